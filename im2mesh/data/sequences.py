@@ -1,0 +1,127 @@
+"""Split files -> the windows of frames they name. No arrays."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CLOUD_FOLDER = "pcl_seq"
+POINTS_FOLDER = "points_seq"
+NEAR_POINTS_FOLDER = "points_near_seq"
+MESH_FOLDER = "mesh_seq"
+
+
+class DataError(ValueError):
+    """The data on disk cannot be used as asked. The message names the clip and the file."""
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """`num_frames` consecutive frames of one clip.
+
+    Attributes:
+        start: Index of the first frame among the clip's sorted files (not the number in its name).
+    """
+
+    category: str
+    clip: str
+    start: int
+    num_frames: int
+
+    def __str__(self) -> str:
+        return f"{self.clip}/{self.start:05d}"
+
+
+def read_windows(
+    root: str | Path,
+    split: str,
+    *,
+    num_frames: int,
+    stride: int,
+    skip_frames: int,
+    categories: Sequence[str] | None = None,
+    clips: Sequence[str] | None = None,
+) -> list[Window]:
+    """List the windows of a split, in the order of its file.
+
+    Args:
+        root: Data folder; holds one folder per category.
+        split: Name of the split file `<root>/<category>/<split>.lst`, without ending.
+        num_frames: Length T of a window.
+        stride: Frames between the starts of two windows of a clip.
+        skip_frames: Frames left out at the start of each clip.
+        categories: Folders to read; None for all that have this split.
+        clips: Keep only these clips of the split; None for all.
+
+    Raises:
+        DataError: If nothing is left: no folder, no split file, no clip long enough.
+    """
+    root = Path(root)
+    names = _categories(root, split, categories)
+    listed = [(name, clip) for name in names for clip in read_split(root / name, split)]
+    if clips is not None:
+        _refuse_unknown_clips(clips, [clip for _, clip in listed], split)
+        listed = [(name, clip) for name, clip in listed if clip in clips]
+    windows = []
+    for category, clip in listed:
+        last_start = len(frame_numbers(root, category, clip)) - num_frames
+        starts = range(skip_frames, last_start + 1, stride)
+        windows += [Window(category, clip, start, num_frames) for start in starts]
+    if not windows:
+        raise DataError(
+            f"split '{split}' of {root} has no window: none of its {len(listed)} clips has "
+            f"{num_frames} frames after the first {skip_frames}; "
+            "lower data.num_frames or data.skip_frames"
+        )
+    return windows
+
+
+def read_split(category_folder: Path, split: str) -> list[str]:
+    """The clip names of one split file, blank lines left out."""
+    file = category_folder / f"{split}.lst"
+    if not file.is_file():
+        present = ", ".join(sorted(path.stem for path in category_folder.glob("*.lst"))) or "none"
+        raise DataError(f"no split file {file}; splits there: {present}")
+    lines = (line.strip() for line in file.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def frame_numbers(root: Path, category: str, clip: str) -> tuple[int, ...]:
+    """The frame numbers of a clip, increasing: those of its point clouds."""
+    return tuple(frame_files(root / category / clip / CLOUD_FOLDER))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def frame_files(folder: Path) -> dict[int, str]:
+    """Frame number -> file name, increasing.
+
+    Files are matched by number because their names differ in padding between folders
+    (`pcl_seq/00000080.npz`, `mesh_seq/00080.obj`).
+    """
+    if not folder.is_dir():
+        raise DataError(f"clip {folder.parent.name}: no folder {folder}")
+    files = {int(path.stem): path.name for path in folder.iterdir() if path.stem.isdigit()}
+    if not files:
+        raise DataError(f"clip {folder.parent.name}: {folder} holds no numbered file")
+    return dict(sorted(files.items()))
+
+
+def _categories(root: Path, split: str, categories: Sequence[str] | None) -> list[str]:
+    if not root.is_dir():
+        raise DataError(f"data folder {root} does not exist; set data.root")
+    if categories is not None:
+        return list(categories)
+    found = sorted(path.parent.name for path in root.glob(f"*/{split}.lst"))
+    if not found:
+        raise DataError(
+            f"no file {root}/<category>/{split}.lst; check data.root and the name of the split"
+        )
+    return found
+
+
+def _refuse_unknown_clips(clips: Sequence[str], listed: list[str], split: str) -> None:
+    unknown = sorted(set(clips) - set(listed))
+    if unknown:
+        raise DataError(
+            f"{', '.join(unknown)} not in split '{split}'; its clips are: {', '.join(listed)}"
+        )
