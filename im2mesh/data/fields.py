@@ -22,7 +22,7 @@ from im2mesh.data.sequences import (
     frame_files,
     frame_numbers,
 )
-from im2mesh.data.storage import StorageError, map_array
+from im2mesh.data.storage import MissingArrayError, StorageError, map_array
 from im2mesh.data.transforms import NormalizationFrame, change_frame
 
 
@@ -83,9 +83,7 @@ def read_surface_points(
         points = _map_points(path)
         try:
             normals = map_array(path, "normals")
-        except StorageError as error:
-            if "has no array" not in str(error):
-                raise
+        except MissingArrayError:  # the official data has none
             normals = None
         if rows is None:
             rows = np.arange(len(points))

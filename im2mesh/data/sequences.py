@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 CLOUD_FOLDER = "pcl_seq"
@@ -87,8 +88,21 @@ def read_split(category_folder: Path, split: str) -> list[str]:
 
 
 def frame_numbers(root: Path, category: str, clip: str) -> tuple[int, ...]:
-    """The frame numbers of a clip, increasing: those of its point clouds."""
-    return tuple(frame_files(root / category / clip / CLOUD_FOLDER))
+    """The frame numbers of a clip, evenly spaced: those of its point clouds.
+
+    Raises:
+        DataError: If a file is missing between the first and the last.
+    """
+    folder = root / category / clip / CLOUD_FOLDER
+    numbers = tuple(frame_files(folder))
+    spacing = min((b - a for a, b in pairwise(numbers)), default=1)
+    for before, after in pairwise(numbers):
+        if after - before != spacing:
+            raise DataError(
+                f"clip {clip}: {folder} has frames {before} and {after} but none between; "
+                "copy the missing files or cut the clip in two"
+            )
+    return numbers
 
 
 @functools.lru_cache(maxsize=1 << 14)

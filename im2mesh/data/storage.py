@@ -1,7 +1,6 @@
 """Memory-mapped access to the arrays inside npz files. Knows no meaning of what it maps."""
 
 import functools
-import os
 import struct
 import warnings
 import zipfile
@@ -16,6 +15,10 @@ ZIP_READ_ERRORS = (zipfile.BadZipFile, struct.error, EOFError, OSError, ValueErr
 
 class StorageError(ValueError):
     """A data file is missing, damaged, or lacks an array. The message names the file."""
+
+
+class MissingArrayError(StorageError):
+    """The file is intact but holds no array of that name."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def map_array(path: str | Path, member: str) -> np.ndarray:
 def locate_array(path: str, member: str) -> ArrayLocation:
     """Find an array's bytes, remembering the answer until the file changes on disk."""
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
     return _locate(path, member, status.st_mtime_ns, status.st_size)

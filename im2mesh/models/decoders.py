@@ -1,0 +1,69 @@
+"""Occupancy networks: (points at t = 0, shape code) -> logits that the points are inside."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from im2mesh.models.code import Code
+from im2mesh.models.layers import ConditionalBatchNorm, ConditionalResnetBlock, ResnetBlockFC
+
+
+class DecoderCBatchNorm(nn.Module):
+    """Residual blocks whose batch norm is modulated by the code c (Occupancy Networks, sec. 3.3).
+
+    Args:
+        code_size: Width C of the conditioned code; it may not be 0.
+        latent_size: Width Z of the latent code, which is added to the first layer.
+    """
+
+    def __init__(
+        self, code_size: int, latent_size: int, *, hidden_size: int = 256, num_blocks: int = 5
+    ) -> None:
+        super().__init__()
+        if code_size == 0:
+            raise ValueError(
+                "decoder 'cbatchnorm' is conditioned on c, but there is no encoder; "
+                "set model.encoder, or choose decoder 'simple'"
+            )
+        self.fc_p = nn.Linear(3, hidden_size)
+        self.fc_z = nn.Linear(latent_size, hidden_size) if latent_size else None
+        self.blocks = nn.ModuleList(
+            ConditionalResnetBlock(code_size, hidden_size) for _ in range(num_blocks)
+        )
+        self.norm = ConditionalBatchNorm(code_size, hidden_size)
+        self.fc_out = nn.Linear(hidden_size, 1)
+
+    def forward(self, points_0: Float[Tensor, "B N 3"], code: Code) -> Float[Tensor, "B N"]:
+        x = self.fc_p(points_0)
+        if self.fc_z is not None:
+            x = x + self.fc_z(code.z).unsqueeze(1)
+        for block in self.blocks:
+            x = block(x, code.c)
+        return self.fc_out(F.relu(self.norm(x, code.c))).squeeze(-1)
+
+
+class DecoderSimple(nn.Module):
+    """Residual blocks after one layer to which the codes are added; no normalisation."""
+
+    def __init__(
+        self, code_size: int, latent_size: int, *, hidden_size: int = 128, num_blocks: int = 5
+    ) -> None:
+        super().__init__()
+        self.fc_p = nn.Linear(3, hidden_size)
+        self.fc_z = nn.Linear(latent_size, hidden_size) if latent_size else None
+        self.fc_c = nn.Linear(code_size, hidden_size) if code_size else None
+        self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
+        self.fc_out = nn.Linear(hidden_size, 1)
+
+    def forward(self, points_0: Float[Tensor, "B N 3"], code: Code) -> Float[Tensor, "B N"]:
+        x = self.fc_p(points_0)
+        if self.fc_z is not None:
+            x = x + self.fc_z(code.z).unsqueeze(1)
+        if self.fc_c is not None:
+            x = x + self.fc_c(code.c).unsqueeze(1)
+        for block in self.blocks:
+            x = block(x)
+        return self.fc_out(F.relu(x)).squeeze(-1)
+
+
+DECODERS = {"cbatchnorm": DecoderCBatchNorm, "simple": DecoderSimple}

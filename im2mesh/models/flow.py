@@ -1,0 +1,189 @@
+"""A velocity field and a solver: points carried forward and backward in time.
+
+The only user of torchdiffeq.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchdiffeq import odeint, odeint_adjoint
+from torchdiffeq._impl.odeint import SOLVERS  # not public, but the one list of method names
+from torchdiffeq._impl.solvers import FixedGridODESolver
+
+from im2mesh.config import OdeConfig
+from im2mesh.models.code import Code
+
+DEFAULT_STEP_SIZE = 1 / 16  # the frame spacing of the paper's windows
+
+
+class Flow(nn.Module):
+    """The flow of dp/dt = v(t, p) over the window, t in [0, 1] (Niemeyer et al., eq. 1).
+
+    Positions are in the frame of the first mesh, roughly the cube [-0.5, 0.5]^3.
+
+    Args:
+        velocity_field: (t [B], points [B, N, 3], code) -> velocity [B, N, 3].
+        ode: Solver, tolerances, and how gradients are taken.
+
+    Attributes:
+        nfe: Evaluations of the velocity field since this was last set to 0. With the adjoint,
+            those of the backward solves are counted while gradients are computed.
+
+    Raises:
+        ValueError: If the method is unknown or does not go with the other settings.
+    """
+
+    def __init__(self, velocity_field: nn.Module, ode: OdeConfig | None = None) -> None:
+        super().__init__()
+        self.velocity_field = velocity_field
+        self.ode = OdeConfig() if ode is None else ode
+        self.nfe = 0
+        _check_solver(self.ode)
+
+    def integrate_forward(
+        self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
+    ) -> Float[Tensor, "B T N 3"]:
+        """Carry points from t = 0 along the velocity field to each requested time, in one solve.
+
+        Args:
+            points_0: Positions at t = 0.
+            times: Strictly increasing within [0, 1], starting at 0.
+            code: One motion code per sequence; receives gradients.
+
+        Returns:
+            Positions at each time; the first step is points_0 itself. Point n stays at index n,
+            so a mesh keeps its faces.
+
+        Raises:
+            ValueError: If times do not start at 0, do not increase strictly, or exceed 1.
+
+        Example:
+            >>> from im2mesh.models.code import empty_code
+            >>> class Drift(torch.nn.Module):
+            ...     def forward(self, t, points, code):
+            ...         return torch.tensor([1.0, 0.0, 0.0]).expand_as(points)
+            >>> times = torch.tensor([0.0, 0.5, 1.0])
+            >>> path = Flow(Drift()).integrate_forward(torch.zeros(1, 1, 3), times, empty_code(1))
+            >>> [[round(x, 4) for x in p] for p in path[0, :, 0].tolist()]
+            [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [1.0, 0.0, 0.0]]
+        """
+        _check_times(times)
+
+        def right_hand_side(t: Tensor, points: Tensor) -> Tensor:
+            return self._velocity(t.expand(len(points)), points, code)
+
+        return self._solve(right_hand_side, points_0, times, code).transpose(0, 1)
+
+    def integrate_backward(
+        self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], code: Code
+    ) -> Float[Tensor, "B N 3"]:
+        """Carry points from a time of their own per sequence back to t = 0, in one solve.
+
+        With time t(1 - s) and velocity -t v, every sequence runs over s in [0, 1]: no sequence
+        visits times outside [0, t], and none depends on the times of its batch mates.
+
+        Args:
+            points_t: Positions at time t.
+            t: Time of each sequence, in [0, 1].
+            code: One motion code per sequence; receives gradients.
+        """
+        if t.numel() and not (t.min() >= 0 and t.max() <= 1):
+            raise ValueError(f"t must lie in [0, 1], got {t.tolist()}")
+
+        def right_hand_side(s: Tensor, points: Tensor) -> Tensor:
+            return -t.view(-1, 1, 1) * self._velocity(t * (1 - s), points, code)
+
+        interval = torch.tensor([0.0, 1.0], dtype=points_t.dtype, device=points_t.device)
+        return self._solve(right_hand_side, points_t, interval, code)[-1]
+
+    def _velocity(self, t: Tensor, points: Tensor, code: Code) -> Tensor:
+        self.nfe += 1
+        return self.velocity_field(t, points, code).to(points.dtype)
+
+    def _solve(
+        self, right_hand_side: Callable, points: Tensor, times: Tensor, code: Code
+    ) -> Float[Tensor, "T B N 3"]:
+        if points.numel() == 0 or len(times) == 1:
+            return points.expand(len(times), *points.shape)
+        right_hand_side = _in_present_precision(right_hand_side, points.device.type)
+        settings = {
+            "method": self.ode.method,
+            "rtol": self.ode.rtol,
+            "atol": self.ode.atol,
+            "options": _step_options(self.ode),
+        }
+        times = times.to(points)
+        if self.ode.gradient == "direct" or not torch.is_grad_enabled():
+            return odeint(right_hand_side, points, times, **settings)
+        # What the field depends on must be declared: a code that the function above merely captures
+        # would get no gradient, without any warning.
+        depends_on = (*code.tensors(), *self.velocity_field.parameters())
+        return odeint_adjoint(
+            right_hand_side, points, times, adjoint_params=depends_on, **settings
+        )
+
+
+def _in_present_precision(right_hand_side: Callable, device_type: str) -> Callable:
+    """Evaluate under the autocast of now also during the backward pass, where none is active."""
+    enabled = torch.is_autocast_enabled(device_type)
+    dtype = torch.get_autocast_dtype(device_type)
+
+    def evaluate(t: Tensor, points: Tensor) -> Tensor:
+        with torch.autocast(device_type, dtype, enabled=enabled):
+            return right_hand_side(t, points)
+
+    return evaluate
+
+
+def _is_fixed_step(method: str) -> bool:
+    return issubclass(SOLVERS[method], FixedGridODESolver)
+
+
+def _step_options(ode: OdeConfig) -> dict[str, Callable]:
+    if not _is_fixed_step(ode.method):
+        return {}
+    step_size = DEFAULT_STEP_SIZE if ode.step_size is None else ode.step_size
+    return {"grid_constructor": lambda _func, _y0, times: step_grid(times, step_size)}
+
+
+def step_grid(times: Float[Tensor, "T"], step_size: float) -> Float[Tensor, "S"]:
+    """Divide each interval between output times into equal steps no longer than `step_size`.
+
+    Every output time is a step. torchdiffeq's own `step_size` lays a grid regardless of the output
+    times and interpolates linearly between its points, which costs the method its order.
+
+    Example:
+        >>> step_grid(torch.tensor([0.0, 0.5, 0.6]), 0.25).tolist()
+        [0.0, 0.25, 0.5, 0.6000000238418579]
+    """
+    steps = []
+    for start, end in zip(times[:-1], times[1:], strict=True):
+        count = max(1, math.ceil(abs(float(end - start)) / step_size - 1e-4))
+        steps.append(torch.linspace(0, 1, count + 1).to(times)[:-1] * (end - start) + start)
+    return torch.cat([*steps, times[-1:]])
+
+
+def _check_solver(ode: OdeConfig) -> None:
+    if ode.method not in SOLVERS:
+        raise ValueError(f"ode.method is '{ode.method}'; choose one of: {', '.join(SOLVERS)}")
+    if not _is_fixed_step(ode.method) and ode.step_size is not None:
+        raise ValueError(
+            f"method '{ode.method}' picks its own steps, so ode.step_size must be null, "
+            f"got {ode.step_size}; for fixed steps use 'rk4'"
+        )
+    if ode.method == "scipy_solver" and ode.gradient == "direct":
+        raise ValueError(
+            "method 'scipy_solver' runs outside PyTorch, so nothing can be backpropagated through "
+            "its steps; set ode.gradient to 'adjoint'"
+        )
+
+
+def _check_times(times: Tensor) -> None:
+    increasing = bool((times[1:] > times[:-1]).all())
+    if len(times) == 0 or times[0] != 0 or not increasing:
+        raise ValueError(f"times must start at 0 and increase strictly, got {times.tolist()}")
+    if times[-1] > 1:
+        raise ValueError(f"times must end at 1 at the latest, got {times[-1].item()}")
