@@ -1,0 +1,30 @@
+"""Meshes: extraction from an occupancy function, clean-up, containment, files.
+
+`extraction` and `refinement` need torch; they are imported from their own modules, so that readers
+of meshes and the evaluation's worker processes start without it.
+"""
+
+from im2mesh.meshing.io import (
+    MESH_FORMATS,
+    Mesh,
+    read_mesh,
+    read_numbered_meshes,
+    read_pointcloud,
+    write_mesh,
+    write_numbered_meshes,
+    write_pointcloud,
+)
+from im2mesh.meshing.sequence import MeshSequence, position_colors
+
+__all__ = [
+    "MESH_FORMATS",
+    "Mesh",
+    "MeshSequence",
+    "position_colors",
+    "read_mesh",
+    "read_numbered_meshes",
+    "read_pointcloud",
+    "write_mesh",
+    "write_numbered_meshes",
+    "write_pointcloud",
+]

@@ -1,0 +1,177 @@
+"""Files of meshes and point clouds, and the names they have inside a sequence.
+
+Vertex order, positions (float32) and faces survive a round trip exactly in every format: vertex i
+of frame k must remain the same surface point as vertex i of frame 0.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from im2mesh.meshing import glb, ply, text_formats
+
+MESH_FORMATS = ("ply", "off", "obj", "glb")
+
+_READERS = {
+    "ply": ply.read_ply,
+    "off": text_formats.read_off,
+    "obj": text_formats.read_obj,
+    "glb": glb.read_glb,
+}
+_WRITERS = {
+    "ply": ply.write_ply,
+    "off": text_formats.write_off,
+    "obj": text_formats.write_obj,
+    "glb": glb.write_glb,
+}
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """One mesh, or a point cloud when it has vertices and no faces.
+
+    Attributes:
+        vertices: Corner positions, in the coordinates of the file it came from.
+        faces: Triangles, counter-clockwise seen from outside; [0, 3] for a point cloud.
+        colors: One RGB colour per vertex, if known.
+    """
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    colors: UInt8[np.ndarray, "V 3"] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return len(self.vertices) == 0
+
+
+def read_mesh(path: Path | str) -> Mesh:
+    """Read a triangle mesh or point cloud (.ply, .off, .obj, .glb).
+
+    Polygons of an .off or .obj file are cut into triangles; vertices are never merged or reordered.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the format is unknown, the file is broken, or a face names a missing vertex.
+    """
+    path = Path(path)
+    read = _READERS[_mesh_format(path)]
+    try:
+        vertices, faces, colors = read(path)
+        vertices = np.ascontiguousarray(vertices, dtype=np.float32).reshape(-1, 3)
+        faces = np.ascontiguousarray(faces, dtype=np.int32).reshape(-1, 3)
+        _check_faces(faces, len(vertices))
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # readers fail in many ways; the user needs the name of the file
+        raise ValueError(f"{path}: not a readable mesh: {error}") from error
+    return Mesh(vertices, faces, colors)
+
+
+def write_mesh(
+    path: Path | str,
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    colors: UInt8[np.ndarray, "V 3"] | None = None,
+    normals: Float[np.ndarray, "V 3"] | None = None,
+) -> None:
+    """Write one mesh in the format the file name ends in; normals go into .ply and .glb only."""
+    path = Path(path)
+    write = _WRITERS[_mesh_format(path)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, np.asarray(vertices, np.float32), np.asarray(faces, np.int32), colors, normals)
+
+
+def read_pointcloud(path: Path | str) -> Float[np.ndarray, "N 3"]:
+    """Read the positions of a point cloud, float32, in the order of the file."""
+    return read_mesh(path).vertices
+
+
+def write_pointcloud(
+    path: Path | str,
+    points: Float[np.ndarray, "N 3"],
+    colors: UInt8[np.ndarray, "N 3"] | None = None,
+    normals: Float[np.ndarray, "N 3"] | None = None,
+) -> None:
+    """Write points without faces, in the format of the file name's ending (usually .ply)."""
+    write_mesh(path, points, np.zeros((0, 3), np.int32), colors, normals)
+
+
+def numbered_meshes(folder: Path | str) -> list[Path]:
+    """The mesh files of a folder whose names end in a number, sorted by that number.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If two files carry the same number, for example in two formats.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder of meshes at {folder}")
+    by_number: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        digits = re.search(r"\d+$", path.stem)
+        if digits is None or path.suffix.lower()[1:] not in MESH_FORMATS:
+            continue
+        number = int(digits.group())
+        if number in by_number:
+            raise ValueError(
+                f"{folder}: {by_number[number].name} and {path.name} are both frame {number}; "
+                "keep one file per frame"
+            )
+        by_number[number] = path
+    return [by_number[number] for number in sorted(by_number)]
+
+
+def read_numbered_meshes(folder: Path | str) -> list[Mesh]:
+    """Read every numbered mesh of a folder, in order; topology may differ between frames."""
+    return [read_mesh(path) for path in numbered_meshes(folder)]
+
+
+def write_numbered_meshes(
+    folder: Path | str,
+    frames: Iterable[Float[np.ndarray, "V 3"]],
+    faces: Int[np.ndarray, "F 3"],
+    colors: UInt8[np.ndarray, "V 3"] | None = None,
+    normals: Float[np.ndarray, "T V 3"] | None = None,
+    format: str = "ply",
+) -> list[Path]:
+    """Write one mesh per frame as 00000.<format>, 00001.<format>, ...
+
+    Numbered meshes of an earlier run in the same folder (five digits and a mesh format) are removed
+    first: a longer or differently formatted earlier sequence would otherwise mix with this one.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if re.fullmatch(r"\d{5}", old.stem) and old.suffix[1:] in MESH_FORMATS:
+            old.unlink()
+    paths = []
+    for k, vertices in enumerate(frames):
+        paths.append(folder / f"{k:05d}.{format}")
+        write_mesh(paths[-1], vertices, faces, colors, None if normals is None else normals[k])
+    return paths
+
+
+def window_folder(root: Path | str, category: str, clip: str, start: int) -> Path:
+    """Where the results of one window lie below the folder of a split."""
+    return Path(root) / category / clip / f"{start:05d}"
+
+
+def _mesh_format(path: Path) -> str:
+    ending = path.suffix.lower()[1:]
+    if ending not in MESH_FORMATS:
+        raise ValueError(
+            f"{path}: unknown mesh format {path.suffix!r}; choose one of: {', '.join(MESH_FORMATS)}"
+        )
+    return ending
+
+
+def _check_faces(faces: Int[np.ndarray, "F 3"], num_vertices: int) -> None:
+    if len(faces) and (faces.min() < 0 or faces.max() >= num_vertices):
+        raise ValueError(
+            f"faces name vertices {faces.min()} to {faces.max()}, there are {num_vertices}"
+        )

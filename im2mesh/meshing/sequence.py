@@ -1,0 +1,151 @@
+"""A moving mesh: one topology, one set of vertex positions per frame."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from im2mesh.meshing.io import write_numbered_meshes
+
+
+@dataclass(frozen=True)
+class MeshSequence:
+    """Meshes of one window in dense correspondence: vertex i is the same surface point in all
+    frames.
+
+    The empty mesh (V = 0, F = 0) is legal; so is a sequence of moving points (V > 0, F = 0).
+
+    Attributes:
+        faces: Triangles, counter-clockwise seen from outside, shared by all frames.
+        vertices: Positions, in the frame of the window's first mesh (or world, see `in_world`).
+        times: Strictly increasing within [0, 1]: 0 is the window's first frame, 1 its last.
+        normals: Unit vertex normals, or None if they were not computed.
+        loc: World position of the origin, in metres.
+        scale: Metres per unit; world = loc + scale * vertices.
+
+    Raises:
+        ValueError: If shapes or times do not fit together, or a face names a missing vertex.
+    """
+
+    faces: Int[np.ndarray, "F 3"]
+    vertices: Float[np.ndarray, "T V 3"]
+    times: Float[np.ndarray, " T"]
+    normals: Float[np.ndarray, "T V 3"] | None = None
+    loc: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        shape = self.vertices.shape
+        if len(shape) != 3 or shape[2] != 3 or shape[0] == 0:
+            raise ValueError(f"vertices must have shape [T, V, 3] with T > 0, got {list(shape)}")
+        if self.times.shape != shape[:1]:
+            raise ValueError(f"{shape[0]} frames need {shape[0]} times, got {self.times.size}")
+        if not (np.diff(self.times) > 0).all() or self.times[0] < 0 or self.times[-1] > 1:
+            raise ValueError(f"times must increase strictly within [0, 1], got {self.times}")
+        if self.normals is not None and self.normals.shape != shape:
+            raise ValueError(f"normals must have shape {list(shape)}, got {self.normals.shape}")
+        if self.faces.size and (self.faces.min() < 0 or self.faces.max() >= shape[1]):
+            raise ValueError(
+                f"faces name vertices {self.faces.min()} to {self.faces.max()}, "
+                f"there are {shape[1]} vertices"
+            )
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.vertices)
+
+    @property
+    def num_vertices(self) -> int:
+        return self.vertices.shape[1]
+
+    @property
+    def is_empty(self) -> bool:
+        return self.num_vertices == 0
+
+    @property
+    def colors(self) -> UInt8[np.ndarray, "V 3"]:
+        """A colour per vertex that encodes its place in the first frame: over time, equal colours
+        are equal surface points."""
+        return position_colors(self.vertices[0])
+
+    def in_world(self) -> "MeshSequence":
+        """The same meshes with vertices in world coordinates (metres), so loc is 0 and scale 1."""
+        vertices = (self.loc + self.scale * self.vertices.astype(np.float64)).astype(np.float32)
+        return replace(self, vertices=vertices, loc=np.zeros(3), scale=1.0)
+
+    def save(self, path: Path | str, format: str | None = None) -> None:
+        """Write one .npz for the whole sequence, or a folder of one coloured mesh per frame.
+
+        Args:
+            path: A file name ending in .npz, or a folder; created if missing.
+            format: Mesh format for a folder: ply (default, binary), off, obj or glb.
+        """
+        path = Path(path)
+        if path.suffix == ".npz":
+            if format is not None:
+                raise ValueError(f"{path}: an .npz takes no mesh format, got {format!r}")
+            return self._save_npz(path)
+        colors = self.colors
+        write_numbered_meshes(
+            path, self.vertices, self.faces, colors, self.normals, format=format or "ply"
+        )
+
+    def _save_npz(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {
+            "faces": self.faces.astype(np.int32),
+            "vertices": self.vertices.astype(np.float32),
+            "times": self.times.astype(np.float64),
+            "loc": self.loc.astype(np.float64),
+            "scale": np.float64(self.scale),
+        }
+        if self.normals is not None:
+            arrays["normals"] = self.normals.astype(np.float32)
+        np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+
+    @staticmethod
+    def load(path: Path | str) -> "MeshSequence":
+        """Read a sequence written by `save` as .npz.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is broken or lacks an array.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"no mesh sequence at {path}; run generate.py first")
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return MeshSequence(
+                    faces=stored["faces"],
+                    vertices=stored["vertices"],
+                    times=stored["times"],
+                    normals=stored.get("normals"),
+                    loc=stored["loc"],
+                    scale=float(stored["scale"]),
+                )
+        except Exception as error:  # zip, numpy and shape errors alike: name the file
+            raise ValueError(f"{path}: not a readable mesh sequence: {error}") from error
+
+
+def position_colors(
+    points: Float[np.ndarray, "N 3"],
+    lower: Float[np.ndarray, "3"] | None = None,
+    upper: Float[np.ndarray, "3"] | None = None,
+) -> UInt8[np.ndarray, "N 3"]:
+    """Colour points by position: x, y, z within a box become red, green, blue.
+
+    The darkest and the most glaring ends of the range are left out, so shading stays visible.
+
+    Args:
+        points: Positions.
+        lower, upper: Corners of the box; by default the bounding box of the points. Pass the same
+            box for two shapes whose colours are to be compared.
+    """
+    if len(points) == 0:
+        return np.zeros((0, 3), np.uint8)
+    low = points.min(axis=0) if lower is None else lower
+    high = points.max(axis=0) if upper is None else upper
+    unit = np.clip((points - low) / np.maximum(high - low, 1e-9), 0.0, 1.0)
+    return np.rint(255.0 * (0.12 + 0.82 * unit)).astype(np.uint8)

@@ -1,0 +1,126 @@
+"""OFF and OBJ, the text formats, parsed and printed as whole arrays.
+
+Nine significant digits bring every float32 back exactly.
+"""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from im2mesh.meshing.ply import Arrays
+
+
+def write_off(
+    path: Path,
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    colors: UInt8[np.ndarray, "V 3"] | None,
+    normals: Float[np.ndarray, "V 3"] | None,
+) -> None:
+    """Write OFF, or COFF with one RGBA colour per vertex; normals have no place here."""
+    del normals
+    row = "%.9g %.9g %.9g\n" if colors is None else "%.9g %.9g %.9g %d %d %d 255\n"
+    path.write_text(
+        f"{'OFF' if colors is None else 'COFF'}\n{len(vertices)} {len(faces)} 0\n"
+        + _print_rows(row, vertices, colors)
+        + _print_rows("3 %d %d %d\n", faces, None)
+    )
+
+
+def write_obj(
+    path: Path,
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    colors: UInt8[np.ndarray, "V 3"] | None,
+    normals: Float[np.ndarray, "V 3"] | None,
+) -> None:
+    """Write OBJ; colours follow the position as numbers in [0, 1], as most viewers read it."""
+    del normals
+    row = "v %.9g %.9g %.9g\n" if colors is None else "v %.9g %.9g %.9g %.5g %.5g %.5g\n"
+    path.write_text(
+        f"# {len(vertices)} vertices, {len(faces)} faces\n"
+        + _print_rows(row, vertices, None if colors is None else colors / 255.0)
+        + _print_rows("f %d %d %d\n", faces + 1, None)
+    )
+
+
+def read_off(path: Path) -> Arrays:
+    """Read OFF or COFF: colours after the position are kept, colours after a face are dropped."""
+    text = path.read_text()
+    if "#" in text:
+        text = re.sub(r"#[^\n]*", "", text)
+    header = re.match(r"\s*(?:ST)?(C?)N?OFF\s+(\d+)\s+(\d+)\s+\d+[ \t]*\n", text)
+    if header is None:
+        raise ValueError("it does not start with 'OFF' and three counts")
+    num_vertices, num_faces = int(header.group(2)), int(header.group(3))
+    lines = [line for line in text[header.end() :].splitlines() if line.strip()]
+    if len(lines) < num_vertices + num_faces:
+        raise ValueError(f"{len(lines)} lines, expected {num_vertices + num_faces}: it ends early")
+    table = _parse_rows(lines[:num_vertices])
+    colors = _colors(table[:, 3:6], 255.0 if table[:, 3:6].max(initial=0) > 1 else 1.0)
+    faces = _parse_faces(lines[num_vertices : num_vertices + num_faces], has_count=True)
+    return table[:, :3], faces, colors
+
+
+def read_obj(path: Path) -> Arrays:
+    """Read positions, colours and faces of an OBJ; texture and normal indices are dropped."""
+    text = path.read_text()
+    if not text.strip():
+        raise ValueError("it is blank")
+    lines = text.splitlines()
+    table = _parse_rows([line[2:] for line in lines if line.startswith("v ")])
+    face_lines = [line[2:] for line in lines if line.startswith("f ")]
+    if any("/" in line for line in face_lines[:1]):
+        face_lines = [re.sub(r"/\S*", "", line) for line in face_lines]
+    faces = _parse_faces(face_lines, has_count=False)
+    if len(faces) and faces.min() < 1:
+        raise ValueError("indices relative to the end of the file are not supported")
+    return table[:, :3], faces - 1, _colors(table[:, 3:6], 1.0)
+
+
+def _print_rows(row: str, left: np.ndarray, right: np.ndarray | None) -> str:
+    """All rows at once: one format string, one tuple of numbers."""
+    if right is None:
+        return (row * len(left)) % tuple(left.ravel().tolist())
+    return (row * len(left)) % tuple(np.concatenate([left, right], axis=1).ravel().tolist())
+
+
+def _parse_rows(lines: list[str]) -> Float[np.ndarray, "N columns"]:
+    """Numbers of lines that all have as many columns as the first."""
+    if not lines:
+        return np.zeros((0, 3))
+    num_columns = len(lines[0].split())
+    table = np.fromstring("\n".join(lines), dtype=np.float64, sep=" ")
+    if num_columns < 3 or table.size != num_columns * len(lines):
+        raise ValueError(f"{table.size} numbers in {len(lines)} rows of {num_columns} columns")
+    return table.reshape(len(lines), num_columns)
+
+
+def _parse_faces(lines: list[str], has_count: bool) -> Int[np.ndarray, "F 3"]:
+    """Triangles of face lines; polygons become fans around their first corner."""
+    if not lines:
+        return np.zeros((0, 3), np.int64)
+    numbers = np.fromstring("\n".join(lines), dtype=np.int64, sep=" ")
+    num_columns = len(lines[0].split())
+    if numbers.size == num_columns * len(lines):
+        table = numbers.reshape(len(lines), num_columns)
+        if has_count and (table[:, 0] == 3).all():
+            return table[:, 1:4]
+        if not has_count and num_columns == 3:
+            return table
+    fans = []
+    for words in map(str.split, lines):  # polygons are rare, so a plain loop will do
+        corners = [int(w) for w in (words[1 : 1 + int(words[0])] if has_count else words)]
+        if len(corners) < 3:
+            raise ValueError(f"a face of {len(corners)} corners: {' '.join(words)}")
+        fans += [(corners[0], a, b) for a, b in pairwise(corners[1:])]
+    return np.array(fans, np.int64).reshape(-1, 3)
+
+
+def _colors(columns: np.ndarray, full: float) -> UInt8[np.ndarray, "V 3"] | None:
+    if columns.shape[1] < 3:
+        return None
+    return np.clip(np.rint(columns / full * 255.0), 0, 255).astype(np.uint8)
