@@ -1,0 +1,127 @@
+"""Arms: from joint angles, or from a place to reach for, to the rotations of collar bone to hand.
+
+The twist of the upper arm is shared by its two joints; all of it in one would wring the skin.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from im2mesh.synthesis.body import Body
+from im2mesh.synthesis.legs import Rotations, solve_two_bones
+from im2mesh.synthesis.proportions import SIDES, Proportions
+from im2mesh.synthesis.rotations import (
+    across,
+    limb_axes,
+    part_of,
+    rotate_about,
+    rotate_x,
+    rotate_y,
+    rotate_z,
+    shortest_arc,
+    unit,
+)
+from im2mesh.synthesis.tracks import ArmAngles, ArmReach
+
+_DOWN = np.array([0.0, -1.0, 0.0])
+_FRONT = np.array([0.0, 0.0, 1.0])
+_SHOULDER_SHARE = 0.3  # of the arm's swing is done by the shoulder blade
+_FIST = (70.0, 75.0, 50.0)  # degrees by which the three joints of a finger bend in a fist
+
+
+def pose_arm(
+    body: Body, size: Proportions, arm: ArmAngles | ArmReach, side: str, chest: np.ndarray
+) -> Rotations:
+    """World rotations of one arm.
+
+    Args:
+        chest: World rotation of the chest, [T, 3, 3].
+    """
+    sign = SIDES[side]
+    collar = rotate_z(np.broadcast_to(sign * np.asarray(arm.shrug, float), len(chest)))
+    if isinstance(arm, ArmAngles):
+        bones = _bones_from_angles(arm, size, sign, len(chest))
+    else:
+        bones = _bones_from_reach(body, arm, size, side, len(chest))
+    upper, lower = bones
+    turned = _rotations_of_bones(body, side, upper, lower)
+    turned["clavicle"] = collar
+    turned |= _bend_fingers(body, side, turned["wrist"], np.asarray(arm.grip, float))
+    return {f"{name}.{side}": chest @ rotation for name, rotation in turned.items()}
+
+
+def _bones_from_angles(
+    arm: ArmAngles, size: Proportions, sign: float, num_frames: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Axes (along, front, hinge) of upper arm and forearm in the frame of the chest."""
+    frames = np.zeros(num_frames)
+    hanging = limb_axes(_DOWN, _FRONT)
+    shoulder = (
+        rotate_x(frames - arm.flexion)
+        @ rotate_z(sign * (frames + size.hang + arm.abduction))
+        @ rotate_y(-sign * (frames + arm.twist))
+    )
+    return shoulder @ hanging, shoulder @ rotate_x(frames - arm.elbow) @ hanging
+
+
+def _bones_from_reach(
+    body: Body, arm: ArmReach, size: Proportions, side: str, num_frames: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `_bones_from_angles`; the elbow swings about the line from shoulder to wrist."""
+    sign, frames = SIDES[side], np.zeros((num_frames, 1))
+    shoulder, elbow, wrist = (
+        body.joint(f"{name}.{side}") for name in ("upperarm01", "lowerarm01", "wrist")
+    )
+    target = np.stack(np.broadcast_arrays(sign * arm.out, arm.up, arm.front), axis=-1) * size.arm
+    target = frames + target + size.chest * _FRONT
+    swivel = np.deg2rad(frames[:, 0] + arm.swivel)[:, None]
+    along = unit(target)
+    low = across(np.broadcast_to(_DOWN, along.shape), along)
+    outward = across(across(np.broadcast_to([sign, 0.0, 0.0], along.shape), along), low)
+    pole = np.cos(swivel) * low + np.sin(swivel) * outward
+    middle, end = solve_two_bones(
+        frames * target,
+        target,
+        np.linalg.norm(elbow - shoulder),
+        np.linalg.norm(wrist - elbow),
+        pole,
+    )
+    hinge_front = -pole  # the forearm bends away from the elbow's side
+    return limb_axes(middle, hinge_front), limb_axes(end - middle, hinge_front)
+
+
+def _rotations_of_bones(body: Body, side: str, upper: np.ndarray, lower: np.ndarray) -> Rotations:
+    """Rotations from the rest pose that give the bones these axes, twist shared out."""
+    shoulder, elbow, wrist = (
+        body.joint(f"{name}.{side}") for name in ("upperarm01", "lowerarm01", "wrist")
+    )
+    bend = unit(wrist - elbow)
+    whole = upper @ limb_axes(elbow - shoulder, bend).T
+    swing = shortest_arc(elbow - shoulder, upper[..., 0])
+    halfway = swing @ part_of(swing.swapaxes(-1, -2) @ whole, 0.5)
+    forearm = lower @ limb_axes(wrist - elbow, bend_front(elbow - shoulder, bend)).T
+    return {
+        "shoulder01": part_of(swing, _SHOULDER_SHARE),
+        "upperarm01": halfway,
+        "upperarm02": whole,
+        "lowerarm01": forearm,
+        "wrist": forearm,
+    }
+
+
+def bend_front(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """Side of the forearm that faces where a bending elbow takes it, at rest."""
+    hinge = np.cross(unit(upper), unit(lower))
+    return np.cross(hinge, unit(lower))
+
+
+def _bend_fingers(body: Body, side: str, hand: np.ndarray, grip: np.ndarray) -> Rotations:
+    """Fingers bent about the axis across the palm."""
+    across_palm = body.joint(f"finger5-1.{side}") - body.joint(f"finger2-1.{side}")
+    grip = np.broadcast_to(grip, len(hand))
+    turned: Rotations = {}
+    for finger in range(2, 6):
+        bent = np.zeros(len(hand))
+        for joint, most in enumerate(_FIST, start=1):
+            bent = bent + most * grip
+            turned[f"finger{finger}-{joint}"] = hand @ rotate_about(SIDES[side] * across_palm, bent)
+    return turned

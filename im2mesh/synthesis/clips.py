@@ -1,0 +1,194 @@
+"""One clip on disk: its files in the layout of the authors' D-FAUST data, and what is missing."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from im2mesh.synthesis import files
+from im2mesh.synthesis.animation import animate
+from im2mesh.synthesis.body import load_body
+from im2mesh.synthesis.motions import MOTIONS
+from im2mesh.synthesis.randomness import Purpose, random_for
+from im2mesh.synthesis.sampling import (
+    Normalisation,
+    SurfaceSample,
+    face_normals,
+    label_points,
+    normalisation_of,
+    sample_cube,
+    sample_near_surface,
+    sample_surface,
+)
+from im2mesh.synthesis.splits import Clip
+
+_MARKER = "complete.json"
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """What decides the content of a clip's files. sigma is in units of the longest side."""
+
+    seed: int = 0
+    frames: int = 60
+    surface_points: int = 20000
+    occupancy_points: int = 20000
+    near_surface_points: int = 0
+    near_surface_sigma: float = 0.01
+    meshes: bool = True
+
+    def __post_init__(self) -> None:
+        least = {"seed": 0, "frames": 1, "surface_points": 1, "occupancy_points": 1}
+        for name, minimum in {**least, "near_surface_points": 0}.items():
+            if getattr(self, name) < minimum:
+                raise ValueError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
+        if not self.near_surface_sigma > 0:
+            raise ValueError(f"near_surface_sigma must be positive, got {self.near_surface_sigma}")
+
+
+def check_settings(path: Path, wanted: dict[str, Any]) -> None:
+    """Compare the settings in a file with those asked for.
+
+    Raises:
+        ValueError: If they differ, naming each difference and the way out.
+    """
+    found = json.loads(path.read_text())
+    differences = [
+        f"{name} {found.get(name)} there, {value} asked for"
+        for name, value in wanted.items()
+        if found.get(name) != value
+    ]
+    if differences:
+        raise ValueError(
+            f"{path} belongs to a data set made with other settings ({'; '.join(differences)}); "
+            "choose another folder, or pass --overwrite to replace it"
+        )
+
+
+@dataclass(frozen=True)
+class ClipWriter:
+    """Writes the frames of one clip that are not there yet."""
+
+    folder: Path
+    clip: Clip
+    settings: ClipSettings
+
+    def is_complete(self) -> bool:
+        """Whether the marker, written last, is there with these settings.
+
+        Raises:
+            ValueError: If the clip was made with other settings.
+        """
+        marker = self.folder / _MARKER
+        if not marker.is_file():
+            return False
+        check_settings(marker, asdict(self.settings))
+        return True
+
+    def write(self, is_stopped: Callable[[], bool], on_frame: Callable[[], None]) -> None:
+        """Write missing frames, then the marker; returns early once `is_stopped`.
+
+        Args:
+            on_frame: Called after each frame, also for one that was there.
+        """
+        body = load_body(self.clip.body)
+        vertices = animate(
+            self.clip.body, self.clip.motion, self.settings.frames, self.settings.seed
+        )
+        sample = sample_surface(
+            vertices[0], body.faces, self.settings.surface_points, self._random(Purpose.SURFACE)
+        )
+        face_text = files.obj_faces(body.faces) if self.settings.meshes else b""
+        for frame in range(self.settings.frames):
+            if is_stopped():
+                return
+            if not all(path.is_file() for path in self._frame_paths(frame).values()):
+                self._write_frame(frame, vertices[frame], body.faces, sample, face_text)
+            on_frame()
+        files.write_json(self.folder / _MARKER, asdict(self.settings))
+
+    def _frame_paths(self, frame: int) -> dict[str, Path]:
+        paths = {
+            "surface": self.folder / "pcl_seq" / f"{frame:08d}.npz",
+            "points": self.folder / "points_seq" / f"{frame:08d}.npz",
+        }
+        if self.settings.near_surface_points:
+            paths["near"] = self.folder / "points_near_seq" / f"{frame:08d}.npz"
+        if self.settings.meshes:
+            paths["mesh"] = self.folder / "mesh_seq" / f"{frame:05d}.obj"
+        return paths
+
+    def _random(self, purpose: Purpose, frame: int = 0) -> np.random.Generator:
+        motion = list(MOTIONS).index(self.clip.motion)
+        return random_for(self.settings.seed, self.clip.body, motion, purpose, frame)
+
+    def _write_frame(
+        self,
+        frame: int,
+        vertices: Float[np.ndarray, "V 3"],
+        faces: Int[np.ndarray, "F 3"],
+        sample: SurfaceSample,
+        face_text: bytes,
+    ) -> None:
+        paths = self._frame_paths(frame)
+        normalisation = normalisation_of(vertices)
+        normalised = normalisation.apply(vertices)
+        self._write_surface(paths["surface"], normalised, faces, sample, normalisation)
+        self._write_points(paths, frame, normalised, faces, normalisation)
+        if "mesh" in paths:
+            files.write_bytes(paths["mesh"], files.obj_vertices(vertices) + face_text)
+
+    def _write_surface(
+        self,
+        path: Path,
+        vertices: Float[np.ndarray, "V 3"],
+        faces: Int[np.ndarray, "F 3"],
+        sample: SurfaceSample,
+        normalisation: Normalisation,
+    ) -> None:
+        normals = face_normals(vertices, faces)[sample.faces]
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+        files.write_npz(
+            path,
+            points=sample.points(vertices, faces).astype(np.float16),
+            normals=normals.astype(np.float16),
+            loc=normalisation.loc,
+            scale=np.float64(normalisation.scale),
+        )
+
+    def _write_points(
+        self,
+        paths: dict[str, Path],
+        frame: int,
+        vertices: Float[np.ndarray, "V 3"],
+        faces: Int[np.ndarray, "F 3"],
+        normalisation: Normalisation,
+    ) -> None:
+        """Label all points of the frame in one go: building the search tree costs as much."""
+        settings = self.settings
+        uniform = sample_cube(settings.occupancy_points, self._random(Purpose.UNIFORM, frame))
+        near = sample_near_surface(
+            vertices,
+            faces,
+            settings.near_surface_points,
+            settings.near_surface_sigma,
+            self._random(Purpose.NEAR_SURFACE, frame),
+        )
+        inside = label_points(vertices, faces, np.concatenate([uniform, near]))
+        kinds = {
+            "points": (uniform, inside[: len(uniform)]),
+            "near": (near, inside[len(uniform) :]),
+        }
+        for kind, (points, occupancies) in kinds.items():
+            if kind in paths:
+                files.write_npz(
+                    paths[kind],
+                    points=points,
+                    occupancies=np.packbits(occupancies),
+                    loc=normalisation.loc,
+                    scale=np.float64(normalisation.scale),
+                )

@@ -1,0 +1,180 @@
+"""Make the whole data set: every clip, in several processes, resumable, and the split files."""
+
+import difflib
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from im2mesh.synthesis import files
+from im2mesh.synthesis.body import count_bodies
+from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
+from im2mesh.synthesis.motions import MOTIONS
+from im2mesh.synthesis.splits import Clip, split_clips
+from im2mesh.synthesis.style import FRAMES_PER_SECOND
+
+CATEGORY = "bodies"
+CONTENT_VERSION = 1  # raised whenever the same settings give other files
+_POLL_SECONDS = 0.25
+_ONE_THREAD = {
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "IGL_NUM_THREADS")
+}
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """What to make. Clips do not depend on how many bodies or motions there are."""
+
+    bodies: int = 10
+    motions: tuple[str, ...] = tuple(MOTIONS)
+    clip: ClipSettings = field(default_factory=ClipSettings)
+
+    def __post_init__(self) -> None:
+        if self.bodies > count_bodies():
+            raise ValueError(
+                f"bodies must be within 2 to {count_bodies()}, the number of baked bodies, "
+                f"got {self.bodies}"
+            )
+        for motion in self.motions:
+            _check_motion(motion)
+        if len(set(self.motions)) < len(self.motions):
+            raise ValueError(f"motions must differ from each other, got {' '.join(self.motions)}")
+
+    def splits(self) -> dict[str, list[Clip]]:
+        """Clips by split."""
+        return split_clips(self.bodies, self.motions)
+
+
+def _check_motion(motion: str) -> None:
+    if motion not in MOTIONS:
+        near = difflib.get_close_matches(motion, MOTIONS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise ValueError(f"unknown motion '{motion}'; {hint}choose from: {', '.join(MOTIONS)}")
+
+
+def make_dataset(
+    root: Path, settings: DatasetSettings, workers: int = 1, overwrite: bool = False
+) -> None:
+    """Write synthetic bodies to root/bodies in the layout of the authors' D-FAUST data.
+
+    Run again with the same settings, it goes on where it stopped. The same settings give the same
+    bytes, whatever the number of workers.
+
+    Args:
+        workers: Processes to use; 1 works in this process.
+        overwrite: Replace a data set made with other settings.
+
+    Raises:
+        ValueError: If the settings leave a split empty, or root holds another data set.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    splits = settings.splits()
+    _prepare(root, settings, overwrite)
+    clips = sorted({clip for clips in splits.values() for clip in clips}, key=lambda c: c.name)
+    writers = [ClipWriter(root / CATEGORY / clip.name, clip, settings.clip) for clip in clips]
+    missing = [writer for writer in writers if not writer.is_complete()]
+    done = (len(writers) - len(missing)) * settings.clip.frames
+    total = len(writers) * settings.clip.frames
+    with tqdm(total=total, initial=done, unit="frame", smoothing=0.1) as progress:
+        if workers == 1 or len(missing) < 2:
+            for writer in missing:
+                writer.write(_never, lambda: _advance(progress))
+        else:
+            _write_in_processes(missing, min(workers, len(missing)), progress)
+    for name, members in splits.items():
+        text = "".join(f"{clip.name}\n" for clip in members)
+        files.write_text(root / CATEGORY / f"{name}.lst", text)
+
+
+def _never() -> bool:
+    return False
+
+
+def _advance(progress: "tqdm[Any]") -> None:
+    progress.update(1)
+
+
+def _prepare(root: Path, settings: DatasetSettings, overwrite: bool) -> None:
+    """Refuse to mix two data sets in one folder; note the settings before the first clip."""
+    description = root / "dataset.json"
+    same = {"content_version": CONTENT_VERSION, **asdict(settings.clip)}
+    if description.is_file() and overwrite:
+        description.unlink()
+        shutil.rmtree(root / CATEGORY, ignore_errors=True)
+    elif description.is_file():
+        check_settings(description, same)
+    elif (root / CATEGORY).exists():
+        raise ValueError(
+            f"{root / CATEGORY} exists but {description} does not, so it is not a data set of this "
+            "script; choose another folder, or remove it"
+        )
+    what = {"bodies": settings.bodies, "motions": list(settings.motions)}
+    files.write_json(description, {**same, **what, "frames_per_second": FRAMES_PER_SECOND})
+
+
+def _write_in_processes(writers: Sequence[ClipWriter], workers: int, progress: "tqdm[Any]") -> None:
+    """Write clips in spawned processes; on any error or Ctrl-C let each finish its frame."""
+    context = multiprocessing.get_context("spawn")
+    stop, counter = context.Event(), context.Value("q", 0)
+    with (
+        _environment(_ONE_THREAD),
+        ProcessPoolExecutor(workers, context, _start_worker, (stop, counter)) as pool,
+    ):
+        futures = {pool.submit(_write_clip, writer) for writer in writers}
+        try:
+            _wait_for_all(
+                futures, lambda: progress.update(counter.value + progress.initial - progress.n)
+            )
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _wait_for_all(futures: "set[Future[None]]", on_tick: Callable[[], object]) -> None:
+    while futures:
+        finished, futures = wait(futures, _POLL_SECONDS, return_when=FIRST_COMPLETED)
+        for future in finished:
+            future.result()
+        on_tick()
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables for the processes started meanwhile: libraries read them on import."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+_worker: dict[str, Any] = {}  # what the initializer leaves for the tasks of this process
+
+
+def _start_worker(stop: Any, counter: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    _worker.update(stop=stop, counter=counter)
+
+
+def _write_clip(writer: ClipWriter) -> None:
+    def count() -> None:
+        with _worker["counter"].get_lock():
+            _worker["counter"].value += 1
+
+    writer.write(_worker["stop"].is_set, count)

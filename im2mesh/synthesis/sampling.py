@@ -1,0 +1,100 @@
+"""Random points on and around a body, and which of them lie inside."""
+
+from dataclasses import dataclass
+
+import igl
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+CUBE_SIDE = 1.1  # side of the cube of query points around a frame of longest side 1
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Frame coordinates: world = loc + scale * p. Longest side of the bounding box becomes 1."""
+
+    loc: Float[np.ndarray, "3"]  # float16, as stored
+    scale: float
+
+    def apply(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
+        """From world to frame coordinates, in float64."""
+        return (points.astype(np.float64) - self.loc.astype(np.float64)) / self.scale
+
+
+def normalisation_of(vertices: Float[np.ndarray, "V 3"]) -> Normalisation:
+    """Centre (rounded to float16, as files hold it) and longest side of the bounding box."""
+    low, high = vertices.min(axis=0).astype(np.float64), vertices.max(axis=0).astype(np.float64)
+    return Normalisation(((low + high) / 2).astype(np.float16), float((high - low).max()))
+
+
+@dataclass(frozen=True)
+class SurfaceSample:
+    """Fixed places on a surface, found again in every frame by face and barycentric weights."""
+
+    faces: Int[np.ndarray, "N"]
+    weights: Float[np.ndarray, "N 3"]
+
+    def points(
+        self, vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
+    ) -> Float[np.ndarray, "N 3"]:
+        """Where these places are for the given vertices."""
+        corners = vertices[faces[self.faces]]  # [N, 3, 3]
+        return np.einsum("nk,nkd->nd", self.weights, corners)
+
+
+def sample_surface(
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    num_points: int,
+    rng: np.random.Generator,
+) -> SurfaceSample:
+    """Draw places uniformly by area."""
+    cumulative = np.cumsum(np.linalg.norm(face_normals(vertices, faces), axis=1))
+    drawn = rng.random(num_points) * cumulative[-1]
+    chosen = np.minimum(np.searchsorted(cumulative, drawn, side="right"), len(faces) - 1)
+    root, share = np.sqrt(rng.random(num_points)), rng.random(num_points)
+    weights = np.stack([1 - root, root * (1 - share), root * share], axis=1)
+    return SurfaceSample(chosen, weights)
+
+
+def face_normals(
+    vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
+) -> Float[np.ndarray, "F 3"]:
+    """Outward normals, as long as twice the area of the face."""
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    return np.cross(b - a, c - a)
+
+
+def sample_cube(num_points: int, rng: np.random.Generator) -> Float[np.ndarray, "N 3"]:
+    """Points uniform in the cube around a normalised frame, in float16 as stored."""
+    return (CUBE_SIDE * (rng.random((num_points, 3)) - 0.5)).astype(np.float16)
+
+
+def sample_near_surface(
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    num_points: int,
+    sigma: float,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "N 3"]:
+    """Surface points moved by Gaussian noise of deviation sigma, in float16 as stored."""
+    points = sample_surface(vertices, faces, num_points, rng).points(vertices, faces)
+    return (points + rng.normal(0.0, sigma, points.shape)).astype(np.float16)
+
+
+def label_points(
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    points: Float[np.ndarray, "N 3"],
+) -> Bool[np.ndarray, "N"]:
+    """Which points lie inside: winding number over one half, so overlaps count as inside.
+
+    Give the points as they are stored, after the cast to float16.
+    """
+    queries = points.astype(np.float64)
+    boxed = np.all((queries >= vertices.min(axis=0)) & (queries <= vertices.max(axis=0)), axis=1)
+    inside = np.zeros(len(points), dtype=bool)
+    if boxed.any():
+        winding = igl.fast_winding_number(vertices.astype(np.float64), faces, queries[boxed])
+        inside[boxed] = winding > 0.5
+    return inside

@@ -1,0 +1,75 @@
+"""Which clip goes to which split: the same kind of split as D-FAUST's."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_VAL_SHARE = 0.05  # of the clips of seen bodies
+_OVERFIT_MOTION = "one_leg_jump"  # as the authors' overfit split
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One body performing one motion."""
+
+    body: int
+    motion: str
+
+    @property
+    def name(self) -> str:
+        """Folder name, like 00_punching."""
+        return f"{self.body:02d}_{self.motion}"
+
+
+def split_clips(num_bodies: int, motions: tuple[str, ...]) -> dict[str, list[Clip]]:
+    """Hold out the last body entirely, and one motion of each other body.
+
+    Returns:
+        Clips by split: train, val, test (unseen motions of seen bodies) and test_new_individual
+        share no clip; train_generative is all but val, overfit one clip of train.
+
+    Raises:
+        ValueError: If a split would be empty.
+    """
+    if num_bodies < 2:
+        raise ValueError(
+            f"bodies must be at least 2, got {num_bodies}: the last body is kept for "
+            "test_new_individual, so train would be empty"
+        )
+    num_seen = num_bodies - 1
+    if len(motions) < 2 or (len(motions) == 2 and num_seen == 1):
+        raise ValueError(
+            f"{num_bodies} bodies with {len(motions)} motion(s) leave train empty, because each "
+            "seen body keeps one motion for test and some one for val; use at least 3 motions, or "
+            "2 motions and 3 bodies"
+        )
+    test = [Clip(body, motions[_held_out(body, num_seen, motions)]) for body in range(num_seen)]
+    val = _choose_val(num_seen, motions)
+    unseen = [Clip(num_seen, motion) for motion in motions]
+    everything = [Clip(body, motion) for body in range(num_bodies) for motion in motions]
+    train = [clip for clip in everything if clip not in {*test, *val, *unseen}]
+    return {
+        "train": train,
+        "val": val,
+        "test": test,
+        "test_new_individual": unseen,
+        "train_generative": [clip for clip in everything if clip not in val],
+        "overfit": [next((clip for clip in train if clip.motion == _OVERFIT_MOTION), train[0])],
+    }
+
+
+def _held_out(body: int, num_seen: int, motions: tuple[str, ...]) -> int:
+    """Index of the motion a body keeps for test: spread evenly over the motions."""
+    return (body * max(len(motions), num_seen) // num_seen) % len(motions)
+
+
+def _choose_val(num_seen: int, motions: tuple[str, ...]) -> list[Clip]:
+    """A few clips of different bodies, with motions far from those held out for test."""
+    wanted = max(1, round(_VAL_SHARE * num_seen * len(motions)))
+    most = num_seen if len(motions) > 2 else num_seen - 1
+    bodies = np.linspace(0, num_seen - 1, min(wanted, most)).astype(int)
+    apart = len(motions) // 2
+    return [
+        Clip(int(body), motions[(_held_out(body, num_seen, motions) + apart) % len(motions)])
+        for body in bodies
+    ]
