@@ -4,11 +4,10 @@ The twist of the upper arm is shared by its two joints; all of it in one would w
 """
 
 import numpy as np
-from jaxtyping import Float
 
 from im2mesh.synthesis.body import Body
 from im2mesh.synthesis.legs import Rotations, solve_two_bones
-from im2mesh.synthesis.proportions import SIDES, Proportions
+from im2mesh.synthesis.proportions import SIDES, Proportions, length_of
 from im2mesh.synthesis.rotations import (
     across,
     limb_axes,
@@ -81,8 +80,8 @@ def _bones_from_reach(
     middle, end = solve_two_bones(
         frames * target,
         target,
-        np.linalg.norm(elbow - shoulder),
-        np.linalg.norm(wrist - elbow),
+        length_of(elbow - shoulder),
+        length_of(wrist - elbow),
         pole,
     )
     hinge_front = -pole  # the forearm bends away from the elbow's side

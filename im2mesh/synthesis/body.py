@@ -14,7 +14,7 @@ BODIES_FILE = Path(__file__).with_name("bodies.npz")
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the joints are, frame by frame: rotations from the rest pose, and positions (metres)."""
+    """Where the joints are, frame by frame: rotations from rest, and positions (metres)."""
 
     rotations: Float[np.ndarray, "T J 3 3"]
     positions: Float[np.ndarray, "T J 3"]

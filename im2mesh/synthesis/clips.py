@@ -157,7 +157,7 @@ class ClipWriter:
             points=sample.points(vertices, faces).astype(np.float16),
             normals=normals.astype(np.float16),
             loc=normalisation.loc,
-            scale=np.float64(normalisation.scale),
+            scale=np.array(normalisation.scale),
         )
 
     def _write_points(
@@ -190,5 +190,5 @@ class ClipWriter:
                     points=points,
                     occupancies=np.packbits(occupancies),
                     loc=normalisation.loc,
-                    scale=np.float64(normalisation.scale),
+                    scale=np.array(normalisation.scale),
                 )

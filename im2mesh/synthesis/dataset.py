@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -24,10 +24,7 @@ from im2mesh.synthesis.style import FRAMES_PER_SECOND
 CATEGORY = "bodies"
 CONTENT_VERSION = 1  # raised whenever the same settings give other files
 _POLL_SECONDS = 0.25
-_ONE_THREAD = {
-    name: "1"
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "IGL_NUM_THREADS")
-}
+_THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ def _write_in_processes(writers: Sequence[ClipWriter], workers: int, progress: "
     context = multiprocessing.get_context("spawn")
     stop, counter = context.Event(), context.Value("q", 0)
     with (
-        _environment(_ONE_THREAD),
+        _environment(dict.fromkeys(_THREAD_COUNTS, "1")),
         ProcessPoolExecutor(workers, context, _start_worker, (stop, counter)) as pool,
     ):
         futures = {pool.submit(_write_clip, writer) for writer in writers}
@@ -150,7 +147,7 @@ def _wait_for_all(futures: "set[Future[None]]", on_tick: Callable[[], object]) -
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set variables for the processes started meanwhile: libraries read them on import."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

@@ -33,8 +33,8 @@ def write_npz(path: Path, **members: np.ndarray) -> None:
     """Write arrays stored, not deflated, so that rows can be memory-mapped in place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        np.savez(file, **members)
+    with temporary.open("wb") as file:
+        np.savez(file, **members)  # pyright: ignore[reportArgumentType]
     temporary.replace(path)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from im2mesh.synthesis.body import Body
-from im2mesh.synthesis.proportions import SIDES, Proportions
+from im2mesh.synthesis.proportions import SIDES, Proportions, length_of
 from im2mesh.synthesis.rotations import across, limb_axes, rotate_x, unit
 from im2mesh.synthesis.tracks import Leg
 
@@ -49,7 +49,7 @@ def pose_leg(
     offset = np.stack(np.broadcast_arrays(SIDES[side] * leg.spread, leg.lift, leg.reach), axis=-1)
     target = joints[2] + raised + size.leg * offset
     pole = unit(_FRONT + np.array([0.12 * SIDES[side], 0, 0]) + facing @ _FRONT)
-    knee, ankle = solve_two_bones(hip, target, np.linalg.norm(thigh), np.linalg.norm(shin), pole)
+    knee, ankle = solve_two_bones(hip, target, length_of(thigh), length_of(shin), pole)
     thigh_turn = limb_axes(knee - hip, pole) @ limb_axes(thigh, _FRONT).T
     shin_turn = limb_axes(ankle - knee, pole) @ limb_axes(shin, _FRONT).T
     lightness = 1.0 - _load(leg, flight)

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from im2mesh.synthesis.arms import pose_arm
 from im2mesh.synthesis.body import Body, Pose
 from im2mesh.synthesis.legs import Rotations, pose_leg, rise_of_heels
-from im2mesh.synthesis.proportions import SIDES, Proportions, measure
+from im2mesh.synthesis.proportions import SIDES, measure
 from im2mesh.synthesis.rotations import rotate_x, rotate_y, rotate_z
 from im2mesh.synthesis.tracks import Pelvis, Posture, Spine, Track
 

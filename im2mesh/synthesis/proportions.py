@@ -28,17 +28,17 @@ def measure(body: Body) -> Proportions:
     shoulder, elbow, wrist = (
         body.joint(name) for name in ("upperarm01.L", "lowerarm01.L", "wrist.L")
     )
-    arm = _length(elbow - shoulder) + _length(wrist - elbow)
+    arm = length_of(elbow - shoulder) + length_of(wrist - elbow)
     trunk = _trunk_vertices(body)
     return Proportions(
-        leg=_length(knee - hip) + _length(ankle - knee),
+        leg=length_of(knee - hip) + length_of(ankle - knee),
         arm=arm,
         hang=_hang_angle(trunk, shoulder, arm),
         chest=_chest_depth(trunk, shoulder, arm),
     )
 
 
-def _length(vector: Float[np.ndarray, "3"]) -> float:
+def length_of(vector: Float[np.ndarray, "3"]) -> float:
     return float(np.linalg.norm(vector))
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-import igl
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from im2mesh.synthesis.winding import winding_numbers
 
 CUBE_SIDE = 1.1  # side of the cube of query points around a frame of longest side 1
 
@@ -87,14 +88,8 @@ def label_points(
     faces: Int[np.ndarray, "F 3"],
     points: Float[np.ndarray, "N 3"],
 ) -> Bool[np.ndarray, "N"]:
-    """Which points lie inside: winding number over one half, so overlaps count as inside.
+    """Which points lie inside: positive winding number, so overlaps count as inside.
 
     Give the points as they are stored, after the cast to float16.
     """
-    queries = points.astype(np.float64)
-    boxed = np.all((queries >= vertices.min(axis=0)) & (queries <= vertices.max(axis=0)), axis=1)
-    inside = np.zeros(len(points), dtype=bool)
-    if boxed.any():
-        winding = igl.fast_winding_number(vertices.astype(np.float64), faces, queries[boxed])
-        inside[boxed] = winding > 0.5
-    return inside
+    return winding_numbers(vertices.astype(np.float64), faces, points.astype(np.float64)) > 0
