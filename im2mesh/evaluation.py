@@ -1,0 +1,293 @@
+"""Predicted meshes and stored truth -> Records, one number each.
+
+Free of torch, so that worker processes start quickly.
+"""
+
+import os
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from im2mesh.data.fields import (
+    SurfacePoints,
+    read_labelled_points,
+    read_surface_points,
+    window_frame,
+)
+from im2mesh.data.sequences import POINTS_FOLDER, Window
+from im2mesh.meshing.containment import points_inside_mesh
+from im2mesh.meshing.io import Mesh, numbered_meshes, read_mesh, window_folder
+from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.metrics import correspondence_l2, iou, sample_surface, surface_distances
+
+COORDINATES = ("window", "world")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measured number.
+
+    Attributes:
+        category, clip, start: The window (see `Window`).
+        frame: 0 for the window's first.
+        metric: iou, accuracy, completeness, chamfer_l1, chamfer_l2, normal_consistency,
+            correspondence_l2, or empty (1 where the prediction has no surface, else 0).
+        value: Lengths are in units of the longest side of the first true mesh.
+    """
+
+    category: str
+    clip: str
+    start: int
+    frame: int
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class PredictedMeshes:
+    """Where predictions lie: ours, or numbered meshes made by somebody else.
+
+    Read for each window, whichever is found first below <folder>/<category>/<clip>/<start:05d>/:
+    sequence.npz; meshes/00000.ply ... ; 00000.ply ... (or .off, .obj, .glb). Meshes of different
+    frames may differ in topology. Files without faces are taken as samples of the surface.
+
+    Attributes:
+        folder: For our own output <output_dir>/generation/<split>.
+        coordinates: Of the positions in the files: "window" (frame of the window's first mesh) or
+            "world" (metres).
+    """
+
+    folder: Path
+    coordinates: str = "window"
+
+    def __post_init__(self) -> None:
+        if self.coordinates not in COORDINATES:
+            raise ValueError(
+                f"coordinates is {self.coordinates!r}; choose one of: {', '.join(COORDINATES)}"
+            )
+
+    def find(self, window: Window) -> Path:
+        """The sequence.npz or the folder of meshes of a window.
+
+        Raises:
+            FileNotFoundError: If there is neither.
+        """
+        folder = window_folder(self.folder, window.category, window.clip, window.start)
+        for path in (folder / "sequence.npz", folder / "meshes", folder):
+            if path.is_file() or (path.is_dir() and numbered_meshes(path)):
+                return path
+        raise FileNotFoundError(f"sequence {window}: no meshes in {folder}; run generate.py first")
+
+    def read(self, root: Path | str, window: Window) -> MeshSequence | list[Mesh]:
+        """The meshes of a window in the window's coordinates, one per frame, each read once.
+
+        Args:
+            root: Data folder, which knows the window's place in the world.
+
+        Raises:
+            ValueError: If the number of frames is not that of the window.
+        """
+        path = self.find(window)
+        files = [] if path.is_file() else numbered_meshes(path)
+        sequence = MeshSequence.load(path) if path.is_file() else None
+        _check_length(window, len(files) if sequence is None else sequence.num_frames)
+        prediction = [read_mesh(file) for file in files] if sequence is None else sequence
+        if self.coordinates == "window":
+            return prediction
+        frame = window_frame(root, window)
+
+        def to_window(vertices: np.ndarray) -> np.ndarray:
+            return frame.from_world(vertices.astype(np.float64)).astype(np.float32)
+
+        if isinstance(prediction, MeshSequence):
+            return replace(prediction, vertices=to_window(prediction.vertices))
+        return [replace(mesh, vertices=to_window(mesh.vertices)) for mesh in prediction]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Compares predictions with the labelled points and surface points on disk.
+
+    IoU needs points_seq and is left out for clips without that folder; normal consistency needs
+    true normals; the correspondence error needs one topology for all frames of a prediction.
+
+    Attributes:
+        root: Data folder.
+        num_samples: Samples on each predicted mesh for the surface distances.
+        project_to_final_mesh: See `correspondence_l2`.
+        seed: Root of the random samples; a window's samples follow from the seed and the
+            window's name alone, so neither order nor number of workers matters.
+    """
+
+    root: Path | str
+    num_samples: int = 100_000
+    project_to_final_mesh: bool = False
+    seed: int = 0
+
+    def evaluate(
+        self,
+        windows: Sequence[Window],
+        predictions: PredictedMeshes,
+        *,
+        workers: int = 1,
+        on_window: Callable[[Window], None] | None = None,
+    ) -> list[Record]:
+        """Evaluate every window; the records come in the order of the windows.
+
+        Args:
+            windows: What to evaluate; all must have predictions.
+            predictions: Where those lie.
+            workers: Processes of one thread each; 1 works in this one.
+            on_window: Called after each window, to show progress.
+
+        Raises:
+            FileNotFoundError: If a window has no prediction (checked before any work).
+            ValueError: If a prediction lacks frames or a file is broken.
+        """
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
+        for window in windows:
+            predictions.find(window)
+        records: list[Record] = []
+        for window, found in zip(
+            windows, self._results(windows, predictions, workers), strict=True
+        ):
+            records += found
+            if on_window is not None:
+                on_window(window)
+        return records
+
+    def evaluate_window(
+        self, window: Window, prediction: MeshSequence | Sequence[Mesh]
+    ) -> list[Record]:
+        """Evaluate one window, given its meshes in the window's coordinates."""
+        meshes = _frames(prediction)
+        _check_length(window, len(meshes))
+        truth = [read_surface_points(self.root, window, k) for k in range(window.num_frames)]
+        records = []
+        for k, mesh in enumerate(meshes):
+            rng = np.random.default_rng([self.seed, zlib.crc32(_identity(window)), k])
+            values = self._frame_values(window, k, mesh, truth[k], rng)
+            records += [_record(window, k, name, value) for name, value in values.items()]
+        if _is_corresponding(meshes):
+            records += self._correspondence(window, meshes, truth)
+        return records
+
+    def _results(
+        self, windows: Sequence[Window], predictions: PredictedMeshes, workers: int
+    ) -> Iterable[list[Record]]:
+        jobs = [_Job(self, predictions, window) for window in windows]
+        if workers == 1 or len(jobs) < 2:
+            yield from map(_run, jobs)
+            return
+        with ProcessPoolExecutor(
+            min(workers, len(jobs)), get_context("spawn"), initializer=_use_one_thread
+        ) as pool:
+            yield from pool.map(_run, jobs)
+
+    def _frame_values(
+        self, window: Window, frame: int, mesh: Mesh, truth: SurfacePoints, rng: np.random.Generator
+    ) -> dict[str, float]:
+        is_cloud = len(mesh.faces) == 0 and not mesh.is_empty
+        values = {"empty": float(mesh.is_empty)}
+        if not is_cloud and _has_labels(self.root, window):
+            labelled = read_labelled_points(self.root, window, frame)
+            inside = points_inside_mesh(labelled.points, mesh.vertices, mesh.faces)
+            values["iou"] = iou(inside, labelled.occupancy)
+        samples, normals = (
+            (mesh.vertices, None)
+            if is_cloud
+            else sample_surface(mesh.vertices, mesh.faces, self.num_samples, rng)
+        )
+        distances = surface_distances(samples, truth.points, normals, truth.normals)
+        values["accuracy"] = distances.accuracy
+        values["completeness"] = distances.completeness
+        values["chamfer_l1"] = distances.chamfer_l1
+        values["chamfer_l2"] = distances.chamfer_l2
+        if distances.normal_consistency is not None:
+            values["normal_consistency"] = distances.normal_consistency
+        return values
+
+    def _correspondence(
+        self, window: Window, meshes: Sequence[Mesh], truth: Sequence[SurfacePoints]
+    ) -> list[Record]:
+        errors = correspondence_l2(
+            np.stack([mesh.vertices for mesh in meshes]),
+            _stack_points(window, truth),
+            self.project_to_final_mesh,
+        )
+        return [
+            _record(window, k, "correspondence_l2", float(error)) for k, error in enumerate(errors)
+        ]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker process needs to know."""
+
+    evaluator: Evaluator
+    predictions: PredictedMeshes
+    window: Window
+
+
+def _run(job: _Job) -> list[Record]:
+    prediction = job.predictions.read(job.evaluator.root, job.window)
+    return job.evaluator.evaluate_window(job.window, prediction)
+
+
+def _use_one_thread() -> None:
+    os.environ["IGL_NUM_THREADS"] = "1"  # libigl reads it at its first parallel loop
+
+
+def _frames(prediction: MeshSequence | Sequence[Mesh]) -> Sequence[Mesh]:
+    if isinstance(prediction, MeshSequence):
+        return [Mesh(vertices, prediction.faces) for vertices in prediction.vertices]
+    return prediction
+
+
+def _is_corresponding(meshes: Sequence[Mesh]) -> bool:
+    """Whether all frames share their faces and their number of vertices.
+
+    A prediction without a surface in any frame counts: leaving it out would flatter.
+    """
+    first = meshes[0]
+    return all(
+        len(mesh.vertices) == len(first.vertices) and np.array_equal(mesh.faces, first.faces)
+        for mesh in meshes
+    )
+
+
+def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.ndarray, "T M 3"]:
+    counts = sorted({len(surface.points) for surface in truth})
+    if len(counts) > 1:
+        raise ValueError(
+            f"sequence {window}: its frames have from {counts[0]} to {counts[-1]} surface points; "
+            "rows of pcl_seq must correspond over all frames"
+        )
+    return np.stack([surface.points for surface in truth])
+
+
+def _has_labels(root: Path | str, window: Window) -> bool:
+    return (Path(root) / window.category / window.clip / POINTS_FOLDER).is_dir()
+
+
+def _check_length(window: Window, num_meshes: int) -> None:
+    if num_meshes != window.num_frames:
+        raise ValueError(
+            f"sequence {window}: {num_meshes} meshes, expected {window.num_frames}; "
+            "run generate.py again"
+        )
+
+
+def _identity(window: Window) -> bytes:
+    return f"{window.category}/{window.clip}/{window.start}".encode()
+
+
+def _record(window: Window, frame: int, metric: str, value: float) -> Record:
+    return Record(window.category, window.clip, window.start, frame, metric, value)

@@ -1,0 +1,211 @@
+"""A drifting ball on disk, predictions of it, and the numbers and tables that follow."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+
+from im2mesh.data.sequences import Window
+from im2mesh.evaluation import Evaluator, PredictedMeshes
+from im2mesh.meshing import Mesh, MeshSequence
+from im2mesh.metrics import EMPTY_DISTANCE
+
+NUM_FRAMES = 3
+STEP = 0.2  # metres the ball drifts per frame
+RADIUS = 0.8  # metres
+LOC = np.array([1.0, 2.0, 3.0])  # of its centre in the first frame
+SCALE = 2 * RADIUS
+WINDOW = Window("balls", "drift", 0, NUM_FRAMES)
+OTHER_WINDOW = Window("balls", "drift", 1, NUM_FRAMES)
+
+
+def center(k):
+    return LOC + np.array([STEP * k, 0.0, 0.0])
+
+
+def write_clip(root, num_frames=NUM_FRAMES + 1, with_points=True, with_normals=True):
+    """The data layout of a ball that drifts along x; file numbers do not start at 0."""
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(4000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    for k in range(num_frames):
+        frame = {"loc": center(k).astype(np.float16), "scale": np.float64(SCALE)}
+        arrays = dict(frame, points=(0.5 * normals).astype(np.float16))
+        if with_normals:
+            arrays["normals"] = normals.astype(np.float16)
+        save(root / "balls" / "drift" / "pcl_seq" / f"{k + 80:08d}.npz", arrays)
+        points = rng.uniform(-0.55, 0.55, (4000, 3)).astype(np.float16)
+        inside = np.linalg.norm(points.astype(np.float64), axis=1) < 0.5
+        arrays = dict(frame, points=points, occupancies=np.packbits(inside))
+        if with_points:
+            save(root / "balls" / "drift" / "points_seq" / f"{k + 80:08d}.npz", arrays)
+    (root / "balls" / "test.lst").write_text("drift\n")
+
+
+def save(path, arrays):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **arrays)
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_clip(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def ball(subdivisions=4, radius=0.5):
+    mesh = trimesh.creation.icosphere(subdivisions=subdivisions, radius=radius)
+    return np.array(mesh.vertices, np.float32), np.array(mesh.faces, np.int32)
+
+
+def true_offset(k):
+    """Of the ball's centre in the window's coordinates; loc is stored as float16."""
+    loc = [center(i).astype(np.float16).astype(np.float64) for i in (0, k)]
+    return ((loc[1] - loc[0]) / SCALE).astype(np.float32)
+
+
+def sequence(offset=true_offset, radius=0.5):
+    vertices, faces = ball(radius=radius)
+    frames = np.stack([vertices + np.float32(offset(k)) for k in range(NUM_FRAMES)])
+    return MeshSequence(faces, frames, np.linspace(0, 1, NUM_FRAMES))
+
+
+def empty_sequence():
+    none = np.zeros((NUM_FRAMES, 0, 3), np.float32)
+    return MeshSequence(np.zeros((0, 3), np.int32), none, np.linspace(0, 1, NUM_FRAMES))
+
+
+def by_metric(records):
+    """metric -> values over frames."""
+    names = {record.metric for record in records}
+    return {n: [r.value for r in records if r.metric == n] for n in names}
+
+
+def folder_of(root, window=WINDOW):
+    return root / window.category / window.clip / f"{window.start:05d}"
+
+
+# ---- numbers
+
+
+def test_true_meshes_score_perfectly(root):
+    values = by_metric(Evaluator(root, num_samples=4000).evaluate_window(WINDOW, sequence()))
+    assert min(values["iou"]) > 0.98
+    assert max(values["accuracy"]) < 0.02 and max(values["completeness"]) < 0.02
+    assert min(values["normal_consistency"]) > 0.995
+    # first vertices and particles differ by up to the particles' spacing, which must not grow
+    assert max(values["correspondence_l2"]) - min(values["correspondence_l2"]) < 0.002
+    assert values["empty"] == [0.0] * NUM_FRAMES
+    np.testing.assert_allclose(
+        values["chamfer_l1"], np.add(values["accuracy"], values["completeness"]) / 2
+    )
+
+
+def test_a_ball_that_stays_behind_is_measured_per_frame(root):
+    still = sequence(offset=lambda k: np.zeros(3))
+    values = by_metric(Evaluator(root, num_samples=4000).evaluate_window(WINDOW, still))
+    drift = [np.linalg.norm(true_offset(k)) for k in range(NUM_FRAMES)]
+    np.testing.assert_allclose(values["correspondence_l2"], drift, atol=0.02)
+    assert values["iou"][0] > values["iou"][1] > values["iou"][2]
+
+
+def test_records_name_window_frame_and_metric(root):
+    records = Evaluator(root, num_samples=100).evaluate_window(OTHER_WINDOW, sequence())
+    frames = [r.frame for r in records if r.metric == "iou"]
+    assert frames == [0, 1, 2]
+    assert {(r.category, r.clip, r.start) for r in records} == {("balls", "drift", 1)}
+
+
+def test_empty_prediction_scores_worst(root):
+    values = by_metric(Evaluator(root).evaluate_window(WINDOW, empty_sequence()))
+    assert values["iou"] == [0.0] * 3 and values["empty"] == [1.0] * 3
+    assert values["correspondence_l2"] == [EMPTY_DISTANCE] * 3
+    assert values["chamfer_l2"] == pytest.approx([6.0] * 3)
+    assert values["normal_consistency"] == [0.0] * 3
+
+
+def test_clips_without_labels_have_no_iou(tmp_path):
+    write_clip(tmp_path, with_points=False)
+    values = by_metric(Evaluator(tmp_path, num_samples=100).evaluate_window(WINDOW, sequence()))
+    assert "iou" not in values and "chamfer_l2" in values
+
+
+def test_clips_without_normals_have_no_normal_consistency(tmp_path):
+    """The official data has none."""
+    write_clip(tmp_path, with_normals=False)
+    values = by_metric(Evaluator(tmp_path, num_samples=100).evaluate_window(WINDOW, sequence()))
+    assert "normal_consistency" not in values and "chamfer_l2" in values
+
+
+def test_moving_points_are_measured_without_surface(root):
+    cloud = replace(sequence(), faces=np.zeros((0, 3), np.int32))
+    values = by_metric(Evaluator(root).evaluate_window(WINDOW, cloud))
+    assert set(values) == {
+        "empty", "accuracy", "completeness", "chamfer_l1", "chamfer_l2", "correspondence_l2"
+    }  # fmt: skip
+
+
+def test_meshes_of_different_topology_have_no_correspondence(root):
+    meshes = [Mesh(ball(s)[0] + true_offset(k), ball(s)[1]) for k, s in enumerate((3, 4, 3))]
+    values = by_metric(Evaluator(root, num_samples=100).evaluate_window(WINDOW, meshes))
+    assert "correspondence_l2" not in values and min(values["iou"]) > 0.9
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("layout", ["npz", "meshes", "direct"])
+@pytest.mark.parametrize("coordinates", ["window", "world"])
+def test_predictions_are_found_and_brought_into_the_window(root, tmp_path, layout, coordinates):
+    prediction = sequence()
+    if coordinates == "world":
+        loc = LOC.astype(np.float16).astype(np.float64)
+        prediction = replace(prediction, loc=loc, scale=SCALE).in_world()
+    folder = folder_of(tmp_path / "out")
+    target = {"npz": folder / "sequence.npz", "meshes": folder / "meshes", "direct": folder}
+    prediction.save(target[layout])
+    predictions = PredictedMeshes(tmp_path / "out", coordinates)
+    records = Evaluator(root, num_samples=2000).evaluate([WINDOW], predictions)
+    assert min(by_metric(records)["iou"]) > 0.98
+    assert len(by_metric(records)["correspondence_l2"]) == 3
+
+
+def test_missing_frames_and_missing_windows_are_named(root, tmp_path):
+    sequence().save(folder_of(tmp_path))
+    (folder_of(tmp_path) / "00001.ply").unlink()
+    evaluator, predictions = Evaluator(root), PredictedMeshes(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"sequence drift/00000: 2 meshes, expected 3; run generate\.py again"
+    ):
+        evaluator.evaluate([WINDOW], predictions)
+    with pytest.raises(FileNotFoundError, match="sequence drift/00001: no meshes in"):
+        evaluator.evaluate([WINDOW, OTHER_WINDOW], predictions)
+
+
+def test_unknown_coordinates_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="choose one of: window, world"):
+        PredictedMeshes(tmp_path, "camera")
+
+
+def test_results_do_not_depend_on_workers_or_order(root, tmp_path):
+    windows = [WINDOW, OTHER_WINDOW]
+    for window in windows:
+        sequence().save(folder_of(tmp_path, window) / "sequence.npz")
+    evaluator, predictions = Evaluator(root, num_samples=500), PredictedMeshes(tmp_path)
+    seen = []
+    alone = evaluator.evaluate(windows, predictions, on_window=seen.append)
+    assert seen == windows
+    assert evaluator.evaluate(windows, predictions, workers=2) == alone
+    backwards = evaluator.evaluate(windows[::-1], predictions)
+    assert sorted(map(repr, backwards)) == sorted(map(repr, alone))
+    assert replace(evaluator, seed=1).evaluate(windows, predictions) != alone
+    with pytest.raises(ValueError, match="workers"):
+        evaluator.evaluate(windows, predictions, workers=0)
+
+
+def test_broken_prediction_is_named(root, tmp_path):
+    sequence().save(folder_of(tmp_path))
+    (folder_of(tmp_path) / "00002.ply").write_bytes(b"ply\nnonsense")
+    with pytest.raises(ValueError, match=r"00002\.ply: not a readable mesh"):
+        Evaluator(root, num_samples=100).evaluate([WINDOW], PredictedMeshes(tmp_path))
