@@ -87,6 +87,8 @@ class PredictedMeshes:
     def read(self, root: Path | str, window: Window) -> MeshSequence | list[Mesh]:
         """The meshes of a window in the window's coordinates, one per frame, each read once.
 
+        From a sequence.npz with more frames than the window those at the window's times are taken.
+
         Args:
             root: Data folder, which knows the window's place in the world.
 
@@ -94,10 +96,12 @@ class PredictedMeshes:
             ValueError: If the number of frames is not that of the window.
         """
         path = self.find(window)
-        files = [] if path.is_file() else numbered_meshes(path)
-        sequence = MeshSequence.load(path) if path.is_file() else None
-        _check_length(window, len(files) if sequence is None else sequence.num_frames)
-        prediction = [read_mesh(file) for file in files] if sequence is None else sequence
+        if path.is_file():
+            prediction = _at_frame_times(window, MeshSequence.load(path))
+        else:
+            files = numbered_meshes(path)
+            _check_length(window, len(files))
+            prediction = [read_mesh(file) for file in files]
         if self.coordinates == "window":
             return prediction
         frame = window_frame(root, window)
@@ -275,6 +279,27 @@ def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.nd
 
 def _has_labels(root: Path | str, window: Window) -> bool:
     return (Path(root) / window.category / window.clip / POINTS_FOLDER).is_dir()
+
+
+def _at_frame_times(window: Window, sequence: MeshSequence) -> MeshSequence:
+    """The frames of a sequence that lie at t = k / (T - 1)."""
+    if sequence.num_frames == window.num_frames:
+        return sequence
+    wanted = np.linspace(0.0, 1.0, window.num_frames)
+    offset = np.abs(sequence.times[:, None] - wanted)  # [frames of the sequence, T]
+    if offset.min(axis=0).max() > 1e-6:
+        raise ValueError(
+            f"sequence {window}: {sequence.num_frames} meshes at other times than the "
+            f"{window.num_frames} true frames; set generation.num_steps to null and run "
+            "generate.py again"
+        )
+    chosen = offset.argmin(axis=0)
+    return replace(
+        sequence,
+        vertices=sequence.vertices[chosen],
+        times=sequence.times[chosen],
+        normals=None if sequence.normals is None else sequence.normals[chosen],
+    )
 
 
 def _check_length(window: Window, num_meshes: int) -> None:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from im2mesh.errors import UserError
+
 CLOUD_FOLDER = "pcl_seq"
 POINTS_FOLDER = "points_seq"
 NEAR_POINTS_FOLDER = "points_near_seq"
 MESH_FOLDER = "mesh_seq"
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """The data on disk cannot be used as asked. The message names the clip and the file."""
 
 

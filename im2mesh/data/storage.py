@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from im2mesh.errors import UserError
+
 LOCAL_HEADER_SIZE = 30  # fixed part of a zip member's local header, APPNOTE.TXT section 4.3.7
 ZIP_READ_ERRORS = (zipfile.BadZipFile, struct.error, EOFError, OSError, ValueError)
 
 
-class StorageError(ValueError):
+class StorageError(UserError):
     """A data file is missing, damaged, or lacks an array. The message names the file."""
 
 

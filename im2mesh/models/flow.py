@@ -5,6 +5,7 @@ The only user of torchdiffeq.
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -78,8 +79,12 @@ class Flow(nn.Module):
         return self._solve(right_hand_side, points_0, times, code).transpose(0, 1)
 
     def integrate_backward(
-        self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], code: Code
-    ) -> Float[Tensor, "B N 3"]:
+        self,
+        points_t: Float[Tensor, "B N 3"],
+        t: Float[Tensor, "B"],
+        code: Code,
+        fractions: Float[Tensor, "S"] | None = None,
+    ) -> Float[Tensor, "B S N 3"]:
         """Carry points from a time of their own per sequence back to t = 0, in one solve.
 
         With time t(1 - s) and velocity -t v, every sequence runs over s in [0, 1]: no sequence
@@ -89,15 +94,24 @@ class Flow(nn.Module):
             points_t: Positions at time t.
             t: Time of each sequence, in [0, 1].
             code: One motion code per sequence; receives gradients.
+            fractions: Stops on the way, as fractions of t, strictly decreasing from 1. None for
+                the start and the end of the way, (1, 0).
+
+        Returns:
+            Positions at times fractions * t; the first step is points_t itself.
+
+        Raises:
+            ValueError: If t leaves [0, 1], or fractions do not decrease from 1 to 0 at the least.
         """
         if t.numel() and not (t.min() >= 0 and t.max() <= 1):
             raise ValueError(f"t must lie in [0, 1], got {t.tolist()}")
+        fractions = points_t.new_tensor([1.0, 0.0]) if fractions is None else fractions
+        _check_times(1 - fractions, "1 - fractions")
 
         def right_hand_side(s: Tensor, points: Tensor) -> Tensor:
             return -t.view(-1, 1, 1) * self._velocity(t * (1 - s), points, code)
 
-        interval = torch.tensor([0.0, 1.0], dtype=points_t.dtype, device=points_t.device)
-        return self._solve(right_hand_side, points_t, interval, code)[-1]
+        return self._solve(right_hand_side, points_t, 1 - fractions, code).transpose(0, 1)
 
     def _velocity(self, t: Tensor, points: Tensor, code: Code) -> Tensor:
         self.nfe += 1
@@ -121,9 +135,7 @@ class Flow(nn.Module):
         # What the field depends on must be declared: a code that the function above merely captures
         # would get no gradient, without any warning.
         depends_on = (*code.tensors(), *self.velocity_field.parameters())
-        return odeint_adjoint(
-            right_hand_side, points, times, adjoint_params=depends_on, **settings
-        )
+        return odeint_adjoint(right_hand_side, points, times, adjoint_params=depends_on, **settings)
 
 
 def _in_present_precision(right_hand_side: Callable, device_type: str) -> Callable:
@@ -160,7 +172,7 @@ def step_grid(times: Float[Tensor, "T"], step_size: float) -> Float[Tensor, "S"]
         [0.0, 0.25, 0.5, 0.6000000238418579]
     """
     steps = []
-    for start, end in zip(times[:-1], times[1:], strict=True):
+    for start, end in pairwise(times):
         count = max(1, math.ceil(abs(float(end - start)) / step_size - 1e-4))
         steps.append(torch.linspace(0, 1, count + 1).to(times)[:-1] * (end - start) + start)
     return torch.cat([*steps, times[-1:]])
@@ -181,9 +193,9 @@ def _check_solver(ode: OdeConfig) -> None:
         )
 
 
-def _check_times(times: Tensor) -> None:
+def _check_times(times: Tensor, name: str = "times") -> None:
     increasing = bool((times[1:] > times[:-1]).all())
     if len(times) == 0 or times[0] != 0 or not increasing:
-        raise ValueError(f"times must start at 0 and increase strictly, got {times.tolist()}")
+        raise ValueError(f"{name} must start at 0 and increase strictly, got {times.tolist()}")
     if times[-1] > 1:
-        raise ValueError(f"times must end at 1 at the latest, got {times[-1].item()}")
+        raise ValueError(f"{name} must end at 1 at the latest, got {times[-1].item()}")

@@ -43,9 +43,7 @@ class ConditionalBatchNorm(nn.Module):
         nn.init.zeros_(self.beta.weight)
         nn.init.zeros_(self.beta.bias)
 
-    def forward(
-        self, x: Float[Tensor, "B N H"], c: Float[Tensor, "B C"]
-    ) -> Float[Tensor, "B N H"]:
+    def forward(self, x: Float[Tensor, "B N H"], c: Float[Tensor, "B C"]) -> Float[Tensor, "B N H"]:
         normalized = self.norm(x.flatten(0, 1)).view_as(x)
         return self.gamma(c).unsqueeze(1) * normalized + self.beta(c).unsqueeze(1)
 
@@ -61,9 +59,7 @@ class ConditionalResnetBlock(nn.Module):
         self.fc_1 = nn.Linear(size, size)
         nn.init.zeros_(self.fc_1.weight)
 
-    def forward(
-        self, x: Float[Tensor, "B N H"], c: Float[Tensor, "B C"]
-    ) -> Float[Tensor, "B N H"]:
+    def forward(self, x: Float[Tensor, "B N H"], c: Float[Tensor, "B C"]) -> Float[Tensor, "B N H"]:
         hidden = self.fc_0(F.relu(self.norm_0(x, c)))
         return x + self.fc_1(F.relu(self.norm_1(hidden, c)))
 

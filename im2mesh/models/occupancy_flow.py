@@ -59,14 +59,22 @@ class OccupancyFlow(nn.Module):
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
         """Occupancy at one time per sequence: where was the particle at t = 0? (eq. 4)"""
-        points_0 = self.flow.integrate_backward(points_t, t, codes.motion)
-        return self.occupancy_logits_0(points_0, codes)
+        path = self.flow.integrate_backward(points_t, t, codes.motion)
+        return self.occupancy_logits_0(path[:, -1], codes)
 
     def trajectories(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
         """Where the particles at points_0 are at each time."""
         return self.flow.integrate_forward(points_0, times, codes.motion)
+
+    def trajectories_from_end(
+        self, points_1: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
+    ) -> Float[Tensor, "B T N 3"]:
+        """Where the particles at points_1 at t = 1 were at each time; times end at 1."""
+        ones = points_1.new_ones(len(points_1))
+        path = self.flow.integrate_backward(points_1, ones, codes.motion, times.flip(0))
+        return path.flip(1)
 
 
 def _encode(encoder: nn.Module | None, clouds: Float[Tensor, "B T N 3"]) -> Code:

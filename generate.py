@@ -1,0 +1,36 @@
+"""Generate moving meshes for every window of a split: python generate.py CONFIG [key=value ...]."""
+
+import sys
+from collections.abc import Sequence
+
+from im2mesh.build import build_config, build_device, build_generator, build_windows
+from im2mesh.command_line import config_parser, exit_status
+from im2mesh.config import dump_config
+from im2mesh.generation import generate_split
+from im2mesh.run_folder import RunFolder
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = config_parser("Reconstruct the windows of a split; finished ones are skipped.")
+    parser.add_argument("--split", help="split file to use instead of data.test_split")
+    parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips of the split")
+    parser.add_argument("--num-steps", type=int, help="frames to write (generation.num_steps)")
+    parser.add_argument("--checkpoint", help="weights to use instead of the run's model_best.pt")
+    args = parser.parse_intermixed_args(arguments)
+    if args.num_steps is not None:
+        args.overrides.append(f"generation.num_steps={args.num_steps}")
+    config = build_config(args.config, args.overrides)
+    if args.print_config:
+        print(dump_config(config), end="")
+        return
+    folder = RunFolder.of(config)
+    split = args.split or config.data.test_split
+    windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
+    checkpoint = args.checkpoint or folder.best_checkpoint
+    generator = build_generator(config, checkpoint, build_device(args.device))
+    print(f"{len(windows)} windows of split {split} -> {folder.generation(split)}")
+    print(generate_split(generator, windows, split, config, folder))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

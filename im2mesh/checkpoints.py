@@ -1,0 +1,92 @@
+"""Save and load the state of a training run. Loading never executes code from the file."""
+
+import os
+import pickle
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import im2mesh
+from im2mesh.errors import UserError
+
+FORMAT = 1
+
+
+class CheckpointError(UserError):
+    """A checkpoint is missing, damaged, or not of this model. The message names the file."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything needed to go on as if training had not stopped.
+
+    Data order and noise follow from the seed and the number of samples drawn, so they need no
+    random state of their own.
+
+    Attributes:
+        config: The resolved configuration, nested.
+        model: State dict.
+        optimizer: State dict.
+        iteration: Steps done.
+        seconds: Training time spent.
+        best_iou: Best validation IoU so far, -1 before the first validation.
+        generator: Random state of the losses.
+    """
+
+    config: dict[str, Any]
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    iteration: int
+    seconds: float
+    best_iou: float
+    generator: torch.Tensor
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; at no time is there a half-written file of that name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    values = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    with temporary.open("wb") as file:
+        torch.save({"format": FORMAT, "version": im2mesh.__version__, **values}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU.
+
+    Raises:
+        CheckpointError: If there is no such file, or it is not a checkpoint of this project.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}; run train.py with this config first")
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged or no checkpoint ({error})") from error
+    names = {field.name for field in fields(Checkpoint)}
+    if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+        raise CheckpointError(f"{path} is not a checkpoint of this project (format {FORMAT})")
+    values.pop("version", None)
+    if set(values) != names:
+        raise CheckpointError(f"{path} lacks {sorted(names - set(values))}; train again")
+    return Checkpoint(**values)
+
+
+def load_weights(model: torch.nn.Module, state: dict[str, Any], origin: str | Path) -> None:
+    """Fill a model with a state dict, strictly.
+
+    Raises:
+        CheckpointError: If a name or shape differs, listing which.
+    """
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{origin} holds another model than the config describes: {error}"
+        ) from error

@@ -1,0 +1,33 @@
+"""What the entry points share: the config arguments, and errors without a traceback."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from im2mesh.errors import UserError
+
+EXIT_USER_ERROR = 2
+
+
+def config_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that every entry point takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("config", help="YAML file, such as configs/pointcloud/oflow.yaml")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="such as training.batch_size=8"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="show the resolved configuration and stop"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number>")
+    return parser
+
+
+def exit_status(main: Callable[[Sequence[str]], None]) -> int:
+    """Run an entry point; print what a user can put right, let every other error show itself."""
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    return 0

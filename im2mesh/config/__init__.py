@@ -1,0 +1,36 @@
+"""Configuration: what can be set, read from YAML and the command line, strictly."""
+
+from im2mesh.config.files import ConfigError
+from im2mesh.config.schema import (
+    ComponentConfig,
+    Config,
+    DataConfig,
+    EvaluationConfig,
+    GenerationConfig,
+    LossConfig,
+    MeshFormat,
+    ModelConfig,
+    OdeConfig,
+    TrainingConfig,
+    ValidationConfig,
+)
+from im2mesh.config.validation import config_from_dict, dump_config, json_schema, load_config
+
+__all__ = [
+    "ComponentConfig",
+    "Config",
+    "ConfigError",
+    "DataConfig",
+    "EvaluationConfig",
+    "GenerationConfig",
+    "LossConfig",
+    "MeshFormat",
+    "ModelConfig",
+    "OdeConfig",
+    "TrainingConfig",
+    "ValidationConfig",
+    "config_from_dict",
+    "dump_config",
+    "json_schema",
+    "load_config",
+]

@@ -1,0 +1,135 @@
+"""YAML files, inheritance and overrides -> one set of settings, each knowing where it was set."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from im2mesh.errors import UserError
+
+INHERIT_KEY = "inherit_from"
+COMMAND_LINE = "command line"
+YAML_1_2_FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+
+Settings = dict[str, tuple[Any, str]]
+"""Dotted key -> (value, where it was set)."""
+
+
+class ConfigError(UserError):
+    """The configuration is wrong. One line per mistake: where, what, and what would be right."""
+
+
+def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
+    """Merge a YAML file, the files it inherits from, and overrides such as `ode.method=rk4`.
+
+    The child wins over what it inherits, `inherit_from` being relative to the child, and
+    overrides, whose values are YAML, win over all files.
+
+    Raises:
+        ConfigError: If a file is missing, is no YAML, or inherits from itself; if an override is
+            not of the form key=value.
+    """
+    settings = _read_inherited(Path(path), ())
+    for text in overrides:
+        for key, value in _parse_override(text):
+            _set(settings, key, value)
+    return settings
+
+
+def flatten(
+    values: Mapping[str, Any], origin: str, prefix: str = ""
+) -> Iterator[tuple[str, tuple[Any, str]]]:
+    """Nested sections -> dotted keys."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, origin, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", (value, origin)
+
+
+def nest(settings: Settings) -> dict[str, Any]:
+    """Dotted keys -> nested sections."""
+    nested: dict[str, Any] = {}
+    for key, (value, _) in settings.items():
+        section = nested
+        *parents, last = key.split(".")
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[last] = value
+    return nested
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that reads 1e-4 as a number (YAML 1.2) and refuses a key written twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key}' is written twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-+.0123456789"))
+
+
+def _read_inherited(path: Path, children: tuple[Path, ...]) -> Settings:
+    if path.resolve() in children:
+        raise ConfigError(f"{path}: {INHERIT_KEY} leads back to this file")
+    values = _read_yaml(path)
+    parent = values.pop(INHERIT_KEY, None)
+    settings: Settings = {}
+    if parent is not None:
+        if not isinstance(parent, str):
+            raise ConfigError(f"{path}: {INHERIT_KEY} must be the path of a YAML file")
+        settings = _read_inherited(path.parent / parent, (*children, path.resolve()))
+    for key, value in flatten(values, str(path)):
+        _set(settings, key, value)
+    return settings
+
+
+def _set(settings: Settings, key: str, value: tuple[Any, str]) -> None:
+    """Set a key; another network name drops the options of the inherited network."""
+    section, _, last = key.rpartition(".")
+    if last == "name" and settings.get(key, value)[0] != value[0]:
+        for other in [name for name in settings if name.startswith(section + ".")]:
+            del settings[other]
+    for parent in _parents(key):
+        settings.pop(parent, None)  # an inherited null (no encoder) gives way to a section
+    for below in [name for name in settings if name.startswith(key + ".")]:
+        del settings[below]  # and a section to a null
+    settings[key] = value
+
+
+def _parents(key: str) -> Iterator[str]:
+    parts = key.split(".")
+    return (".".join(parts[:i]) for i in range(1, len(parts)))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(f"no config file {path}")
+    try:
+        values = yaml.load(path.read_text(), _Loader)  # a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold keys and values, got {type(values).__name__}")
+    return values
+
+
+def _parse_override(text: str) -> Iterator[tuple[str, tuple[Any, str]]]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"{COMMAND_LINE}: '{text}' is not of the form key=value")
+    try:
+        parsed = yaml.load(value, _Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{COMMAND_LINE}: value of {key} is not valid YAML: {error}") from error
+    return flatten({key: parsed}, COMMAND_LINE)

@@ -1,0 +1,181 @@
+"""What can be configured: every key, its type, its default and its meaning, each written once.
+
+Defaults are those of the paper's point cloud experiment (Niemeyer et al., ICCV 2019, and the
+authors' released configuration); a YAML file says only what differs. Networks are named here but
+described where they live: their options are the keyword-only arguments of their classes.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PositiveInt = Annotated[int, Field(gt=0)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+MeshFormat = Literal["ply", "off", "obj", "glb"]
+
+
+class Section(BaseModel):
+    """Frozen, and strict: no unknown keys, no silent conversion between types."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+
+class ComponentConfig(BaseModel):
+    """A network chosen by name; the other keys are the keyword-only arguments of its class."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, int | float | bool | str | None]:
+        return dict(self.model_extra or {})
+
+
+class DataConfig(Section):
+    root: str = "data/D-FAUST"
+    """Folder with one folder per category; see docs/data.md for the layout."""
+    categories: list[str] | None = None
+    """Category folders to use; null for all that have the split."""
+    num_frames: Annotated[int, Field(ge=2)] = 17
+    """Length T of a window."""
+    skip_frames: NonNegativeInt = 15
+    """Frames left out at the start of every clip."""
+    stride: PositiveInt = 1
+    """Frames between the starts of two training windows."""
+    eval_stride: PositiveInt = 1
+    """The same for validation and test windows."""
+    train_split: str = "train"
+    val_split: str = "val"
+    test_split: str = "test"
+    num_input_points: PositiveInt = 300
+    """Points per input cloud; the same particles in all frames."""
+    input_noise: NonNegativeFloat = 0.001
+    """Standard deviation of the noise on input points, in units of the first frame."""
+    num_points: PositiveInt = 512
+    """Labelled points of a training sample, at t = 0 and again at a random frame."""
+    near_surface_fraction: Fraction = 0.0
+    """Share of them drawn near the surface (needs points_near_seq); the rest is uniform."""
+    num_correspondence_points: PositiveInt = 100
+    """Surface points that the correspondence loss follows."""
+
+
+class ModelConfig(Section):
+    code_size: PositiveInt = 128
+    """Width C of the shape code and of the motion code."""
+    encoder: ComponentConfig | None = ComponentConfig(name="pointnet_resnet")
+    """Spatial encoder of the first cloud; null for no shape code."""
+    encoder_temporal: ComponentConfig | None = ComponentConfig(name="pointnet_resnet")
+    """Encoder of all clouds; null for no motion code."""
+    decoder: ComponentConfig = ComponentConfig(name="cbatchnorm")
+    """Occupancy network at t = 0."""
+    velocity_field: ComponentConfig = ComponentConfig(name="concat")
+
+
+class OdeConfig(Section):
+    method: str = "dopri5"
+    """Any method of torchdiffeq, by its name there."""
+    rtol: PositiveFloat = 1e-3
+    atol: PositiveFloat = 1e-5
+    step_size: PositiveFloat | None = None
+    """Longest step of a fixed-step method, in windows; null for 1/16. Null for adaptive ones."""
+    gradient: Literal["adjoint", "direct"] = "adjoint"
+    """Solve the adjoint equation backward (constant memory), or backpropagate through the steps."""
+
+
+class LossConfig(Section):
+    reconstruction: NonNegativeFloat = 1.0
+    """Weight of the cross-entropy at t = 0 and at one random frame."""
+    correspondence: NonNegativeFloat = 0.0
+    """Weight of the distance between carried and true surface points, forward from t = 0."""
+    correspondence_backward: NonNegativeFloat = 0.0
+    """The same, backward from the last frame."""
+    correspondence_frames: PositiveInt | None = None
+    """Frames of the forward correspondence loss, redrawn every step; null for all."""
+
+
+class TrainingConfig(Section):
+    batch_size: PositiveInt = 16
+    max_iterations: PositiveInt = 1_000_000
+    max_seconds: PositiveFloat | None = None
+    """Budget of training time over all resumed runs; null for none."""
+    learning_rate: PositiveFloat = 1e-4
+    weight_decay: NonNegativeFloat = 0.0
+    """Decoupled (AdamW); 0 is plain Adam."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate over the budget: iterations or seconds, whichever is further used up."""
+    warmup_iterations: NonNegativeInt = 0
+    gradient_clip: PositiveFloat | None = None
+    """Largest norm of the gradient; null for no clipping."""
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    """Of the networks; positions and the ODE state stay in fp32."""
+    seed: NonNegativeInt = 0
+    num_workers: NonNegativeInt = 2
+    """Processes that read data; 0 reads in the main process."""
+    print_every: PositiveInt = 50
+    """Iterations between two entries in the log."""
+    save_every: PositiveInt = 1000
+    validate_every: PositiveInt = 2000
+
+
+class ValidationConfig(Section):
+    threshold: Probability = 0.3
+    """Probability from which a point counts as inside."""
+    max_windows: PositiveInt | None = None
+    """Windows of the validation split used, spread evenly; null for all."""
+    num_points: PositiveInt = 2048
+    """Labelled points per window, at t = 0 and again at one frame."""
+
+
+class GenerationConfig(Section):
+    threshold: Probability = 0.3
+    """Probability of the extracted surface."""
+    resolution: PositiveInt = 32
+    """Cells per axis of the coarse grid."""
+    upsampling_steps: NonNegativeInt = 2
+    """Doublings of the resolution near the surface: 32 and 2 give 129 points per axis."""
+    padding: NonNegativeFloat = 0.1
+    """The box has side 1 + padding."""
+    num_steps: Annotated[int, Field(ge=2)] | None = None
+    """Frames to write, evenly spaced over the window; null for those of the input."""
+    simplify_faces: Annotated[int, Field(ge=4)] | None = None
+    """Faces to reduce the mesh to; null to keep all."""
+    refinement_steps: NonNegativeInt = 0
+    """Newton steps that move the vertices at t = 0 onto the level set."""
+    normals: bool = False
+    """Write vertex normals for every frame."""
+    batch_points: PositiveInt = 100_000
+    """Points given to the networks at once."""
+    mesh_format: MeshFormat | None = "ply"
+    """Format of the numbered mesh files; null for the compact sequence file only."""
+    write_inputs: bool = False
+    """Write the input clouds as ply."""
+    seed: NonNegativeInt = 0
+    """Of the input points and their noise."""
+
+
+class EvaluationConfig(Section):
+    num_samples: PositiveInt = 100_000
+    """Points sampled on each predicted mesh for the surface distances."""
+    project_to_final_mesh: bool = False
+    """Snap the last frame to the nearest target point before measuring correspondence."""
+    seed: NonNegativeInt = 0
+
+
+class Config(Section):
+    output_dir: str
+    """Folder of the run: checkpoints, logs, generated meshes, evaluation. One per config."""
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    ode: OdeConfig = OdeConfig()
+    loss: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+    validation: ValidationConfig = ValidationConfig()
+    generation: GenerationConfig = GenerationConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()

@@ -1,0 +1,194 @@
+"""Settings -> a validated `Config`, with errors that name the file, the key and the way out."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from im2mesh.config.files import INHERIT_KEY, ConfigError, Settings, flatten, nest, read_settings
+from im2mesh.config.schema import ComponentConfig, Config
+
+ComponentTables = Mapping[str, Mapping[str, Callable]]
+"""Key of a network in the config, such as model.decoder -> its names -> classes."""
+
+TYPE_NAMES = {
+    "int_type": "an integer",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a string",
+    "list_type": "a list",
+    "model_type": "a section of keys and values",
+}
+
+
+def load_config(
+    path: str | Path, overrides: Sequence[str] = (), *, components: ComponentTables
+) -> Config:
+    """Read and check a config file and overrides such as `ode.method=rk4`.
+
+    Args:
+        path: YAML file.
+        overrides: `key=value`, the value in YAML.
+        components: The networks that can be named; their options are checked and completed.
+
+    Raises:
+        ConfigError: If a file cannot be read, or any key or value is wrong.
+    """
+    return validate(read_settings(path, overrides), components)
+
+
+def config_from_dict(
+    values: Mapping[str, Any], origin: str, *, components: ComponentTables
+) -> Config:
+    """Check nested values that come from elsewhere, such as a checkpoint."""
+    return validate(dict(flatten(values, origin)), components)
+
+
+def dump_config(config: Config) -> str:
+    """The whole config, defaults included, as YAML that `load_config` reads."""
+    return yaml.safe_dump(config.model_dump(), sort_keys=False)
+
+
+def validate(settings: Settings, components: ComponentTables) -> Config:
+    """Check every key and value, and complete the options of the named networks."""
+    mistakes = list(_unknown_keys(settings, components))
+    values = nest(settings)
+    if not mistakes:
+        mistakes = list(_complete_components(values, settings, components))
+    if not mistakes:
+        try:
+            return Config.model_validate(values)
+        except ValidationError as error:
+            mistakes = [_explain(item, (), settings) for item in error.errors()]
+    raise ConfigError("\n".join(mistakes))
+
+
+def options_model(factory: Callable) -> type[BaseModel]:
+    """The options a network takes from YAML: the keyword-only arguments of its class."""
+    parameters = inspect.signature(factory).parameters.values()
+    fields: dict[str, Any] = {
+        parameter.name: (
+            parameter.annotation,
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
+        for parameter in parameters
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    strict = ConfigDict(strict=True, extra="forbid")
+    return create_model(factory.__name__, __config__=strict, **fields)
+
+
+def json_schema(components: ComponentTables) -> dict[str, Any]:
+    """JSON schema of the config files, for editors."""
+    schema = Config.model_json_schema()
+    schema["properties"] = {INHERIT_KEY: {"type": "string"}, **schema["properties"]}
+    schema["required"] = []  # any key may come from the inherited file
+    properties = schema["$defs"]["ModelConfig"]["properties"]
+    for key, table in components.items():
+        field = properties[key.removeprefix("model.")]
+        may_be_null = {"type": "null"} in field.get("anyOf", [])
+        choices = [_component_schema(name, factory) for name, factory in table.items()]
+        properties[key.removeprefix("model.")] = {
+            "description": field.get("description", ""),
+            "oneOf": choices + ([{"type": "null"}] if may_be_null else []),
+        }
+    del schema["$defs"]["ComponentConfig"]
+    return schema
+
+
+def _component_schema(name: str, factory: Callable) -> dict[str, Any]:
+    schema = options_model(factory).model_json_schema()
+    schema["properties"] = {"name": {"const": name}, **schema.get("properties", {})}
+    return schema
+
+
+def _unknown_keys(settings: Settings, components: ComponentTables) -> Iterator[str]:
+    known = [*_known_keys(Config), *components]
+    sections = {key.rsplit(".", i)[0] for key in known for i in range(1, key.count(".") + 1)}
+    for key, (_, origin) in settings.items():
+        if key in known or key in sections or _component_of(key, components):
+            continue
+        yield f"{origin}: unknown key {key}{_suggest(key, known)}"
+
+
+def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        section = field.annotation
+        if inspect.isclass(section) and issubclass(section, BaseModel):
+            if section is not ComponentConfig:
+                yield from _known_keys(section, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _component_of(key: str, components: ComponentTables) -> str | None:
+    return next((name for name in components if key.startswith(name + ".")), None)
+
+
+def _suggest(key: str, known: Sequence[str]) -> str:
+    """Name the most similar key; the last part counts, since sections are easily confused."""
+
+    def similarity(candidate: str) -> float:
+        whole = difflib.SequenceMatcher(None, key, candidate).ratio()
+        ends = (name.rsplit(".", 1)[-1] for name in (key, candidate))
+        return max(whole, difflib.SequenceMatcher(None, *ends).ratio())
+
+    best = max(known, key=similarity)
+    return f"; did you mean {best}?" if similarity(best) > 0.6 else ""
+
+
+def _complete_components(
+    values: dict[str, Any], settings: Settings, components: ComponentTables
+) -> Iterator[str]:
+    """Fill in the default name and options of each network, in place; yield mistakes."""
+    model = values.setdefault("model", {})
+    for key, table in components.items():
+        field = key.removeprefix("model.")
+        default = type(Config.model_fields["model"].default).model_fields[field].default
+        section = model.get(field, default.model_dump())
+        if not isinstance(section, dict):
+            continue  # null, or a mistake that the schema reports
+        name = section.get("name", default.name)
+        if name not in table:
+            origin = settings[f"{key}.name"][1]
+            yield f"{origin}: {key}.name is {name!r}; choose one of: {', '.join(table)}"
+            continue
+        options = {option: value for option, value in section.items() if option != "name"}
+        try:
+            complete = options_model(table[name]).model_validate(options)
+        except ValidationError as error:
+            names = [f"{key}.{option}" for option in options_model(table[name]).model_fields]
+            for item in error.errors():
+                yield _explain(item, tuple(key.split(".")), settings, names)
+        else:
+            model[field] = {"name": name, **complete.model_dump()}
+
+
+def _explain(
+    error: Any, prefix: tuple[str, ...], settings: Settings, known: Sequence[str] = ()
+) -> str:
+    """One pydantic error in our words."""
+    path = [*prefix, *(part for part in error["loc"] if isinstance(part, str))]
+    key = ".".join(path)
+    found = [where for name, (_, where) in settings.items() if f"{name}.".startswith(f"{key}.")]
+    origin = f"{found[0]}: " if found else ""
+    value = error["input"]
+    if error["type"] == "missing":
+        return f"{origin}{key} is not set; it has no default"
+    if error["type"] == "extra_forbidden":
+        return f"{origin}unknown key {key}{_suggest(key, known) or _list_keys(known)}"
+    if error["type"] == "literal_error":
+        return f"{origin}{key} is {value!r}; choose one of: {error['ctx']['expected']}"
+    if error["type"] in TYPE_NAMES:
+        kind = type(value).__name__
+        return f"{origin}{key} must be {TYPE_NAMES[error['type']]}, got {value!r} ({kind})"
+    message = error["msg"].replace("Input should", "it should")
+    return f"{origin}{key} is {value!r}; {message}"
+
+
+def _list_keys(known: Sequence[str]) -> str:
+    return f"; its keys are: {', '.join(known)}" if known else "; it takes no options"

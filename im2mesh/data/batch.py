@@ -1,0 +1,83 @@
+"""What the model is trained on: named, shaped tensors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from im2mesh.data.sequences import Window
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One window; the arrays of a `Batch` without their first axis."""
+
+    window: Window
+    inputs: Float[np.ndarray, "T N 3"]
+    points_0: Float[np.ndarray, "P 3"]
+    occupancy_0: Float[np.ndarray, "P"]
+    points_t: Float[np.ndarray, "P 3"]
+    occupancy_t: Float[np.ndarray, "P"]
+    t: float
+    pointcloud: Float[np.ndarray, "T M 3"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows of equal length. Positions are in the frame of each window's first mesh.
+
+    Attributes:
+        windows: Where each item comes from.
+        inputs: Observed clouds; point n is the same particle in all frames.
+        points_0: Points at t = 0 and `occupancy_0`, 1 inside and 0 outside.
+        points_t: Points at time `t` of the same item and `occupancy_t`.
+        t: In [0, 1].
+        pointcloud: Surface points followed over all frames, for correspondence.
+        times: Of the frames, in [0, 1].
+    """
+
+    windows: tuple[Window, ...]
+    inputs: Float[Tensor, "B T N 3"]
+    points_0: Float[Tensor, "B P 3"]
+    occupancy_0: Float[Tensor, "B P"]
+    points_t: Float[Tensor, "B P 3"]
+    occupancy_t: Float[Tensor, "B P"]
+    t: Float[Tensor, "B"]
+    pointcloud: Float[Tensor, "B T M 3"]
+    times: Float[Tensor, "T"]
+
+    def to(self, device: torch.device) -> "Batch":
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(
+            **{
+                name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+                for name, value in values.items()
+            }
+        )
+
+
+def frame_times(num_frames: int) -> Float[Tensor, "T"]:
+    """Times of evenly spaced frames: 0 for the first, 1 for the last."""
+    return torch.arange(num_frames) / (num_frames - 1)
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack samples of one length."""
+
+    def stack(name: str) -> Tensor:
+        return torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
+
+    return Batch(
+        windows=tuple(sample.window for sample in samples),
+        inputs=stack("inputs"),
+        points_0=stack("points_0"),
+        occupancy_0=stack("occupancy_0"),
+        points_t=stack("points_t"),
+        occupancy_t=stack("occupancy_t"),
+        t=torch.tensor([sample.t for sample in samples], dtype=torch.float32),
+        pointcloud=stack("pointcloud"),
+        times=frame_times(samples[0].inputs.shape[0]),
+    )

@@ -1,0 +1,149 @@
+"""Windows -> samples: which rows are drawn, from which files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from torch.utils.data import Dataset
+
+from im2mesh.config import DataConfig
+from im2mesh.data.batch import Sample
+from im2mesh.data.fields import (
+    LabelledPoints,
+    count_points,
+    read_labelled_points,
+    read_surface_points,
+)
+from im2mesh.data.sequences import (
+    CLOUD_FOLDER,
+    NEAR_POINTS_FOLDER,
+    POINTS_FOLDER,
+    DataError,
+    Window,
+)
+from im2mesh.data.transforms import add_noise, choose_rows
+
+
+def read_input_clouds(
+    root: str | Path, window: Window, num_points: int, noise: float, rng: np.random.Generator
+) -> Float[np.ndarray, "T N 3"]:
+    """The observation: the same noisy particles in every frame of a window."""
+    return add_noise(read_trajectories(root, window, num_points, rng), noise, rng)
+
+
+def read_trajectories(
+    root: str | Path, window: Window, num_points: int, rng: np.random.Generator
+) -> Float[np.ndarray, "T N 3"]:
+    """Randomly drawn surface points, followed over all frames of a window."""
+    total = count_points(root, window, 0, CLOUD_FOLDER)
+    rows = _choose(total, num_points, rng, window, CLOUD_FOLDER)
+    frames = range(window.num_frames)
+    return np.stack([read_surface_points(root, window, k, rows).points for k in frames])
+
+
+class WindowDataset(Dataset[Sample]):
+    """Samples for training and validation.
+
+    Indexed by *draw*: draw k is item k % len(windows) of pass k // len(windows) over the windows,
+    each pass in an order of its own. All randomness of a draw follows from (seed, k), so training
+    can stop and resume at any k, with any number of workers, and see the same samples.
+
+    Args:
+        windows: The windows of a split.
+        config: What to draw.
+        seed: Root of all randomness.
+        shuffle: False keeps the order of `windows` in every pass.
+        num_points: Labelled points per window and frame.
+    """
+
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        config: DataConfig,
+        *,
+        seed: int,
+        shuffle: bool,
+        num_points: int,
+    ) -> None:
+        self.windows = list(windows)
+        self.config = config
+        self.seed = seed
+        self.shuffle = shuffle
+        self.num_points = num_points
+        self._order = (-1, np.arange(0))  # the pass last asked for, and its order
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, draw: int) -> Sample:
+        config, window = self.config, self._window_of(draw)
+        rng = np.random.default_rng((self.seed, 0, draw))
+        frame = int(rng.integers(1, window.num_frames))
+        at_0 = self._draw_labelled_points(window, 0, rng)
+        at_t = self._draw_labelled_points(window, frame, rng)
+        return Sample(
+            window=window,
+            inputs=read_input_clouds(
+                config.root, window, config.num_input_points, config.input_noise, rng
+            ),
+            points_0=at_0.points,
+            occupancy_0=at_0.occupancy.astype(np.float32),
+            points_t=at_t.points,
+            occupancy_t=at_t.occupancy.astype(np.float32),
+            t=frame / (window.num_frames - 1),
+            pointcloud=read_trajectories(
+                config.root, window, config.num_correspondence_points, rng
+            ),
+        )
+
+    def _window_of(self, draw: int) -> Window:
+        number, position = divmod(draw, len(self.windows))
+        if not self.shuffle:
+            return self.windows[position]
+        if self._order[0] != number:
+            order = np.random.default_rng((self.seed, 1, number)).permutation(len(self.windows))
+            self._order = (number, order)
+        return self.windows[self._order[1][position]]
+
+    def _draw_labelled_points(
+        self, window: Window, frame: int, rng: np.random.Generator
+    ) -> LabelledPoints:
+        num_near = round(self.num_points * self.config.near_surface_fraction)
+        parts = [
+            self._draw_rows(window, frame, folder, count, rng)
+            for folder, count in (
+                (POINTS_FOLDER, self.num_points - num_near),
+                (NEAR_POINTS_FOLDER, num_near),
+            )
+            if count
+        ]
+        return LabelledPoints(
+            np.concatenate([part.points for part in parts]),
+            np.concatenate([part.occupancy for part in parts]),
+        )
+
+    def _draw_rows(
+        self, window: Window, frame: int, folder: str, count: int, rng: np.random.Generator
+    ) -> LabelledPoints:
+        total = count_points(self.config.root, window, frame, folder)
+        rows = _choose(total, count, rng, window, folder)
+        return read_labelled_points(self.config.root, window, frame, rows, folder)
+
+
+def spread_windows(windows: Sequence[Window], max_windows: int | None) -> list[Window]:
+    """At most `max_windows` of them, evenly spread."""
+    if max_windows is None or max_windows >= len(windows):
+        return list(windows)
+    return [windows[i] for i in np.linspace(0, len(windows) - 1, max_windows).round().astype(int)]
+
+
+def _choose(
+    total: int, count: int, rng: np.random.Generator, window: Window, folder: str
+) -> np.ndarray:
+    try:
+        return choose_rows(total, count, rng, folder)
+    except ValueError as error:
+        raise DataError(
+            f"clip {window.clip}: {error}; lower the number in the data section"
+        ) from error

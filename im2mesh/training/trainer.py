@@ -1,0 +1,264 @@
+"""The training loop: step, validate, log, save, stop and resume."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from im2mesh.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+)
+from im2mesh.config import Config, dump_config
+from im2mesh.data.batch import Batch, collate
+from im2mesh.data.dataset import WindowDataset
+from im2mesh.errors import UserError
+from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.objective import compute_loss_parts
+from im2mesh.run_folder import RunFolder
+from im2mesh.training.schedule import budget_used, learning_rate
+from im2mesh.training.stopping import stop_on_signal
+from im2mesh.training.validation import validate
+
+
+class TrainingError(UserError):
+    """Training cannot go on as configured."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step did. Times in seconds; `nfe` counts evaluations of the velocity field."""
+
+    loss_parts: dict[str, float]
+    learning_rate: float
+    gradient_norm: float
+    nfe_forward: int
+    nfe_backward: int
+    step_time: float
+
+    @property
+    def loss(self) -> float:
+        return sum(self.loss_parts.values())
+
+
+class Trainer:
+    """Trains one model in one output folder.
+
+    Args:
+        model: On its device.
+        training_data: Indexed by draw.
+        validation_data: The same windows and points every time.
+        config: The whole resolved configuration; it is saved with every checkpoint.
+        folder: Where everything is written.
+    """
+
+    def __init__(
+        self,
+        model: OccupancyFlow,
+        training_data: WindowDataset,
+        validation_data: WindowDataset,
+        config: Config,
+        folder: RunFolder,
+    ) -> None:
+        self.model = model
+        self.training_data = training_data
+        self.validation_data = validation_data
+        self.config = config
+        self.folder = folder
+        self.device = next(model.parameters()).device
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=config.training.learning_rate,
+            weight_decay=config.training.weight_decay,
+        )
+        self.generator = torch.Generator().manual_seed(config.training.seed)
+        self.iteration = 0
+        self.seconds = 0.0
+        self.best_iou = -1.0
+
+    def fit(self, exit_after: float = math.inf) -> None:
+        """Train until the budget is used up, `exit_after` seconds have passed, or Ctrl-C.
+
+        Whatever ends it, the present state is saved first.
+        """
+        settings = self.config.training
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.folder.config.write_text(dump_config(self.config))
+        if settings.precision == "tf32":
+            torch.set_float32_matmul_precision("high")
+        batches, progress = self._batches(), self._progress_bar()
+        started = ticked = time.monotonic()
+        with SummaryWriter(self.folder.logs) as log, stop_on_signal() as stop, progress:
+            while not (self._is_finished() or stop.requested):
+                batch = next(batches).to(self.device)
+                data_time = time.monotonic() - ticked
+                report = self.step(batch)
+                self.iteration += 1
+                progress.update()
+                if self.iteration == 1 or self.iteration % settings.print_every == 0:
+                    self._log_step(log, progress, report, data_time)
+                if self.iteration % settings.validate_every == 0:
+                    self._validate(log)
+                now = time.monotonic()
+                self.seconds, ticked = self.seconds + now - ticked, now
+                if self.iteration % settings.save_every == 0:
+                    self.save(self.folder.checkpoint)
+                if now - started > exit_after:
+                    tqdm.write(f"stopping after {now - started:.0f} s, as asked")
+                    break
+            if self._is_finished() and self.iteration % settings.validate_every:
+                self._validate(log)
+            self.save(self.folder.checkpoint)
+
+    def step(self, batch: Batch) -> StepReport:
+        """One update of the weights.
+
+        Raises:
+            TrainingError: If the loss is not finite; the weights stay as they were.
+        """
+        started = time.monotonic()
+        self.model.train()
+        rate = self._set_learning_rate()
+        self.model.flow.nfe = 0
+        with self._autocast():
+            parts = compute_loss_parts(self.model, batch, self.config.loss, self.generator)
+        nfe_forward = self.model.flow.nfe
+        values = {name: part.item() for name, part in parts.items()}
+        self._refuse_not_finite(values, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        clip = self.config.training.gradient_clip or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip).item()
+        if not math.isfinite(norm):
+            raise TrainingError(f"gradient is not finite at iteration {self.iteration}: {values}")
+        self.optimizer.step()
+        nfe_backward = self.model.flow.nfe - nfe_forward
+        elapsed = time.monotonic() - started
+        return StepReport(values, rate, norm, nfe_forward, nfe_backward, elapsed)
+
+    def save(self, path: Path) -> None:
+        """Write the present state."""
+        checkpoint = Checkpoint(
+            config=self.config.model_dump(),
+            model=self.model.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            iteration=self.iteration,
+            seconds=self.seconds,
+            best_iou=self.best_iou,
+            generator=self.generator.get_state(),
+        )
+        save_checkpoint(path, checkpoint)
+
+    def resume(self) -> bool:
+        """Go on from the folder's checkpoint, if there is one.
+
+        Raises:
+            CheckpointError: If it holds another model, so that going on would mix two runs.
+        """
+        path = self.folder.checkpoint
+        if not path.exists():
+            return False
+        checkpoint = load_checkpoint(path)
+        if checkpoint.config["model"] != self.config.model_dump()["model"]:
+            raise CheckpointError(
+                f"{path} was trained with other settings in section model; "
+                "choose another output_dir, or --fresh to set the old run aside"
+            )
+        load_weights(self.model, checkpoint.model, path)
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self.generator.set_state(checkpoint.generator)
+        self.iteration = checkpoint.iteration
+        self.seconds = checkpoint.seconds
+        self.best_iou = checkpoint.best_iou
+        return True
+
+    def _batches(self) -> Iterator[Batch]:
+        """Batches from the present iteration on; the k-th is the same in every run."""
+        settings = self.config.training
+        first, last = (
+            count * settings.batch_size for count in (self.iteration, settings.max_iterations)
+        )
+        return iter(
+            DataLoader(
+                self.training_data,
+                batch_size=settings.batch_size,
+                sampler=range(first, last),
+                num_workers=settings.num_workers,
+                collate_fn=collate,
+                pin_memory=self.device.type == "cuda",
+            )
+        )
+
+    def _progress_bar(self) -> tqdm:
+        total = self.config.training.max_iterations
+        return tqdm(total=total, initial=self.iteration, desc="train", unit="it", mininterval=1)
+
+    def _is_finished(self) -> bool:
+        return budget_used(self.iteration, self.seconds, self.config.training) >= 1
+
+    def _set_learning_rate(self) -> float:
+        rate = learning_rate(self.iteration, self.seconds, self.config.training)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _autocast(self) -> AbstractContextManager:
+        enabled = self.config.training.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def _refuse_not_finite(self, values: dict[str, float], batch: Batch) -> None:
+        if not all(math.isfinite(value) for value in values.values()):
+            parts = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            windows = ", ".join(str(window) for window in batch.windows)
+            raise TrainingError(
+                f"loss is not finite at iteration {self.iteration} ({parts}); windows: {windows}; "
+                "lower training.learning_rate or set training.gradient_clip"
+            )
+
+    def _log_step(
+        self, log: SummaryWriter, progress: tqdm, report: StepReport, data_time: float
+    ) -> None:
+        scalars = {
+            **{f"loss/{name}": value for name, value in report.loss_parts.items()},
+            "loss/total": report.loss,
+            "optimizer/learning_rate": report.learning_rate,
+            "optimizer/gradient_norm": report.gradient_norm,
+            "nfe/forward": report.nfe_forward,
+            "nfe/backward": report.nfe_backward,
+            "time/data": data_time,
+            "time/step": report.step_time,
+        }
+        for name, value in scalars.items():
+            log.add_scalar(name, value, self.iteration)
+        parts = {name: f"{value:.4f}" for name, value in report.loss_parts.items()}
+        progress.set_postfix({"loss": f"{report.loss:.4f}", **parts})
+
+    def _validate(self, log: SummaryWriter) -> None:
+        settings = self.config.validation
+        batches = DataLoader(
+            self.validation_data, batch_size=self.config.training.batch_size, collate_fn=collate
+        )
+        scores = validate(self.model, batches, settings.threshold, self.device)
+        log.add_scalar("validation/iou", scores.iou, self.iteration)
+        log.add_scalar("validation/iou_0", scores.iou_0, self.iteration)
+        log.add_scalar("validation/iou_t", scores.iou_t, self.iteration)
+        log.add_scalar("validation/correspondence_l2", scores.correspondence_l2, self.iteration)
+        is_best = scores.iou > self.best_iou
+        tqdm.write(
+            f"iteration {self.iteration}: validation iou {scores.iou:.4f} "
+            f"(t = 0: {scores.iou_0:.4f}, later: {scores.iou_t:.4f}), "
+            f"correspondence_l2 {scores.correspondence_l2:.4f}{' (best)' if is_best else ''}"
+        )
+        if is_best:
+            self.best_iou = scores.iou
+            self.save(self.folder.best_checkpoint)
