@@ -7,26 +7,20 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from im2mesh.data.fields import (
-    SurfacePoints,
-    read_labelled_points,
-    read_surface_points,
-    window_frame,
-)
+from im2mesh.data.fields import SurfacePoints, read_labelled_points, read_surface_points
 from im2mesh.data.sequences import POINTS_FOLDER, Window
 from im2mesh.meshing.containment import points_inside_mesh
-from im2mesh.meshing.io import Mesh, numbered_meshes, read_mesh, window_folder
+from im2mesh.meshing.io import Mesh
 from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.metrics import correspondence_l2, iou, sample_surface, surface_distances
-
-COORDINATES = ("window", "world")
+from im2mesh.predictions import PredictedMeshes, check_length
 
 
 @dataclass(frozen=True)
@@ -47,71 +41,6 @@ class Record:
     frame: int
     metric: str
     value: float
-
-
-@dataclass(frozen=True)
-class PredictedMeshes:
-    """Where predictions lie: ours, or numbered meshes made by somebody else.
-
-    Read for each window, whichever is found first below <folder>/<category>/<clip>/<start:05d>/:
-    sequence.npz; meshes/00000.ply ... ; 00000.ply ... (or .off, .obj, .glb). Meshes of different
-    frames may differ in topology. Files without faces are taken as samples of the surface.
-
-    Attributes:
-        folder: For our own output <output_dir>/generation/<split>.
-        coordinates: Of the positions in the files: "window" (frame of the window's first mesh) or
-            "world" (metres).
-    """
-
-    folder: Path
-    coordinates: str = "window"
-
-    def __post_init__(self) -> None:
-        if self.coordinates not in COORDINATES:
-            raise ValueError(
-                f"coordinates is {self.coordinates!r}; choose one of: {', '.join(COORDINATES)}"
-            )
-
-    def find(self, window: Window) -> Path:
-        """The sequence.npz or the folder of meshes of a window.
-
-        Raises:
-            FileNotFoundError: If there is neither.
-        """
-        folder = window_folder(self.folder, window.category, window.clip, window.start)
-        for path in (folder / "sequence.npz", folder / "meshes", folder):
-            if path.is_file() or (path.is_dir() and numbered_meshes(path)):
-                return path
-        raise FileNotFoundError(f"sequence {window}: no meshes in {folder}; run generate.py first")
-
-    def read(self, root: Path | str, window: Window) -> MeshSequence | list[Mesh]:
-        """The meshes of a window in the window's coordinates, one per frame, each read once.
-
-        From a sequence.npz with more frames than the window those at the window's times are taken.
-
-        Args:
-            root: Data folder, which knows the window's place in the world.
-
-        Raises:
-            ValueError: If the number of frames is not that of the window.
-        """
-        path = self.find(window)
-        if path.is_file():
-            prediction = _at_frame_times(window, MeshSequence.load(path))
-        else:
-            files = numbered_meshes(path)
-            _check_length(window, len(files))
-            prediction = [read_mesh(file) for file in files]
-        if self.coordinates == "window":
-            return prediction
-        frame = window_frame(root, window)
-
-        def to_window(vertices: np.ndarray) -> np.ndarray:
-            return frame.from_world(vertices.astype(np.float64)).astype(np.float32)
-
-        if isinstance(prediction, MeshSequence):
-            return replace(prediction, vertices=to_window(prediction.vertices))
-        return [replace(mesh, vertices=to_window(mesh.vertices)) for mesh in prediction]
 
 
 @dataclass(frozen=True)
@@ -172,7 +101,7 @@ class Evaluator:
     ) -> list[Record]:
         """Evaluate one window, given its meshes in the window's coordinates."""
         meshes = _frames(prediction)
-        _check_length(window, len(meshes))
+        check_length(window, len(meshes))
         truth = [read_surface_points(self.root, window, k) for k in range(window.num_frames)]
         records = []
         for k, mesh in enumerate(meshes):
@@ -279,35 +208,6 @@ def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.nd
 
 def _has_labels(root: Path | str, window: Window) -> bool:
     return (Path(root) / window.category / window.clip / POINTS_FOLDER).is_dir()
-
-
-def _at_frame_times(window: Window, sequence: MeshSequence) -> MeshSequence:
-    """The frames of a sequence that lie at t = k / (T - 1)."""
-    if sequence.num_frames == window.num_frames:
-        return sequence
-    wanted = np.linspace(0.0, 1.0, window.num_frames)
-    offset = np.abs(sequence.times[:, None] - wanted)  # [frames of the sequence, T]
-    if offset.min(axis=0).max() > 1e-6:
-        raise ValueError(
-            f"sequence {window}: {sequence.num_frames} meshes at other times than the "
-            f"{window.num_frames} true frames; set generation.num_steps to null and run "
-            "generate.py again"
-        )
-    chosen = offset.argmin(axis=0)
-    return replace(
-        sequence,
-        vertices=sequence.vertices[chosen],
-        times=sequence.times[chosen],
-        normals=None if sequence.normals is None else sequence.normals[chosen],
-    )
-
-
-def _check_length(window: Window, num_meshes: int) -> None:
-    if num_meshes != window.num_frames:
-        raise ValueError(
-            f"sequence {window}: {num_meshes} meshes, expected {window.num_frames}; "
-            "run generate.py again"
-        )
 
 
 def _identity(window: Window) -> bytes:

@@ -7,9 +7,10 @@ import pytest
 import trimesh
 
 from im2mesh.data.sequences import Window
-from im2mesh.evaluation import Evaluator, PredictedMeshes
+from im2mesh.evaluation import Evaluator
 from im2mesh.meshing import Mesh, MeshSequence
 from im2mesh.metrics import EMPTY_DISTANCE
+from im2mesh.predictions import PredictedMeshes
 
 NUM_FRAMES = 3
 STEP = 0.2  # metres the ball drifts per frame
@@ -181,6 +182,18 @@ def test_missing_frames_and_missing_windows_are_named(root, tmp_path):
         evaluator.evaluate([WINDOW], predictions)
     with pytest.raises(FileNotFoundError, match="sequence drift/00001: no meshes in"):
         evaluator.evaluate([WINDOW, OTHER_WINDOW], predictions)
+
+
+def test_frames_are_chosen_by_their_times(root, tmp_path):
+    path = folder_of(tmp_path) / "sequence.npz"
+    three = sequence()
+    five = np.insert(three.vertices, (1, 2), 9.0, axis=0)  # two frames between that must not count
+    MeshSequence(three.faces, five, np.linspace(0, 1, 5)).save(path)
+    records = Evaluator(root, num_samples=100).evaluate([WINDOW], PredictedMeshes(tmp_path))
+    assert min(by_metric(records)["iou"]) > 0.98
+    MeshSequence(three.faces, five[:4], np.linspace(0, 1, 4)).save(path)
+    with pytest.raises(ValueError, match="4 meshes at other times than the 3 true frames"):
+        PredictedMeshes(tmp_path).read(root, WINDOW)
 
 
 def test_unknown_coordinates_are_refused(tmp_path):

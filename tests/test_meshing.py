@@ -14,6 +14,7 @@ from im2mesh.meshing import (
     read_numbered_meshes,
     read_pointcloud,
     write_mesh,
+    write_numbered_clouds,
     write_pointcloud,
 )
 from im2mesh.meshing.containment import points_inside_mesh
@@ -262,6 +263,16 @@ def test_pointcloud_comes_back_exactly(tmp_path, format):
     points = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     write_pointcloud(tmp_path / f"a.{format}", points)
     np.testing.assert_array_equal(read_pointcloud(tmp_path / f"a.{format}"), points)
+
+
+def test_numbered_clouds_come_back_in_order(tmp_path):
+    clouds = np.random.default_rng(0).normal(size=(3, 20, 3)).astype(np.float32)
+    paths = write_numbered_clouds(tmp_path, clouds)
+    assert [p.name for p in paths] == ["00000.ply", "00001.ply", "00002.ply"]
+    np.testing.assert_array_equal([m.vertices for m in read_numbered_meshes(tmp_path)], clouds)
+    with pytest.raises(ValueError, match="choose one of"):
+        write_numbered_clouds(tmp_path, clouds, format="xyz")
+    assert len(read_numbered_meshes(tmp_path)) == 3  # nothing was removed for it
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "binary"])

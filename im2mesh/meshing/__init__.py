@@ -11,6 +11,7 @@ from im2mesh.meshing.io import (
     read_numbered_meshes,
     read_pointcloud,
     write_mesh,
+    write_numbered_clouds,
     write_numbered_meshes,
     write_pointcloud,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "read_numbered_meshes",
     "read_pointcloud",
     "write_mesh",
+    "write_numbered_clouds",
     "write_numbered_meshes",
     "write_pointcloud",
 ]

@@ -5,7 +5,7 @@ of frame k must remain the same surface point as vertex i of frame 0.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,21 +144,41 @@ def write_numbered_meshes(
     Numbered meshes of an earlier run in the same folder (five digits and a mesh format) are removed
     first: a longer or differently formatted earlier sequence would otherwise mix with this one.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        if re.fullmatch(r"\d{5}", old.stem) and old.suffix[1:] in MESH_FORMATS:
-            old.unlink()
     paths = []
-    for k, vertices in enumerate(frames):
-        paths.append(folder / f"{k:05d}.{format}")
-        write_mesh(paths[-1], vertices, faces, colors, None if normals is None else normals[k])
+    for k, (path, vertices) in enumerate(_fresh_names(folder, frames, format)):
+        write_mesh(path, vertices, faces, colors, None if normals is None else normals[k])
+        paths.append(path)
+    return paths
+
+
+def write_numbered_clouds(
+    folder: Path | str, clouds: Iterable[Float[np.ndarray, "N 3"]], format: str = "ply"
+) -> list[Path]:
+    """Write one point cloud per frame as 00000.<format>, ...; clears the folder likewise."""
+    paths = []
+    for path, points in _fresh_names(folder, clouds, format):
+        write_pointcloud(path, points)
+        paths.append(path)
     return paths
 
 
 def window_folder(root: Path | str, category: str, clip: str, start: int) -> Path:
     """Where the results of one window lie below the folder of a split."""
     return Path(root) / category / clip / f"{start:05d}"
+
+
+def _fresh_names(
+    folder: Path | str, frames: Iterable[np.ndarray], format: str
+) -> Iterator[tuple[Path, np.ndarray]]:
+    """Each frame with its file, after the numbered meshes of an earlier run are removed."""
+    folder = Path(folder)
+    _mesh_format(folder / f"00000.{format}")  # refuse an unknown format before removing anything
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if re.fullmatch(r"\d{5}", old.stem) and old.suffix[1:] in MESH_FORMATS:
+            old.unlink()
+    for k, frame in enumerate(frames):
+        yield folder / f"{k:05d}.{format}", frame
 
 
 def _mesh_format(path: Path) -> str:
