@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from im2mesh.data.fields import SurfacePoints, read_labelled_points, read_surface_points
 from im2mesh.data.sequences import POINTS_FOLDER, Window
+from im2mesh.errors import UserError
 from im2mesh.meshing.containment import points_inside_mesh
 from im2mesh.meshing.io import Mesh
 from im2mesh.meshing.sequence import MeshSequence
@@ -80,8 +81,8 @@ class Evaluator:
             on_window: Called after each window, to show progress.
 
         Raises:
-            FileNotFoundError: If a window has no prediction (checked before any work).
-            ValueError: If a prediction lacks frames or a file is broken.
+            UserError: If a window has no prediction (checked before any work), a prediction lacks
+                frames, or a file is broken.
         """
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
@@ -199,7 +200,7 @@ def _is_corresponding(meshes: Sequence[Mesh]) -> bool:
 def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.ndarray, "T M 3"]:
     counts = sorted({len(surface.points) for surface in truth})
     if len(counts) > 1:
-        raise ValueError(
+        raise UserError(
             f"sequence {window}: its frames have from {counts[0]} to {counts[-1]} surface points; "
             "rows of pcl_seq must correspond over all frames"
         )

@@ -7,6 +7,7 @@ import numpy as np
 
 from im2mesh.data.fields import window_frame
 from im2mesh.data.sequences import Window
+from im2mesh.errors import UserError
 from im2mesh.meshing.io import Mesh, numbered_meshes, read_mesh, window_folder
 from im2mesh.meshing.sequence import MeshSequence
 
@@ -32,7 +33,7 @@ class PredictedMeshes:
 
     def __post_init__(self) -> None:
         if self.coordinates not in COORDINATES:
-            raise ValueError(
+            raise UserError(
                 f"coordinates is {self.coordinates!r}; choose one of: {', '.join(COORDINATES)}"
             )
 
@@ -40,13 +41,13 @@ class PredictedMeshes:
         """The sequence.npz or the folder of meshes of a window.
 
         Raises:
-            FileNotFoundError: If there is neither.
+            UserError: If there is neither.
         """
         folder = window_folder(self.folder, window.category, window.clip, window.start)
         for path in (folder / "sequence.npz", folder / "meshes", folder):
             if path.is_file() or (path.is_dir() and numbered_meshes(path)):
                 return path
-        raise FileNotFoundError(f"sequence {window}: no meshes in {folder}; run generate.py first")
+        raise UserError(f"sequence {window}: no meshes in {folder}; run generate.py first")
 
     def read(self, root: Path | str, window: Window) -> MeshSequence | list[Mesh]:
         """The meshes of a window in the window's coordinates, one per frame, each read once.
@@ -57,7 +58,7 @@ class PredictedMeshes:
             root: Data folder, which knows the window's place in the world.
 
         Raises:
-            ValueError: If the number of frames is not that of the window.
+            UserError: If the number of frames is not that of the window.
         """
         path = self.find(window)
         if path.is_file():
@@ -81,7 +82,7 @@ class PredictedMeshes:
 def check_length(window: Window, num_meshes: int) -> None:
     """Refuse a prediction that lacks frames."""
     if num_meshes != window.num_frames:
-        raise ValueError(
+        raise UserError(
             f"sequence {window}: {num_meshes} meshes, expected {window.num_frames}; "
             "run generate.py again"
         )
@@ -94,7 +95,7 @@ def _at_frame_times(window: Window, sequence: MeshSequence) -> MeshSequence:
     wanted = np.linspace(0.0, 1.0, window.num_frames)
     offset = np.abs(sequence.times[:, None] - wanted)  # [frames of the sequence, T]
     if offset.min(axis=0).max() > 1e-6:
-        raise ValueError(
+        raise UserError(
             f"sequence {window}: {sequence.num_frames} meshes at other times than the "
             f"{window.num_frames} true frames; set generation.num_steps to null and run "
             "generate.py again"

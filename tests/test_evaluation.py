@@ -7,6 +7,7 @@ import pytest
 import trimesh
 
 from im2mesh.data.sequences import Window
+from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
 from im2mesh.meshing import Mesh, MeshSequence
 from im2mesh.metrics import EMPTY_DISTANCE
@@ -180,7 +181,7 @@ def test_missing_frames_and_missing_windows_are_named(root, tmp_path):
         ValueError, match=r"sequence drift/00000: 2 meshes, expected 3; run generate\.py again"
     ):
         evaluator.evaluate([WINDOW], predictions)
-    with pytest.raises(FileNotFoundError, match="sequence drift/00001: no meshes in"):
+    with pytest.raises(UserError, match="sequence drift/00001: no meshes in"):
         evaluator.evaluate([WINDOW, OTHER_WINDOW], predictions)
 
 

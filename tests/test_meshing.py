@@ -7,6 +7,7 @@ import pytest
 import torch
 import trimesh
 
+from im2mesh.errors import UserError
 from im2mesh.meshing import (
     MESH_FORMATS,
     MeshSequence,
@@ -309,7 +310,7 @@ def test_broken_mesh_file_is_named(tmp_path, format):
 
 
 def test_missing_or_unknown_mesh_file(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(UserError):
         read_mesh(tmp_path / "a.ply")
     with pytest.raises(ValueError, match="choose one of: ply, off, obj, glb"):
         read_mesh(tmp_path / "a.stl")
@@ -374,7 +375,7 @@ def test_bad_sequences_are_refused(tmp_path):
         MeshSequence(faces, frames, np.array([0.0]))
     with pytest.raises(ValueError, match="there are 12 vertices"):
         MeshSequence(faces + 1, frames, np.array([0.0, 1.0]))
-    with pytest.raises(FileNotFoundError, match=r"run generate\.py first"):
+    with pytest.raises(UserError, match=r"run generate\.py first"):
         MeshSequence.load(tmp_path / "s.npz")
     (tmp_path / "s.npz").write_bytes(b"PK broken")
     with pytest.raises(ValueError, match=r"s\.npz: not a readable mesh sequence"):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from im2mesh.errors import UserError
 from im2mesh.meshing import glb, ply, text_formats
 
 MESH_FORMATS = ("ply", "off", "obj", "glb")
@@ -55,20 +56,19 @@ def read_mesh(path: Path | str) -> Mesh:
     Polygons of an .off or .obj file are cut into triangles; vertices are never merged or reordered.
 
     Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the format is unknown, the file is broken, or a face names a missing vertex.
+        UserError: If the file does not exist or is broken, or its format is unknown.
     """
     path = Path(path)
     read = _READERS[_mesh_format(path)]
+    if not path.is_file():
+        raise UserError(f"no mesh at {path}")
     try:
         vertices, faces, colors = read(path)
         vertices = np.ascontiguousarray(vertices, dtype=np.float32).reshape(-1, 3)
         faces = np.ascontiguousarray(faces, dtype=np.int32).reshape(-1, 3)
         _check_faces(faces, len(vertices))
-    except FileNotFoundError:
-        raise
     except Exception as error:  # readers fail in many ways; the user needs the name of the file
-        raise ValueError(f"{path}: not a readable mesh: {error}") from error
+        raise UserError(f"{path}: not a readable mesh: {error}") from error
     return Mesh(vertices, faces, colors)
 
 
@@ -105,12 +105,12 @@ def numbered_meshes(folder: Path | str) -> list[Path]:
     """The mesh files of a folder whose names end in a number, sorted by that number.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If two files carry the same number, for example in two formats.
+        UserError: If there is no such folder, or two files carry the same number, for example in
+        two formats.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"no folder of meshes at {folder}")
+        raise UserError(f"no folder of meshes at {folder}")
     by_number: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         digits = re.search(r"\d+$", path.stem)
@@ -118,7 +118,7 @@ def numbered_meshes(folder: Path | str) -> list[Path]:
             continue
         number = int(digits.group())
         if number in by_number:
-            raise ValueError(
+            raise UserError(
                 f"{folder}: {by_number[number].name} and {path.name} are both frame {number}; "
                 "keep one file per frame"
             )
@@ -184,7 +184,7 @@ def _fresh_names(
 def _mesh_format(path: Path) -> str:
     ending = path.suffix.lower()[1:]
     if ending not in MESH_FORMATS:
-        raise ValueError(
+        raise UserError(
             f"{path}: unknown mesh format {path.suffix!r}; choose one of: {', '.join(MESH_FORMATS)}"
         )
     return ending

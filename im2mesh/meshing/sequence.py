@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from im2mesh.errors import UserError
 from im2mesh.meshing.io import write_numbered_meshes
 
 
@@ -109,12 +110,11 @@ class MeshSequence:
         """Read a sequence written by `save` as .npz.
 
         Raises:
-            FileNotFoundError: If there is no such file.
-            ValueError: If the file is broken or lacks an array.
+            UserError: If there is no such file, or it is broken or lacks an array.
         """
         path = Path(path)
         if not path.is_file():
-            raise FileNotFoundError(f"no mesh sequence at {path}; run generate.py first")
+            raise UserError(f"no mesh sequence at {path}; run generate.py first")
         try:
             with np.load(path, allow_pickle=False) as stored:
                 return MeshSequence(
@@ -126,7 +126,7 @@ class MeshSequence:
                     scale=float(stored["scale"]),
                 )
         except Exception as error:  # zip, numpy and shape errors alike: name the file
-            raise ValueError(f"{path}: not a readable mesh sequence: {error}") from error
+            raise UserError(f"{path}: not a readable mesh sequence: {error}") from error
 
 
 def position_colors(
