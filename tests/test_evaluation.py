@@ -1,5 +1,6 @@
 """A drifting ball on disk, predictions of it, and the numbers and tables that follow."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,19 @@ import trimesh
 
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
-from im2mesh.evaluation import Evaluator
+from im2mesh.evaluation import Evaluator, Record
 from im2mesh.meshing import Mesh, MeshSequence
 from im2mesh.metrics import EMPTY_DISTANCE
 from im2mesh.predictions import PredictedMeshes
+from im2mesh.reporting import (
+    format_table,
+    plot_over_time,
+    read_records,
+    summarize,
+    summary_to_json,
+    write_records,
+    write_report,
+)
 
 NUM_FRAMES = 3
 STEP = 0.2  # metres the ball drifts per frame
@@ -223,3 +233,79 @@ def test_broken_prediction_is_named(root, tmp_path):
     (folder_of(tmp_path) / "00002.ply").write_bytes(b"ply\nnonsense")
     with pytest.raises(ValueError, match=r"00002\.ply: not a readable mesh"):
         Evaluator(root, num_samples=100).evaluate([WINDOW], PredictedMeshes(tmp_path))
+
+
+# ---- tables and plots
+
+
+def some_records():
+    """Two windows; the second has one frame less and a worse prediction."""
+    values = {
+        (0, "iou"): [0.9, 0.8, 0.7],
+        (0, "correspondence_l2"): [0.0, 0.1, 0.2],
+        (1, "iou"): [0.5, 0.3],
+        (1, "correspondence_l2"): [0.1, 0.6],
+        (1, "empty"): [0.0, 1.0],
+    }
+    return [
+        Record("balls", "drift", start, frame, metric, value)
+        for (start, metric), series in values.items()
+        for frame, value in enumerate(series)
+    ]
+
+
+def test_records_come_back_digit_for_digit(tmp_path):
+    records = [*some_records(), Record("a,b", 'c"d', 7, 0, "iou", 1 / 3)]
+    write_records(tmp_path / "out" / "records.csv", records)
+    assert read_records(tmp_path / "out" / "records.csv") == records
+    header = (tmp_path / "out" / "records.csv").read_text().splitlines()[0]
+    assert header == "category,clip,start,frame,metric,value"
+
+
+def test_bad_record_files_are_named(tmp_path):
+    path = tmp_path / "records.csv"
+    with pytest.raises(UserError, match=r"run eval\.py first"):
+        read_records(path)
+    path.write_text("category,clip,start,frame,metric\n")
+    with pytest.raises(UserError, match=r"records\.csv: no column value"):
+        read_records(path)
+    path.write_text("category,clip,start,frame,metric,value\na,b,0,0,iou,0.5\na,b,0,x,iou,0.5\n")
+    with pytest.raises(UserError, match=r"records\.csv, line 3"):
+        read_records(path)
+
+
+def test_summary_is_the_mean_over_frames_then_windows():
+    rows = {row.metric: row for row in summarize(some_records())}
+    assert rows["iou"].mean == pytest.approx((0.8 + 0.4) / 2)
+    assert rows["iou"].std == pytest.approx(0.2)
+    assert rows["correspondence_l2"].mean == pytest.approx((0.1 + 0.35) / 2)
+    assert rows["correspondence_l2_last"].mean == pytest.approx((0.2 + 0.6) / 2)
+    assert (rows["iou"].num_windows, rows["empty"].num_windows) == (2, 1)
+    assert next(iter(rows)) == "iou"  # the order of METRICS
+
+
+def test_tables_align_and_say_what_is_squared():
+    rows = summarize(some_records())
+    table = format_table({"test": rows, "test_new_individual": rows[:1]})
+    lines = table.splitlines()
+    assert "test_new_individual" in lines[0] and lines[2].startswith("IoU")
+    assert len({line.index("0.") for line in lines[2:6]}) == 1  # one column under the other
+    assert any("not squared [length]" in line for line in lines)
+    assert "test 2 (empty 1)" in table
+    markdown = format_table({"test": rows}, markdown=True).splitlines()
+    assert len({line.count("|") for line in markdown[:6]}) == 1
+    content = json.loads(summary_to_json({"test": rows}))
+    assert content["test"]["iou"]["mean"] == pytest.approx(0.6)
+    assert content["test"]["correspondence_l2"]["unit"] == "length"
+
+
+def test_report_has_all_files(tmp_path):
+    table = write_report(tmp_path, "test", some_records())
+    assert "IoU" in table
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "records.csv", "summary.md", "summary.json",
+        "iou.png", "correspondence_l2.png", "empty.png",
+    }  # fmt: skip
+    assert (tmp_path / "iou.png").stat().st_size > 5000
+    with pytest.raises(ValueError, match="no record of chamfer_l1"):
+        plot_over_time(some_records(), "chamfer_l1", tmp_path / "x.png")
