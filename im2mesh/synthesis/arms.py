@@ -10,6 +10,7 @@ from im2mesh.synthesis.legs import Rotations, solve_two_bones
 from im2mesh.synthesis.proportions import SIDES, Proportions, length_of
 from im2mesh.synthesis.rotations import (
     across,
+    hinged_axes,
     limb_axes,
     part_of,
     rotate_about,
@@ -84,8 +85,8 @@ def _bones_from_reach(
         length_of(wrist - elbow),
         pole,
     )
-    hinge_front = -pole  # the forearm bends away from the elbow's side
-    return limb_axes(middle, hinge_front), limb_axes(end - middle, hinge_front)
+    hinge = np.cross(pole, along)  # the elbow points to the pole, the forearm bends away from it
+    return hinged_axes(middle, hinge), hinged_axes(end - middle, hinge)
 
 
 def _rotations_of_bones(body: Body, side: str, upper: np.ndarray, lower: np.ndarray) -> Rotations:

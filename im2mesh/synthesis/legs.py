@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from im2mesh.synthesis.body import Body
 from im2mesh.synthesis.proportions import SIDES, Proportions, length_of
-from im2mesh.synthesis.rotations import across, limb_axes, rotate_x, unit
+from im2mesh.synthesis.rotations import across, hinged_axes, limb_axes, rotate_x, unit
 from im2mesh.synthesis.tracks import Leg
 
 Rotations = dict[str, Float[np.ndarray, "T 3 3"]]
@@ -50,8 +50,9 @@ def pose_leg(
     target = joints[2] + raised + size.leg * offset
     pole = unit(_FRONT + np.array([0.12 * SIDES[side], 0, 0]) + facing @ _FRONT)
     knee, ankle = solve_two_bones(hip, target, length_of(thigh), length_of(shin), pole)
-    thigh_turn = limb_axes(knee - hip, pole) @ limb_axes(thigh, _FRONT).T
-    shin_turn = limb_axes(ankle - knee, pole) @ limb_axes(shin, _FRONT).T
+    hinge = unit(np.cross(target - hip, pole))
+    thigh_turn = hinged_axes(knee - hip, hinge) @ limb_axes(thigh, _FRONT).T
+    shin_turn = hinged_axes(ankle - knee, hinge) @ limb_axes(shin, _FRONT).T
     lightness = 1.0 - _load(leg, flight)
     toes = foot @ rotate_x(-leg.tiptoe * (1.0 - 0.8 * lightness))
     turned = {"upperleg01": thigh_turn, "lowerleg01": shin_turn, "foot": foot}

@@ -17,7 +17,7 @@ Curve = Float[np.ndarray, "T"]
 
 def chicken_wings(style: Style) -> Posture:
     """Fists before the chest, elbows flapping up and down."""
-    angle = style.cycle(1.25)
+    angle = style.cycle(2.0)
     flap = _rise_and_fall(angle)
 
     def wing(factor: float, lag: float) -> ArmReach:
@@ -26,12 +26,12 @@ def chicken_wings(style: Style) -> Posture:
             out=-0.02,
             up=-0.16 + 0.05 * lifted,
             front=0.2,
-            swivel=28 + 62 * style.size * factor * lifted,
+            swivel=24 + 70 * style.size * factor * lifted,
             shrug=10 * lifted,
         )
 
     return Posture(
-        pelvis=Pelvis(up=-0.015 - 0.03 * flap, left=style.wander(0.01)),
+        pelvis=Pelvis(up=-0.015 - 0.045 * flap, left=style.wander(0.01)),
         spine=Spine(lean=4 - 5 * flap, side=style.wander(3.0), turn=style.wander(4.0, 1.0)),
         left_arm=wing(style.left(), 0.1),
         right_arm=wing(style.right(), -0.1),
@@ -41,7 +41,7 @@ def chicken_wings(style: Style) -> Posture:
 
 def hips(style: Style) -> Posture:
     """The pelvis goes round in a level circle, feet planted."""
-    angle = style.cycle(0.85) * 1.0
+    angle = style.cycle(0.85)
     across, along = np.sin(angle), style.side * np.cos(angle)
 
     def arm(sign: int, factor: float) -> ArmAngles:
@@ -75,7 +75,7 @@ def hips(style: Style) -> Posture:
 def jiggle_on_toes(style: Style) -> Posture:
     """Quick bounces on the balls of the feet; everything that hangs follows late."""
     angle = style.cycle(3.0)
-    heels = 24 + 11 * style.size * np.sin(angle)
+    heels = 24 + 9.5 * style.size * np.sin(angle)
 
     def arm(sign: int, factor: float) -> ArmAngles:
         return ArmAngles(
@@ -98,18 +98,18 @@ def jiggle_on_toes(style: Style) -> Posture:
 
 def jumping_jacks(style: Style) -> Posture:
     """Legs and arms out and in again, with a small hop at each change."""
-    angle = style.cycle(0.62)
+    angle = style.cycle(0.5)
     open_ = _rise_and_fall(angle)
     clearance, sink = _hop(2 * angle - 0.5 * np.pi)
 
     def arm(factor: float, lag: float) -> ArmAngles:
         late = _rise_and_fall(angle - lag)
         return ArmAngles(
-            abduction=4 + 92 * style.size * factor * late,
-            flexion=8 * late,
-            twist=10 - 25 * late,
+            abduction=4 + 118 * style.size * factor * late,
+            flexion=12 * late,
+            twist=10 - 35 * late,
             elbow=16 + 14 * np.sin(angle - lag) ** 2,
-            shrug=14 * late,
+            shrug=20 * late,
         )
 
     leg = Leg(spread=-0.08 + 0.16 * style.size * open_, tiptoe=18 * clearance + 6 * (1 - sink))
@@ -159,12 +159,12 @@ def knees(style: Style) -> Posture:
 
 def light_hopping_loose(style: Style) -> Posture:
     """Small hops on both feet with slack arms and shoulders."""
-    angle = style.cycle(1.75)
+    angle = style.cycle(1.5)
     clearance, sink = _hop(angle)
 
     def arm(factor: float, lag: float) -> ArmAngles:
         return ArmAngles(
-            abduction=12 + 8 * factor * np.sin(angle - 0.9 - lag),
+            abduction=12 + 7 * factor * np.sin(angle - 0.9 - lag),
             flexion=8 + 8 * factor * np.sin(angle - 0.6 - lag),
             elbow=34 + 16 * factor * np.sin(angle - 1.3 - lag),
             shrug=3 + 5 * np.sin(angle - 0.8),
@@ -172,14 +172,14 @@ def light_hopping_loose(style: Style) -> Posture:
 
     leg = Leg(spread=-0.06, tiptoe=9 + 15 * _rise_and_fall(angle + 2.4))
     return Posture(
-        pelvis=Pelvis(up=-0.02 - 0.05 * style.size * sink, turn=style.wander(4.0)),
+        pelvis=Pelvis(up=-0.02 - 0.04 * style.size * sink, turn=style.wander(4.0)),
         spine=Spine(lean=4 + 4 * np.sin(angle - 2.5), side=style.wander(3.0, 1.0)),
         left_arm=arm(style.left(0.3), 0.1),
         right_arm=arm(style.right(0.3), 0.0),
         left_leg=leg,
         right_leg=leg,
         nod=4 * np.sin(angle - 2.8),
-        flight=0.05 * style.size * clearance,
+        flight=0.042 * style.size * clearance,
     )
 
 
@@ -204,27 +204,27 @@ def light_hopping_stiff(style: Style) -> Posture:
 
 def one_leg_jump(style: Style) -> Posture:
     """Jumps on one leg, the arms helping."""
-    angle = style.cycle(1.35)
+    angle = style.cycle(1.2)
     clearance, sink = _hop(angle)
     return _on_one_leg(
         style,
         angle,
-        sink=0.075 * style.size * sink,
-        flight=0.075 * style.size * clearance,
-        swing=16.0,
+        sink=0.058 * style.size * sink,
+        flight=0.06 * style.size * clearance,
+        swing=14.0,
     )
 
 
 def one_leg_loose(style: Style) -> Posture:
     """Slack bouncing on one leg, hardly leaving the ground."""
-    angle = style.cycle(1.5)
+    angle = style.cycle(1.25)
     clearance, sink = _hop(angle, airborne=0.3)
     return _on_one_leg(
         style,
         angle,
-        sink=0.055 * style.size * sink,
+        sink=0.045 * style.size * sink,
         flight=0.018 * style.size * clearance,
-        swing=24.0,
+        swing=18.0,
     )
 
 
@@ -291,13 +291,14 @@ def running_on_spot(style: Style) -> Posture:
     angle = style.cycle(0.95)
     left, right = _half_wave(angle), _half_wave(angle + np.pi)
     swing = np.sin(angle)
+    change = np.cos(angle) ** 6  # both feet leave the ground as they change
 
     def leg(raised: Curve, lead: Curve, factor: float) -> Leg:
         return Leg(
             lift=0.27 * style.size * factor * raised,
             reach=raised * (-0.12 + 0.1 * lead),
             spread=-0.07,
-            tiptoe=6 + 30 * raised,
+            tiptoe=6 + 30 * raised + 10 * change,
         )
 
     def arm(sign: int, factor: float) -> ArmAngles:
@@ -321,6 +322,7 @@ def running_on_spot(style: Style) -> Posture:
         right_arm=arm(-1, style.right()),
         left_leg=leg(left, np.cos(angle + np.pi), style.left(0.05)),
         right_leg=leg(right, np.cos(angle), style.right(0.05)),
+        flight=0.02 * style.size * change,
     )
 
 

@@ -63,6 +63,12 @@ def limb_axes(bone: Float[np.ndarray, "*T 3"], front: Float[np.ndarray, "*T 3"])
     return np.stack([along, forward, np.cross(along, forward)], axis=-1)
 
 
+def hinged_axes(bone: Float[np.ndarray, "*T 3"], hinge: Float[np.ndarray, "*T 3"]) -> Matrices:
+    """As `limb_axes`, from the bone and the unit hinge at right angles to it."""
+    along = unit(bone)
+    return np.stack([along, np.cross(hinge, along), hinge], axis=-1)
+
+
 def shortest_arc(
     start: Float[np.ndarray, "3"], ends: Float[np.ndarray, "T 3"]
 ) -> Float[np.ndarray, "T 3 3"]:

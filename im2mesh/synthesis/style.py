@@ -58,8 +58,8 @@ def draw_style(num_frames: int, rng: np.random.Generator) -> Style:
     )
     return Style(
         times=np.arange(num_frames) / FRAMES_PER_SECOND,
-        pace=float(rng.uniform(0.9, 1.1)),
-        size=float(rng.uniform(0.87, 1.13)),
+        pace=float(rng.uniform(0.92, 1.08)),
+        size=float(rng.uniform(0.9, 1.1)),
         phase=float(rng.uniform(0.0, 2 * np.pi)),
         side=int(rng.choice([-1, 1])),
         unevenness=float(rng.uniform(-1.0, 1.0)),
