@@ -1,10 +1,9 @@
 """Windows -> samples: which rows are drawn, from which files."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch.utils.data import Dataset
 
 from im2mesh.config import DataConfig
@@ -13,7 +12,7 @@ from im2mesh.data.fields import (
     LabelledPoints,
     count_points,
     read_labelled_points,
-    read_surface_points,
+    read_trajectories,
 )
 from im2mesh.data.sequences import (
     CLOUD_FOLDER,
@@ -25,21 +24,12 @@ from im2mesh.data.sequences import (
 from im2mesh.data.transforms import add_noise, choose_rows
 
 
-def read_input_clouds(
-    root: str | Path, window: Window, num_points: int, noise: float, rng: np.random.Generator
+def draw_input_clouds(
+    config: DataConfig, window: Window, rng: np.random.Generator
 ) -> Float[np.ndarray, "T N 3"]:
     """The observation: the same noisy particles in every frame of a window."""
-    return add_noise(read_trajectories(root, window, num_points, rng), noise, rng)
-
-
-def read_trajectories(
-    root: str | Path, window: Window, num_points: int, rng: np.random.Generator
-) -> Float[np.ndarray, "T N 3"]:
-    """Randomly drawn surface points, followed over all frames of a window."""
-    total = count_points(root, window, 0, CLOUD_FOLDER)
-    rows = _choose(total, num_points, rng, window, CLOUD_FOLDER)
-    frames = range(window.num_frames)
-    return np.stack([read_surface_points(root, window, k, rows).points for k in frames])
+    rows = _draw_surface_rows(config, window, config.num_input_points, rng)
+    return add_noise(read_trajectories(config.root, window, rows), config.input_noise, rng)
 
 
 class WindowDataset(Dataset[Sample]):
@@ -77,25 +67,33 @@ class WindowDataset(Dataset[Sample]):
         return len(self.windows)
 
     def __getitem__(self, draw: int) -> Sample:
-        config, window = self.config, self._window_of(draw)
+        window = self._window_of(draw)
         rng = np.random.default_rng((self.seed, 0, draw))
         frame = int(rng.integers(1, window.num_frames))
         at_0 = self._draw_labelled_points(window, 0, rng)
         at_t = self._draw_labelled_points(window, frame, rng)
+        inputs, pointcloud = self._draw_clouds(window, rng)
         return Sample(
             window=window,
-            inputs=read_input_clouds(
-                config.root, window, config.num_input_points, config.input_noise, rng
-            ),
+            inputs=inputs,
             points_0=at_0.points,
             occupancy_0=at_0.occupancy.astype(np.float32),
             points_t=at_t.points,
             occupancy_t=at_t.occupancy.astype(np.float32),
             t=frame / (window.num_frames - 1),
-            pointcloud=read_trajectories(
-                config.root, window, config.num_correspondence_points, rng
-            ),
+            pointcloud=pointcloud,
         )
+
+    def _draw_clouds(
+        self, window: Window, rng: np.random.Generator
+    ) -> tuple[Float[np.ndarray, "T N 3"], Float[np.ndarray, "T M 3"]]:
+        """Noisy input clouds and exact points for correspondence, in one pass over the files."""
+        config = self.config
+        counts = (config.num_input_points, config.num_correspondence_points)
+        rows = [_draw_surface_rows(config, window, count, rng) for count in counts]
+        both = read_trajectories(config.root, window, np.concatenate(rows))
+        inputs, pointcloud = both[:, : counts[0]], both[:, counts[0] :]
+        return add_noise(inputs, config.input_noise, rng), pointcloud
 
     def _window_of(self, draw: int) -> Window:
         number, position = divmod(draw, len(self.windows))
@@ -126,8 +124,7 @@ class WindowDataset(Dataset[Sample]):
     def _draw_rows(
         self, window: Window, frame: int, folder: str, count: int, rng: np.random.Generator
     ) -> LabelledPoints:
-        total = count_points(self.config.root, window, frame, folder)
-        rows = _choose(total, count, rng, window, folder)
+        rows = _draw_row_numbers(self.config, window, frame, folder, count, rng)
         return read_labelled_points(self.config.root, window, frame, rows, folder)
 
 
@@ -138,12 +135,22 @@ def spread_windows(windows: Sequence[Window], max_windows: int | None) -> list[W
     return [windows[i] for i in np.linspace(0, len(windows) - 1, max_windows).round().astype(int)]
 
 
-def _choose(
-    total: int, count: int, rng: np.random.Generator, window: Window, folder: str
-) -> np.ndarray:
+def _draw_surface_rows(
+    config: DataConfig, window: Window, count: int, rng: np.random.Generator
+) -> Int[np.ndarray, "N"]:
+    return _draw_row_numbers(config, window, 0, CLOUD_FOLDER, count, rng)
+
+
+def _draw_row_numbers(
+    config: DataConfig,
+    window: Window,
+    frame: int,
+    folder: str,
+    count: int,
+    rng: np.random.Generator,
+) -> Int[np.ndarray, "N"]:
+    total = count_points(config.root, window, frame, folder)
     try:
         return choose_rows(total, count, rng, folder)
     except ValueError as error:
-        raise DataError(
-            f"clip {window.clip}: {error}; lower the number in the data section"
-        ) from error
+        raise DataError(f"clip {window.clip}: {error}; lower the number in section data") from error

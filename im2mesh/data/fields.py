@@ -5,6 +5,7 @@ the coordinates of the window's **first** frame, p = (loc_k + scale_k p_k - loc_
 roughly the cube [-0.5, 0.5]^3.
 """
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from im2mesh.data.sequences import (
     frame_files,
     frame_numbers,
 )
-from im2mesh.data.storage import MissingArrayError, StorageError, map_array
+from im2mesh.data.storage import StorageError, StoredArrays
 from im2mesh.data.transforms import NormalizationFrame, change_frame
 
 
@@ -36,15 +37,13 @@ class LabelledPoints:
 
 @dataclass(frozen=True)
 class SurfacePoints:
-    """Points on the surface of one frame; row i is the same particle in all frames of a clip."""
+    """Points on the surface of one frame; row i is the same particle in all frames of a clip.
+
+    `normals` are unit vectors pointing outward, None where the data has none (the official data).
+    """
 
     points: Float[np.ndarray, "N 3"]
     normals: Float[np.ndarray, "N 3"] | None
-
-
-def window_frame(root: str | Path, window: Window) -> NormalizationFrame:
-    """The frame of reference of a window: that of its first point cloud."""
-    return _read_frame(frame_path(root, window, 0, CLOUD_FOLDER), window)
 
 
 def frame_path(root: str | Path, window: Window, frame: int, folder: str) -> Path:
@@ -67,59 +66,68 @@ def frame_path(root: str | Path, window: Window, frame: int, folder: str) -> Pat
     return clip_folder / folder / files[numbers[index]]
 
 
+@functools.lru_cache(maxsize=1 << 17)
+def window_frame(root: str | Path, window: Window) -> NormalizationFrame:
+    """The frame of reference of a window: that of its first point cloud."""
+    with _open(frame_path(root, window, 0, CLOUD_FOLDER), window) as arrays:
+        return _normalization(arrays)
+
+
 def count_points(root: str | Path, window: Window, frame: int, folder: str) -> int:
     """Number of points stored for a frame."""
-    path = frame_path(root, window, frame, folder)
-    with _naming_clip(window):
-        return len(_map_points(path))
+    with _open(frame_path(root, window, frame, folder), window) as arrays:
+        return len(_points(arrays))
 
 
-def read_surface_points(
-    root: str | Path, window: Window, frame: int, rows: Int[np.ndarray, "K"] | None = None
-) -> SurfacePoints:
-    """Surface points of a frame: all of them, or the given rows (only those are read)."""
-    path = frame_path(root, window, frame, CLOUD_FOLDER)
-    with _naming_clip(window):
-        points = _map_points(path)
-        try:
-            normals = map_array(path, "normals")
-        except MissingArrayError:  # the official data has none
-            normals = None
-        if rows is None:
-            rows = np.arange(len(points))
-        elif len(rows) and rows.max() >= len(points):
+def read_surface_points(root: str | Path, window: Window, frame: int) -> SurfacePoints:
+    """All surface points of a frame, with normals where there are any."""
+    with _open(frame_path(root, window, frame, CLOUD_FOLDER), window) as arrays:
+        points = _to_window(_points(arrays), arrays, root, window)
+        normals = arrays["normals"].astype(np.float32) if "normals" in arrays else None
+        return SurfacePoints(points, normals)
+
+
+def read_trajectories(
+    root: str | Path, window: Window, rows: Int[np.ndarray, "N"]
+) -> Float[np.ndarray, "T N 3"]:
+    """The given surface points, followed over all frames of a window; only these are read."""
+    return np.stack(
+        [_read_surface_rows(root, window, frame, rows) for frame in range(window.num_frames)]
+    )
+
+
+def _read_surface_rows(
+    root: str | Path, window: Window, frame: int, rows: Int[np.ndarray, "N"]
+) -> Float[np.ndarray, "N 3"]:
+    with _open(frame_path(root, window, frame, CLOUD_FOLDER), window) as arrays:
+        points = _points(arrays)
+        if len(rows) and rows.max() >= len(points):
             raise StorageError(
-                f"{path} holds {len(points)} points, fewer than other frames of this clip; "
-                "rows of pcl_seq must correspond over all frames"
+                f"{arrays.path} holds {len(points)} points, fewer than the first frame of the "
+                f"window; rows of {CLOUD_FOLDER} must correspond over all frames"
             )
-        positions = _to_window(points[rows], path, root, window)
-        return SurfacePoints(
-            positions, None if normals is None else normals[rows].astype(np.float32)
-        )
+        return _to_window(points[rows], arrays, root, window)
 
 
 def read_labelled_points(
     root: str | Path,
     window: Window,
     frame: int,
-    rows: Int[np.ndarray, "K"] | None = None,
+    rows: Int[np.ndarray, "N"] | None = None,
     folder: str = POINTS_FOLDER,
 ) -> LabelledPoints:
     """Points of a frame with their occupancy: all of them, or the given rows."""
-    path = frame_path(root, window, frame, folder)
-    with _naming_clip(window):
-        points = _map_points(path)
-        packed = map_array(path, "occupancies")
+    with _open(frame_path(root, window, frame, folder), window) as arrays:
+        points, packed = _points(arrays), arrays["occupancies"]
         if packed.dtype != np.uint8 or len(packed) * 8 < len(points):
             raise StorageError(
-                f"{path}: occupancies must be the packed bits (uint8) of {len(points)} flags, "
-                f"got {packed.dtype} {list(packed.shape)}"
+                f"{arrays.path}: occupancies must be the packed bits (uint8) of {len(points)} "
+                f"flags, got {packed.dtype} {list(packed.shape)}"
             )
         rows = np.arange(len(points)) if rows is None else rows
-        bits = packed[rows >> 3] >> (7 - (rows & 7)).astype(np.uint8)  # np.packbits: high bit first
-        return LabelledPoints(
-            _to_window(points[rows], path, root, window), (bits & 1).astype(np.bool_)
-        )
+        bits = packed[rows >> 3] >> (7 - (rows & 7)).astype(np.uint8)  # packbits: high bit first
+        occupancy = (bits & 1).astype(np.bool_)
+        return LabelledPoints(_to_window(points[rows], arrays, root, window), occupancy)
 
 
 def mesh_path(root: str | Path, window: Window, frame: int) -> Path | None:
@@ -128,32 +136,34 @@ def mesh_path(root: str | Path, window: Window, frame: int) -> Path | None:
     return frame_path(root, window, frame, MESH_FOLDER) if folder.is_dir() else None
 
 
-def _to_window(
-    points: np.ndarray, path: Path, root: str | Path, window: Window
-) -> Float[np.ndarray, "N 3"]:
-    return change_frame(points, _read_frame(path, window), window_frame(root, window))
+@contextmanager
+def _open(path: Path, window: Window) -> Iterator[StoredArrays]:
+    """Storage knows files only; add the clip to what it reports."""
+    try:
+        yield StoredArrays(path)
+    except StorageError as error:
+        raise DataError(f"clip {window.clip}: {error}") from error
 
 
-def _map_points(path: Path) -> np.ndarray:
-    points = map_array(path, "points")
+def _points(arrays: StoredArrays) -> np.ndarray:
+    points = arrays["points"]
     if points.ndim != 2 or points.shape[1] != 3:
-        raise StorageError(f"{path}: points must have shape [N, 3], got {list(points.shape)}")
+        raise StorageError(f"{arrays.path}: points must have shape [N, 3], got {points.shape}")
     return points
 
 
-def _read_frame(path: Path, window: Window) -> NormalizationFrame:
-    with _naming_clip(window):
-        loc = np.array(map_array(path, "loc"), dtype=np.float64)
-        scale = float(np.array(map_array(path, "scale")))
-        if loc.shape != (3,) or not (scale > 0 and np.isfinite(loc).all() and np.isfinite(scale)):
-            raise StorageError(f"{path}: loc {loc.tolist()} and scale {scale} are no valid frame")
-        return NormalizationFrame(loc, scale)
+def _normalization(arrays: StoredArrays) -> NormalizationFrame:
+    loc, scale = arrays["loc"].astype(np.float64), arrays["scale"].astype(np.float64)
+    is_valid = loc.shape == (3,) and scale.size == 1 and np.isfinite(loc).all()
+    if not (is_valid and np.isfinite(scale).all() and (scale > 0).all()):
+        raise StorageError(
+            f"{arrays.path}: loc {loc.tolist()} and scale {scale.tolist()} are no valid frame; "
+            "loc must be three numbers and scale one positive number"
+        )
+    return NormalizationFrame(loc, scale.item())
 
 
-@contextmanager
-def _naming_clip(window: Window) -> Iterator[None]:
-    """Storage knows files only; add the clip to what it reports."""
-    try:
-        yield
-    except StorageError as error:
-        raise DataError(f"clip {window.clip}: {error}") from error
+def _to_window(
+    points: np.ndarray, arrays: StoredArrays, root: str | Path, window: Window
+) -> Float[np.ndarray, "N 3"]:
+    return change_frame(points, _normalization(arrays), window_frame(root, window))

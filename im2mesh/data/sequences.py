@@ -89,6 +89,7 @@ def read_split(category_folder: Path, split: str) -> list[str]:
     return [line for line in lines if line]
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def frame_numbers(root: Path, category: str, clip: str) -> tuple[int, ...]:
     """The frame numbers of a clip, evenly spaced: those of its point clouds.
 

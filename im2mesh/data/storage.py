@@ -1,26 +1,33 @@
 """Memory-mapped access to the arrays inside npz files. Knows no meaning of what it maps."""
 
 import functools
+import mmap
 import struct
 import warnings
 import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from im2mesh.errors import UserError
 
 LOCAL_HEADER_SIZE = 30  # fixed part of a zip member's local header, APPNOTE.TXT section 4.3.7
-ZIP_READ_ERRORS = (zipfile.BadZipFile, struct.error, EOFError, OSError, ValueError)
+READ_ERRORS = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+)
 
 
 class StorageError(UserError):
     """A data file is missing, damaged, or lacks an array. The message names the file."""
-
-
-class MissingArrayError(StorageError):
-    """The file is intact but holds no array of that name."""
 
 
 @dataclass(frozen=True)
@@ -32,76 +39,81 @@ class ArrayLocation:
     dtype: np.dtype
     fortran_order: bool
 
+    @property
+    def size(self) -> int:
+        """Number of elements, exact however large a header claims the array to be."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
 
-def map_array(path: str | Path, member: str) -> np.ndarray:
-    """Map one array of an npz file without reading it.
 
-    Only the pages of the rows that are indexed later are read from disk. A compressed member
-    cannot be mapped; it is decompressed as a whole, with a warning.
+class StoredArrays:
+    """The arrays of one npz file, mapped and not read: only pages that are indexed are loaded.
+
+    A compressed member cannot be mapped; it is decompressed as a whole, with a warning.
 
     Args:
-        path: An npz file.
-        member: Name of the array in it, without `.npy`.
-
-    Returns:
-        A read-only array.
+        path: The file.
 
     Raises:
-        StorageError: If the file is missing, is not an intact npz file, or has no such array.
+        StorageError: If the file is missing or is not an intact npz file.
     """
-    path = str(path)
-    location = locate_array(path, member)
-    if location.offset is None:
-        return _decompress(path, member)
-    if 0 in location.shape:
-        return np.empty(location.shape, location.dtype)
-    return np.memmap(
-        path,
-        dtype=location.dtype,
-        mode="r",
-        offset=location.offset,
-        shape=location.shape,
-        order="F" if location.fortran_order else "C",
-    )
 
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        try:
+            status = Path(path).stat()
+            self._locations = _locate_arrays(self.path, status.st_mtime_ns, status.st_size)
+            with open(self.path, "rb") as file:  # noqa: PTH123 - on the path of every sample
+                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError as error:
+            raise StorageError(f"{path} does not exist") from error
+        except READ_ERRORS as error:
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError(
+                f"{path} is not an intact npz file ({error}); copy or create it again"
+            ) from error
 
-def locate_array(path: str, member: str) -> ArrayLocation:
-    """Find an array's bytes, remembering the answer until the file changes on disk."""
-    try:
-        status = Path(path).stat()
-    except FileNotFoundError as error:
-        raise StorageError(f"{path} does not exist") from error
-    return _locate(path, member, status.st_mtime_ns, status.st_size)
+    def __contains__(self, member: str) -> bool:
+        return member in self._locations
+
+    def __getitem__(self, member: str) -> np.ndarray:
+        """A read-only array.
+
+        Raises:
+            StorageError: If the file has no array of that name.
+        """
+        if member not in self._locations:
+            found = ", ".join(self._locations) or "nothing"
+            raise StorageError(f"{self.path} has no array '{member}'; it holds: {found}")
+        location = self._locations[member]
+        if location.offset is None:
+            return _decompress(self.path, member)
+        flat = np.frombuffer(self._bytes, location.dtype, location.size, location.offset)
+        return flat.reshape(location.shape, order="F" if location.fortran_order else "C")
 
 
 @functools.lru_cache(maxsize=1 << 17)
-def _locate(path: str, member: str, _mtime_ns: int, file_size: int) -> ArrayLocation:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if f"{member}.npy" not in names:
-                found = ", ".join(name.removesuffix(".npy") for name in names)
-                raise StorageError(
-                    f"{path} has no array '{member}'; it holds: {found or 'nothing'}"
-                )
-            location = _read_headers(archive, f"{member}.npy")
-    except StorageError:
-        raise
-    except ZIP_READ_ERRORS as error:
-        raise StorageError(
-            f"{path} is not an intact npz file ({error}); copy or create it again"
-        ) from error
-    size = location.dtype.itemsize * int(np.prod(location.shape, dtype=np.int64))
-    if location.offset is not None and location.offset + size > file_size:
-        raise StorageError(
-            f"{path} is cut short: '{member}' needs {size} bytes from {location.offset}, "
-            f"the file has {file_size}; copy or create it again"
-        )
-    return location
+def _locate_arrays(path: str, _mtime_ns: int, file_size: int) -> Mapping[str, ArrayLocation]:
+    """Name -> location; remembered until the file changes on disk."""
+    with zipfile.ZipFile(path) as archive, Path(path).open("rb") as file:
+        members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+        locations = {
+            info.filename.removesuffix(".npy"): _locate(archive, info, file) for info in members
+        }
+    for name, location in locations.items():
+        end = (location.offset or 0) + location.size * location.dtype.itemsize
+        if location.offset is not None and end > file_size:
+            raise StorageError(
+                f"{path} is cut short: '{name}' ends at byte {end}, the file at {file_size}; "
+                "copy or create it again"
+            )
+    return locations
 
 
-def _read_headers(archive: zipfile.ZipFile, name: str) -> ArrayLocation:
-    info = archive.getinfo(name)
+def _locate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: IO[bytes]) -> ArrayLocation:
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
         read_header = (
@@ -110,16 +122,15 @@ def _read_headers(archive: zipfile.ZipFile, name: str) -> ArrayLocation:
             else np.lib.format.read_array_header_2_0
         )
         shape, fortran_order, dtype = read_header(member)
-        npy_header_size = member.tell()
+        header_size = member.tell()
     if dtype.hasobject:
-        raise ValueError(f"array '{name}' holds Python objects, which are never loaded")
+        raise ValueError(f"'{info.filename}' holds Python objects, which are never loaded")
     if info.compress_type != zipfile.ZIP_STORED:
         return ArrayLocation(None, shape, dtype, fortran_order)
-    with Path(archive.filename or "").open("rb") as file:
-        file.seek(info.header_offset + LOCAL_HEADER_SIZE - 4)
-        name_size, extra_size = struct.unpack("<HH", file.read(4))
+    file.seek(info.header_offset + LOCAL_HEADER_SIZE - 4)
+    name_size, extra_size = struct.unpack("<HH", file.read(4))
     start = info.header_offset + LOCAL_HEADER_SIZE + name_size + extra_size
-    return ArrayLocation(start + npy_header_size, shape, dtype, fortran_order)
+    return ArrayLocation(start + header_size, shape, dtype, fortran_order)
 
 
 def _decompress(path: str, member: str) -> np.ndarray:
@@ -131,5 +142,5 @@ def _decompress(path: str, member: str) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return arrays[member]
-    except (*ZIP_READ_ERRORS, KeyError) as error:
+    except (*READ_ERRORS, zlib.error) as error:
         raise StorageError(f"{path}: cannot decompress '{member}' ({error})") from error

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from im2mesh.config import Config
-from im2mesh.data.dataset import read_input_clouds
+from im2mesh.data.dataset import draw_input_clouds
 from im2mesh.data.fields import window_frame
 from im2mesh.data.sequences import Window
 from im2mesh.generation.generator import Generator, StageTimer
@@ -65,8 +65,7 @@ def read_observation(config: Config, window: Window) -> Float[np.ndarray, "T N 3
     """The input clouds of a test window: the same rows and noise in every run."""
     key = zlib.crc32(f"{window.category}/{window}".encode())
     rng = np.random.default_rng((config.generation.seed, key))
-    data = config.data
-    return read_input_clouds(data.root, window, data.num_input_points, data.input_noise, rng)
+    return draw_input_clouds(config.data, window, rng)
 
 
 def _generate_window(

@@ -1,0 +1,41 @@
+"""Package metadata and requirements. Exact versions for reproducible installs: constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "im2mesh/__init__.py").read_text())[1]
+
+setup(
+    name="occupancy-flow",
+    version=VERSION,
+    description="Occupancy Flow: dense 4D reconstruction of moving bodies",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.10",
+    packages=find_packages(include=["im2mesh", "im2mesh.*"]),
+    package_data={"im2mesh.synthesis": ["bodies.npz"]},
+    install_requires=[
+        "torch>=2.6",
+        "torchdiffeq>=0.2.5",
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "trimesh>=4.4",
+        "PyMCubes>=0.1.6",
+        "PyYAML>=6.0",
+        "pydantic>=2.8",
+        "tensorboard>=2.16",
+        "tqdm>=4.66",
+        "libigl>=2.6.1",
+        "fast-simplification>=0.1.9",
+        "jaxtyping>=0.2.36",
+        "matplotlib>=3.8",
+    ],
+    extras_require={
+        "viz": ["pyvista>=0.44"],  # headless rendering for contact sheets
+        "bake": ["anny>=0.6", "roma>=1.5"],  # only to bake the synthetic bodies anew
+        "dev": ["pytest>=8", "beartype>=0.19", "ruff>=0.9", "pyright[nodejs]>=1.1.390"],
+    },
+)
