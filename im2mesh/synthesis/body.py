@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from scipy import sparse
 
 BODIES_FILE = Path(__file__).with_name("bodies.npz")
@@ -117,7 +117,7 @@ def _to_y_up(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
 
 
 def _weight_matrix(
-    weights: Float[np.ndarray, "V K"], joints: Int[np.ndarray, "V K"], num_joints: int
+    weights: Float[np.ndarray, "V K"], joints: UInt8[np.ndarray, "V K"], num_joints: int
 ) -> sparse.csr_array:
     """Sparse [V, J] skinning weights, rows summing to 1."""
     dense = weights.astype(np.float64)

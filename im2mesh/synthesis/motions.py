@@ -99,8 +99,8 @@ def jiggle_on_toes(style: Style) -> Posture:
 def jumping_jacks(style: Style) -> Posture:
     """Legs and arms out and in again, with a small hop at each change."""
     angle = style.cycle(0.5)
-    open_ = _rise_and_fall(angle)
     clearance, sink = _hop(2 * angle - 0.5 * np.pi)
+    apart = _ease(0.5 - np.sqrt(0.5) * np.cos(angle))  # feet move apart only in flight
 
     def arm(factor: float, lag: float) -> ArmAngles:
         late = _rise_and_fall(angle - lag)
@@ -112,9 +112,9 @@ def jumping_jacks(style: Style) -> Posture:
             shrug=20 * late,
         )
 
-    leg = Leg(spread=-0.08 + 0.16 * style.size * open_, tiptoe=18 * clearance + 6 * (1 - sink))
+    leg = Leg(spread=-0.08 + 0.16 * style.size * apart, tiptoe=18 * clearance + 6 * (1 - sink))
     return Posture(
-        pelvis=Pelvis(up=-0.02 - 0.035 * sink - 0.022 * open_, left=style.wander(0.01)),
+        pelvis=Pelvis(up=-0.02 - 0.035 * sink - 0.022 * apart, left=style.wander(0.01)),
         spine=Spine(lean=3 + 2 * sink, turn=style.wander(3.0)),
         left_arm=arm(style.left(0.05), 0.1),
         right_arm=arm(style.right(0.05), -0.05),
@@ -268,9 +268,9 @@ def punching(style: Style) -> Posture:
 
     def arm(thrust: Curve, factor: float) -> ArmReach:
         return ArmReach(
-            out=-0.06 - 0.16 * thrust,
-            up=0.02 + 0.04 * thrust,
-            front=0.22 + 0.5 * style.size * factor * thrust,
+            out=-0.06 + 0.26 * thrust,
+            up=0.06 - 0.02 * thrust,
+            front=0.2 + 0.5 * style.size * factor * thrust,
             swivel=18 + 22 * thrust,
             shrug=6 * thrust,
         )
@@ -405,6 +405,12 @@ def shake_shoulders(style: Style) -> Posture:
 def _rise_and_fall(angle: Curve) -> Curve:
     """0 at angle 0, 1 at pi, smooth."""
     return 0.5 - 0.5 * np.cos(angle)
+
+
+def _ease(share: Curve) -> Curve:
+    """From 0 to 1 with level ends, for shares from 0 to 1."""
+    clipped = np.clip(share, 0.0, 1.0)
+    return clipped**2 * (3.0 - 2.0 * clipped)
 
 
 def _half_wave(angle: Curve) -> Curve:

@@ -29,7 +29,7 @@ class Style:
         """Angle (radians) of a movement that repeats `hertz` times a second at pace 1."""
         return 2 * np.pi * hertz * self.pace * self.times + self.phase
 
-    def wander(self, amount: float, lag: float = 0.0) -> Float[np.ndarray, "T"]:
+    def wander(self, amount: float, lag: int | float = 0) -> Float[np.ndarray, "T"]:
         """Slow smooth variation, about +-amount; other lags (radians) give other curves."""
         hertz, phase, amplitude = self.waves.T[..., None]
         angles = (
