@@ -1,0 +1,1 @@
+"""Pictures of what generation and evaluation wrote. Computes no metric."""
