@@ -67,7 +67,7 @@ def _choose_val(num_seen: int, motions: tuple[str, ...]) -> list[Clip]:
     """A few clips of different bodies, with motions far from those held out for test."""
     wanted = max(1, round(_VAL_SHARE * num_seen * len(motions)))
     most = num_seen if len(motions) > 2 else num_seen - 1
-    bodies = np.linspace(0, num_seen - 1, min(wanted, most)).astype(int).tolist().tolist()
+    bodies = np.linspace(0, num_seen - 1, min(wanted, most)).astype(int).tolist()
     apart = len(motions) // 2
     return [
         Clip(body, motions[(_held_out(body, num_seen, motions) + apart) % len(motions)])
