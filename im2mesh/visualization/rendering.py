@@ -131,11 +131,13 @@ class Renderer:
     def _shoot(self, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
         view = self._plotter.camera
         view.focal_point = camera.center
-        view.position = camera.center + 10.0 * camera.direction
+        distance = 20.0 * camera.half_height
+        view.position = camera.center + distance * camera.direction
         view.up = (0.0, 1.0, 0.0)
         view.parallel_scale = camera.half_height
         self._light(camera)
-        self._plotter.reset_camera_clipping_range()
+        # by hand: VTK's own range can still be that of the last subject, and cut this one open
+        view.clipping_range = (0.1 * distance, 2.0 * distance)
         large = self._plotter.screenshot(return_img=True)
         image = Image.fromarray(np.asarray(large)[..., :3])
         return np.asarray(image.resize((self.width, self.height), Image.Resampling.BOX))
