@@ -17,13 +17,6 @@ from im2mesh.errors import UserError
 
 LOCAL_HEADER_SIZE = 30  # fixed part of a zip member's local header, APPNOTE.TXT section 4.3.7
 READ_ERRORS = (zipfile.BadZipFile, struct.error, EOFError, OSError, ValueError)
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-)
 
 
 class StorageError(UserError):

@@ -6,18 +6,21 @@ The only user of torchdiffeq.
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchdiffeq import odeint, odeint_adjoint
 from torchdiffeq._impl.odeint import SOLVERS  # not public, but the one list of method names
+from torchdiffeq._impl.rk_common import RKAdaptiveStepsizeODESolver
 from torchdiffeq._impl.solvers import FixedGridODESolver
 
 from im2mesh.config import OdeConfig
 from im2mesh.models.code import Code
 
 DEFAULT_STEP_SIZE = 1 / 16  # the frame spacing of the paper's windows
+MULTISTEP_METHODS = ("explicit_adams", "implicit_adams", "fixed_adams")
 
 
 class Flow(nn.Module):
@@ -123,19 +126,26 @@ class Flow(nn.Module):
         if points.numel() == 0 or len(times) == 1:
             return points.expand(len(times), *points.shape)
         right_hand_side = _in_present_precision(right_hand_side, points.device.type)
+        times = times.to(points)
         settings = {
             "method": self.ode.method,
             "rtol": self.ode.rtol,
             "atol": self.ode.atol,
-            "options": _step_options(self.ode),
+            "options": _step_options(self.ode, times, times[-1:]),
         }
-        times = times.to(points)
         if self.ode.gradient == "direct" or not torch.is_grad_enabled():
             return odeint(right_hand_side, points, times, **settings)
         # What the field depends on must be declared: a code that the function above merely captures
         # would get no gradient, without any warning.
         depends_on = (*code.tensors(), *self.velocity_field.parameters())
-        return odeint_adjoint(right_hand_side, points, times, adjoint_params=depends_on, **settings)
+        return odeint_adjoint(
+            right_hand_side,
+            points,
+            times,
+            adjoint_params=depends_on,
+            adjoint_options=_step_options(self.ode, times, times),
+            **settings,
+        )
 
 
 def _in_present_precision(right_hand_side: Callable, device_type: str) -> Callable:
@@ -154,10 +164,20 @@ def _is_fixed_step(method: str) -> bool:
     return issubclass(SOLVERS[method], FixedGridODESolver)
 
 
-def _step_options(ode: OdeConfig) -> dict[str, Callable]:
+def _step_options(ode: OdeConfig, times: Tensor, stops: Tensor) -> dict[str, Any]:
+    """What the solver is told about its steps; it lands exactly on `stops`.
+
+    Left to itself, an adaptive solver steps past the end of the interval and interpolates, so it
+    would evaluate the field at times outside the window.
+    """
+    if issubclass(SOLVERS[ode.method], RKAdaptiveStepsizeODESolver):
+        return {"step_t": stops}
     if not _is_fixed_step(ode.method):
         return {}
     step_size = DEFAULT_STEP_SIZE if ode.step_size is None else ode.step_size
+    if ode.method in MULTISTEP_METHODS:  # their coefficients are right for equal steps only
+        span = abs(float(times[-1] - times[0]))
+        return {"step_size": span / math.ceil(span / step_size - 1e-4), "interp": "cubic"}
     return {"grid_constructor": lambda _func, _y0, times: step_grid(times, step_size)}
 
 
