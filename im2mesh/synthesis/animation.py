@@ -19,8 +19,9 @@ def animate(body_index: int, motion: str, num_frames: int, seed: int) -> Float[n
     body = load_body(body_index)
     rng = random_for(seed, body_index, list(MOTIONS).index(motion), Purpose.STYLE)
     posture = MOTIONS[motion](draw_style(num_frames, rng))
-    vertices = body.skin(pose_body(body, posture, num_frames))
-    clearance = np.zeros(num_frames) + posture.flight * measure(body).leg
+    size = measure(body)
+    vertices = body.skin(pose_body(body, size, posture, num_frames))
+    clearance = np.zeros(num_frames) + posture.flight * size.leg
     lowest = vertices[..., 1].min(axis=1)
     vertices[..., 1] += (clearance - lowest)[:, None]
     return vertices

@@ -6,16 +6,15 @@ from jaxtyping import Float
 from im2mesh.synthesis.arms import pose_arm
 from im2mesh.synthesis.body import Body, Pose
 from im2mesh.synthesis.legs import Rotations, pose_leg, rise_of_heels
-from im2mesh.synthesis.proportions import SIDES, measure
+from im2mesh.synthesis.proportions import SIDES, Proportions
 from im2mesh.synthesis.rotations import rotate_x, rotate_y, rotate_z
 from im2mesh.synthesis.tracks import Pelvis, Posture, Spine, Track
 
 _SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 
 
-def pose_body(body: Body, posture: Posture, num_frames: int) -> Pose:
+def pose_body(body: Body, size: Proportions, posture: Posture, num_frames: int) -> Pose:
     """Solve one body's joints for the tracks of a motion."""
-    size = measure(body)
     legs = {"L": posture.left_leg, "R": posture.right_leg}
     flight = _over_time(posture.flight, num_frames)
     hips = _turn_pelvis(posture.pelvis, num_frames)

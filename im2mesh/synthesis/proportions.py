@@ -44,7 +44,7 @@ def length_of(vector: Float[np.ndarray, "3"]) -> float:
 
 def _trunk_vertices(body: Body) -> Float[np.ndarray, "N 3"]:
     """Vertices moved mostly by the pelvis, spine or thighs."""
-    main_joint = np.asarray(body.weights.argmax(axis=1)).ravel()
+    main_joint = body.weights.toarray().argmax(axis=1)
     is_trunk = np.array([name.startswith(("pelvis", "spine", "upperleg")) for name in body.names])
     return body.vertices[is_trunk[main_joint]]
 

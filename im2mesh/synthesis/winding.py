@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-_CELLS = 200  # grid cells along x and y; cell numbers fit 16 bits, which numpy sorts in linear time
+_CELLS = 45_000  # aimed at: below 2^16, whose numbers numpy sorts in linear time
 _POINTS_AT_ONCE = 50_000  # bounds memory
 
 
@@ -38,12 +38,31 @@ def winding_numbers(
 
 
 @dataclass(frozen=True)
+class _Cells:
+    """Square cells over x and y."""
+
+    low: Float[np.ndarray, "2 1"]
+    per_unit: float
+    rows: int
+    count: int
+
+    @classmethod
+    def over(cls, vertices: Float[np.ndarray, "V 3"]) -> "_Cells":
+        low, high = vertices[:, :2].min(axis=0), vertices[:, :2].max(axis=0)
+        per_unit = float(np.sqrt(_CELLS / np.prod(np.maximum(high - low, 1e-9))))
+        columns, rows = np.floor((high - low) * per_unit).astype(int) + 1
+        return cls(low[:, None], per_unit, int(rows), int(columns * rows))
+
+    def column_and_row(self, places: Float[np.ndarray, "2 N"]) -> Int[np.ndarray, "2 N"]:
+        return ((places - self.low) * self.per_unit).astype(np.int32)
+
+
+@dataclass(frozen=True)
 class _FaceGrid:
     """Faces listed by the cells their bounding boxes touch."""
 
     corners: Float[np.ndarray, "3 3 F"]  # corner, coordinate, face
-    low: Float[np.ndarray, "2 1"]
-    cells_per_unit: Float[np.ndarray, "2 1"]
+    cells: _Cells
     listed: Int[np.ndarray, "L"]  # faces, cell after cell
     starts: Int[np.ndarray, "C"]  # of each cell's faces in `listed`
 
@@ -51,31 +70,29 @@ class _FaceGrid:
     def build(
         cls, vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
     ) -> "_FaceGrid":
-        columns = np.ascontiguousarray(vertices.T)
-        corners = columns[:, faces.T].swapaxes(0, 1)  # [3 corners, 3 coordinates, F]
-        low = columns[:2].min(axis=1, keepdims=True)
-        extent = columns[:2].max(axis=1, keepdims=True) - low
-        cells_per_unit = _CELLS / extent
-        first = _cell_of(corners[:, :2].min(axis=0), low, cells_per_unit)  # [2, F]
-        width = _cell_of(corners[:, :2].max(axis=0), low, cells_per_unit) - first + 1
-        face, place = _spread(width[0] * width[1])
-        column, row = (
-            first[0, face] + place // width[1, face],
-            first[1, face] + place % width[1, face],
-        )
-        cell = (column * (_CELLS + 1) + row).astype(np.uint16)
-        counts = np.bincount(cell, minlength=(_CELLS + 1) ** 2)
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        return cls(corners, low, cells_per_unit, face[np.argsort(cell, kind="stable")], starts)
+        cells = _Cells.over(vertices)
+        a, b, c = (np.ascontiguousarray(vertices[faces[:, corner]].T) for corner in range(3))
+        first = cells.column_and_row(np.minimum(np.minimum(a, b), c)[:2])  # [2, F]
+        last = cells.column_and_row(np.maximum(np.maximum(a, b), c)[:2])
+        height = last[1] - first[1] + 1
+        face, place = _spread((last[0] - first[0] + 1) * height)
+        column, row = np.divmod(place, height[face])
+        cell = (first[0] * cells.rows + first[1])[face] + column * cells.rows + row
+        order = np.argsort(cell.astype(np.min_scalar_type(cells.count)), kind="stable")
+        starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=cells.count))])
+        return cls(np.stack([a, b, c]), cells, face[order], starts)
 
     def count_crossings(self, points: Float[np.ndarray, "N 3"]) -> Int[np.ndarray, "N"]:
         """Signed crossings of the rays that run from points along +z."""
-        x, y, _ = points.T
-        column, row = _cell_of(points[:, :2].T, self.low, self.cells_per_unit)
-        cell = column * (_CELLS + 1) + row
+        column, row = self.cells.column_and_row(points[:, :2].T)
+        cell = column * self.cells.rows + row
         point, place = _spread(self.starts[cell + 1] - self.starts[cell])
         face = self.listed[self.starts[cell][point] + place]
-        turns = self._turns(x[point], y[point], face)
+        x, y = points[point, 0], points[point, 1]
+        turns = _turns(
+            [self.corners[corner, 0, face] - x for corner in range(3)],
+            [self.corners[corner, 1, face] - y for corner in range(3)],
+        )
         hit = np.flatnonzero(turns)
         point, face, turns = point[hit], face[hit], turns[hit]
         a, b, c = self.corners[:, :, face]  # each [3, hits]
@@ -84,30 +101,21 @@ class _FaceGrid:
         counted = to_plane * turns > 0  # the face lies on the ray, not behind the point
         return np.bincount(point, weights=turns * counted, minlength=len(points)).astype(np.int64)
 
-    def _turns(
-        self, x: Float[np.ndarray, "K"], y: Float[np.ndarray, "K"], face: Int[np.ndarray, "K"]
-    ) -> Int[np.ndarray, "K"]:
-        """Turns of a face's outline around (x, y): 1, 0 or -1 by its orientation.
 
-        An edge shared by two faces gives exactly opposite terms, so no ray slips between them.
-        """
-        total = np.zeros(len(face), dtype=np.int8)
-        corner_x = [self.corners[corner, 0, face] - x for corner in range(3)]
-        corner_y = [self.corners[corner, 1, face] - y for corner in range(3)]
-        for start, end in ((0, 1), (1, 2), (2, 0)):
-            area = corner_x[start] * corner_y[end] - corner_x[end] * corner_y[start]
-            below_start, below_end = corner_y[start] <= 0, corner_y[end] <= 0
-            total += below_start & ~below_end & (area > 0)
-            total -= ~below_start & below_end & (area < 0)
-        return total
+def _turns(
+    x: list[Float[np.ndarray, "K"]], y: list[Float[np.ndarray, "K"]]
+) -> Int[np.ndarray, "K"]:
+    """Turns of triangles around the origin, from their corners: 1, 0 or -1 by orientation.
 
-
-def _cell_of(
-    places: Float[np.ndarray, "2 N"],
-    low: Float[np.ndarray, "2 1"],
-    cells_per_unit: Float[np.ndarray, "2 1"],
-) -> Int[np.ndarray, "2 N"]:
-    return ((places - low) * cells_per_unit).astype(np.int32)
+    An edge shared by two triangles gives exactly opposite terms, so no ray slips between them.
+    """
+    below = [corner <= 0 for corner in y]
+    total = np.zeros(len(x[0]), dtype=np.int8)
+    for start, end in ((0, 1), (1, 2), (2, 0)):
+        crossing = below[start].view(np.int8) - below[end].view(np.int8)  # +1 upwards
+        area = x[start] * y[end] - x[end] * y[start]
+        total += crossing * (area * crossing > 0)
+    return total
 
 
 def _spread(counts: Int[np.ndarray, "N"]) -> tuple[Int[np.ndarray, "K"], Int[np.ndarray, "K"]]:

@@ -1,0 +1,5 @@
+"""The motions."""
+
+from im2mesh.synthesis.motions.repertoire import MOTIONS
+
+__all__ = ["MOTIONS"]
