@@ -1,4 +1,4 @@
-"""Config -> dataset, model, trainer, generator. The only file that knows both sides. No maths."""
+"""Config -> dataset, model, trainer, generator, evaluator: the only file that knows both sides."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from im2mesh.config.validation import ComponentTables
 from im2mesh.data.dataset import WindowDataset, spread_windows
 from im2mesh.data.sequences import Window, read_windows
 from im2mesh.errors import UserError
+from im2mesh.evaluation import Evaluator
 from im2mesh.generation import Generator
 from im2mesh.models.decoders import DECODERS
 from im2mesh.models.encoders import ENCODERS
@@ -134,6 +135,13 @@ def build_generator(config: Config, model_file: str | Path, device: torch.device
     model = build_model(config)
     load_weights(model, load_checkpoint(model_file).model, model_file)
     return Generator(model.to(device).eval(), config.generation)
+
+
+def build_evaluator(config: Config) -> Evaluator:
+    settings = config.evaluation
+    return Evaluator(
+        config.data.root, settings.num_samples, settings.project_to_final_mesh, settings.seed
+    )
 
 
 def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, Generator]:

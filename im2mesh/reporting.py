@@ -12,6 +12,8 @@ import numpy as np
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 
+RECORDS_FILE = "records.csv"
+
 
 @dataclass(frozen=True)
 class MetricInfo:
@@ -195,7 +197,7 @@ def plot_over_time(records: Sequence[Record], metric: str, path: Path | str) -> 
 def write_report(folder: Path | str, split: str, records: Sequence[Record]) -> str:
     """Write records.csv, summary.md, summary.json and one plot per metric; returns the table."""
     folder = Path(folder)
-    write_records(folder / "records.csv", records)
+    write_records(folder / RECORDS_FILE, records)
     summaries = {split: summarize(records)}
     (folder / "summary.md").write_text(format_table(summaries, markdown=True))
     (folder / "summary.json").write_text(summary_to_json(summaries))

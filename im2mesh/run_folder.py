@@ -5,6 +5,8 @@ from pathlib import Path
 
 from im2mesh.config import Config
 from im2mesh.data.sequences import Window
+from im2mesh.meshing.io import window_folder
+from im2mesh.reporting import RECORDS_FILE
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,14 @@ class RunFolder:
         return self.path / "generation" / split
 
     def window(self, split: str, window: Window) -> WindowFolder:
-        folder = self.generation(split) / window.category / window.clip / f"{window.start:05d}"
-        return WindowFolder(folder)
+        folder = self.generation(split)
+        return WindowFolder(window_folder(folder, window.category, window.clip, window.start))
 
     def evaluation(self, split: str) -> Path:
         return self.path / "evaluation" / split
+
+    def evaluation_records(self, split: str) -> Path:
+        return self.evaluation(split) / RECORDS_FILE
 
     def set_aside(self) -> Path | None:
         """Move a present run out of the way; returns where it is now."""

@@ -1,0 +1,51 @@
+"""Measure generated meshes against the truth: python eval.py CONFIG [key=value ...]."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from im2mesh.build import build_config, build_evaluator, build_windows
+from im2mesh.command_line import config_parser, exit_status
+from im2mesh.config import dump_config
+from im2mesh.predictions import COORDINATES, PredictedMeshes
+from im2mesh.reporting import write_report
+from im2mesh.run_folder import RunFolder
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = config_parser("Compute the metrics of every window of a split.")
+    parser.add_argument("--split", help="split file to use instead of data.test_split")
+    parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips of the split")
+    parser.add_argument("--workers", type=int, default=1, help="processes, one window each")
+    parser.add_argument(
+        "--meshes",
+        type=Path,
+        metavar="FOLDER",
+        help="meshes made by somebody else, in FOLDER/<category>/<clip>/<start>/<number>.ply",
+    )
+    parser.add_argument("--coordinates", choices=COORDINATES, default="window", help="of --meshes")
+    parser.add_argument("--output", type=Path, help="folder for the results of --meshes")
+    args = parser.parse_intermixed_args(arguments)
+    if (args.meshes is None) != (args.output is None):
+        parser.error("--meshes and --output go together")
+    config = build_config(args.config, args.overrides)
+    if args.print_config:
+        print(dump_config(config), end="")
+        return
+    folder = RunFolder.of(config)
+    split = args.split or config.data.test_split
+    windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
+    predictions = PredictedMeshes(args.meshes or folder.generation(split), args.coordinates)
+    output = args.output or folder.evaluation(split)
+    with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window") as progress:
+        records = build_evaluator(config).evaluate(
+            windows, predictions, workers=args.workers, on_window=lambda _: progress.update()
+        )
+    print(write_report(output, split, records))
+    print(f"written to {output}")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

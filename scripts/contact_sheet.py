@@ -1,0 +1,83 @@
+"""Draw input, prediction and truth of windows that were generated and evaluated.
+
+By default the best, the median and the worst window by IoU, so that the picture flatters nobody.
+Example: python scripts/contact_sheet.py configs/demo.yaml --output sheet.png
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from im2mesh.build import build_config, build_windows
+from im2mesh.command_line import config_parser, exit_status
+from im2mesh.data.sequences import Window
+from im2mesh.errors import UserError
+from im2mesh.evaluation import Record
+from im2mesh.generation.split import read_observation
+from im2mesh.predictions import PredictedMeshes
+from im2mesh.reporting import read_records
+from im2mesh.run_folder import RunFolder
+from im2mesh.visualization.contact_sheet import draw_contact_sheet, read_panel
+
+
+def main(arguments: Sequence[str]) -> None:
+    args = _parse(arguments)
+    config = build_config(args.config, args.overrides)
+    folder = RunFolder.of(config)
+    split = args.split or config.data.test_split
+    windows = build_windows(config, split, stride=config.data.eval_stride)
+    records = read_records(folder.evaluation_records(split))
+    if args.windows:
+        windows = [_find(windows, name) for name in args.windows]
+    else:
+        windows = best_median_worst(windows, records)
+    predictions = PredictedMeshes(folder.generation(split))
+    panels = [
+        read_panel(
+            config.data.root,
+            window,
+            predictions.read(config.data.root, window),
+            read_observation(config, window),
+            records,
+        )
+        for window in windows
+    ]
+    draw_contact_sheet(panels, args.output, args.columns, args.height)
+    print(f"{', '.join(map(str, windows))} -> {args.output}")
+
+
+def best_median_worst(windows: Sequence[Window], records: Sequence[Record]) -> list[Window]:
+    """Three windows by their mean IoU over frames; fewer if there are fewer."""
+    values = defaultdict(list)
+    for record in records:
+        if record.metric == "iou":
+            values[record.category, record.clip, record.start].append(record.value)
+    means = {w: np.mean(values[w.category, w.clip, w.start]) for w in windows}
+    ranked = sorted(windows, key=lambda window: -means[window])
+    chosen = [ranked[0], ranked[(len(ranked) - 1) // 2], ranked[-1]]
+    return list(dict.fromkeys(chosen))
+
+
+def _find(windows: Sequence[Window], name: str) -> Window:
+    for window in windows:
+        if str(window) == name:
+            return window
+    raise UserError(f"no window {name}; there are: {', '.join(map(str, windows))}")
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = config_parser("Draw windows as rows input, prediction, truth over time.")
+    parser.add_argument("--output", type=Path, required=True, help="picture to write, .png")
+    parser.add_argument("--split", help="split file to use instead of data.test_split")
+    parser.add_argument("--windows", nargs="+", metavar="CLIP/START", help="such as 01_hips/00000")
+    parser.add_argument("--columns", type=int, default=6, help="frames shown")
+    parser.add_argument("--height", type=int, default=300, help="of one image, pixels")
+    return parser.parse_intermixed_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Every check that CI runs: format, lint, types, tests. About five minutes on two cores.
+cd "$(dirname "$0")/.."
+source scripts/setup.sh
+
+echo "== ruff: lint and format"
+"$PYTHON" -m ruff check .
+"$PYTHON" -m ruff format --check .
+echo "== pyright: types"
+"$PYTHON" -m pyright --pythonpath "$PYTHON"
+echo "== pytest"
+"$PYTHON" -m pytest -m "not slow and not gpu" --durations=10 "$@"

@@ -1,0 +1,151 @@
+"""Strict configuration: every shipped file works, every mistake is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from im2mesh.build import COMPONENTS, build_config, build_model
+from im2mesh.config import ConfigError, config_from_dict, dump_config, json_schema
+
+CONFIGS = sorted(Path("configs").rglob("*.yaml"))
+OFLOW = "configs/pointcloud/oflow.yaml"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=str)
+def test_every_config_loads_and_builds(path):
+    model = build_model(build_config(path))
+    assert sum(p.numel() for p in model.parameters()) > 0
+
+
+def test_output_folders_are_distinct():
+    folders = [build_config(path).output_dir for path in CONFIGS]
+    assert len(set(folders)) == len(folders)
+
+
+def test_paper_sizes():
+    config = build_config("configs/pointcloud/oflow_w_correspond.yaml")
+    assert config.model.code_size == 512
+    assert config.model.velocity_field.options == {"hidden_size": 512, "num_blocks": 5}
+    assert config.model.decoder.options["hidden_size"] == 256
+    assert (config.loss.reconstruction, config.loss.correspondence) == (1.0, 1.0)
+    assert (config.ode.method, config.ode.gradient) == ("dopri5", "adjoint")
+    assert (config.training.batch_size, config.training.learning_rate) == (16, 1e-4)
+    without = build_config(OFLOW)
+    assert without.model.code_size == 128 and without.loss.correspondence == 0
+
+
+def test_overrides_win_over_files():
+    config = build_config(OFLOW, ["training.batch_size=8", "ode.method=rk4", "ode.rtol=1e-4"])
+    assert config.training.batch_size == 8
+    assert config.ode.method == "rk4"
+    assert config.ode.rtol == 1e-4  # a number, although YAML 1.1 reads a string
+
+
+def test_resolved_config_reads_back(tmp_path):
+    config = build_config(OFLOW, ["model.decoder.name=simple"])
+    (tmp_path / "config.yaml").write_text(dump_config(config))
+    assert build_config(tmp_path / "config.yaml") == config
+    assert config_from_dict(config.model_dump(), "checkpoint", components=COMPONENTS) == config
+
+
+def test_another_network_drops_inherited_options(tmp_path):
+    child = tmp_path / "child.yaml"
+    child.write_text(
+        f"inherit_from: {Path(OFLOW).resolve()}\n"
+        "output_dir: out/child\n"
+        "model: {encoder: null, decoder: {name: simple}, encoder_temporal: {name: pointnet_simple}}\n"
+    )
+    config = build_config(child)
+    assert config.model.encoder is None
+    assert config.model.decoder.options["hidden_size"] == 128  # of 'simple', not of 'cbatchnorm'
+    assert config.model.encoder_temporal is not None
+    assert config.model.encoder_temporal.options == {"hidden_size": 512, "num_layers": 4}
+    assert config.model.velocity_field.options["hidden_size"] == 128  # still inherited
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("ode.methd=rk4", "unknown key ode.methd; did you mean ode.method?"),
+        (
+            "test.mesh_format=ply",
+            "unknown key test.mesh_format; did you mean generation.mesh_format",
+        ),
+        ("training.batch_size=many", "training.batch_size must be an integer, got 'many'"),
+        ("training.batch_size=8.0", "training.batch_size must be an integer, got 8.0"),
+        ("training.batch_size=0", "training.batch_size is 0; it should be greater than 0"),
+        ("ode.gradient=exact", "ode.gradient is 'exact'; choose one of: 'adjoint' or 'direct'"),
+        (
+            "model.decoder.name=cbatchnrom",
+            "model.decoder.name is 'cbatchnrom'; choose one of: cbatch",
+        ),
+        ("model.decoder.hiden_size=8", "did you mean model.decoder.hidden_size?"),
+        (
+            "model.decoder.hidden_size=big",
+            "model.decoder.hidden_size must be an integer, got 'big'",
+        ),
+        ("training=5", "training must be a section of keys and values, got 5"),
+        ("generation.normals=yes please", "generation.normals must be true or false"),
+        ("batch_size", "'batch_size' is not of the form key=value"),
+        ("output_dir=null", "output_dir must be a string, got None"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_named(override, message):
+    with pytest.raises(ConfigError) as error:
+        build_config(OFLOW, [override])
+    assert message in str(error.value)
+    assert "command line" in str(error.value)
+
+
+def test_mistakes_in_a_file_name_the_file_and_are_told_together(tmp_path):
+    parent, child = tmp_path / "parent.yaml", tmp_path / "child.yaml"
+    parent.write_text("output_dir: out/x\ntraining: {batchsize: 3}\n")
+    child.write_text("inherit_from: parent.yaml\ndata: {num_frame: 5}\n")
+    with pytest.raises(ConfigError) as error:
+        build_config(child)
+    assert f"{parent}: unknown key training.batchsize; did you mean training.batch_size?" in str(
+        error.value
+    )
+    assert f"{child}: unknown key data.num_frame; did you mean data.num_frames?" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("inherit_from: self.yaml\n", "leads back to this file"),
+        ("inherit_from: nowhere.yaml\n", "no config file"),
+        ("a: 1\na: 2\n", "key 'a' is written twice"),
+        ("a: [1\n", "is not valid YAML"),
+        ("- a\n- b\n", "must hold keys and values"),
+        ("data: {root: x}\n", "output_dir is not set"),
+        ("output_dir: !!python/object/apply:os.system [ls]\n", "is not valid YAML"),
+    ],
+)
+def test_broken_files(tmp_path, text, message):
+    path = tmp_path / "self.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        build_config(path)
+
+
+def test_parts_that_do_not_go_together_are_refused():
+    with pytest.raises(ConfigError, match="decoder 'cbatchnorm' is conditioned on c"):
+        build_model(build_config(OFLOW, ["model.encoder=null"]))
+    with pytest.raises(ConfigError, match="for fixed steps use 'rk4'"):
+        build_model(build_config(OFLOW, ["ode.step_size=0.1"]))
+
+
+def test_shipped_schema_is_up_to_date():
+    shipped = json.loads(Path("configs/schema.json").read_text())
+    assert shipped == json_schema(COMPONENTS), "run scripts/export_schema.py configs/schema.json"
+
+
+def test_schema_knows_the_keys_of_every_config():
+    definitions = json_schema(COMPONENTS)["$defs"]
+    decoders = definitions["ModelConfig"]["properties"]["decoder"]["oneOf"]
+    assert [d["properties"]["name"]["const"] for d in decoders] == ["cbatchnorm", "simple"]
+    for path in CONFIGS:
+        keys = set(yaml.safe_load(path.read_text())) - {"inherit_from"}
+        assert keys <= set(json_schema(COMPONENTS)["properties"])

@@ -1,0 +1,323 @@
+"""Windows, frames of reference, rows, and broken files that name themselves."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from im2mesh.config import DataConfig
+from im2mesh.data.batch import collate, frame_times
+from im2mesh.data.dataset import WindowDataset, draw_input_clouds, spread_windows
+from im2mesh.data.fields import (
+    read_labelled_points,
+    read_surface_points,
+    read_trajectories,
+    window_frame,
+)
+from im2mesh.data.sequences import DataError, Window, frame_files, frame_numbers, read_windows
+from im2mesh.data.storage import StorageError, StoredArrays
+from im2mesh.data.transforms import NormalizationFrame, bounding_frame, change_frame, choose_rows
+from tests.ball import CATEGORY, NUM_FRAMES, RADIUS, ball_motion
+
+WINDOW = Window(CATEGORY, "ball_b", 3, 5)
+FLOAT16_STEP = 2e-3  # of positions up to 1, after a change of frame
+
+
+def windows(root, split="train", **changes):
+    settings = {"num_frames": 5, "stride": 1, "skip_frames": 0, **changes}
+    return read_windows(root, split, **settings)
+
+
+@pytest.fixture
+def copied_root(ball_root, tmp_path):
+    """Data that a test may damage."""
+    root = tmp_path / "data"
+    shutil.copytree(ball_root, root)
+    frame_files.cache_clear()
+    frame_numbers.cache_clear()
+    window_frame.cache_clear()
+    return root
+
+
+def config(root, **changes) -> DataConfig:
+    settings = {
+        "num_frames": 5,
+        "skip_frames": 0,
+        "num_input_points": 20,
+        "num_points": 30,
+        "num_correspondence_points": 10,
+        **changes,
+    }
+    return DataConfig(root=str(root), **settings)
+
+
+def dataset(root, **changes) -> WindowDataset:
+    options = {"seed": 0, "shuffle": True, "num_points": 30}
+    return WindowDataset(windows(root), config(root, **changes), **options)
+
+
+def test_windows_of_a_split(ball_root):
+    found = windows(ball_root)
+    assert len(found) == 2 * (NUM_FRAMES - 5 + 1)
+    assert found[0] == Window(CATEGORY, "ball_a", 0, 5)
+    starts = [w.start for w in windows(ball_root, "val", stride=3, skip_frames=2)]
+    assert starts == [2, 5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": "tset"}, "no file .*tset.lst"),
+        ({"num_frames": 13}, "lower data.num_frames or data.skip_frames"),
+        ({"clips": ["ball_z"]}, "ball_z not in split 'train'; its clips are: ball_a, ball_b"),
+        ({"categories": ["cubes"]}, "no split file .*cubes/train.lst"),
+    ],
+)
+def test_impossible_windows(ball_root, changes, message):
+    with pytest.raises(DataError, match=message):
+        windows(ball_root, **changes)
+
+
+def test_missing_data_folder():
+    with pytest.raises(DataError, match=r"data folder nowhere does not exist; set data\.root"):
+        windows("nowhere")
+
+
+def test_positions_are_in_the_first_frames_coordinates(ball_root):
+    """The ball drifts: in the coordinates of frame 3, frame 5 is off-centre by two drifts."""
+    motion, scale = ball_motion("ball_b"), 2 * RADIUS
+    loc = motion.center(3).astype(np.float16)
+    frame = window_frame(ball_root, WINDOW)
+    np.testing.assert_allclose(frame.loc, loc)
+    points = read_surface_points(ball_root, WINDOW, 2).points
+    center = (motion.center(5) - loc) / scale
+    radii = np.linalg.norm(points - center, axis=1)
+    np.testing.assert_allclose(radii, 0.5, atol=FLOAT16_STEP)
+    np.testing.assert_allclose(frame.to_world(points).mean(0), motion.center(5), atol=0.02)
+
+
+def test_rows_are_the_same_particles_over_time(ball_root):
+    rows = np.array([5, 99, 7])
+    path = read_trajectories(ball_root, WINDOW, rows)
+    motion, frame = ball_motion("ball_b"), window_frame(ball_root, WINDOW)
+    first = frame.to_world(path[0])
+    resting = (first - motion.center(3)) / RADIUS
+    turn = 3 * motion.turn
+    undo = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
+    expected = motion.to_world(resting @ undo.T, 7)
+    np.testing.assert_allclose(frame.to_world(path[4]), expected, atol=FLOAT16_STEP)
+    whole = read_surface_points(ball_root, WINDOW, 4).points
+    np.testing.assert_array_equal(path[4], whole[rows])
+
+
+@pytest.mark.parametrize("folder", ["points_seq", "points_near_seq"])
+def test_labels_survive_packing(ball_root, folder):
+    found = read_labelled_points(ball_root, WINDOW, 2, folder=folder)
+    frame, motion = window_frame(ball_root, WINDOW), ball_motion("ball_b")
+    radii = np.linalg.norm(frame.to_world(found.points) - motion.center(5), axis=1)
+    clear = np.abs(radii - RADIUS) > 1e-3
+    np.testing.assert_array_equal(found.occupancy[clear], (radii < RADIUS)[clear])
+    rows = np.array([0, 7, 8, 9, 400])
+    few = read_labelled_points(ball_root, WINDOW, 2, rows, folder)
+    np.testing.assert_array_equal(few.points, found.points[rows])
+    np.testing.assert_array_equal(few.occupancy, found.occupancy[rows])
+
+
+def test_sample_shapes_and_ranges(ball_root):
+    sample = dataset(ball_root)[3]
+    assert sample.inputs.shape == (5, 20, 3)
+    assert sample.points_0.shape == sample.points_t.shape == (30, 3)
+    assert sample.pointcloud.shape == (5, 10, 3)
+    assert set(np.unique(sample.occupancy_0)) <= {0.0, 1.0}
+    assert sample.t in {0.25, 0.5, 0.75, 1.0}
+    assert all(a.dtype == np.float32 for a in (sample.inputs, sample.points_t, sample.pointcloud))
+
+
+def test_a_draw_is_the_same_whenever_it_is_asked_for(ball_root):
+    first, second = dataset(ball_root), dataset(ball_root)
+    second[40]  # another pass over the windows in between
+    for draw in (3, 25):
+        a, b = first[draw], second[draw]
+        assert a.window == b.window
+        np.testing.assert_array_equal(a.inputs, b.inputs)
+        np.testing.assert_array_equal(a.points_t, b.points_t)
+    assert not np.array_equal(first[3].inputs, first[3 + len(first)].inputs)
+
+
+def test_every_pass_visits_every_window_once_in_an_order_of_its_own(ball_root):
+    data = dataset(ball_root)
+    passes = [[data[k + start].window for k in range(len(data))] for start in (0, len(data))]
+    assert sorted(passes[0]) == sorted(passes[1]) == sorted(data.windows)
+    assert passes[0] != passes[1]
+
+
+def test_near_surface_points_are_mixed_in(ball_root):
+    sample = dataset(ball_root, near_surface_fraction=0.5)[0]
+    radii = np.linalg.norm(sample.points_0, axis=1)
+    near = np.abs(radii - 0.5) < 0.06
+    assert near[15:].all() and not near[:15].all()
+    assert len(sample.points_0) == 30
+
+
+def test_noise_is_on_the_input_alone(ball_root):
+    exact = dataset(ball_root, input_noise=0.0)[0]
+    noisy = dataset(ball_root, input_noise=0.05)[0]
+    np.testing.assert_array_equal(exact.pointcloud, noisy.pointcloud)
+    assert 0.03 < (exact.inputs - noisy.inputs).std() < 0.07
+
+
+def test_input_clouds_follow_the_rng(ball_root):
+    a, b = (draw_input_clouds(config(ball_root), WINDOW, np.random.default_rng(1)) for _ in "ab")
+    np.testing.assert_array_equal(a, b)
+
+
+def test_collate(ball_root):
+    data = dataset(ball_root)
+    batch = collate([data[0], data[1]])
+    assert batch.inputs.shape == (2, 5, 20, 3)
+    assert batch.windows == (data[0].window, data[1].window)
+    torch.testing.assert_close(batch.times, torch.tensor([0, 0.25, 0.5, 0.75, 1]))
+    assert batch.to(torch.device("cpu")).t.dtype == torch.float32
+
+
+@pytest.mark.parametrize("num_frames", [2, 9, 17, 50])
+def test_any_sequence_length_has_times_from_0_to_1(num_frames):
+    times = frame_times(num_frames)
+    assert len(times) == num_frames and times[0] == 0 and times[-1] == 1
+
+
+def test_spread_windows(ball_root):
+    found = windows(ball_root)
+    assert spread_windows(found, None) == found
+    chosen = spread_windows(found, 3)
+    assert chosen == [found[0], found[round((len(found) - 1) / 2)], found[-1]]
+
+
+def damage(root: Path, folder: str, action: str) -> Path:
+    path = root / CATEGORY / "ball_b" / folder / "00000012.npz"
+    if action == "missing":
+        path.unlink()
+    elif action == "short":
+        path.write_bytes(path.read_bytes()[:700])
+    elif action == "truncated":
+        path.write_bytes(path.read_bytes()[:-50])
+    elif action == "garbage":
+        path.write_bytes(b"no npz at all")
+    elif action == "empty":
+        path.write_bytes(b"")
+    return path
+
+
+@pytest.mark.parametrize("action", ["missing", "short", "truncated", "garbage", "empty"])
+@pytest.mark.parametrize("folder", ["pcl_seq", "points_seq"])
+def test_a_bad_file_is_an_error_that_names_clip_and_file(copied_root, folder, action):
+    path = damage(copied_root, folder, action)
+    with pytest.raises(DataError) as error:
+        for frame in range(5):
+            read_surface_points(copied_root, WINDOW, frame)
+            read_labelled_points(copied_root, WINDOW, frame)
+    assert "clip ball_b" in str(error.value)
+    assert str(path) in str(error.value) or (
+        action == "missing" and str(path.parent) in str(error.value)
+    )
+
+
+def rewrite(root: Path, folder: str = "pcl_seq", **changes) -> None:
+    path = root / CATEGORY / "ball_b" / folder / "00000012.npz"
+    with np.load(path) as arrays:
+        values = {**arrays, **changes}
+    np.savez(path, **{key: value for key, value in values.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"points": None}, "has no array 'points'; it holds: normals, loc, scale"),
+        ({"points": np.zeros((3, 600), np.float16)}, r"points must have shape \[N, 3\]"),
+        ({"points": np.zeros((9, 3), np.float16)}, "rows of pcl_seq must correspond"),
+        ({"scale": np.float64(0)}, "no valid frame"),
+        ({"loc": np.array([np.nan, 0, 0], np.float16)}, "no valid frame"),
+        ({"points": np.array([None, 1], dtype=object)}, "not an intact npz file"),
+    ],
+)
+def test_wrong_contents_are_named(copied_root, changes, message):
+    rewrite(copied_root, **changes)
+    with pytest.raises(DataError, match=message) as error:
+        read_trajectories(copied_root, WINDOW, np.arange(50))
+    assert "00000012.npz" in str(error.value)
+
+
+def test_wrong_labels_are_named(copied_root):
+    rewrite(copied_root, "points_seq", occupancies=np.zeros(5, np.uint8))
+    with pytest.raises(DataError, match="packed bits .* of 1001 flags"):
+        read_labelled_points(copied_root, WINDOW, 2)
+
+
+def test_more_points_than_stored(ball_root):
+    with pytest.raises(DataError, match="pcl_seq has 600 rows, 700 were asked for"):
+        dataset(ball_root, num_input_points=700)[0]
+
+
+def test_compressed_files_are_read_with_a_warning(tmp_path):
+    points = np.random.default_rng(0).random((10, 3))
+    np.savez_compressed(tmp_path / "a.npz", points=points)
+    with pytest.warns(UserWarning, match="is compressed"):
+        np.testing.assert_array_equal(StoredArrays(tmp_path / "a.npz")["points"], points)
+
+
+def test_stored_arrays_equal_what_numpy_reads(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "a": rng.random((7, 3)).astype(np.float16),
+        "b": np.asfortranarray(rng.random((4, 5))),
+        "c": np.float64(2.5),
+        "d": np.zeros((0, 3)),
+    }
+    np.savez(tmp_path / "x.npz", **arrays)
+    stored = StoredArrays(tmp_path / "x.npz")
+    for name, value in arrays.items():
+        np.testing.assert_array_equal(stored[name], value)
+        assert not stored[name].flags.writeable
+    assert "a" in stored and "z" not in stored
+
+
+def test_a_changed_file_is_noticed(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, points=np.zeros((5, 3)))
+    assert StoredArrays(path)["points"].shape == (5, 3)
+    np.savez(path, points=np.ones((8, 3)))
+    assert StoredArrays(path)["points"].shape == (8, 3)
+
+
+def test_a_header_that_claims_too_much_is_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, points=np.zeros((5, 3)))
+    content = path.read_bytes().replace(
+        b"'shape': (5, 3), }         ", b"'shape': (5000000000, 3), }"
+    )
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match="x.npz"):
+        StoredArrays(path)
+
+
+def test_frames_of_reference(rng):
+    points = rng.random((50, 3)) * [1, 3, 2] + 5
+    frame = bounding_frame(points)
+    local = frame.from_world(points)
+    assert np.ptp(local, axis=0).max() == pytest.approx(1)
+    np.testing.assert_allclose(local.max(0) + local.min(0), 0, atol=1e-12)
+    np.testing.assert_allclose(frame.to_world(local), points)
+    other = NormalizationFrame(np.array([1.0, 2.0, 3.0]), 0.5)
+    moved = change_frame(local.astype(np.float32), frame, other)
+    np.testing.assert_allclose(other.to_world(moved), points, atol=1e-5)
+
+
+def test_points_without_extent_have_no_frame():
+    with pytest.raises(ValueError, match="no extent"):
+        bounding_frame(np.ones((4, 3)))
+
+
+def test_rows_are_different(rng):
+    assert len(set(choose_rows(10, 10, rng, "x"))) == 10
