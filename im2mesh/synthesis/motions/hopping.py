@@ -33,7 +33,7 @@ def jiggle_on_toes(style: Style) -> Posture:
 
 def jumping_jacks(style: Style) -> Posture:
     """Legs and arms out and in again, with a small hop at each change."""
-    angle = style.cycle(0.5)
+    angle = style.cycle(0.47)
     clearance, sink = hop(2 * angle - 0.5 * np.pi)
     apart = ease(0.5 - np.sqrt(0.5) * np.cos(angle))  # feet move apart only in flight
 
@@ -61,7 +61,7 @@ def jumping_jacks(style: Style) -> Posture:
 
 def light_hopping_loose(style: Style) -> Posture:
     """Small hops on both feet with slack arms and shoulders."""
-    angle = style.cycle(1.5)
+    angle = style.cycle(1.4)
     clearance, sink = hop(angle)
 
     def arm(factor: float, lag: float) -> ArmAngles:
@@ -106,7 +106,7 @@ def light_hopping_stiff(style: Style) -> Posture:
 
 def one_leg_jump(style: Style) -> Posture:
     """Jumps on one leg, the arms helping."""
-    angle = style.cycle(1.2)
+    angle = style.cycle(1.12)
     clearance, sink = hop(angle)
     return _on_one_leg(
         style,
@@ -119,7 +119,7 @@ def one_leg_jump(style: Style) -> Posture:
 
 def one_leg_loose(style: Style) -> Posture:
     """Slack bouncing on one leg, hardly leaving the ground."""
-    angle = style.cycle(1.25)
+    angle = style.cycle(1.17)
     clearance, sink = hop(angle, airborne=0.3)
     return _on_one_leg(
         style,

@@ -9,7 +9,7 @@ from im2mesh.synthesis.tracks import ArmAngles, ArmReach, Leg, Pelvis, Posture, 
 
 def chicken_wings(style: Style) -> Posture:
     """Fists before the chest, elbows flapping up and down."""
-    angle = style.cycle(2.0)
+    angle = style.cycle(2.15)
     flap = rise_and_fall(angle)
 
     def wing(factor: float, lag: float) -> ArmReach:

@@ -56,11 +56,12 @@ def running_on_spot(style: Style) -> Posture:
         )
 
     def arm(sign: int, factor: float) -> ArmAngles:
+        back = sign * swing
         return ArmAngles(
-            abduction=10.0,
-            flexion=4 - sign * 26 * style.size * factor * swing,
-            elbow=78 - sign * 10 * swing,
-            twist=16.0,
+            abduction=14 + 5 * back,
+            flexion=4 - 26 * style.size * factor * back,
+            elbow=86 - 8 * back,
+            twist=6 - 12 * back,
             grip=0.8,
         )
 
