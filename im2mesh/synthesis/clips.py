@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from im2mesh.errors import UserError
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import load_body
@@ -45,16 +46,16 @@ class ClipSettings:
         least = {"seed": 0, "frames": 1, "surface_points": 1, "occupancy_points": 1}
         for name, minimum in {**least, "near_surface_points": 0}.items():
             if getattr(self, name) < minimum:
-                raise ValueError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
+                raise UserError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
         if not self.near_surface_sigma > 0:
-            raise ValueError(f"near_surface_sigma must be positive, got {self.near_surface_sigma}")
+            raise UserError(f"near_surface_sigma must be positive, got {self.near_surface_sigma}")
 
 
 def check_settings(path: Path, wanted: dict[str, Any]) -> None:
     """Compare the settings in a file with those asked for.
 
     Raises:
-        ValueError: If they differ, naming each difference and the way out.
+        UserError: If they differ, naming each difference and the way out.
     """
     found = json.loads(path.read_text())
     differences = [
@@ -63,7 +64,7 @@ def check_settings(path: Path, wanted: dict[str, Any]) -> None:
         if found.get(name) != value
     ]
     if differences:
-        raise ValueError(
+        raise UserError(
             f"{path} belongs to a data set made with other settings ({'; '.join(differences)}); "
             "choose another folder, or pass --overwrite to replace it"
         )
@@ -81,7 +82,7 @@ class ClipWriter:
         """Whether the marker, written last, is there with these settings.
 
         Raises:
-            ValueError: If the clip was made with other settings.
+            UserError: If the clip was made with other settings.
         """
         marker = self.folder / _MARKER
         if not marker.is_file():

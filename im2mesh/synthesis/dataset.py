@@ -14,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from im2mesh.errors import UserError
 from im2mesh.synthesis import files
 from im2mesh.synthesis.body import count_bodies
 from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
@@ -45,14 +46,14 @@ class DatasetSettings:
 
     def __post_init__(self) -> None:
         if self.bodies > count_bodies():
-            raise ValueError(
+            raise UserError(
                 f"bodies must be within 2 to {count_bodies()}, the number of baked bodies, "
                 f"got {self.bodies}"
             )
         for motion in self.motions:
             _check_motion(motion)
         if len(set(self.motions)) < len(self.motions):
-            raise ValueError(f"motions must differ from each other, got {' '.join(self.motions)}")
+            raise UserError(f"motions must differ from each other, got {' '.join(self.motions)}")
 
     def splits(self) -> dict[str, list[Clip]]:
         """Clips by split."""
@@ -63,7 +64,7 @@ def _check_motion(motion: str) -> None:
     if motion not in MOTIONS:
         near = difflib.get_close_matches(motion, MOTIONS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(f"unknown motion '{motion}'; {hint}choose from: {', '.join(MOTIONS)}")
+        raise UserError(f"unknown motion '{motion}'; {hint}choose from: {', '.join(MOTIONS)}")
 
 
 def make_dataset(
@@ -79,10 +80,10 @@ def make_dataset(
         overwrite: Replace a data set made with other settings.
 
     Raises:
-        ValueError: If the settings leave a split empty, or root holds another data set.
+        UserError: If the settings leave a split empty, or root holds another data set.
     """
     if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+        raise UserError(f"workers must be at least 1, got {workers}")
     splits = settings.splits()
     _prepare(root, settings, overwrite)
     clips = sorted({clip for clips in splits.values() for clip in clips}, key=lambda c: c.name)
@@ -119,7 +120,7 @@ def _prepare(root: Path, settings: DatasetSettings, overwrite: bool) -> None:
     elif description.is_file():
         check_settings(description, same)
     elif (root / CATEGORY).exists():
-        raise ValueError(
+        raise UserError(
             f"{root / CATEGORY} exists but {description} does not, so it is not a data set of this "
             "script; choose another folder, or remove it"
         )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from im2mesh.errors import UserError
+
 _VAL_SHARE = 0.05  # of the clips of seen bodies
 _OVERFIT_MOTION = "one_leg_jump"  # as the authors' overfit split
 
@@ -29,16 +31,16 @@ def split_clips(num_bodies: int, motions: tuple[str, ...]) -> dict[str, list[Cli
         share no clip; train_generative is all but val, overfit one clip of train.
 
     Raises:
-        ValueError: If a split would be empty.
+        UserError: If a split would be empty.
     """
     if num_bodies < 2:
-        raise ValueError(
+        raise UserError(
             f"bodies must be at least 2, got {num_bodies}: the last body is kept for "
             "test_new_individual, so train would be empty"
         )
     num_seen = num_bodies - 1
     if len(motions) < 2 or (len(motions) == 2 and num_seen == 1):
-        raise ValueError(
+        raise UserError(
             f"{num_bodies} bodies with {len(motions)} motion(s) leave train empty, because each "
             "seen body keeps one motion for test and some one for val; use at least 3 motions, or "
             "2 motions and 3 bodies"
