@@ -15,11 +15,11 @@ class Reconstructor:
     """Reconstructs moving meshes from point cloud sequences.
 
     Example:
-        >>> reconstruct = Reconstructor.from_checkpoint(demo_checkpoint())
-        >>> meshes = reconstruct(demo_clouds(), times=[0.0, 0.5, 1.0])
-        >>> meshes.save(output_folder() / "walk", format="ply")
-        >>> meshes.vertices.shape[0], meshes.faces.shape[1]
-        (3, 3)
+        >>> reconstruct = Reconstructor.from_checkpoint(checkpoint)
+        >>> meshes = reconstruct(clouds, times=[0.0, 0.5, 1.0])
+        >>> meshes.save(folder / "moving", format="ply")
+        >>> sorted(path.name for path in (folder / "moving").iterdir())
+        ['00000.ply', '00001.ply', '00002.ply']
     """
 
     def __init__(self, generator: Generator, num_frames: int) -> None:

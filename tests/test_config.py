@@ -55,7 +55,10 @@ def test_another_network_drops_inherited_options(tmp_path):
     child.write_text(
         f"inherit_from: {Path(OFLOW).resolve()}\n"
         "output_dir: out/child\n"
-        "model: {encoder: null, decoder: {name: simple}, encoder_temporal: {name: pointnet_simple}}\n"
+        "model:\n"
+        "  encoder: null\n"
+        "  encoder_temporal: {name: pointnet_simple}\n"
+        "  decoder: {name: simple}\n"
     )
     config = build_config(child)
     assert config.model.encoder is None

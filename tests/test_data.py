@@ -251,7 +251,7 @@ def test_wrong_contents_are_named(copied_root, changes, message):
 
 def test_wrong_labels_are_named(copied_root):
     rewrite(copied_root, "points_seq", occupancies=np.zeros(5, np.uint8))
-    with pytest.raises(DataError, match="packed bits .* of 1001 flags"):
+    with pytest.raises(DataError, match=r"packed bits .* of 1001 flags"):
         read_labelled_points(copied_root, WINDOW, 2)
 
 
@@ -298,7 +298,7 @@ def test_a_header_that_claims_too_much_is_refused(tmp_path):
         b"'shape': (5, 3), }         ", b"'shape': (5000000000, 3), }"
     )
     path.write_bytes(content)
-    with pytest.raises(StorageError, match="x.npz"):
+    with pytest.raises(StorageError, match=r"x\.npz"):
         StoredArrays(path)
 
 

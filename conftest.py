@@ -1,0 +1,87 @@
+"""Shape checks on every annotated function, and the small synthetic sequences tests share.
+
+At the root, not in tests/, because the doctests inside the package need it too.
+"""
+
+import os
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+# Shapes in annotations are checked under test only; this must come before im2mesh is imported.
+# Left out: the configuration, which pydantic checks, and reconstruction, which checks its users.
+_hook = install_import_hook(
+    [
+        "im2mesh.data",
+        "im2mesh.generation",
+        "im2mesh.losses",
+        "im2mesh.meshing",
+        "im2mesh.metrics",
+        "im2mesh.models",
+        "im2mesh.objective",
+        "im2mesh.synthesis",
+        "im2mesh.training",
+        "im2mesh.evaluation",
+    ],
+    "beartype.beartype",
+)
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from im2mesh.build import build_config, build_trainer  # noqa: E402
+from tests.ball import ball_motion, unit_vectors, write_ball_dataset  # noqa: E402
+from tests.small import write_small_config  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _reproducible() -> None:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def ball_root(tmp_path_factory: pytest.TempPathFactory):
+    """Data of a ball that drifts, turns and grows; read-only, shared by all tests."""
+    root = tmp_path_factory.mktemp("ball")
+    write_ball_dataset(root)
+    return root
+
+
+@pytest.fixture
+def double_precision():
+    """Compute in float64 by default."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def clouds() -> np.ndarray:
+    """Five clouds of a moving ball in world coordinates, metres; shape [5, 40, 3]."""
+    motion, directions = ball_motion("ball_d"), unit_vectors(40, np.random.default_rng(0))
+    return np.stack([motion.to_world(directions, frame) for frame in range(5)])
+
+
+@pytest.fixture(autouse=True)
+def _names_in_doctests(request: pytest.FixtureRequest) -> None:
+    """`checkpoint`, `clouds` and `folder` for examples that reconstruct something."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        return
+    if "Reconstructor" not in request.node.name:
+        return
+    folder = request.getfixturevalue("tmp_path")
+    root = request.getfixturevalue("ball_root")
+    trainer = build_trainer(build_config(write_small_config(folder, root)), torch.device("cpu"))
+    trainer.save(folder / "model.pt")
+    names: dict[str, object] = request.getfixturevalue("doctest_namespace")
+    names["checkpoint"] = Path(folder / "model.pt")
+    names["clouds"] = request.getfixturevalue("clouds")
+    names["folder"] = Path(folder)

@@ -1,0 +1,151 @@
+"""Encoders, decoders and velocity fields: shapes, order of points, codes, gradients everywhere."""
+
+import pytest
+import torch
+
+from im2mesh.models.code import Code, empty_code
+from im2mesh.models.decoders import DECODERS
+from im2mesh.models.encoders import ENCODERS
+from im2mesh.models.flow import Flow
+from im2mesh.models.layers import ConditionalBatchNorm, ResnetBlockFC
+from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.velocity_fields import VELOCITY_FIELDS, VelocityFieldConcat
+
+B, N, C, Z = 3, 10, 6, 4
+
+
+def randomize(module: torch.nn.Module) -> torch.nn.Module:
+    """Layers that start at 0 would hide what a test looks for."""
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return module
+
+
+def code(batch: int = B, c: int = C, z: int = Z) -> Code:
+    return Code(torch.randn(batch, c), torch.randn(batch, z))
+
+
+@pytest.mark.parametrize("num_frames", [1, 5, 17])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_encoders(name, num_frames):
+    encoder = randomize(ENCODERS[name](num_frames, C, hidden_size=8))
+    clouds = torch.randn(B, num_frames, N, 3)
+    encoded = encoder(clouds)
+    assert encoded.shape == (B, C)
+    shuffled = clouds[:, :, torch.randperm(N)]
+    torch.testing.assert_close(encoder(shuffled), encoded)
+    assert not torch.allclose(encoder(clouds + 0.1), encoded)
+    encoded.sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
+
+
+def test_temporal_encoder_sees_which_point_is_which():
+    encoder = randomize(ENCODERS["pointnet_resnet"](4, C, hidden_size=8))
+    clouds = torch.randn(1, 4, N, 3)
+    crossed = clouds.clone()
+    crossed[:, 2] = clouds[:, 2].flip(1)
+    assert not torch.allclose(encoder(clouds), encoder(crossed))
+
+
+def test_wrong_sequence_length_is_an_error():
+    encoder = ENCODERS["pointnet_resnet"](17, C, hidden_size=8)
+    with pytest.raises(ValueError, match=r"built for 17 frames, got 9; set data\.num_frames"):
+        encoder(torch.randn(1, 9, N, 3))
+
+
+@pytest.mark.parametrize("sizes", [(C, Z), (C, 0), (0, Z), (0, 0)])
+@pytest.mark.parametrize("name", DECODERS)
+def test_decoders(name, sizes):
+    if name == "cbatchnorm" and sizes[0] == 0:
+        with pytest.raises(ValueError, match="there is no encoder"):
+            DECODERS[name](*sizes)
+        return
+    decoder = randomize(DECODERS[name](*sizes, hidden_size=8))
+    conditions = code(B, *sizes)
+    points = torch.randn(B, N, 3)
+    logits = decoder(points, conditions)
+    assert logits.shape == (B, N)
+    logits.square().sum().backward()
+    assert all(p.grad is not None for p in decoder.parameters())
+    decoder.eval()
+    logits = decoder(points, conditions)
+    flipped = decoder(points.flip(1), conditions)
+    torch.testing.assert_close(flipped, logits.flip(1))
+    if sizes[0]:
+        assert not torch.allclose(decoder(points, Code(conditions.c + 1, conditions.z)), logits)
+    if sizes[1]:
+        assert not torch.allclose(decoder(points, Code(conditions.c, conditions.z + 1)), logits)
+
+
+@pytest.mark.parametrize("sizes", [(C, Z), (C, 0), (0, Z), (0, 0)])
+@pytest.mark.parametrize("name", VELOCITY_FIELDS)
+def test_velocity_fields(name, sizes):
+    field = randomize(VELOCITY_FIELDS[name](*sizes, hidden_size=8))
+    conditions, points, t = code(B, *sizes), torch.randn(B, N, 3), torch.rand(B)
+    velocity = field(t, points, conditions)
+    assert velocity.shape == (B, N, 3)
+    velocity.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in field.parameters())
+    assert not torch.allclose(field(t + 0.5, points, conditions), velocity)
+    one = field(t[1:2], points[1:2], Code(conditions.c[1:2], conditions.z[1:2]))
+    torch.testing.assert_close(one, velocity[1:2])
+    if sizes[0]:
+        assert not torch.allclose(field(t, points, Code(conditions.c + 1, conditions.z)), velocity)
+
+
+def test_residual_block_starts_as_its_shortcut():
+    x = torch.randn(5, 8)
+    same = ResnetBlockFC(8)
+    torch.testing.assert_close(same(x), x + same.fc_1.bias)
+    narrower = ResnetBlockFC(8, 4)
+    torch.testing.assert_close(narrower(x), narrower.shortcut(x) + narrower.fc_1.bias)
+
+
+def test_conditional_batch_norm_starts_as_batch_norm():
+    layer = ConditionalBatchNorm(C, 5)
+    x = 3 + 2 * torch.randn(4, 50, 5)
+    normalized = layer(x, torch.randn(4, C))
+    flat = normalized.flatten(0, 1)
+    torch.testing.assert_close(flat.mean(0), torch.zeros(5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(flat.std(0, unbiased=False), torch.ones(5), atol=1e-3, rtol=0)
+
+
+def test_a_code_lists_what_needs_gradients():
+    conditions = code()
+    assert [tensor.shape for tensor in conditions.tensors()] == [(B, C), (B, Z)]
+    assert empty_code(2).c.shape == (2, 0)
+
+
+def small_model(num_frames: int = 4) -> OccupancyFlow:
+    field = VelocityFieldConcat(C, 0, hidden_size=8)
+    return randomize(
+        OccupancyFlow(
+            ENCODERS["pointnet_resnet"](1, C, hidden_size=8),
+            ENCODERS["pointnet_resnet"](num_frames, C, hidden_size=8),
+            DECODERS["cbatchnorm"](C, 0, hidden_size=8),
+            Flow(field),
+        )
+    ).eval()  # type: ignore[return-value]
+
+
+def test_shape_code_sees_the_first_cloud_only_and_motion_code_all():
+    model = small_model()
+    clouds = torch.randn(2, 4, N, 3)
+    changed = clouds.clone()
+    changed[:, 1:] += 1
+    before, after = model.encode(clouds), model.encode(changed)
+    assert torch.equal(before.shape.c, after.shape.c)
+    assert not torch.allclose(before.motion.c, after.motion.c)
+
+
+def test_occupancy_at_a_time_is_that_of_the_particle_at_0():
+    model = small_model()
+    codes = model.encode(torch.randn(2, 4, N, 3))
+    points_0 = torch.rand(2, 5, 3) - 0.5
+    with torch.no_grad():
+        moved = model.trajectories(points_0, torch.tensor([0.0, 0.7]), codes)[:, 1]
+        logits = model.occupancy_logits(moved, torch.tensor([0.7, 0.7]), codes)
+        torch.testing.assert_close(
+            logits, model.occupancy_logits_0(points_0, codes), atol=0.02, rtol=0
+        )
+        assert (moved - points_0).abs().max() > 0.1  # the check above is not about standing still

@@ -1,0 +1,205 @@
+"""Training stops, resumes and refuses as it should; checkpoints are whole or not there."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import train
+from im2mesh.build import build_config, build_trainer
+from im2mesh.checkpoints import CheckpointError, load_checkpoint
+from im2mesh.config import ConfigError
+from im2mesh.data.batch import collate
+from im2mesh.run_folder import RunFolder
+from im2mesh.training import TrainingError
+from tests.small import write_small_config
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def config_path(tmp_path, ball_root):
+    return write_small_config(tmp_path, ball_root)
+
+
+def trainer(path, *overrides):
+    return build_trainer(build_config(path, overrides), CPU)
+
+
+def weights(path) -> list[torch.Tensor]:
+    return list(load_checkpoint(path).model.values())
+
+
+def test_training_writes_everything(config_path, tmp_path):
+    train.main([str(config_path), "--device", "cpu"])
+    run = RunFolder(tmp_path / "run")
+    assert load_checkpoint(run.checkpoint).iteration == 6
+    assert load_checkpoint(run.best_checkpoint).best_iou > 0
+    assert build_config(run.config) == build_config(config_path)
+    assert load_checkpoint(run.checkpoint).config == build_config(config_path).model_dump()
+    events = EventAccumulator(str(run.logs)).Reload()
+    tags = set(events.Tags()["scalars"])
+    assert tags >= {
+        "loss/total", "loss/reconstruction_0", "loss/reconstruction_t", "loss/correspondence",
+        "optimizer/learning_rate", "optimizer/gradient_norm", "nfe/forward", "nfe/backward",
+        "time/data", "time/step", "validation/iou", "validation/correspondence_l2",
+    }  # fmt: skip
+    assert [event.step for event in events.Scalars("loss/total")] == [1, 2, 4, 6]
+    # RK4: 2 steps back, and 4 frames forward with one step each
+    assert events.Scalars("nfe/forward")[0].value == 8 + 16
+
+
+def test_stop_and_resume_equals_one_run(config_path, tmp_path):
+    whole = trainer(config_path, f"output_dir={tmp_path / 'whole'}")
+    whole.fit()
+    parts = [f"output_dir={tmp_path / 'parts'}"]
+    trainer(config_path, *parts, "training.max_iterations=3").fit()
+    second = trainer(config_path, *parts)
+    assert second.resume() and second.iteration == 3
+    second.fit()
+    pairs = zip(
+        weights(tmp_path / "whole/model.pt"), weights(tmp_path / "parts/model.pt"), strict=True
+    )
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_training_learns_the_ball(config_path):
+    run = trainer(config_path, "training.max_iterations=150", "training.validate_every=1000")
+    batch = collate([run.training_data[k] for k in range(8)])
+    first = run.step(batch).loss
+    for _ in range(150):
+        last = run.step(batch).loss
+    assert last < 0.5 * first
+
+
+def test_exit_after_saves_first(config_path, tmp_path):
+    train.main([str(config_path), "--exit-after", "0", "--device", "cpu"])
+    assert load_checkpoint(tmp_path / "run/model.pt").iteration == 1
+
+
+def test_ctrl_c_saves_first(config_path, tmp_path):
+    command = [sys.executable, "train.py", str(config_path), "training.max_iterations=100000"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run/model.pt").exists():
+        assert time.monotonic() < deadline, "no checkpoint within a minute"
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    iteration = load_checkpoint(tmp_path / "run/model.pt").iteration
+    assert f"at iteration {iteration}" in output and iteration >= 3
+
+
+def test_fresh_sets_the_old_run_aside(config_path, tmp_path):
+    arguments = [str(config_path), "--exit-after", "0", "--device", "cpu"]
+    train.main(arguments)
+    train.main([*arguments, "--fresh"])
+    assert load_checkpoint(tmp_path / "run/model.pt").iteration == 1
+    assert load_checkpoint(tmp_path / "run.old1/model.pt").iteration == 1
+
+
+def test_another_model_in_the_same_folder_is_refused(config_path):
+    trainer(config_path, "training.max_iterations=1").fit()
+    with pytest.raises(CheckpointError, match=r"other settings in section model; .* --fresh"):
+        trainer(config_path, "model.code_size=8").resume()
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_weights(config_path):
+    run = trainer(config_path)
+    before = [p.clone() for p in run.model.parameters()]
+    batch = collate([run.training_data[0]])
+    batch.pointcloud[0, 2, 3] = float("nan")
+    with pytest.raises(TrainingError, match=r"iteration 0 .*correspondence nan.*ball_[ab]/0"):
+        run.step(batch)
+    assert all(torch.equal(a, b) for a, b in zip(before, run.model.parameters(), strict=True))
+
+
+def test_gradient_clipping_and_precision(config_path):
+    run = trainer(config_path, "training.gradient_clip=1e-3", "training.precision=bf16")
+    report = run.step(collate([run.training_data[k] for k in range(4)]))
+    norms = [p.grad.norm() for p in run.model.parameters() if p.grad is not None]
+    assert torch.stack(norms).norm() == pytest.approx(1e-3, rel=1e-3)
+    assert report.gradient_norm > 1e-3  # as it was before clipping
+
+
+@pytest.mark.parametrize("gradient", ["adjoint", "direct"])
+def test_every_weight_is_trained(config_path, gradient):
+    """The encoders, too: a code that is not declared to the adjoint would silently stop them."""
+    run = trainer(config_path, f"ode.gradient={gradient}")
+    batch = collate([run.training_data[k] for k in range(4)])
+    before = {name: p.clone() for name, p in run.model.named_parameters()}
+    for _ in range(3):
+        run.step(batch)
+    still = [name for name, p in run.model.named_parameters() if torch.equal(p, before[name])]
+    assert still == []
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"garbage")
+    with pytest.raises(CheckpointError, match=r"model\.pt is damaged or no checkpoint"):
+        load_checkpoint(tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=r"no checkpoint at .*run train\.py"):
+        load_checkpoint(tmp_path / "missing.pt")
+
+
+def test_loading_never_runs_code(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "harmed"),))
+
+    with (tmp_path / "model.pt").open("wb") as file:
+        pickle.dump(Malicious(), file)
+    torch.save({"format": 1, "model": Malicious()}, tmp_path / "zip.pt")
+    for name in ("model.pt", "zip.pt"):
+        with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
+            load_checkpoint(tmp_path / name)
+    assert not (tmp_path / "harmed").exists()
+
+
+def test_weights_of_another_size_are_named(config_path, tmp_path):
+    trainer(config_path, "training.max_iterations=1").fit()
+    import generate
+
+    with pytest.raises(CheckpointError, match="holds another model than the config describes"):
+        generate.main([str(config_path), "model.code_size=8", "--device", "cpu"])
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+def test_a_device_that_is_not_there_is_named(config_path, device):
+    with pytest.raises(ValueError, match=f"--device is '{device}'"):
+        train.main([str(config_path), "--device", device])
+
+
+def test_print_config_trains_nothing(config_path, tmp_path, capsys):
+    train.main([str(config_path), "--print-config", "training.batch_size=3"])
+    assert "batch_size: 3" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+
+
+def test_config_errors_come_before_any_work(config_path, tmp_path):
+    with pytest.raises(ConfigError):
+        train.main([str(config_path), "training.batchsize=3"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_errors_are_printed_without_a_traceback():
+    command = [sys.executable, "train.py", "configs/nowhere.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: no config file configs/nowhere.yaml"
+
+
+def test_checkpoint_values_are_plain(config_path, tmp_path):
+    """Nothing in a checkpoint needs our classes to be read."""
+    trainer(config_path, "training.max_iterations=1").fit()
+    values = torch.load(tmp_path / "run/model.pt", weights_only=True)
+    assert json.dumps(values["config"])
