@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     output = args.output or folder.evaluation(split)
     with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window") as progress:
         records = build_evaluator(config).evaluate(
-            windows, predictions, workers=args.workers, on_window=lambda _: progress.update()
+            windows, predictions, workers=args.workers, on_window=progress.update
         )
     print(write_report(output, split, records))
     print(f"written to {output}")

@@ -1,6 +1,6 @@
 """Config -> dataset, model, trainer, generator, evaluator: the only file that knows both sides."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -68,19 +68,18 @@ def _wire(config: Config) -> OccupancyFlow:
     motion_size = code_size if config.model.encoder_temporal else 0
     num_frames = config.data.num_frames
     latent_size = 0
-    return OccupancyFlow(
-        _make(ENCODERS, config.model.encoder, 1, code_size),
-        _make(ENCODERS, config.model.encoder_temporal, num_frames, code_size),
-        _make(DECODERS, config.model.decoder, shape_size, latent_size),
-        Flow(
-            _make(VELOCITY_FIELDS, config.model.velocity_field, motion_size, latent_size),
-            config.ode,
-        ),
+    parts = config.model
+    encoder = parts.encoder and _make(ENCODERS, parts.encoder, 1, code_size)
+    encoder_temporal = parts.encoder_temporal and _make(
+        ENCODERS, parts.encoder_temporal, num_frames, code_size
     )
+    decoder = _make(DECODERS, parts.decoder, shape_size, latent_size)
+    field = _make(VELOCITY_FIELDS, parts.velocity_field, motion_size, latent_size)
+    return OccupancyFlow(encoder, encoder_temporal, decoder, Flow(field, config.ode))
 
 
-def _make(table: dict, component: ComponentConfig | None, *wiring: int) -> nn.Module | None:
-    return None if component is None else table[component.name](*wiring, **component.options)
+def _make(table: Mapping[str, Callable], component: ComponentConfig, *wiring: int) -> nn.Module:
+    return table[component.name](*wiring, **component.options)
 
 
 def build_windows(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from im2mesh.errors import UserError
 
 EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:
@@ -23,11 +24,16 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def exit_status(main: Callable[[Sequence[str]], None]) -> int:
+def exit_status(
+    main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None
+) -> int:
     """Run an entry point; print what a user can put right, let every other error show itself."""
     try:
-        main(sys.argv[1:])
+        main(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on from here", file=sys.stderr)
+        return EXIT_INTERRUPTED
     return 0

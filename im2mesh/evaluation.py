@@ -70,7 +70,7 @@ class Evaluator:
         predictions: PredictedMeshes,
         *,
         workers: int = 1,
-        on_window: Callable[[Window], None] | None = None,
+        on_window: Callable[[], object] | None = None,
     ) -> list[Record]:
         """Evaluate every window; the records come in the order of the windows.
 
@@ -89,12 +89,10 @@ class Evaluator:
         for window in windows:
             predictions.find(window)
         records: list[Record] = []
-        for window, found in zip(
-            windows, self._results(windows, predictions, workers), strict=True
-        ):
+        for found in self._results(windows, predictions, workers):
             records += found
             if on_window is not None:
-                on_window(window)
+                on_window()
         return records
 
     def evaluate_window(

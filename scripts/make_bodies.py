@@ -8,39 +8,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from im2mesh.errors import UserError
-from im2mesh.synthesis import MOTIONS, ClipSettings, DatasetSettings, make_dataset
+from im2mesh.command_line import exit_status
+from im2mesh.synthesis import MESH_CHOICES, MOTIONS, ClipSettings, DatasetSettings, make_dataset
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    arguments = _parse(argv)
-    names = tuple(MOTIONS) if arguments.motions == ["all"] else tuple(arguments.motions)
-    try:
-        settings = DatasetSettings(
-            arguments.bodies,
-            names,
-            ClipSettings(
-                seed=arguments.seed,
-                frames=arguments.frames,
-                surface_points=arguments.surface_points,
-                occupancy_points=arguments.occupancy_points,
-                near_surface_points=arguments.near_surface_points,
-                near_surface_sigma=arguments.near_surface_sigma,
-                meshes=arguments.meshes,
-            ),
-        )
-        make_dataset(arguments.out, settings, arguments.workers, arguments.overwrite)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; run the same command again to go on from here", file=sys.stderr)
-        return 130
-    return 0
+def main(arguments: Sequence[str]) -> None:
+    args = _parse(arguments)
+    clip = ClipSettings(
+        seed=args.seed,
+        frames=args.frames,
+        surface_points=args.surface_points,
+        occupancy_points=args.occupancy_points,
+        near_surface_points=args.near_surface_points,
+        near_surface_sigma=args.near_surface_sigma,
+    )
+    motions = tuple(MOTIONS) if args.motions == ["all"] else tuple(args.motions)
+    settings = DatasetSettings(args.bodies, motions, clip, args.meshes)
+    make_dataset(args.out, settings, args.workers, args.overwrite)
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,10 +55,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--workers", type=int, default=1, help="processes (default 1)")
     add("--seed", type=int, default=default.seed)
-    add("--no-meshes", dest="meshes", action="store_false", help="leave out mesh_seq")
+    add(
+        "--meshes",
+        choices=MESH_CHOICES,
+        default="all",
+        help="clips that get mesh_seq, by far the largest part (default all)",
+    )
     add("--overwrite", action="store_true", help="replace a data set made with other settings")
-    return parser.parse_args(argv)
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(main))

@@ -11,6 +11,7 @@ import pytest
 import trimesh
 from jaxtyping import Float
 
+from im2mesh.command_line import exit_status
 from im2mesh.synthesis import (
     CATEGORY,
     MOTIONS,
@@ -25,7 +26,6 @@ from im2mesh.synthesis import (
 from im2mesh.synthesis.files import obj_vertices
 from im2mesh.synthesis.legs import solve_two_bones
 from im2mesh.synthesis.sampling import face_normals, label_points, normalisation_of
-from im2mesh.synthesis.winding import winding_numbers
 
 _SCRIPT = Path(__file__).parents[1] / "scripts" / "make_bodies.py"
 _spec = importlib.util.spec_from_file_location("make_bodies", _SCRIPT)
@@ -86,11 +86,19 @@ def _volume(vertices: Float[np.ndarray, "V 3"], faces: np.ndarray) -> float:
     return float(np.sum(a * np.cross(b, c)) / 6)
 
 
+def _winding_numbers(
+    vertices: Float[np.ndarray, "V 3"], faces: np.ndarray, points: Float[np.ndarray, "N 3"]
+) -> np.ndarray:
+    """How often each point is inside."""
+    arguments = (vertices.astype(float), faces.astype(np.int64), points.astype(float))
+    return np.rint(igl.fast_winding_number(*arguments))
+
+
 def _overlap(vertices: Float[np.ndarray, "V 3"], faces: np.ndarray) -> float:
     """Share of the inside that lies inside twice."""
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     points = low + (high - low) * np.random.default_rng(0).random((40000, 3))
-    numbers = winding_numbers(vertices, faces, points)
+    numbers = _winding_numbers(vertices, faces, points)
     return float(np.mean(numbers[numbers > 0] > 1))
 
 
@@ -181,26 +189,6 @@ def test_two_bones_reach_their_target() -> None:
 # Labels
 
 
-def test_winding_numbers_are_exact_even_where_limbs_overlap() -> None:
-    ball = trimesh.creation.icosphere(subdivisions=3)
-    other = ball.vertices + np.array([0.9, 0.1, 0.05])
-    vertices = np.concatenate([ball.vertices, other])
-    faces = np.concatenate([ball.faces, ball.faces + len(ball.vertices)]).astype(np.int64)
-    points = np.random.default_rng(0).uniform(-2, 3, (2000, 3))
-    expected = np.rint(igl.winding_number(vertices, faces, points))
-    numbers = winding_numbers(vertices, faces, points)
-    assert set(numbers.tolist()) == {0, 1, 2}
-    np.testing.assert_array_equal(numbers, expected)
-
-
-def test_winding_numbers_on_edges_and_corners_in_projection() -> None:
-    """Rays straight through corners and edges of a box count each crossing once."""
-    box = trimesh.creation.box((2.0, 2.0, 2.0)).subdivide()
-    points = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.1], [0.0, 0.5, -0.9], [0.0, 0.0, 1.1]])
-    numbers = winding_numbers(np.asarray(box.vertices), np.asarray(box.faces), points)
-    assert numbers.tolist() == [1, 1, 1, 0]
-
-
 def test_labels_of_a_body_equal_exact_winding_numbers() -> None:
     body = load_body(4)
     vertices = animate(4, "chicken_wings", 12, 0)[11].astype(np.float64)
@@ -284,8 +272,8 @@ def test_stored_normals_are_unit_and_outward(dataset: Path) -> None:
     with np.load(clip / "pcl_seq" / "00000001.npz") as file:
         normals = file["normals"].astype(float)
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1.0, atol=2e-3)
-    assert np.mean(winding_numbers(vertices, faces, points + 4e-3 * normals) == 0) > 0.97
-    assert np.mean(winding_numbers(vertices, faces, points - 4e-3 * normals) == 1) > 0.97
+    assert np.mean(_winding_numbers(vertices, faces, points + 4e-3 * normals) == 0) > 0.97
+    assert np.mean(_winding_numbers(vertices, faces, points - 4e-3 * normals) == 1) > 0.97
 
 
 def test_obj_text_reads_back() -> None:
@@ -310,7 +298,7 @@ def test_normals_point_outward() -> None:
     centres = body.vertices[body.faces].mean(axis=1)
     outward = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     sample = slice(None, None, 20)
-    numbers = winding_numbers(body.vertices, body.faces, (centres + 1e-3 * outward)[sample])
+    numbers = _winding_numbers(body.vertices, body.faces, (centres + 1e-3 * outward)[sample])
     assert np.mean(numbers == 0) > 0.98
 
 
@@ -323,12 +311,25 @@ def test_same_bytes_for_any_number_of_workers(dataset: Path, tmp_path: Path) -> 
 
 
 def test_seed_changes_content(tmp_path: Path, dataset: Path) -> None:
-    clip = ClipSettings(seed=4, frames=1, surface_points=20, occupancy_points=20, meshes=False)
-    make_dataset(tmp_path, DatasetSettings(2, ("hips", "knees", "punching"), clip))
+    clip = ClipSettings(seed=4, frames=1, surface_points=20, occupancy_points=20)
+    make_dataset(tmp_path, DatasetSettings(2, ("hips", "knees", "punching"), clip, "none"))
     path = Path(CATEGORY) / "00_hips" / "points_seq" / "00000000.npz"
     with np.load(tmp_path / path) as one, np.load(dataset / path) as other:
         assert not np.array_equal(one["points"], other["points"][:20])
     assert not (tmp_path / CATEGORY / "00_hips" / "mesh_seq").exists()
+
+
+def test_meshes_of_held_out_clips_only(tmp_path: Path) -> None:
+    clip = ClipSettings(frames=1, surface_points=20, occupancy_points=20)
+    make_dataset(tmp_path, DatasetSettings(2, ("hips", "knees", "punching"), clip, "held-out"))
+    with_meshes = {path.parent.name for path in (tmp_path / CATEGORY).glob("*/mesh_seq")}
+    splits = split_clips(2, ("hips", "knees", "punching"))
+    held_out = splits["test"] + splits["test_new_individual"]
+    assert with_meshes == {clip.name for clip in held_out}
+
+
+def run_make_bodies(arguments: list[str]) -> int:
+    return exit_status(make_bodies.main, arguments)
 
 
 def test_interrupted_run_goes_on(dataset: Path, tmp_path: Path) -> None:
@@ -359,9 +360,9 @@ def test_interrupt_stops_between_frames(
 
     with monkeypatch.context() as patch:
         patch.setattr("im2mesh.synthesis.clips.label_points", label_or_interrupt)
-        assert make_bodies.main(arguments) == 130
+        assert run_make_bodies(arguments) == 130
     assert "run the same command again" in capsys.readouterr().err
-    assert make_bodies.main(arguments) == 0
+    assert run_make_bodies(arguments) == 0
     assert _digests(tmp_path) == _digests(dataset)
 
 
@@ -369,13 +370,13 @@ def test_other_settings_are_refused_until_overwrite(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     arguments = [str(tmp_path), "--bodies", "2", "--motions", "hips", "knees", "punching"]
-    arguments += ["--surface-points", "20", "--occupancy-points", "20", "--no-meshes"]
-    assert make_bodies.main([*arguments, "--frames", "1"]) == 0
-    assert make_bodies.main([*arguments, "--frames", "2"]) == 2
+    arguments += ["--surface-points", "20", "--occupancy-points", "20", "--meshes", "none"]
+    assert run_make_bodies([*arguments, "--frames", "1"]) == 0
+    assert run_make_bodies([*arguments, "--frames", "2"]) == 2
     error = capsys.readouterr().err
     assert "frames 1 there, 2 asked for" in error
     assert "--overwrite" in error
-    assert make_bodies.main([*arguments, "--frames", "2", "--overwrite"]) == 0
+    assert run_make_bodies([*arguments, "--frames", "2", "--overwrite"]) == 0
     assert json.loads((tmp_path / "dataset.json").read_text())["frames"] == 2
     assert len(list((tmp_path / CATEGORY / "00_hips" / "pcl_seq").iterdir())) == 2
 
@@ -402,7 +403,7 @@ def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:
 def test_mistakes_are_explained(
     tmp_path: Path, capsys: pytest.CaptureFixture, change: list[str], message: str
 ) -> None:
-    assert make_bodies.main([str(tmp_path / "out"), *change]) == 2
+    assert run_make_bodies([str(tmp_path / "out"), *change]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

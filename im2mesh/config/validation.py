@@ -134,8 +134,8 @@ def _suggest(key: str, known: Sequence[str]) -> str:
 
     def similarity(candidate: str) -> float:
         whole = difflib.SequenceMatcher(None, key, candidate).ratio()
-        ends = (name.rsplit(".", 1)[-1] for name in (key, candidate))
-        return max(whole, difflib.SequenceMatcher(None, *ends).ratio())
+        end, candidate_end = (name.rsplit(".", 1)[-1] for name in (key, candidate))
+        return max(whole, difflib.SequenceMatcher(None, end, candidate_end).ratio())
 
     best = max(known, key=similarity)
     return f"; did you mean {best}?" if similarity(best) > 0.6 else ""

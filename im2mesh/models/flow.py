@@ -6,7 +6,7 @@ The only user of torchdiffeq.
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -134,11 +134,11 @@ class Flow(nn.Module):
             "options": _step_options(self.ode, times, times[-1:]),
         }
         if self.ode.gradient == "direct" or not torch.is_grad_enabled():
-            return odeint(right_hand_side, points, times, **settings)
+            return cast(Tensor, odeint(right_hand_side, points, times, **settings))
         # What the field depends on must be declared: a code that the function above merely captures
         # would get no gradient, without any warning.
         depends_on = (*code.tensors(), *self.velocity_field.parameters())
-        return odeint_adjoint(
+        path = odeint_adjoint(
             right_hand_side,
             points,
             times,
@@ -146,6 +146,7 @@ class Flow(nn.Module):
             adjoint_options=_step_options(self.ode, times, times),
             **settings,
         )
+        return cast(Tensor, path)
 
 
 def _in_present_precision(right_hand_side: Callable, device_type: str) -> Callable:

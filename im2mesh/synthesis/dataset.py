@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ from im2mesh.synthesis.splits import Clip, split_clips
 from im2mesh.synthesis.style import FRAMES_PER_SECOND
 
 CATEGORY = "bodies"
+MESH_CHOICES = ("all", "held-out", "none")
 CONTENT_VERSION = 1  # raised whenever the same settings give other files
 _POLL_SECONDS = 0.25
 _WORKER_ENVIRONMENT = {
+    "IGL_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -43,6 +45,8 @@ class DatasetSettings:
     bodies: int = 10
     motions: tuple[str, ...] = tuple(MOTIONS)
     clip: ClipSettings = field(default_factory=ClipSettings)
+    meshes: str = "all"
+    """Clips that get mesh_seq, by far the largest part: one of MESH_CHOICES."""
 
     def __post_init__(self) -> None:
         if self.bodies > count_bodies():
@@ -50,6 +54,8 @@ class DatasetSettings:
                 f"bodies must be within 2 to {count_bodies()}, the number of baked bodies, "
                 f"got {self.bodies}"
             )
+        if self.meshes not in MESH_CHOICES:
+            raise UserError(f"meshes is {self.meshes}; choose one of: {', '.join(MESH_CHOICES)}")
         for motion in self.motions:
             _check_motion(motion)
         if len(set(self.motions)) < len(self.motions):
@@ -58,6 +64,13 @@ class DatasetSettings:
     def splits(self) -> dict[str, list[Clip]]:
         """Clips by split."""
         return split_clips(self.bodies, self.motions)
+
+    def settings_of(self, clip: Clip) -> ClipSettings:
+        """What is written of one clip."""
+        splits = self.splits()
+        held_out = clip in (*splits["test"], *splits["test_new_individual"])
+        meshes = self.meshes == "all" or (self.meshes == "held-out" and held_out)
+        return replace(self.clip, meshes=meshes)
 
 
 def _check_motion(motion: str) -> None:
@@ -87,7 +100,9 @@ def make_dataset(
     splits = settings.splits()
     _prepare(root, settings, overwrite)
     clips = sorted({clip for clips in splits.values() for clip in clips}, key=lambda c: c.name)
-    writers = [ClipWriter(root / CATEGORY / clip.name, clip, settings.clip) for clip in clips]
+    writers = [
+        ClipWriter(root / CATEGORY / clip.name, clip, settings.settings_of(clip)) for clip in clips
+    ]
     missing = [writer for writer in writers if not writer.is_complete()]
     done = (len(writers) - len(missing)) * settings.clip.frames
     total = len(writers) * settings.clip.frames
@@ -113,7 +128,7 @@ def _advance(progress: "tqdm[Any]") -> None:
 def _prepare(root: Path, settings: DatasetSettings, overwrite: bool) -> None:
     """Refuse to mix two data sets in one folder; note the settings before the first clip."""
     description = root / "dataset.json"
-    same = {"content_version": CONTENT_VERSION, **asdict(settings.clip)}
+    same = {"content_version": CONTENT_VERSION, **asdict(settings.clip), "meshes": settings.meshes}
     if description.is_file() and overwrite:
         description.unlink()
         shutil.rmtree(root / CATEGORY, ignore_errors=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from im2mesh.synthesis.winding import winding_numbers
+from im2mesh.meshing.containment import points_inside_mesh
 
 CUBE_SIDE = 1.1  # side of the cube of query points around a frame of longest side 1
 
@@ -88,8 +88,11 @@ def label_points(
     faces: Int[np.ndarray, "F 3"],
     points: Float[np.ndarray, "N 3"],
 ) -> Bool[np.ndarray, "N"]:
-    """Which points lie inside: positive winding number, so overlaps count as inside.
+    """Which points lie inside; where limbs overlap, too.
 
     Give the points as they are stored, after the cast to float16.
     """
-    return winding_numbers(vertices.astype(np.float64), faces, points.astype(np.float64)) > 0
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    inside = ((points >= low) & (points <= high)).all(axis=1)  # most of the cube is far away
+    inside[inside] = points_inside_mesh(points[inside], vertices, faces)
+    return inside
