@@ -16,7 +16,7 @@ from im2mesh.data.fields import (
     read_trajectories,
     window_frame,
 )
-from im2mesh.data.sequences import DataError, Window, frame_files, frame_numbers, read_windows
+from im2mesh.data.sequences import DataError, Window, clip_files, frame_numbers, read_windows
 from im2mesh.data.storage import StorageError, StoredArrays
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame, change_frame, choose_rows
 from tests.ball import CATEGORY, NUM_FRAMES, RADIUS, ball_motion
@@ -35,7 +35,7 @@ def copied_root(ball_root, tmp_path):
     """Data that a test may damage."""
     root = tmp_path / "data"
     shutil.copytree(ball_root, root)
-    frame_files.cache_clear()
+    clip_files.cache_clear()
     frame_numbers.cache_clear()
     window_frame.cache_clear()
     return root

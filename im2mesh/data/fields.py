@@ -20,8 +20,7 @@ from im2mesh.data.sequences import (
     POINTS_FOLDER,
     DataError,
     Window,
-    frame_files,
-    frame_numbers,
+    clip_files,
 )
 from im2mesh.data.storage import StorageError, StoredArrays
 from im2mesh.data.transforms import NormalizationFrame, change_frame
@@ -46,24 +45,17 @@ class SurfacePoints:
     normals: Float[np.ndarray, "N 3"] | None
 
 
-def frame_path(root: str | Path, window: Window, frame: int, folder: str) -> Path:
+def frame_path(root: str | Path, window: Window, frame: int, folder: str) -> str:
     """The file of one frame of a window in one of the clip's folders.
 
     Raises:
-        DataError: If the clip has no such frame, or the folder has no file of its number.
+        DataError: If the clip has no such frame, or the folder lacks a frame of the clip.
     """
-    clip_folder = Path(root) / window.category / window.clip
-    numbers = frame_numbers(Path(root), window.category, window.clip)
+    files = clip_files(root, window.category, window.clip, folder)
     index = window.start + frame
-    if not (0 <= frame < window.num_frames and index < len(numbers)):
-        raise DataError(f"clip {window.clip}: no frame {index}; it has {len(numbers)} frames")
-    files = frame_files(clip_folder / folder)
-    if numbers[index] not in files:
-        raise DataError(
-            f"clip {window.clip}: {clip_folder / folder} has no file for frame {numbers[index]}, "
-            f"which {CLOUD_FOLDER} has"
-        )
-    return clip_folder / folder / files[numbers[index]]
+    if not (0 <= frame < window.num_frames and index < len(files)):
+        raise DataError(f"clip {window.clip}: no frame {index}; it has {len(files)} frames")
+    return files[index]
 
 
 @functools.lru_cache(maxsize=1 << 17)
@@ -133,11 +125,11 @@ def read_labelled_points(
 def mesh_path(root: str | Path, window: Window, frame: int) -> Path | None:
     """The file of a frame's true mesh; None where the clip comes without meshes."""
     folder = Path(root) / window.category / window.clip / MESH_FOLDER
-    return frame_path(root, window, frame, MESH_FOLDER) if folder.is_dir() else None
+    return Path(frame_path(root, window, frame, MESH_FOLDER)) if folder.is_dir() else None
 
 
 @contextmanager
-def _open(path: Path, window: Window) -> Iterator[StoredArrays]:
+def _open(path: str, window: Window) -> Iterator[StoredArrays]:
     """Storage knows files only; add the clip to what it reports."""
     try:
         yield StoredArrays(path)

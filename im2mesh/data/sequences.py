@@ -90,14 +90,35 @@ def read_split(category_folder: Path, split: str) -> list[str]:
 
 
 @functools.lru_cache(maxsize=1 << 14)
-def frame_numbers(root: Path, category: str, clip: str) -> tuple[int, ...]:
+def clip_files(root: str | Path, category: str, clip: str, folder: str) -> tuple[str, ...]:
+    """The files of one folder of a clip, one per frame.
+
+    Files are matched to frames by the number in their names, because the padding differs between
+    folders (`pcl_seq/00000080.npz`, `mesh_seq/00080.obj`).
+
+    Raises:
+        DataError: If there is no such folder, or it lacks a frame.
+    """
+    path = Path(root) / category / clip / folder
+    files = _numbered_files(path)
+    numbers = frame_numbers(root, category, clip)
+    missing = [number for number in numbers if number not in files]
+    if missing:
+        raise DataError(
+            f"clip {clip}: {path} has no file for frame {missing[0]}, which {CLOUD_FOLDER} has"
+        )
+    return tuple(str(path / files[number]) for number in numbers)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]:
     """The frame numbers of a clip, evenly spaced: those of its point clouds.
 
     Raises:
         DataError: If a file is missing between the first and the last.
     """
-    folder = root / category / clip / CLOUD_FOLDER
-    numbers = tuple(frame_files(folder))
+    folder = Path(root) / category / clip / CLOUD_FOLDER
+    numbers = tuple(_numbered_files(folder))
     spacing = min((b - a for a, b in pairwise(numbers)), default=1)
     for before, after in pairwise(numbers):
         if after - before != spacing:
@@ -108,13 +129,8 @@ def frame_numbers(root: Path, category: str, clip: str) -> tuple[int, ...]:
     return numbers
 
 
-@functools.lru_cache(maxsize=1 << 14)
-def frame_files(folder: Path) -> dict[int, str]:
-    """Frame number -> file name, increasing.
-
-    Files are matched by number because their names differ in padding between folders
-    (`pcl_seq/00000080.npz`, `mesh_seq/00080.obj`).
-    """
+def _numbered_files(folder: Path) -> dict[int, str]:
+    """Frame number -> file name, increasing."""
     if not folder.is_dir():
         raise DataError(f"clip {folder.parent.name}: no folder {folder}")
     files = {int(path.stem): path.name for path in folder.iterdir() if path.stem.isdigit()}
