@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from im2mesh.build import build_config, build_device, build_generator, build_windows
+from im2mesh.checkpoints import weights_digest
 from im2mesh.command_line import config_parser, exit_status
 from im2mesh.config import dump_config
 from im2mesh.generation import generate_split
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str]) -> None:
     checkpoint = args.checkpoint or folder.best_checkpoint
     generator = build_generator(config, checkpoint, build_device(args.device))
     print(f"{len(windows)} windows of split {split} -> {folder.generation(split)}")
-    print(generate_split(generator, windows, split, config, folder))
+    weights = weights_digest(checkpoint)
+    print(generate_split(generator, windows, split, config, folder, weights))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Save and load the state of a training run. Loading never executes code from the file."""
 
+import hashlib
 import os
 import pickle
 from dataclasses import dataclass, fields
@@ -64,7 +65,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}; run train.py with this config first")
+        raise CheckpointError(
+            f"no checkpoint at {path}; run train.py with this config first "
+            "(model_best.pt is written at the first validation), or pass --checkpoint"
+        )
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
@@ -76,6 +80,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if set(values) != names:
         raise CheckpointError(f"{path} lacks {sorted(names - set(values))}; train again")
     return Checkpoint(**values)
+
+
+def weights_digest(path: str | Path) -> str:
+    """Identifies the content of a checkpoint file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def load_weights(model: torch.nn.Module, state: dict[str, Any], origin: str | Path) -> None:

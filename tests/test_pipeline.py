@@ -77,6 +77,11 @@ def test_finished_windows_are_skipped(trained, tmp_path, capsys):
     assert "2 windows generated, 0 were finished before" in capsys.readouterr().out
     generate.main([str(trained), *overrides, *checkpoint])
     assert "0 windows generated, 2 were finished before" in capsys.readouterr().out
+    generate.main([str(trained), *overrides, *checkpoint, "generation.threshold=0.4"])
+    assert "2 windows generated, 0 were finished before" in capsys.readouterr().out
+    other = ["--checkpoint", str(RunFolder.of(build_config(trained)).best_checkpoint)]
+    generate.main([str(trained), *overrides, *other, "generation.threshold=0.4"])
+    assert "2 windows generated, 0 were finished before" in capsys.readouterr().out
 
 
 def test_num_steps_and_clips(trained, tmp_path):
@@ -178,7 +183,7 @@ def test_an_empty_level_set_is_reported_and_no_crash(trained, tmp_path):
     windows = build_windows(config, "test", stride=4)
     generator = exact_generator(Nothing())
     run = RunFolder(tmp_path)
-    summary = generate_split(generator, windows, "test", config, run)
+    summary = generate_split(generator, windows, "test", config, run, "weights")
     assert summary.empty == tuple(windows)
     assert "empty: ball_d/00000; no probability reaches generation.threshold" in str(summary)
     assert json.loads(run.window("test", windows[0]).summary.read_text())["status"] == "empty"

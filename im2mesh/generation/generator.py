@@ -70,6 +70,7 @@ class Generator:
             Meshes in the same coordinates; empty if no probability reaches the threshold.
         """
         timer = StageTimer() if timer is None else timer
+        self.model.flow.nfe = 0
         with timer.stage("encode"):
             codes = self.model.encode(self._tensor(clouds).unsqueeze(0))
         vertices_0, faces = self._extract(codes, timer)

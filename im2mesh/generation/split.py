@@ -1,9 +1,11 @@
 """Every window of a split -> files; finished windows are skipped."""
 
+import hashlib
 import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -42,21 +44,32 @@ class GenerationSummary:
 
 
 def generate_split(
-    generator: Generator, windows: Sequence[Window], split: str, config: Config, folder: RunFolder
+    generator: Generator,
+    windows: Sequence[Window],
+    split: str,
+    config: Config,
+    folder: RunFolder,
+    weights: str,
 ) -> GenerationSummary:
     """Generate and write all windows that are not finished yet.
 
-    A window is finished when its summary file, written last, is there.
+    A window is finished when its summary file, written last, is there and was made with the same
+    weights and settings; so meshes of an older model are never taken for those of the present one.
+
+    Args:
+        weights: Identifies the weights of the generator's model.
     """
+    source = _fingerprint(weights, config)
     skipped, empty, totals = 0, [], StageTimer()
     for window in tqdm(windows, desc=f"generate {split}", unit="window"):
         files = folder.window(split, window)
-        if files.summary.exists():
+        summary = _finished(files, source)
+        if summary is not None:
             skipped += 1
-            is_empty = json.loads(files.summary.read_text())["status"] == "empty"
         else:
-            is_empty = _generate_window(generator, window, config, files, totals)
-        if is_empty:
+            summary = _generate_window(generator, window, config, files, totals)
+            files.summary.write_text(json.dumps({**summary, "source": source}, indent=2) + "\n")
+        if summary["status"] == "empty":
             empty.append(window)
     return GenerationSummary(len(windows) - skipped, skipped, tuple(empty), totals.seconds)
 
@@ -68,10 +81,25 @@ def read_observation(config: Config, window: Window) -> Float[np.ndarray, "T N 3
     return draw_input_clouds(config.data, window, rng)
 
 
+def _fingerprint(weights: str, config: Config) -> str:
+    """Whatever decides the meshes: weights, inputs, solver, and how the mesh is made."""
+    parts = [config.generation, config.data, config.ode]
+    text = weights + "".join(part.model_dump_json() for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _finished(files: WindowFolder, source: str) -> dict[str, Any] | None:
+    """The summary of a window that is finished."""
+    if not files.summary.exists():
+        return None
+    summary = json.loads(files.summary.read_text())
+    return summary if summary.get("source") == source else None
+
+
 def _generate_window(
     generator: Generator, window: Window, config: Config, files: WindowFolder, totals: StageTimer
-) -> bool:
-    """Generate one window; True if it is empty."""
+) -> dict[str, Any]:
+    """Generate and write one window; returns its summary."""
     timer = StageTimer()
     with timer.stage("read"):
         clouds = read_observation(config, window)
@@ -81,7 +109,7 @@ def _generate_window(
         _write(meshes, clouds, config, files)
     for stage, seconds in timer.seconds.items():
         totals.seconds[stage] = totals.seconds.get(stage, 0.0) + seconds
-    summary = {
+    return {
         "status": "empty" if meshes.is_empty else "ok",
         "frames": meshes.num_frames,
         "vertices": meshes.num_vertices,
@@ -89,8 +117,6 @@ def _generate_window(
         "nfe": generator.model.flow.nfe,
         "seconds": {stage: round(seconds, 4) for stage, seconds in timer.seconds.items()},
     }
-    files.summary.write_text(json.dumps(summary, indent=2) + "\n")
-    return meshes.is_empty
 
 
 def _write(meshes: MeshSequence, clouds: np.ndarray, config: Config, files: WindowFolder) -> None:

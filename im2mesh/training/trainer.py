@@ -98,7 +98,8 @@ class Trainer:
             torch.set_float32_matmul_precision("high")
         batches, progress = self._batches(), self._progress_bar()
         started = ticked = time.monotonic()
-        with SummaryWriter(self.folder.logs) as log, stop_on_signal() as stop, progress:
+        first, log = self.iteration, SummaryWriter(self.folder.logs, purge_step=self.iteration + 1)
+        with log, stop_on_signal() as stop, progress:
             while not (self._is_finished() or stop.requested):
                 batch = next(batches).to(self.device)
                 data_time = time.monotonic() - ticked
@@ -116,7 +117,8 @@ class Trainer:
                 if now - started > exit_after:
                     tqdm.write(f"stopping after {now - started:.0f} s, as asked")
                     break
-            if self._is_finished() and self.iteration % settings.validate_every:
+            ends_between = self.iteration > first and self.iteration % settings.validate_every
+            if self._is_finished() and ends_between:
                 self._validate(log)
             self.save(self.folder.checkpoint)
 
@@ -241,7 +243,10 @@ class Trainer:
         for name, value in scalars.items():
             log.add_scalar(name, value, self.iteration)
         parts = {name: f"{value:.4f}" for name, value in report.loss_parts.items()}
-        progress.set_postfix({"loss": f"{report.loss:.4f}", **parts})
+        progress.set_postfix({"loss": f"{report.loss:.4f}", **parts}, refresh=False)
+        used = budget_used(self.iteration, self.seconds, self.config.training)
+        if used > 0:
+            progress.total = round(self.iteration / used)  # of a budget in seconds, an estimate
 
     def _validate(self, log: SummaryWriter) -> None:
         settings = self.config.validation
