@@ -6,12 +6,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from im2mesh.atomic import write_text
 from im2mesh.build import build_config, build_evaluator, build_windows
 from im2mesh.command_line import config_parser, exit_status
 from im2mesh.config import dump_config
 from im2mesh.predictions import COORDINATES, PredictedMeshes
 from im2mesh.reporting import write_report
-from im2mesh.run_folder import RunFolder
+from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -26,10 +27,10 @@ def main(arguments: Sequence[str]) -> None:
         help="meshes made by somebody else, in FOLDER/<category>/<clip>/<start>/<number>.ply",
     )
     parser.add_argument("--coordinates", choices=COORDINATES, default="window", help="of --meshes")
-    parser.add_argument("--output", type=Path, help="folder for the results of --meshes")
+    parser.add_argument("--output", type=Path, help="folder for the results")
     args = parser.parse_intermixed_args(arguments)
-    if (args.meshes is None) != (args.output is None):
-        parser.error("--meshes and --output go together")
+    if (args.meshes or args.clips) and not args.output:
+        parser.error("--meshes and --clips need --output, to keep apart what is the whole split's")
     config = build_config(args.config, args.overrides)
     if args.print_config:
         print(dump_config(config), end="")
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str]) -> None:
             windows, predictions, workers=args.workers, on_window=progress.update
         )
     print(write_report(output, split, records))
+    write_text(output / CONFIG_FILE, dump_config(config))
     print(f"written to {output}")
 
 

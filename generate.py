@@ -4,8 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from im2mesh.build import build_config, build_device, build_generator, build_windows
-from im2mesh.checkpoints import weights_digest
-from im2mesh.command_line import config_parser, exit_status
+from im2mesh.command_line import add_device, config_parser, exit_status
 from im2mesh.config import dump_config
 from im2mesh.generation import generate_split
 from im2mesh.run_folder import RunFolder
@@ -17,6 +16,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips of the split")
     parser.add_argument("--num-steps", type=int, help="frames to write (generation.num_steps)")
     parser.add_argument("--checkpoint", help="weights to use instead of the run's model_best.pt")
+    add_device(parser)
     args = parser.parse_intermixed_args(arguments)
     if args.num_steps is not None:
         args.overrides.append(f"generation.num_steps={args.num_steps}")
@@ -30,8 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     checkpoint = args.checkpoint or folder.best_checkpoint
     generator = build_generator(config, checkpoint, build_device(args.device))
     print(f"{len(windows)} windows of split {split} -> {folder.generation(split)}")
-    weights = weights_digest(checkpoint)
-    print(generate_split(generator, windows, split, config, folder, weights))
+    print(generate_split(generator, windows, split, config, folder))
 
 
 if __name__ == "__main__":

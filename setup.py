@@ -34,8 +34,8 @@ setup(
         "matplotlib>=3.8",
     ],
     extras_require={
-        "viz": ["pyvista>=0.44"],  # headless rendering for contact sheets
-        "bake": ["anny>=0.6", "roma>=1.5"],  # only to bake the synthetic bodies anew
+        "viz": ["pyvista>=0.44", "pillow>=10.1"],  # headless rendering for contact sheets
+        "bake": ["anny==0.6.2", "roma", "safetensors"],  # only to bake the synthetic bodies anew
         "dev": ["pytest>=8", "beartype>=0.19", "ruff>=0.9", "pyright[nodejs]>=1.1.390"],
     },
 )

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from im2mesh.build import build_config, build_device, build_trainer
-from im2mesh.command_line import config_parser, exit_status
+from im2mesh.command_line import add_device, config_parser, exit_status
 from im2mesh.config import dump_config
 from im2mesh.run_folder import RunFolder
 
@@ -18,13 +18,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--fresh", action="store_true", help="set a present run aside and start from the beginning"
     )
+    add_device(parser)
     args = parser.parse_intermixed_args(arguments)
     config = build_config(args.config, args.overrides)
     if args.print_config:
         print(dump_config(config), end="")
         return
     folder = RunFolder.of(config)
-    if args.fresh and (old := folder.set_aside()):
+    if args.fresh and (old := folder.set_aside(config.data.root)):
         print(f"the run in {folder.path} is now in {old}")
     trainer = build_trainer(config, build_device(args.device))
     if trainer.resume():

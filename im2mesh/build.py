@@ -7,8 +7,14 @@ import torch
 from torch import nn
 
 from im2mesh.checkpoints import load_checkpoint, load_weights
-from im2mesh.config import ComponentConfig, Config, ConfigError, config_from_dict, load_config
-from im2mesh.config.validation import ComponentTables
+from im2mesh.config import (
+    Choices,
+    ComponentConfig,
+    Config,
+    ConfigError,
+    config_from_dict,
+    load_config,
+)
 from im2mesh.data.dataset import WindowDataset, spread_windows
 from im2mesh.data.sequences import Window, read_windows
 from im2mesh.errors import UserError
@@ -16,23 +22,26 @@ from im2mesh.evaluation import Evaluator
 from im2mesh.generation import Generator
 from im2mesh.models.decoders import DECODERS
 from im2mesh.models.encoders import ENCODERS
-from im2mesh.models.flow import Flow
+from im2mesh.models.flow import METHODS, Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.models.velocity_fields import VELOCITY_FIELDS
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer
 
-COMPONENTS: ComponentTables = {
-    "model.encoder": ENCODERS,
-    "model.encoder_temporal": ENCODERS,
-    "model.decoder": DECODERS,
-    "model.velocity_field": VELOCITY_FIELDS,
-}
+CHOICES = Choices(
+    components={
+        "model.encoder": ENCODERS,
+        "model.encoder_temporal": ENCODERS,
+        "model.decoder": DECODERS,
+        "model.velocity_field": VELOCITY_FIELDS,
+    },
+    ode_methods=METHODS,
+)
 
 
 def build_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """The resolved configuration of a file and overrides."""
-    return load_config(path, overrides, components=COMPONENTS)
+    return load_config(path, overrides, choices=CHOICES)
 
 
 def build_device(name: str) -> torch.device:
@@ -146,5 +155,5 @@ def build_evaluator(config: Config) -> Evaluator:
 def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, Generator]:
     """A trained model as its checkpoint describes it; no config file is needed."""
     checkpoint = load_checkpoint(model_file)
-    config = config_from_dict(checkpoint.config, str(model_file), components=COMPONENTS)
+    config = config_from_dict(checkpoint.config, str(model_file), choices=CHOICES)
     return config, build_generator(config, model_file, device)

@@ -1,7 +1,6 @@
 """Save and load the state of a training run. Loading never executes code from the file."""
 
 import hashlib
-import os
 import pickle
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 import im2mesh
+from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
 
 FORMAT = 1
@@ -47,14 +47,9 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; at no time is there a half-written file of that name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
     values = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
-    with temporary.open("wb") as file:
+    with atomic_file(path) as file:
         torch.save({"format": FORMAT, "version": im2mesh.__version__, **values}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -82,9 +77,13 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(**values)
 
 
-def weights_digest(path: str | Path) -> str:
-    """Identifies the content of a checkpoint file."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def weights_digest(model: torch.nn.Module) -> str:
+    """Identifies the weights of a model."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().view(-1).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_weights(model: torch.nn.Module, state: dict[str, Any], origin: str | Path) -> None:
@@ -96,6 +95,8 @@ def load_weights(model: torch.nn.Module, state: dict[str, Any], origin: str | Pa
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
+        differences = str(error).splitlines()[1:]
         raise CheckpointError(
-            f"{origin} holds another model than the config describes: {error}"
+            f"{origin} holds another model than the config describes; use the config it was "
+            f"trained with. {len(differences)} differences, the first: {differences[0].strip()}"
         ) from error

@@ -20,8 +20,11 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--print-config", action="store_true", help="show the resolved configuration and stop"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number>")
     return parser
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number>")
 
 
 def exit_status(

@@ -1,7 +1,4 @@
-"""Predicted meshes and stored truth -> Records, one number each.
-
-Free of torch, so that worker processes start quickly.
-"""
+"""Predicted meshes and stored truth -> Records, one number each. Free of torch."""
 
 import os
 import zlib
@@ -85,7 +82,7 @@ class Evaluator:
                 frames, or a file is broken.
         """
         if workers < 1:
-            raise ValueError(f"workers must be at least 1, got {workers}")
+            raise UserError(f"workers must be at least 1, got {workers}")
         for window in windows:
             predictions.find(window)
         records: list[Record] = []
@@ -179,7 +176,7 @@ def _use_one_thread() -> None:
 
 def _frames(prediction: MeshSequence | Sequence[Mesh]) -> Sequence[Mesh]:
     if isinstance(prediction, MeshSequence):
-        return [Mesh(vertices, prediction.faces) for vertices in prediction.vertices]
+        return prediction.meshes
     return prediction
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from im2mesh.data.fields import window_frame
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
-from im2mesh.meshing.io import Mesh, numbered_meshes, read_mesh, window_folder
+from im2mesh.meshing.io import Mesh, numbered_meshes, read_mesh
 from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.window_folder import WindowFolder
 
 COORDINATES = ("window", "world")
 
@@ -43,11 +44,11 @@ class PredictedMeshes:
         Raises:
             UserError: If there is neither.
         """
-        folder = window_folder(self.folder, window.category, window.clip, window.start)
-        for path in (folder / "sequence.npz", folder / "meshes", folder):
+        folder = WindowFolder.of(self.folder, window)
+        for path in (folder.sequence, folder.meshes, folder.path):
             if path.is_file() or (path.is_dir() and numbered_meshes(path)):
                 return path
-        raise UserError(f"sequence {window}: no meshes in {folder}; run generate.py first")
+        raise UserError(f"sequence {window}: no meshes in {folder.path}; run generate.py first")
 
     def read(self, root: Path | str, window: Window) -> MeshSequence | list[Mesh]:
         """The meshes of a window in the window's coordinates, one per frame, each read once.

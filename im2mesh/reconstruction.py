@@ -64,6 +64,8 @@ class Reconstructor:
         if not np.isfinite(clouds).all():
             raise ValueError("clouds hold NaN or infinity; remove those points in all frames")
         frame = bounding_frame(clouds[0]) if frame is None else frame
-        schedule = None if times is None else np.asarray(times, dtype=np.float64)
+        if times is None:
+            times = np.linspace(0, 1, len(clouds))
+        schedule = np.asarray(times, dtype=np.float64)
         local = frame.from_world(clouds).astype(np.float32)
         return self.generator.generate(local, schedule, frame=frame).in_world()

@@ -1,36 +1,15 @@
-"""Where the files of a run lie. The one place that knows their names."""
+"""Where the files of a run lie."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from im2mesh.config import Config
 from im2mesh.data.sequences import Window
-from im2mesh.meshing.io import window_folder
+from im2mesh.errors import UserError
 from im2mesh.reporting import RECORDS_FILE
+from im2mesh.window_folder import WindowFolder
 
-
-@dataclass(frozen=True)
-class WindowFolder:
-    """The generated files of one window."""
-
-    path: Path
-
-    @property
-    def sequence(self) -> Path:
-        return self.path / "sequence.npz"
-
-    @property
-    def meshes(self) -> Path:
-        return self.path / "meshes"
-
-    @property
-    def inputs(self) -> Path:
-        return self.path / "inputs"
-
-    @property
-    def summary(self) -> Path:
-        """Written last: a window that has it is finished."""
-        return self.path / "window.json"
+CONFIG_FILE = "config.yaml"  # of a run, and of what was generated or evaluated with it
 
 
 @dataclass(frozen=True)
@@ -45,7 +24,7 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        return self.path / "config.yaml"
+        return self.path / CONFIG_FILE
 
     @property
     def checkpoint(self) -> Path:
@@ -63,8 +42,7 @@ class RunFolder:
         return self.path / "generation" / split
 
     def window(self, split: str, window: Window) -> WindowFolder:
-        folder = self.generation(split)
-        return WindowFolder(window_folder(folder, window.category, window.clip, window.start))
+        return WindowFolder.of(self.generation(split), window)
 
     def evaluation(self, split: str) -> Path:
         return self.path / "evaluation" / split
@@ -72,10 +50,19 @@ class RunFolder:
     def evaluation_records(self, split: str) -> Path:
         return self.evaluation(split) / RECORDS_FILE
 
-    def set_aside(self) -> Path | None:
-        """Move a present run out of the way; returns where it is now."""
+    def set_aside(self, data_root: str) -> Path | None:
+        """Move a present run out of the way; returns where it is now.
+
+        Raises:
+            UserError: If the data lie below the folder and would move, too.
+        """
         if not self.path.exists():
             return None
+        if Path(data_root).resolve().is_relative_to(self.path.resolve()):
+            raise UserError(
+                f"data.root {data_root} lies inside {self.path}, which --fresh would move; "
+                "set output_dir to a folder of its own"
+            )
         number = 1
         while (target := self.path.with_name(f"{self.path.name}.old{number}")).exists():
             number += 1

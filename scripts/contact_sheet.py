@@ -14,6 +14,7 @@ import numpy as np
 
 from im2mesh.build import build_config, build_windows
 from im2mesh.command_line import config_parser, exit_status
+from im2mesh.config import dump_config
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
@@ -27,6 +28,9 @@ from im2mesh.visualization.contact_sheet import draw_contact_sheet, read_panel
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     config = build_config(args.config, args.overrides)
+    if args.print_config:
+        print(dump_config(config), end="")
+        return
     folder = RunFolder.of(config)
     split = args.split or config.data.test_split
     windows = build_windows(config, split, stride=config.data.eval_stride)
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
             config.data.root,
             window,
             predictions.read(config.data.root, window),
-            read_observation(config, window),
+            read_observation(config, window).clouds,
             records,
         )
         for window in windows
@@ -56,8 +60,11 @@ def best_median_worst(windows: Sequence[Window], records: Sequence[Record]) -> l
     for record in records:
         if record.metric == "iou":
             values[record.category, record.clip, record.start].append(record.value)
-    means = {w: np.mean(values[w.category, w.clip, w.start]) for w in windows}
-    ranked = sorted(windows, key=lambda window: -means[window])
+    known = [w for w in windows if (w.category, w.clip, w.start) in values]
+    if not known:
+        raise UserError("no window of this split has an IoU; run eval.py first")
+    means = {w: np.mean(values[w.category, w.clip, w.start]) for w in known}
+    ranked = sorted(known, key=lambda window: -means[window])
     chosen = [ranked[0], ranked[(len(ranked) - 1) // 2], ranked[-1]]
     return list(dict.fromkeys(chosen))
 

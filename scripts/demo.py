@@ -5,78 +5,79 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from im2mesh.atomic import write_json, write_text
 from im2mesh.build import build_config
+from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
 from im2mesh.reporting import SummaryRow, format_table, read_records, summarize
 from im2mesh.run_folder import RunFolder
+from im2mesh.training.threads import available_cores
 
 CONFIG = "configs/demo.yaml"
 OUT = Path("out/demo")
 SPLITS = {"test": "seen bodies, unseen motions", "test_new_individual": "unseen body"}
-BODIES = ["--bodies", "10", "--frames", "34", "--surface-points", "4000"]
-POINTS = ["--occupancy-points", "20000", "--near-surface-points", "8000"]
+SUMMARY, SECONDS = OUT / "summary.json", OUT / "seconds.json"
+WORKERS = ["--workers", "2"]
+BODIES = ["--bodies", "10", "--frames", "28", "--meshes", "held-out", "--surface-points", "4000"]
+POINTS = ["--occupancy-points", "20000", "--near-surface-points", "4000"]
 REPORTED = ("iou", "chamfer_l1", "correspondence_l2", "correspondence_l2_last")
 PACKAGES = ("torch", "torchdiffeq", "numpy", "occupancy-flow")
 
 
-def main() -> None:
-    summary_file = OUT / "summary.json"
-    if summary_file.exists():
+def main(_arguments: Sequence[str]) -> None:
+    if SUMMARY.exists():
         print(f"the demo has run: see {OUT}; to run it again, remove that folder\n")
-        print(summary_file.read_text())
+        print(SUMMARY.read_text())
         return
     config = build_config(CONFIG)
-    seconds = run_stages(str(config.data.root))
+    run("bodies", ["scripts/make_bodies.py", config.data.root, *BODIES, *POINTS, *WORKERS])
+    run("train", ["train.py", CONFIG])
+    for split in SPLITS:
+        run("generate", ["generate.py", CONFIG, "--split", split])
+        run("evaluate", ["eval.py", CONFIG, "--split", split, *WORKERS])
     folder = RunFolder.of(config)
-    summaries = {
-        split: summarize(read_records(folder.evaluation_records(split))) for split in SPLITS
-    }
-    table = format_table(summaries)
-    (OUT / "table.md").write_text(format_table(summaries, markdown=True))
-    summary = {
+    summaries = {s: summarize(read_records(folder.evaluation_records(s))) for s in SPLITS}
+    write_text(OUT / "table.md", format_table(summaries, markdown=True))
+    print("\n" + format_table(summaries))
+    for split in SPLITS:
+        sheet = ["--split", split, "--output", str(OUT / f"{split}.png")]
+        run("pictures", ["scripts/contact_sheet.py", CONFIG, *sheet])
+    write_json(SUMMARY, demo_summary(summaries))
+    print(f"{sum(stage_seconds().values()):.0f} s in all; pictures: {OUT}/*.png, all else: {OUT}")
+
+
+def run(stage: str, arguments: list[str]) -> None:
+    """Run one script of this repository, and add its time to that of its stage."""
+    print(f"\n$ python {' '.join(arguments)}", flush=True)
+    started = time.monotonic()
+    status = subprocess.run([sys.executable, *arguments], check=False).returncode
+    seconds = stage_seconds()
+    seconds[stage] = round(seconds.get(stage, 0.0) + time.monotonic() - started, 1)
+    write_json(SECONDS, seconds)
+    if status:
+        raise UserError(f"{arguments[0]} ended with status {status}; start the demo again to go on")
+
+
+def stage_seconds() -> dict[str, float]:
+    """Seconds of each stage so far, those of interrupted runs included."""
+    return json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
+
+
+def demo_summary(summaries: dict[str, list[SummaryRow]]) -> dict[str, Any]:
+    seconds = stage_seconds()
+    return {
         "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
         "splits": {split: split_summary(split, rows) for split, rows in summaries.items()},
         "machine": machine(),
         "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
     }
-    summary_file.write_text(json.dumps(summary, indent=2) + "\n")
-    print("\n" + table)
-    print(f"{summary['seconds']['total']:.0f} s in all; pictures: {OUT}/*.png, all else: {OUT}")
-
-
-def run_stages(data_root: str) -> dict[str, float]:
-    """Run the stages one after the other; seconds of each."""
-    workers = ["--workers", "2"]
-    bodies = ["scripts/make_bodies.py", data_root, *BODIES, *POINTS, *workers]
-    seconds = {
-        "bodies": run(bodies),
-        "train": run(["train.py", CONFIG]),
-        "generate": 0.0,
-        "evaluate": 0.0,
-        "pictures": 0.0,
-    }
-    for split in SPLITS:
-        chosen = [CONFIG, "--split", split]
-        sheet = str(OUT / f"{split}.png")
-        seconds["generate"] += run(["generate.py", *chosen])
-        seconds["evaluate"] += run(["eval.py", *chosen, *workers])
-        seconds["pictures"] += run(["scripts/contact_sheet.py", *chosen, "--output", sheet])
-    return {stage: round(value, 1) for stage, value in seconds.items()}
-
-
-def run(arguments: list[str]) -> float:
-    """Run one script of this repository; seconds it took."""
-    print(f"\n$ python {' '.join(arguments)}", flush=True)
-    started = time.monotonic()
-    status = subprocess.run([sys.executable, *arguments], check=False).returncode
-    if status:
-        raise UserError(f"{arguments[0]} ended with status {status}; start the demo again to go on")
-    return time.monotonic() - started
 
 
 def split_summary(split: str, rows: list[SummaryRow]) -> dict[str, str | float | int]:
@@ -92,7 +93,7 @@ def machine() -> dict[str, str | int]:
     return {
         "system": platform.platform(),
         "processor": processor_name(),
-        "threads": torch.get_num_threads(),
+        "cores": available_cores(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
 
@@ -106,9 +107,4 @@ def processor_name() -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; start the demo again to go on")
+    sys.exit(exit_status(main))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every check that CI runs: format, lint, types, tests. About five minutes on two cores.
+set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The checks that take longer than CI should: all bodies and motions, and what needs a GPU.
+set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
 

@@ -7,7 +7,8 @@ import numpy as np
 
 CATEGORY = "balls"
 NUM_FRAMES = 12
-RADIUS = 0.3  # metres
+RADIUS = 0.3  # metres, of the first frame
+GROWTH = 1.01  # per frame
 SPLITS = {
     "train": ["ball_a", "ball_b"],
     "val": ["ball_c"],
@@ -30,7 +31,10 @@ class BallMotion:
         """Unit vectors of the resting ball -> world positions on its surface."""
         cosine, sine = np.cos(frame * self.turn), np.sin(frame * self.turn)
         rotation = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
-        return self.center(frame) + RADIUS * directions @ rotation.T
+        return self.center(frame) + self.radius(frame) * directions @ rotation.T
+
+    def radius(self, frame: int) -> float:
+        return RADIUS * GROWTH**frame
 
 
 def ball_motion(clip: str) -> BallMotion:
@@ -59,8 +63,8 @@ def write_ball_clip(folder: Path, motion: BallMotion, num_frames: int) -> None:
     directions = unit_vectors(600, rng)
     for frame in range(num_frames):
         loc = motion.center(frame).astype(np.float16)
-        scale = np.float64(2 * RADIUS)
-        normals = (motion.to_world(directions, frame) - motion.center(frame)) / RADIUS
+        scale = np.float64(2 * motion.radius(frame))
+        normals = (motion.to_world(directions, frame) - motion.center(frame)) / motion.radius(frame)
         cloud = (motion.to_world(directions, frame) - loc) / scale
         _save(
             folder / "pcl_seq" / f"{frame + 7:08d}.npz",
@@ -71,7 +75,7 @@ def write_ball_clip(folder: Path, motion: BallMotion, num_frames: int) -> None:
         )
         for name, points in _query_points(rng).items():
             world = loc.astype(np.float64) + scale * points.astype(np.float64)
-            inside = np.linalg.norm(world - motion.center(frame), axis=1) < RADIUS
+            inside = np.linalg.norm(world - motion.center(frame), axis=1) < motion.radius(frame)
             _save(
                 folder / name / f"{frame + 7:08d}.npz",
                 points=points,

@@ -19,7 +19,7 @@ from im2mesh.data.fields import (
 from im2mesh.data.sequences import DataError, Window, clip_files, frame_numbers, read_windows
 from im2mesh.data.storage import StorageError, StoredArrays
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame, change_frame, choose_rows
-from tests.ball import CATEGORY, NUM_FRAMES, RADIUS, ball_motion
+from tests.ball import CATEGORY, GROWTH, NUM_FRAMES, ball_motion
 
 WINDOW = Window(CATEGORY, "ball_b", 3, 5)
 FLOAT16_STEP = 2e-3  # of positions up to 1, after a change of frame
@@ -86,16 +86,17 @@ def test_missing_data_folder():
 
 
 def test_positions_are_in_the_first_frames_coordinates(ball_root):
-    """The ball drifts: in the coordinates of frame 3, frame 5 is off-centre by two drifts."""
-    motion, scale = ball_motion("ball_b"), 2 * RADIUS
+    """In the coordinates of frame 3, the ball of frame 5 is off-centre and larger."""
+    motion = ball_motion("ball_b")
+    scale = 2 * motion.radius(3)
     loc = motion.center(3).astype(np.float16)
     frame = window_frame(ball_root, WINDOW)
     np.testing.assert_allclose(frame.loc, loc)
     points = read_surface_points(ball_root, WINDOW, 2).points
     center = (motion.center(5) - loc) / scale
     radii = np.linalg.norm(points - center, axis=1)
-    np.testing.assert_allclose(radii, 0.5, atol=FLOAT16_STEP)
-    np.testing.assert_allclose(frame.to_world(points).mean(0), motion.center(5), atol=0.02)
+    np.testing.assert_allclose(radii, 0.5 * GROWTH**2, atol=FLOAT16_STEP)
+    np.testing.assert_allclose(frame.to_world(points).mean(0), motion.center(5), atol=0.03)
 
 
 def test_rows_are_the_same_particles_over_time(ball_root):
@@ -103,7 +104,7 @@ def test_rows_are_the_same_particles_over_time(ball_root):
     path = read_trajectories(ball_root, WINDOW, rows)
     motion, frame = ball_motion("ball_b"), window_frame(ball_root, WINDOW)
     first = frame.to_world(path[0])
-    resting = (first - motion.center(3)) / RADIUS
+    resting = (first - motion.center(3)) / motion.radius(3)
     turn = 3 * motion.turn
     undo = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
     expected = motion.to_world(resting @ undo.T, 7)
@@ -117,8 +118,8 @@ def test_labels_survive_packing(ball_root, folder):
     found = read_labelled_points(ball_root, WINDOW, 2, folder=folder)
     frame, motion = window_frame(ball_root, WINDOW), ball_motion("ball_b")
     radii = np.linalg.norm(frame.to_world(found.points) - motion.center(5), axis=1)
-    clear = np.abs(radii - RADIUS) > 1e-3
-    np.testing.assert_array_equal(found.occupancy[clear], (radii < RADIUS)[clear])
+    clear = np.abs(radii - motion.radius(5)) > 1e-3
+    np.testing.assert_array_equal(found.occupancy[clear], (radii < motion.radius(5))[clear])
     rows = np.array([0, 7, 8, 9, 400])
     few = read_labelled_points(ball_root, WINDOW, 2, rows, folder)
     np.testing.assert_array_equal(few.points, found.points[rows])

@@ -98,9 +98,6 @@ def folder_of(root, window=WINDOW):
     return root / window.category / window.clip / f"{window.start:05d}"
 
 
-# ---- numbers
-
-
 def test_true_meshes_score_perfectly(root):
     values = by_metric(Evaluator(root, num_samples=4000).evaluate_window(WINDOW, sequence()))
     assert min(values["iou"]) > 0.98
@@ -162,9 +159,6 @@ def test_meshes_of_different_topology_have_no_correspondence(root):
     meshes = [Mesh(ball(s)[0] + true_offset(k), ball(s)[1]) for k, s in enumerate((3, 4, 3))]
     values = by_metric(Evaluator(root, num_samples=100).evaluate_window(WINDOW, meshes))
     assert "correspondence_l2" not in values and min(values["iou"]) > 0.9
-
-
-# ---- files
 
 
 @pytest.mark.parametrize("layout", ["npz", "meshes", "direct"])
@@ -233,9 +227,6 @@ def test_broken_prediction_is_named(root, tmp_path):
     (folder_of(tmp_path) / "00002.ply").write_bytes(b"ply\nnonsense")
     with pytest.raises(ValueError, match=r"00002\.ply: not a readable mesh"):
         Evaluator(root, num_samples=100).evaluate([WINDOW], PredictedMeshes(tmp_path))
-
-
-# ---- tables and plots
 
 
 def some_records():

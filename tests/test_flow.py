@@ -201,12 +201,22 @@ def test_evaluations_are_counted_forward_and_backward():
     assert flow.nfe == 16
 
 
-def test_bfloat16_networks_keep_positions_in_float32():
+@pytest.mark.parametrize("gradient", ["adjoint", "direct"])
+def test_bfloat16_networks_keep_positions_in_float32(gradient):
+    dtypes = []
+
+    class Recorder(Conditioned):
+        def forward(self, t, points, code):
+            velocity = super().forward(t, points, code)
+            dtypes.append(velocity.dtype)
+            return velocity
+
     points = some_points().requires_grad_()
-    flow = Flow(Conditioned())
+    flow = Flow(Recorder(), OdeConfig(method="rk4", gradient=gradient))
     with torch.autocast("cpu", torch.bfloat16):
         path = flow.integrate_forward(points, TIMES, some_code())
-    path.sum().backward()
+    path.sum().backward()  # outside of autocast, where the adjoint evaluates the field again
+    assert set(dtypes) == {torch.bfloat16}
     assert path.dtype == torch.float32 and points.grad is not None
 
 

@@ -48,9 +48,6 @@ def as_trimesh(surface):
     return trimesh.Trimesh(surface.vertices, surface.faces, process=False)
 
 
-# ---- extraction
-
-
 def test_ball_is_closed_and_outward_and_in_place():
     surface = extract_surface(ball_logits(center=(0.03, -0.02, 0.01)), resolution=16)
     radius = np.linalg.norm(surface.vertices - np.float32([0.03, -0.02, 0.01]), axis=1)
@@ -132,9 +129,6 @@ def test_batches_do_not_matter():
     np.testing.assert_array_equal(one.vertices, many.vertices)
 
 
-# ---- refinement, normals, simplification
-
-
 def test_refinement_moves_vertices_onto_the_level_set():
     surface = extract_surface(smooth_shape, resolution=16, upsampling_steps=0)
     with torch.no_grad():
@@ -186,9 +180,6 @@ def test_simplification_limits():
     assert tetrahedron.is_watertight and len(tetrahedron.faces) <= 8
 
 
-# ---- containment
-
-
 def test_points_inside_a_ball():
     vertices, faces = icosphere(4)
     points = np.random.default_rng(0).uniform(-0.55, 0.55, (5000, 3)).astype(np.float32)
@@ -222,9 +213,6 @@ def test_containment_refuses_bad_points():
         points_inside_mesh(np.zeros((4, 2), np.float32), *icosphere(1))
     with pytest.raises(ValueError, match="points must be finite"):
         points_inside_mesh(np.full((4, 3), np.nan, np.float32), *icosphere(1))
-
-
-# ---- files
 
 
 @pytest.mark.parametrize("format", MESH_FORMATS)
@@ -314,9 +302,6 @@ def test_missing_or_unknown_mesh_file(tmp_path):
         read_mesh(tmp_path / "a.ply")
     with pytest.raises(ValueError, match="choose one of: ply, off, obj, glb"):
         read_mesh(tmp_path / "a.stl")
-
-
-# ---- sequences
 
 
 @pytest.mark.parametrize("format", MESH_FORMATS)

@@ -39,9 +39,6 @@ def unit(vectors):
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-# ---- against the official evaluation
-
-
 @pytest.mark.parametrize("k", range(5))
 def test_surface_distances_equal_the_official_ones(official, k):
     normals = face_normals(official["v_pred"][k], official["faces"])
@@ -108,9 +105,6 @@ def test_empty_prediction_counts_as_in_the_official_evaluation_but_for_normals(o
     assert iou(np.zeros(4, bool), np.array([True, False, True, False])) == expected["iou"]
 
 
-# ---- by hand
-
-
 def test_iou_by_hand():
     a = np.array([True, True, False, False])
     assert iou(a, np.array([True, False, True, False])) == pytest.approx(1 / 3)
@@ -163,9 +157,6 @@ def test_truth_must_have_points():
         nearest_neighbours(np.zeros((4, 3)), np.zeros((0, 3)))
 
 
-# ---- naive twins
-
-
 def test_nearest_neighbours_twin():
     a, b = clouds()
     distance, index = nearest_neighbours(a, b, workers=2)
@@ -196,9 +187,6 @@ def test_correspondence_twin():
         for t in range(3)
     ]
     np.testing.assert_allclose(correspondence_l2(predicted, target), twin)
-
-
-# ---- sampling
 
 
 def two_triangles():

@@ -108,11 +108,12 @@ def test_flows_equal_to_solver_tolerance(name, dtype):
 
 
 def check_loss_and_gradients(
-    expected: Expected, name: str, loss: Tensor, velocity_tolerance: float = 1e-4
+    expected: Expected, name: str, loss: Tensor, field_tolerance: float = 1e-4
 ) -> None:
     """The loss and the gradient of every parameter to 1e-4, relative.
 
-    `velocity_tolerance` holds for the parameters of the velocity field.
+    Args:
+        field_tolerance: Relative tolerance for the parameters of the velocity field.
     """
     assert loss.item() == pytest.approx(expected.arrays[f"train64/{name}"].item(), rel=1e-4)
     expected.model.zero_grad()
@@ -128,19 +129,23 @@ def check_loss_and_gradients(
             assert gradient is None or not gradient.any(), key
             continue
         assert gradient is not None
-        rel = velocity_tolerance if "velocity_field" in key else 1e-4
+        rel = field_tolerance if "velocity_field" in key else 1e-4
         assert gradient.norm().item() == pytest.approx(norm, rel=rel, abs=TINY_GRADIENT), key
         count = min(8, gradient.numel())
         actual = gradient.flatten()[:count].numpy()
         np.testing.assert_allclose(actual, first[:count], rtol=0, atol=rel * norm + TINY_GRADIENT)
 
 
-@pytest.fixture(params=FILES)
-def training(request, double_precision):
-    expected = Expected(request.param)
+def in_training(name: str) -> Expected:
+    expected = Expected(name)
     expected.model.train()
     expected.model.flow.ode = OdeConfig(method="rk4", step_size=STEP, gradient="direct")
     return expected
+
+
+@pytest.fixture(params=FILES)
+def training(request, double_precision):
+    return in_training(request.param)
 
 
 def test_reconstruction_at_0(training):
@@ -150,14 +155,51 @@ def test_reconstruction_at_0(training):
     check_loss_and_gradients(training, "recon_t0", loss)
 
 
-def test_reconstruction_at_t(training):
+def test_reconstruction_at_t(double_precision):
     """The expected numbers step 1/64 of the window, our solve 1/64 of each sequence's way back.
 
     Gradients jump where a path crosses a kink of a ReLU, so the grids must be the same for
     equality to 1e-4: each sequence is solved alone, with steps of 1/64 of the window.
     """
-    model, points, t = training.model, training("batch/points_t"), training("batch/points_t.time")
-    codes = model.encode(training("batch/inputs"))
+    expected = in_training("pointcloud_oflow_w_correspond")
+    check_loss_and_gradients(expected, "recon_t", _error_at_t_solved_alone(expected))
+
+
+def test_reconstruction_at_t_without_codes(double_precision):
+    """A known deviation: the loss agrees to 5e-6, the velocity field's gradients to 4 % only.
+
+    Ours are the same to 1e-3 for steps from 1/16 to 1/1024, for dopri5 and with the adjoint, and
+    no other grid of times that was tried gives the expected numbers of this one entry.
+    """
+    expected = in_training("representation_power_oflow")
+    check_loss_and_gradients(expected, "recon_t", _error_at_t_solved_alone(expected), 0.04)
+
+
+def test_reconstruction_at_t_in_one_solve(double_precision):
+    """As in training; other grids cross the kinks elsewhere, hence the tolerance of gradients."""
+    expected = in_training("pointcloud_oflow_w_correspond")
+    codes = expected.model.encode(expected("batch/inputs"))
+    t = expected("batch/points_t.time")
+    logits = expected.model.occupancy_logits(expected("batch/points_t"), t, codes)
+    loss = reconstruction_loss(logits, expected("batch/points_t.occ"))
+    assert loss.item() == pytest.approx(expected.arrays["train64/recon_t"].item(), rel=1e-6)
+    loss.backward()
+    norms = dict(
+        zip(
+            map(official_to_ours, map(str, expected.arrays["train64/recon_t.grad_names"])),
+            expected.arrays["train64/recon_t.grad_norms"],
+            strict=True,
+        )
+    )
+    for key, parameter in expected.model.named_parameters():
+        assert parameter.grad is not None
+        norm = parameter.grad.norm().item()
+        assert norm == pytest.approx(norms[key], rel=1e-3, abs=TINY_GRADIENT), key
+
+
+def _error_at_t_solved_alone(expected: Expected) -> Tensor:
+    model, points, t = expected.model, expected("batch/points_t"), expected("batch/points_t.time")
+    codes = model.encode(expected("batch/inputs"))
     ends = []
     for i in range(len(t)):
         step_size = STEP / t[i].item()
@@ -165,20 +207,7 @@ def test_reconstruction_at_t(training):
         code = Code(codes.motion.c[i : i + 1], codes.motion.z[i : i + 1])
         ends.append(model.flow.integrate_backward(points[i : i + 1], t[i : i + 1], code)[:, -1])
     logits = model.occupancy_logits_0(torch.cat(ends), codes)
-    loss = reconstruction_loss(logits, training("batch/points_t.occ"))
-    # Of the 50-frame file the loss agrees to 5e-6 and the decoder's gradients to 1e-4, the velocity
-    # field's to 4 % only. Ours do not change with the step (1/16 to 1/1024) or method, so the
-    # expected numbers of this one entry come from another, unstated path.
-    tolerance = 1e-4 if model.encoder_spatial is not None else 0.04
-    check_loss_and_gradients(training, "recon_t", loss, tolerance)
-
-
-def test_reconstruction_at_t_in_one_solve(training):
-    codes = training.model.encode(training("batch/inputs"))
-    t = training("batch/points_t.time")
-    logits = training.model.occupancy_logits(training("batch/points_t"), t, codes)
-    loss = reconstruction_loss(logits, training("batch/points_t.occ"))
-    assert loss.item() == pytest.approx(training.arrays["train64/recon_t"].item(), rel=1e-4)
+    return reconstruction_loss(logits, expected("batch/points_t.occ"))
 
 
 def test_correspondence_forward(training):

@@ -78,9 +78,6 @@ def _world_points(path: Path) -> np.ndarray:
         return file["loc"].astype(float) + file["scale"] * file["points"].astype(float)
 
 
-# Motions
-
-
 def _volume(vertices: Float[np.ndarray, "V 3"], faces: np.ndarray) -> float:
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
     return float(np.sum(a * np.cross(b, c)) / 6)
@@ -186,9 +183,6 @@ def test_two_bones_reach_their_target() -> None:
     assert np.all(middle[:, 2] > np.sum(middle * along, axis=1) * along[:, 2])
 
 
-# Labels
-
-
 def test_labels_of_a_body_equal_exact_winding_numbers() -> None:
     body = load_body(4)
     vertices = animate(4, "chicken_wings", 12, 0)[11].astype(np.float64)
@@ -197,9 +191,6 @@ def test_labels_of_a_body_equal_exact_winding_numbers() -> None:
     exact = np.asarray(igl.winding_number(vertices, body.faces, points)) > 0.5
     np.testing.assert_array_equal(label_points(vertices, body.faces, points), exact)
     assert 0 < exact.sum() < len(exact)
-
-
-# Files
 
 
 def test_layout_of_a_frame(dataset: Path) -> None:
@@ -287,8 +278,8 @@ def test_obj_text_reads_back() -> None:
 def test_normalisation_uses_the_stored_centre() -> None:
     vertices = np.array([[0.0, 0.0, 0.0], [1.0, 1.7003, 0.4]], dtype=np.float32)
     normalisation = normalisation_of(vertices)
-    assert normalisation.loc.dtype == np.float16
-    back = normalisation.loc.astype(float) + normalisation.scale * normalisation.apply(vertices)
+    np.testing.assert_array_equal(normalisation.loc, normalisation.loc.astype(np.float16))
+    back = normalisation.to_world(normalisation.from_world(vertices))
     np.testing.assert_allclose(back, vertices, atol=1e-7)
 
 
@@ -300,9 +291,6 @@ def test_normals_point_outward() -> None:
     sample = slice(None, None, 20)
     numbers = _winding_numbers(body.vertices, body.faces, (centres + 1e-3 * outward)[sample])
     assert np.mean(numbers == 0) > 0.98
-
-
-# Data sets
 
 
 def test_same_bytes_for_any_number_of_workers(dataset: Path, tmp_path: Path) -> None:
@@ -406,9 +394,6 @@ def test_mistakes_are_explained(
     assert run_make_bodies([str(tmp_path / "out"), *change]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-
-
-# Splits
 
 
 @pytest.mark.parametrize("num_bodies", range(2, 11))

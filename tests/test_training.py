@@ -85,14 +85,20 @@ def test_exit_after_saves_first(config_path, tmp_path):
 
 
 def test_ctrl_c_saves_first(config_path, tmp_path):
-    command = [sys.executable, "train.py", str(config_path), "training.max_iterations=100000"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    """As a terminal sends it: to the whole process group, the workers that read data included."""
+    options = ["training.max_iterations=100000", "training.num_workers=1"]
+    process = subprocess.Popen(
+        [sys.executable, "train.py", str(config_path), *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + 60
     while not (tmp_path / "run/model.pt").exists():
         assert time.monotonic() < deadline, "no checkpoint within a minute"
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     iteration = load_checkpoint(tmp_path / "run/model.pt").iteration
@@ -107,6 +113,13 @@ def test_fresh_sets_the_old_run_aside(config_path, tmp_path):
     assert load_checkpoint(tmp_path / "run.old1/model.pt").iteration == 1
 
 
+def test_fresh_does_not_move_the_data(config_path, ball_root):
+    arguments = [str(config_path), f"output_dir={ball_root}", "--fresh"]
+    with pytest.raises(ValueError, match=r"lies inside .* which --fresh would move"):
+        train.main(arguments)
+    assert ball_root.exists()
+
+
 def test_another_model_in_the_same_folder_is_refused(config_path):
     trainer(config_path, "training.max_iterations=1").fit()
     with pytest.raises(CheckpointError, match=r"other settings in section model; .* --fresh"):
@@ -118,13 +131,36 @@ def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_weights(config_p
     before = [p.clone() for p in run.model.parameters()]
     batch = collate([run.training_data[0]])
     batch.pointcloud[0, 2, 3] = float("nan")
-    with pytest.raises(TrainingError, match=r"iteration 0 .*correspondence nan.*ball_[ab]/0"):
+    with pytest.raises(TrainingError, match=r"iteration 0: .*correspondence nan.*ball_[ab]/0"):
         run.step(batch)
     assert all(torch.equal(a, b) for a, b in zip(before, run.model.parameters(), strict=True))
 
 
-def test_gradient_clipping_and_precision(config_path):
-    run = trainer(config_path, "training.gradient_clip=1e-3", "training.precision=bf16")
+def test_bf16_is_close_to_fp32_and_not_the_same(config_path):
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        run = trainer(config_path, f"training.precision={precision}")
+        losses[precision] = run.step(collate([run.training_data[k] for k in range(4)])).loss
+    assert losses["bf16"] != losses["fp32"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+@pytest.mark.parametrize("gradient", ["adjoint", "direct"])
+def test_a_step_on_a_gpu_equals_one_on_the_cpu(config_path, precision, gradient):
+    overrides = [f"training.precision={precision}", f"ode.gradient={gradient}"]
+    losses = []
+    for device in ("cpu", "cuda"):
+        run = build_trainer(build_config(config_path, overrides), torch.device(device))
+        batch = collate([run.training_data[k] for k in range(4)]).to(torch.device(device))
+        losses.append(run.step(batch).loss)
+    assert losses[0] == pytest.approx(losses[1], rel=0.05 if precision == "bf16" else 1e-3)
+
+
+def test_gradient_clipping(config_path):
+    run = trainer(config_path, "training.gradient_clip=1e-3")
     report = run.step(collate([run.training_data[k] for k in range(4)]))
     norms = [p.grad.norm() for p in run.model.parameters() if p.grad is not None]
     assert torch.stack(norms).norm() == pytest.approx(1e-3, rel=1e-3)

@@ -37,9 +37,6 @@ def renderer():
         yield renderer
 
 
-# ---- camera
-
-
 def test_camera_looks_from_the_front_with_y_up():
     np.testing.assert_allclose(FRONT.axes, np.eye(3), atol=1e-12)
     side = Camera(np.zeros(3), 1.0, azimuth=90.0, elevation=0.0)
@@ -55,9 +52,6 @@ def test_camera_has_all_points_in_view():
     seen = np.abs((points - camera.center) @ camera.axes.T)[:, :2]
     np.testing.assert_allclose(seen.max(axis=0), half)
     assert camera.half_height == pytest.approx(half[1])
-
-
-# ---- images
 
 
 def test_mesh_is_drawn_in_place_size_and_colour(renderer):
@@ -112,9 +106,6 @@ def test_missing_pyvista_names_the_way_out(monkeypatch):
         Renderer(10, 10)
 
 
-# ---- colours
-
-
 def test_colours_tell_places_apart_and_fit_a_given_box():
     corners = np.float32([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
     colors = position_colors(corners)
@@ -123,9 +114,6 @@ def test_colours_tell_places_apart_and_fit_a_given_box():
     low, high = corners.min(axis=0), corners.max(axis=0)
     np.testing.assert_array_equal(position_colors(corners[:3], low, high), colors[:3])
     assert position_colors(corners[:0]).shape == (0, 3)
-
-
-# ---- contact sheet
 
 
 def drift(num_frames=4, step=0.1):

@@ -11,12 +11,20 @@ from im2mesh.config.schema import (
     MeshFormat,
     ModelConfig,
     OdeConfig,
+    PositiveInt,
     TrainingConfig,
     ValidationConfig,
 )
-from im2mesh.config.validation import config_from_dict, dump_config, json_schema, load_config
+from im2mesh.config.validation import (
+    Choices,
+    config_from_dict,
+    dump_config,
+    json_schema,
+    load_config,
+)
 
 __all__ = [
+    "Choices",
     "ComponentConfig",
     "Config",
     "ConfigError",
@@ -27,6 +35,7 @@ __all__ = [
     "MeshFormat",
     "ModelConfig",
     "OdeConfig",
+    "PositiveInt",
     "TrainingConfig",
     "ValidationConfig",
     "config_from_dict",

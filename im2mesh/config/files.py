@@ -32,9 +32,7 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
             not of the form key=value.
     """
     settings = _read_inherited(Path(path), ())
-    for text in overrides:
-        for key, value in _parse_override(text):
-            _set(settings, key, value)
+    _merge(settings, {key: value for text in overrides for key, value in _parse_override(text)})
     return settings
 
 
@@ -87,9 +85,14 @@ def _read_inherited(path: Path, children: tuple[Path, ...]) -> Settings:
         if not isinstance(parent, str):
             raise ConfigError(f"{path}: {INHERIT_KEY} must be the path of a YAML file")
         settings = _read_inherited(path.parent / parent, (*children, path.resolve()))
-    for key, value in flatten(values, str(path)):
-        _set(settings, key, value)
+    _merge(settings, dict(flatten(values, str(path))))
     return settings
+
+
+def _merge(settings: Settings, changes: Settings) -> None:
+    """Apply changes, names of networks first: their order in a file must not matter."""
+    for key in sorted(changes, key=lambda key: not key.endswith(".name")):
+        _set(settings, key, changes[key])
 
 
 def _set(settings: Settings, key: str, value: tuple[Any, str]) -> None:

@@ -3,6 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from im2mesh.config.schema import ComponentConfig, Config
 ComponentTables = Mapping[str, Mapping[str, Callable]]
 """Key of a network in the config, such as model.decoder -> its names -> classes."""
 
+
+@dataclass(frozen=True)
+class Choices:
+    """What can be named in a config but lives elsewhere."""
+
+    components: ComponentTables
+    ode_methods: tuple[str, ...]
+
+
 TYPE_NAMES = {
     "int_type": "an integer",
     "float_type": "a number",
@@ -25,27 +35,24 @@ TYPE_NAMES = {
 }
 
 
-def load_config(
-    path: str | Path, overrides: Sequence[str] = (), *, components: ComponentTables
-) -> Config:
+def load_config(path: str | Path, overrides: Sequence[str] = (), *, choices: Choices) -> Config:
     """Read and check a config file and overrides such as `ode.method=rk4`.
 
     Args:
         path: YAML file.
         overrides: `key=value`, the value in YAML.
-        components: The networks that can be named; their options are checked and completed.
+        choices: The networks and solvers that can be named; options of networks are checked and
+            completed.
 
     Raises:
         ConfigError: If a file cannot be read, or any key or value is wrong.
     """
-    return validate(read_settings(path, overrides), components)
+    return validate(read_settings(path, overrides), choices)
 
 
-def config_from_dict(
-    values: Mapping[str, Any], origin: str, *, components: ComponentTables
-) -> Config:
+def config_from_dict(values: Mapping[str, Any], origin: str, *, choices: Choices) -> Config:
     """Check nested values that come from elsewhere, such as a checkpoint."""
-    return validate(dict(flatten(values, origin)), components)
+    return validate(dict(flatten(values, origin)), choices)
 
 
 def dump_config(config: Config) -> str:
@@ -53,12 +60,13 @@ def dump_config(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(), sort_keys=False)
 
 
-def validate(settings: Settings, components: ComponentTables) -> Config:
+def validate(settings: Settings, choices: Choices) -> Config:
     """Check every key and value, and complete the options of the named networks."""
-    mistakes = list(_unknown_keys(settings, components))
+    mistakes = list(_unknown_keys(settings, choices.components))
     values = nest(settings)
     if not mistakes:
-        mistakes = list(_complete_components(values, settings, components))
+        mistakes = list(_complete_components(values, settings, choices.components))
+        mistakes += _unknown_method(settings, choices.ode_methods)
     if not mistakes:
         try:
             return Config.model_validate(values)
@@ -82,19 +90,20 @@ def options_model(factory: Callable) -> type[BaseModel]:
     return create_model(factory.__name__, __config__=strict, **fields)
 
 
-def json_schema(components: ComponentTables) -> dict[str, Any]:
+def json_schema(choices: Choices) -> dict[str, Any]:
     """JSON schema of the config files, for editors."""
     schema = Config.model_json_schema()
     schema["properties"] = {INHERIT_KEY: {"type": "string"}, **schema["properties"]}
     schema["required"] = []  # any key may come from the inherited file
+    schema["$defs"]["OdeConfig"]["properties"]["method"]["enum"] = list(choices.ode_methods)
     properties = schema["$defs"]["ModelConfig"]["properties"]
-    for key, table in components.items():
+    for key, table in choices.components.items():
         field = properties[key.removeprefix("model.")]
         may_be_null = {"type": "null"} in field.get("anyOf", [])
-        choices = [_component_schema(name, factory) for name, factory in table.items()]
+        networks = [_component_schema(name, factory) for name, factory in table.items()]
         properties[key.removeprefix("model.")] = {
             "description": field.get("description", ""),
-            "oneOf": choices + ([{"type": "null"}] if may_be_null else []),
+            "oneOf": networks + ([{"type": "null"}] if may_be_null else []),
         }
     del schema["$defs"]["ComponentConfig"]
     return schema
@@ -113,6 +122,12 @@ def _unknown_keys(settings: Settings, components: ComponentTables) -> Iterator[s
         if key in known or key in sections or _component_of(key, components):
             continue
         yield f"{origin}: unknown key {key}{_suggest(key, known)}"
+
+
+def _unknown_method(settings: Settings, methods: Sequence[str]) -> Iterator[str]:
+    method, origin = settings.get("ode.method", (None, ""))
+    if isinstance(method, str) and method not in methods:
+        yield f"{origin}: ode.method is {method!r}; choose one of: {', '.join(methods)}"
 
 
 def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -146,6 +161,8 @@ def _complete_components(
 ) -> Iterator[str]:
     """Fill in the default name and options of each network, in place; yield mistakes."""
     model = values.setdefault("model", {})
+    if not isinstance(model, dict):
+        return  # a mistake that the schema reports
     for key, table in components.items():
         field = key.removeprefix("model.")
         default = type(Config.model_fields["model"].default).model_fields[field].default
@@ -153,7 +170,7 @@ def _complete_components(
         if not isinstance(section, dict):
             continue  # null, or a mistake that the schema reports
         name = section.get("name", default.name)
-        if name not in table:
+        if not isinstance(name, str) or name not in table:
             origin = settings[f"{key}.name"][1]
             yield f"{origin}: {key}.name is {name!r}; choose one of: {', '.join(table)}"
             continue

@@ -1,6 +1,7 @@
 """Split files -> the windows of frames they name. No arrays."""
 
 import functools
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -65,11 +66,18 @@ def read_windows(
     if clips is not None:
         _refuse_unknown_clips(clips, [clip for _, clip in listed], split)
         listed = [(name, clip) for name, clip in listed if clip in clips]
-    windows = []
+    windows, short = [], []
     for category, clip in listed:
         last_start = len(frame_numbers(root, category, clip)) - num_frames
         starts = range(skip_frames, last_start + 1, stride)
         windows += [Window(category, clip, start, num_frames) for start in starts]
+        short += [] if starts else [clip]
+    if windows and short:
+        warnings.warn(
+            f"split '{split}': too short for a window of {num_frames} frames after the first "
+            f"{skip_frames}, left out: {', '.join(short)}",
+            stacklevel=2,
+        )
     if not windows:
         raise DataError(
             f"split '{split}' of {root} has no window: none of its {len(listed)} clips has "

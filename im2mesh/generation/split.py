@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +12,18 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from im2mesh.config import Config
+from im2mesh.atomic import write_json, write_text
+from im2mesh.checkpoints import weights_digest
+from im2mesh.config import Config, dump_config
 from im2mesh.data.dataset import draw_input_clouds
 from im2mesh.data.fields import window_frame
 from im2mesh.data.sequences import Window
+from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation.generator import Generator, StageTimer
-from im2mesh.meshing.io import write_numbered_meshes
+from im2mesh.meshing.io import write_numbered_clouds
 from im2mesh.meshing.sequence import MeshSequence
-from im2mesh.run_folder import RunFolder, WindowFolder
+from im2mesh.run_folder import CONFIG_FILE, RunFolder
+from im2mesh.window_folder import WindowFolder
 
 
 @dataclass(frozen=True)
@@ -44,48 +49,55 @@ class GenerationSummary:
 
 
 def generate_split(
-    generator: Generator,
-    windows: Sequence[Window],
-    split: str,
-    config: Config,
-    folder: RunFolder,
-    weights: str,
+    generator: Generator, windows: Sequence[Window], split: str, config: Config, folder: RunFolder
 ) -> GenerationSummary:
     """Generate and write all windows that are not finished yet.
 
-    A window is finished when its summary file, written last, is there and was made with the same
-    weights and settings; so meshes of an older model are never taken for those of the present one.
-
-    Args:
-        weights: Identifies the weights of the generator's model.
+    A window is finished when its summary file, written last, is there and was made from the same
+    input with the same weights and settings: meshes of an older model are never taken for those of
+    the present one.
     """
-    source = _fingerprint(weights, config)
+    write_text(folder.generation(split) / CONFIG_FILE, dump_config(config))
+    maker = weights_digest(generator.model)
     skipped, empty, totals = 0, [], StageTimer()
     for window in tqdm(windows, desc=f"generate {split}", unit="window"):
+        observation = read_observation(config, window)
+        source = _fingerprint(maker, config, observation)
         files = folder.window(split, window)
         summary = _finished(files, source)
         if summary is not None:
             skipped += 1
         else:
-            summary = _generate_window(generator, window, config, files, totals)
-            files.summary.write_text(json.dumps({**summary, "source": source}, indent=2) + "\n")
+            summary = _generate_window(generator, observation, config, files, totals)
+            write_json(files.summary, {**summary, "source": source})
         if summary["status"] == "empty":
             empty.append(window)
     return GenerationSummary(len(windows) - skipped, skipped, tuple(empty), totals.seconds)
 
 
-def read_observation(config: Config, window: Window) -> Float[np.ndarray, "T N 3"]:
-    """The input clouds of a test window: the same rows and noise in every run."""
+@dataclass(frozen=True)
+class Observation:
+    """The input of one window: clouds in the coordinates of `frame`, its first frame."""
+
+    clouds: Float[np.ndarray, "T N 3"]
+    frame: NormalizationFrame
+
+
+def read_observation(config: Config, window: Window) -> Observation:
+    """The input of a test window: the same rows and noise in every run."""
     key = zlib.crc32(f"{window.category}/{window}".encode())
     rng = np.random.default_rng((config.generation.seed, key))
-    return draw_input_clouds(config.data, window, rng)
+    clouds = draw_input_clouds(config.data, window, rng)
+    return Observation(clouds, window_frame(config.data.root, window))
 
 
-def _fingerprint(weights: str, config: Config) -> str:
-    """Whatever decides the meshes: weights, inputs, solver, and how the mesh is made."""
-    parts = [config.generation, config.data, config.ode]
-    text = weights + "".join(part.model_dump_json() for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _fingerprint(weights: str, config: Config, observation: Observation) -> str:
+    """Whatever decides the meshes: weights, input, solver, and how the mesh is made."""
+    settings = config.generation.model_dump_json() + config.ode.model_dump_json()
+    frame = f"{observation.frame.loc.tolist()} {observation.frame.scale}"
+    digest = hashlib.sha256(f"{weights} {settings} {frame}".encode())
+    digest.update(observation.clouds.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _finished(files: WindowFolder, source: str) -> dict[str, Any] | None:
@@ -97,16 +109,17 @@ def _finished(files: WindowFolder, source: str) -> dict[str, Any] | None:
 
 
 def _generate_window(
-    generator: Generator, window: Window, config: Config, files: WindowFolder, totals: StageTimer
+    generator: Generator,
+    observation: Observation,
+    config: Config,
+    files: WindowFolder,
+    totals: StageTimer,
 ) -> dict[str, Any]:
     """Generate and write one window; returns its summary."""
     timer = StageTimer()
-    with timer.stage("read"):
-        clouds = read_observation(config, window)
-        frame = window_frame(config.data.root, window)
-    meshes = generator.generate(clouds, frame=frame, timer=timer)
+    meshes = generator.generate(observation.clouds, frame=observation.frame, timer=timer)
     with timer.stage("write"):
-        _write(meshes, clouds, config, files)
+        _write(meshes, observation, config, files)
     for stage, seconds in timer.seconds.items():
         totals.seconds[stage] = totals.seconds.get(stage, 0.0) + seconds
     return {
@@ -119,10 +132,15 @@ def _generate_window(
     }
 
 
-def _write(meshes: MeshSequence, clouds: np.ndarray, config: Config, files: WindowFolder) -> None:
-    files.path.mkdir(parents=True, exist_ok=True)
+def _write(
+    meshes: MeshSequence, observation: Observation, config: Config, files: WindowFolder
+) -> None:
+    """Write what was asked for, and nothing of an earlier run beside it."""
+    if files.path.exists():
+        shutil.rmtree(files.path)
+    files.path.mkdir(parents=True)
     meshes.save(files.sequence)
     if config.generation.mesh_format is not None:
         meshes.save(files.meshes, config.generation.mesh_format)
     if config.generation.write_inputs:
-        write_numbered_meshes(files.inputs, clouds, faces=np.zeros((0, 3), np.int32))
+        write_numbered_clouds(files.inputs, observation.clouds)

@@ -162,11 +162,6 @@ def write_numbered_clouds(
     return paths
 
 
-def window_folder(root: Path | str, category: str, clip: str, start: int) -> Path:
-    """Where the results of one window lie below the folder of a split."""
-    return Path(root) / category / clip / f"{start:05d}"
-
-
 def _fresh_names(
     folder: Path | str, frames: Iterable[np.ndarray], format: str
 ) -> Iterator[tuple[Path, np.ndarray]]:

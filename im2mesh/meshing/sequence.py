@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from im2mesh.errors import UserError
-from im2mesh.meshing.io import write_numbered_meshes
+from im2mesh.meshing.io import Mesh, write_numbered_meshes
 
 _OKLAB_TO_CONES = np.array(
     [
@@ -74,6 +74,11 @@ class MeshSequence:
     @property
     def num_vertices(self) -> int:
         return self.vertices.shape[1]
+
+    @property
+    def meshes(self) -> list[Mesh]:
+        """One mesh per frame."""
+        return [Mesh(vertices, self.faces) for vertices in self.vertices]
 
     @property
     def is_empty(self) -> bool:

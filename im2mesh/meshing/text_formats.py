@@ -52,10 +52,10 @@ def read_off(path: Path) -> Arrays:
     text = path.read_text()
     if "#" in text:
         text = re.sub(r"#[^\n]*", "", text)
-    header = re.match(r"\s*(?:ST)?(C?)N?OFF\s+(\d+)\s+(\d+)\s+\d+[ \t]*\n", text)
+    header = re.match(r"\s*C?OFF\s+(\d+)\s+(\d+)\s+\d+[ \t]*\n", text)
     if header is None:
-        raise ValueError("it does not start with 'OFF' and three counts")
-    num_vertices, num_faces = int(header.group(2)), int(header.group(3))
+        raise ValueError("it does not start with 'OFF' or 'COFF' and three counts")
+    num_vertices, num_faces = int(header.group(1)), int(header.group(2))
     lines = [line for line in text[header.end() :].splitlines() if line.strip()]
     if len(lines) < num_vertices + num_faces:
         raise ValueError(f"{len(lines)} lines, expected {num_vertices + num_faces}: it ends early")
@@ -70,7 +70,7 @@ def read_obj(path: Path) -> Arrays:
     text = path.read_text()
     if not text.strip():
         raise ValueError("it is blank")
-    lines = text.splitlines()
+    lines = text.replace("\t", " ").splitlines()
     table = _parse_rows([line[2:] for line in lines if line.startswith("v ")])
     face_lines = [line[2:] for line in lines if line.startswith("f ")]
     if any("/" in line for line in face_lines[:1]):

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from im2mesh.config import PositiveInt
 from im2mesh.models.code import Code
 from im2mesh.models.layers import ConditionalBatchNorm, ConditionalResnetBlock, ResnetBlockFC
 
@@ -17,7 +18,12 @@ class DecoderCBatchNorm(nn.Module):
     """
 
     def __init__(
-        self, code_size: int, latent_size: int, *, hidden_size: int = 256, num_blocks: int = 5
+        self,
+        code_size: int,
+        latent_size: int,
+        *,
+        hidden_size: PositiveInt = 256,
+        num_blocks: PositiveInt = 5,
     ) -> None:
         super().__init__()
         if code_size == 0:
@@ -46,7 +52,12 @@ class DecoderSimple(nn.Module):
     """Residual blocks after one layer to which the codes are added; no normalisation."""
 
     def __init__(
-        self, code_size: int, latent_size: int, *, hidden_size: int = 128, num_blocks: int = 5
+        self,
+        code_size: int,
+        latent_size: int,
+        *,
+        hidden_size: PositiveInt = 128,
+        num_blocks: PositiveInt = 5,
     ) -> None:
         super().__init__()
         self.fc_p = nn.Linear(3, hidden_size)

@@ -45,7 +45,7 @@ class Flow(nn.Module):
         self.velocity_field = velocity_field
         self.ode = OdeConfig() if ode is None else ode
         self.nfe = 0
-        _check_solver(self.ode)
+        check_solver(self.ode)
 
     def integrate_forward(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
@@ -199,7 +199,15 @@ def step_grid(times: Float[Tensor, "T"], step_size: float) -> Float[Tensor, "S"]
     return torch.cat([*steps, times[-1:]])
 
 
-def _check_solver(ode: OdeConfig) -> None:
+METHODS = tuple(SOLVERS)
+
+
+def check_solver(ode: OdeConfig) -> None:
+    """Refuse settings that do not go together.
+
+    Raises:
+        ValueError: If the method is unknown or does not go with the other settings.
+    """
     if ode.method not in SOLVERS:
         raise ValueError(f"ode.method is '{ode.method}'; choose one of: {', '.join(SOLVERS)}")
     if not _is_fixed_step(ode.method) and ode.step_size is not None:

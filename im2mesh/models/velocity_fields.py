@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from im2mesh.config import PositiveInt
 from im2mesh.models.code import Code
 from im2mesh.models.layers import ResnetBlockFC
 
@@ -16,7 +17,12 @@ class VelocityFieldConcat(nn.Module):
     """
 
     def __init__(
-        self, code_size: int, latent_size: int, *, hidden_size: int = 512, num_blocks: int = 5
+        self,
+        code_size: int,
+        latent_size: int,
+        *,
+        hidden_size: PositiveInt = 512,
+        num_blocks: PositiveInt = 5,
     ) -> None:
         super().__init__()
         self.fc_p = nn.Linear(4, hidden_size)

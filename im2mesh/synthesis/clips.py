@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from im2mesh.atomic import write_json
+from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
@@ -16,7 +18,6 @@ from im2mesh.synthesis.body import load_body
 from im2mesh.synthesis.motions import MOTIONS
 from im2mesh.synthesis.randomness import Purpose, random_for
 from im2mesh.synthesis.sampling import (
-    Normalisation,
     SurfaceSample,
     face_normals,
     label_points,
@@ -110,7 +111,7 @@ class ClipWriter:
             if not all(path.is_file() for path in self._frame_paths(frame).values()):
                 self._write_frame(frame, vertices[frame], body.faces, sample, face_text)
             on_frame()
-        files.write_json(self.folder / _MARKER, asdict(self.settings))
+        write_json(self.folder / _MARKER, asdict(self.settings))
 
     def _frame_paths(self, frame: int) -> dict[str, Path]:
         paths = {
@@ -137,11 +138,11 @@ class ClipWriter:
     ) -> None:
         paths = self._frame_paths(frame)
         normalisation = normalisation_of(vertices)
-        normalised = normalisation.apply(vertices)
+        normalised = normalisation.from_world(vertices)
         self._write_surface(paths["surface"], normalised, faces, sample, normalisation)
         self._write_points(paths, frame, normalised, faces, normalisation)
         if "mesh" in paths:
-            files.write_bytes(paths["mesh"], files.obj_vertices(vertices) + face_text)
+            files.write_obj(paths["mesh"], vertices, face_text)
 
     def _write_surface(
         self,
@@ -149,7 +150,7 @@ class ClipWriter:
         vertices: Float[np.ndarray, "V 3"],
         faces: Int[np.ndarray, "F 3"],
         sample: SurfaceSample,
-        normalisation: Normalisation,
+        normalisation: NormalizationFrame,
     ) -> None:
         normals = face_normals(vertices, faces)[sample.faces]
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
@@ -157,7 +158,7 @@ class ClipWriter:
             path,
             points=sample.points(vertices, faces).astype(np.float16),
             normals=normals.astype(np.float16),
-            loc=normalisation.loc,
+            loc=normalisation.loc.astype(np.float16),
             scale=np.array(normalisation.scale),
         )
 
@@ -167,7 +168,7 @@ class ClipWriter:
         frame: int,
         vertices: Float[np.ndarray, "V 3"],
         faces: Int[np.ndarray, "F 3"],
-        normalisation: Normalisation,
+        normalisation: NormalizationFrame,
     ) -> None:
         """Label all points of the frame in one go: building the search tree costs as much."""
         settings = self.settings
@@ -190,6 +191,6 @@ class ClipWriter:
                     paths[kind],
                     points=points,
                     occupancies=np.packbits(occupancies),
-                    loc=normalisation.loc,
+                    loc=normalisation.loc.astype(np.float16),
                     scale=np.array(normalisation.scale),
                 )

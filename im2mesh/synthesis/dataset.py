@@ -14,8 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from im2mesh.atomic import write_json, write_text
 from im2mesh.errors import UserError
-from im2mesh.synthesis import files
 from im2mesh.synthesis.body import count_bodies
 from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
 from im2mesh.synthesis.motions import MOTIONS
@@ -40,7 +40,7 @@ _WORKER_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """What to make. Clips do not depend on how many bodies or motions there are."""
+    """What to make. Motions and points of a clip do not depend on which others there are."""
 
     bodies: int = 10
     motions: tuple[str, ...] = tuple(MOTIONS)
@@ -114,7 +114,7 @@ def make_dataset(
             _write_in_processes(missing, min(workers, len(missing)), progress)
     for name, members in splits.items():
         text = "".join(f"{clip.name}\n" for clip in members)
-        files.write_text(root / CATEGORY / f"{name}.lst", text)
+        write_text(root / CATEGORY / f"{name}.lst", text)
 
 
 def _never() -> bool:
@@ -140,7 +140,7 @@ def _prepare(root: Path, settings: DatasetSettings, overwrite: bool) -> None:
             "script; choose another folder, or remove it"
         )
     what = {"bodies": settings.bodies, "motions": list(settings.motions)}
-    files.write_json(description, {**same, **what, "frames_per_second": FRAMES_PER_SECOND})
+    write_json(description, {**same, **what, "frames_per_second": FRAMES_PER_SECOND})
 
 
 def _write_in_processes(writers: Sequence[ClipWriter], workers: int, progress: "tqdm[Any]") -> None:

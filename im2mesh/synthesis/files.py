@@ -1,41 +1,25 @@
-"""Writing files whole or not at all, and the same bytes for the same content."""
+"""The files of a clip: the same bytes for the same content."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from im2mesh.atomic import atomic_file
+
 _DECIMALS = 6  # of an OBJ coordinate in metres: finer than float32 at body height
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write under a temporary name in the same folder, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
-def write_text(path: Path, content: str) -> None:
-    """Write text as UTF-8 with plain line ends."""
-    write_bytes(path, content.encode())
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write readable JSON."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_npz(path: Path, **members: np.ndarray) -> None:
     """Write arrays stored, not deflated, so that rows can be memory-mapped in place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with atomic_file(path) as file:
         np.savez(file, **members)  # pyright: ignore[reportArgumentType]
-    temporary.replace(path)
+
+
+def write_obj(path: Path, vertices: Float[np.ndarray, "V 3"], face_text: bytes) -> None:
+    """Write a mesh whose face lines are shared by many files."""
+    with atomic_file(path) as file:
+        file.write(obj_vertices(vertices) + face_text)
 
 
 def obj_faces(faces: Int[np.ndarray, "F 3"]) -> bytes:

@@ -5,27 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.meshing.containment import points_inside_mesh
 
 CUBE_SIDE = 1.1  # side of the cube of query points around a frame of longest side 1
 
 
-@dataclass(frozen=True)
-class Normalisation:
-    """Frame coordinates: world = loc + scale * p. Longest side of the bounding box becomes 1."""
-
-    loc: Float[np.ndarray, "3"]  # float16, as stored
-    scale: float
-
-    def apply(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
-        """From world to frame coordinates, in float64."""
-        return (points.astype(np.float64) - self.loc.astype(np.float64)) / self.scale
-
-
-def normalisation_of(vertices: Float[np.ndarray, "V 3"]) -> Normalisation:
-    """Centre (rounded to float16, as files hold it) and longest side of the bounding box."""
-    low, high = vertices.min(axis=0).astype(np.float64), vertices.max(axis=0).astype(np.float64)
-    return Normalisation(((low + high) / 2).astype(np.float16), float((high - low).max()))
+def normalisation_of(vertices: Float[np.ndarray, "V 3"]) -> NormalizationFrame:
+    """Centre of the bounding box, rounded to float16 as files hold it, and its longest side."""
+    exact = bounding_frame(vertices.astype(np.float64))
+    return NormalizationFrame(exact.loc.astype(np.float16).astype(np.float64), exact.scale)
 
 
 @dataclass(frozen=True)

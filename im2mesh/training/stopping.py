@@ -12,6 +12,11 @@ class StopRequest:
     requested: bool = False
 
 
+def ignore_interrupts(_worker: int) -> None:
+    """Let workers live on: Ctrl-C reaches the whole process group, and the parent ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
     """Turn the first Ctrl-C (or SIGTERM) into a request; a second Ctrl-C interrupts at once."""

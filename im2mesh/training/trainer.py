@@ -27,7 +27,8 @@ from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.objective import compute_loss_parts
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.schedule import budget_used, learning_rate
-from im2mesh.training.stopping import stop_on_signal
+from im2mesh.training.stopping import ignore_interrupts, stop_on_signal
+from im2mesh.training.threads import leave_cores_to_workers
 from im2mesh.training.validation import validate
 
 
@@ -80,6 +81,7 @@ class Trainer:
             model.parameters(),
             lr=config.training.learning_rate,
             weight_decay=config.training.weight_decay,
+            fused=True,
         )
         self.generator = torch.Generator().manual_seed(config.training.seed)
         self.iteration = 0
@@ -89,13 +91,16 @@ class Trainer:
     def fit(self, exit_after: float = math.inf) -> None:
         """Train until the budget is used up, `exit_after` seconds have passed, or Ctrl-C.
 
-        Whatever ends it, the present state is saved first.
+        The present state is saved first. An error (a loss that is not finite, say) saves nothing,
+        so that the last checkpoint stays a good one.
         """
         settings = self.config.training
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self.folder.config.write_text(dump_config(self.config))
         if settings.precision == "tf32":
             torch.set_float32_matmul_precision("high")
+        if self.device.type == "cpu":
+            leave_cores_to_workers(settings.num_workers)
         batches, progress = self._batches(), self._progress_bar()
         started = ticked = time.monotonic()
         first, log = self.iteration, SummaryWriter(self.folder.logs, purge_step=self.iteration + 1)
@@ -141,8 +146,7 @@ class Trainer:
         torch.stack(list(parts.values())).sum().backward()
         clip = self.config.training.gradient_clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip).item()
-        if not math.isfinite(norm):
-            raise TrainingError(f"gradient is not finite at iteration {self.iteration}: {values}")
+        self._refuse_not_finite({**values, "gradient norm": norm}, batch)
         self.optimizer.step()
         nfe_backward = self.model.flow.nfe - nfe_forward
         elapsed = time.monotonic() - started
@@ -178,6 +182,8 @@ class Trainer:
             )
         load_weights(self.model, checkpoint.model, path)
         self.optimizer.load_state_dict(checkpoint.optimizer)
+        for group in self.optimizer.param_groups:  # a changed setting holds from here on
+            group["weight_decay"] = self.config.training.weight_decay
         self.generator.set_state(checkpoint.generator)
         self.iteration = checkpoint.iteration
         self.seconds = checkpoint.seconds
@@ -198,6 +204,7 @@ class Trainer:
                 num_workers=settings.num_workers,
                 collate_fn=collate,
                 pin_memory=self.device.type == "cuda",
+                worker_init_fn=ignore_interrupts,
             )
         )
 
@@ -223,8 +230,9 @@ class Trainer:
             parts = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
             windows = ", ".join(str(window) for window in batch.windows)
             raise TrainingError(
-                f"loss is not finite at iteration {self.iteration} ({parts}); windows: {windows}; "
-                "lower training.learning_rate or set training.gradient_clip"
+                f"not finite at iteration {self.iteration}: {parts}; windows: {windows}; "
+                "lower training.learning_rate or set training.gradient_clip, and go on from the "
+                "last checkpoint"
             )
 
     def _log_step(

@@ -64,7 +64,7 @@ def read_panel(
         records: Of an evaluation; those of other windows are ignored.
     """
     if isinstance(prediction, MeshSequence):
-        prediction = [Mesh(vertices, prediction.faces) for vertices in prediction.vertices]
+        prediction = prediction.meshes
     identity = (window.category, window.clip, window.start)
     return Panel(
         title=f"{window.clip}, frames {window.start} to {window.start + window.num_frames - 1}",

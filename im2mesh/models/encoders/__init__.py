@@ -1,7 +1,5 @@
 """Encoders: observation -> code."""
 
-from im2mesh.models.encoders.pointnet import PointnetResnet, PointnetSimple
-
-ENCODERS = {"pointnet_resnet": PointnetResnet, "pointnet_simple": PointnetSimple}
+from im2mesh.models.encoders.pointnet import ENCODERS, PointnetResnet, PointnetSimple
 
 __all__ = ["ENCODERS", "PointnetResnet", "PointnetSimple"]

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from im2mesh.config import PositiveInt
 from im2mesh.models.layers import ResnetBlockFC, append_pooled
 
 
@@ -53,7 +54,12 @@ class PointnetResnet(_Pointnet):
     """PointNet of residual blocks, the encoder of the paper's point cloud experiments."""
 
     def __init__(
-        self, num_frames: int, code_size: int, *, hidden_size: int = 512, num_blocks: int = 5
+        self,
+        num_frames: int,
+        code_size: int,
+        *,
+        hidden_size: PositiveInt = 512,
+        num_blocks: PositiveInt = 5,
     ) -> None:
         blocks = [ResnetBlockFC(2 * hidden_size, hidden_size) for _ in range(num_blocks)]
         super().__init__(num_frames, code_size, hidden_size, list(blocks))
@@ -63,10 +69,18 @@ class PointnetSimple(_Pointnet):
     """PointNet of plain linear layers."""
 
     def __init__(
-        self, num_frames: int, code_size: int, *, hidden_size: int = 512, num_layers: int = 4
+        self,
+        num_frames: int,
+        code_size: int,
+        *,
+        hidden_size: PositiveInt = 512,
+        num_layers: PositiveInt = 4,
     ) -> None:
         layers = [nn.Linear(2 * hidden_size, hidden_size) for _ in range(num_layers)]
         super().__init__(num_frames, code_size, hidden_size, list(layers))
 
     def _apply_layer(self, layer: nn.Module, x: Tensor) -> Tensor:
         return layer(F.relu(x))
+
+
+ENCODERS = {"pointnet_resnet": PointnetResnet, "pointnet_simple": PointnetSimple}
