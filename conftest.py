@@ -6,6 +6,7 @@ At the root, not in tests/, because the doctests inside the package need it too.
 import os
 from pathlib import Path
 
+import jaxtyping
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -53,6 +54,14 @@ def ball_root(tmp_path_factory: pytest.TempPathFactory):
     root = tmp_path_factory.mktemp("ball")
     write_ball_dataset(root)
     return root
+
+
+@pytest.fixture
+def without_shape_checks():
+    """Let wrong shapes through to the code, as for users: its own messages are under test."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture
