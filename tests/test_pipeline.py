@@ -10,6 +10,7 @@ import eval as evaluation
 import generate
 import train
 from im2mesh.build import build_config, build_windows
+from im2mesh.checkpoints import load_checkpoint, save_checkpoint
 from im2mesh.config import GenerationConfig
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation.generator import Generator
@@ -79,7 +80,10 @@ def test_finished_windows_are_skipped(trained, tmp_path, capsys):
     assert "0 windows generated, 2 were finished before" in capsys.readouterr().out
     generate.main([str(trained), *overrides, *checkpoint, "generation.threshold=0.4"])
     assert "2 windows generated, 0 were finished before" in capsys.readouterr().out
-    other = ["--checkpoint", str(RunFolder.of(build_config(trained)).best_checkpoint)]
+    weights = load_checkpoint(checkpoint[1])
+    weights.model["decoder.fc_out.bias"] += 0.01
+    save_checkpoint(tmp_path / "other.pt", weights)
+    other = ["--checkpoint", str(tmp_path / "other.pt")]
     generate.main([str(trained), *overrides, *other, "generation.threshold=0.4"])
     assert "2 windows generated, 0 were finished before" in capsys.readouterr().out
 
