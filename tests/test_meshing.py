@@ -11,9 +11,8 @@ from im2mesh.errors import UserError
 from im2mesh.meshing import (
     MESH_FORMATS,
     MeshSequence,
+    numbered_meshes,
     read_mesh,
-    read_numbered_meshes,
-    read_pointcloud,
     write_mesh,
     write_numbered_clouds,
     write_pointcloud,
@@ -31,6 +30,10 @@ def ball_logits(radius=0.4, center=(0.0, 0.0, 0.0)):
     """A distance-like function that crosses the level of threshold 0.3 at the given radius."""
     center = torch.tensor(center, dtype=torch.float32)
     return lambda p: LEVEL + 10.0 * (radius - (p - center).norm(dim=-1))
+
+
+def read_all(folder):
+    return [read_mesh(path) for path in numbered_meshes(folder)]
 
 
 def icosphere(subdivisions=3, radius=0.4):
@@ -251,17 +254,17 @@ def test_empty_mesh_comes_back_empty(tmp_path, format):
 def test_pointcloud_comes_back_exactly(tmp_path, format):
     points = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     write_pointcloud(tmp_path / f"a.{format}", points)
-    np.testing.assert_array_equal(read_pointcloud(tmp_path / f"a.{format}"), points)
+    np.testing.assert_array_equal(read_mesh(tmp_path / f"a.{format}").vertices, points)
 
 
 def test_numbered_clouds_come_back_in_order(tmp_path):
     clouds = np.random.default_rng(0).normal(size=(3, 20, 3)).astype(np.float32)
     paths = write_numbered_clouds(tmp_path, clouds)
     assert [p.name for p in paths] == ["00000.ply", "00001.ply", "00002.ply"]
-    np.testing.assert_array_equal([m.vertices for m in read_numbered_meshes(tmp_path)], clouds)
+    np.testing.assert_array_equal([m.vertices for m in read_all(tmp_path)], clouds)
     with pytest.raises(ValueError, match="choose one of"):
         write_numbered_clouds(tmp_path, clouds, format="xyz")
-    assert len(read_numbered_meshes(tmp_path)) == 3  # nothing was removed for it
+    assert len(read_all(tmp_path)) == 3  # nothing was removed for it
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "binary"])
@@ -310,7 +313,7 @@ def test_sequence_as_folder_of_meshes(tmp_path, format):
     drifting_ball(5).save(tmp_path, format="off")  # an earlier, longer run in the same folder
     (tmp_path / "notes.txt").write_text("kept")
     sequence.save(tmp_path, format=format)
-    meshes = read_numbered_meshes(tmp_path)
+    meshes = read_all(tmp_path)
     assert len(meshes) == 3 and (tmp_path / "notes.txt").exists()
     for mesh, vertices in zip(meshes, sequence.vertices, strict=True):
         np.testing.assert_array_equal(mesh.vertices, vertices)
@@ -321,10 +324,10 @@ def test_sequence_as_folder_of_meshes(tmp_path, format):
 def test_numbered_meshes_sort_by_number_and_may_differ(tmp_path):
     for number, subdivisions in ((10, 2), (9, 1), (2, 0)):
         write_mesh(tmp_path / f"frame{number}.ply", *icosphere(subdivisions))
-    assert [len(m.vertices) for m in read_numbered_meshes(tmp_path)] == [12, 42, 162]
+    assert [len(m.vertices) for m in read_all(tmp_path)] == [12, 42, 162]
     write_mesh(tmp_path / "frame9.off", *icosphere(1))
     with pytest.raises(ValueError, match="both frame 9"):
-        read_numbered_meshes(tmp_path)
+        read_all(tmp_path)
 
 
 def test_sequence_as_one_file(tmp_path):
@@ -348,7 +351,7 @@ def test_empty_sequence_is_legal(tmp_path):
     sequence.save(tmp_path / "s.npz")
     sequence.save(tmp_path / "meshes")
     assert MeshSequence.load(tmp_path / "s.npz").is_empty
-    assert [m.is_empty for m in read_numbered_meshes(tmp_path / "meshes")] == [True, True]
+    assert [m.is_empty for m in read_all(tmp_path / "meshes")] == [True, True]
 
 
 def test_bad_sequences_are_refused(tmp_path):

@@ -86,11 +86,6 @@ def write_mesh(
     write(path, np.asarray(vertices, np.float32), np.asarray(faces, np.int32), colors, normals)
 
 
-def read_pointcloud(path: Path | str) -> Float[np.ndarray, "N 3"]:
-    """Read the positions of a point cloud, float32, in the order of the file."""
-    return read_mesh(path).vertices
-
-
 def write_pointcloud(
     path: Path | str,
     points: Float[np.ndarray, "N 3"],
@@ -124,11 +119,6 @@ def numbered_meshes(folder: Path | str) -> list[Path]:
             )
         by_number[number] = path
     return [by_number[number] for number in sorted(by_number)]
-
-
-def read_numbered_meshes(folder: Path | str) -> list[Mesh]:
-    """Read every numbered mesh of a folder, in order; topology may differ between frames."""
-    return [read_mesh(path) for path in numbered_meshes(folder)]
 
 
 def write_numbered_meshes(
