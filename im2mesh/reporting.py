@@ -34,7 +34,7 @@ METRICS = {
     "chamfer_l2": MetricInfo("Chamfer-L2: sum of both squared distances", "lower", "length^2"),
     "accuracy": MetricInfo("Accuracy: prediction to truth, not squared", "lower", "length"),
     "completeness": MetricInfo("Completeness: truth to prediction, not squared", "lower", "length"),
-    "normal_consistency": MetricInfo("Normal consistency: mean |cos|", "higher"),
+    "normal_consistency": MetricInfo("Normal consistency: mean absolute cosine", "higher"),
     "correspondence_l2": MetricInfo("Correspondence, not squared", "lower", "length"),
     "correspondence_l2_last": MetricInfo(
         "Correspondence of the last frame, not squared", "lower", "length"

@@ -191,7 +191,8 @@ def _colors(meshes: Sequence[Mesh], frame: int, box_of: Mesh) -> UInt8[np.ndarra
 
 def _cameras(panels: Sequence[Panel], cell_height: int) -> tuple[list[Camera], int]:
     """One camera per window, all of one scale, and the width of a cell."""
-    views = [look_at(np.concatenate([m.vertices for m in panel.truth])) for panel in panels]
+    shown = [[*panel.truth, *(panel.prediction or ())] for panel in panels]
+    views = [look_at(np.concatenate([mesh.vertices for mesh in meshes])) for meshes in shown]
     half_width, half_height = 1.06 * np.max([half for _, half in views], axis=0)
     cameras = [Camera(camera.center, float(half_height)) for camera, _ in views]
     return cameras, max(1, round(cell_height * half_width / half_height))
