@@ -30,7 +30,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--output", type=Path, help="folder for the results")
     args = parser.parse_intermixed_args(arguments)
     if (args.meshes or args.clips) and not args.output:
-        parser.error("--meshes and --clips need --output, to keep apart what is the whole split's")
+        parser.error(
+            "--meshes and --clips need --output: the run's own folder is for its whole split"
+        )
     config = build_config(args.config, args.overrides)
     if args.print_config:
         print(dump_config(config), end="")

@@ -62,12 +62,15 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(
             f"no checkpoint at {path}; run train.py with this config first "
-            "(model_best.pt is written at the first validation), or pass --checkpoint"
+            "(model_best.pt is written at the first validation), or name another checkpoint"
         )
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged or no checkpoint ({error})") from error
+        raise CheckpointError(
+            f"{path} is damaged or no checkpoint ({type(error).__name__}); "
+            "use a model.pt or model_best.pt that train.py wrote"
+        ) from error
     names = {field.name for field in fields(Checkpoint)}
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of this project (format {FORMAT})")

@@ -48,7 +48,10 @@ class PredictedMeshes:
         for path in (folder.sequence, folder.meshes, folder.path):
             if path.is_file() or (path.is_dir() and numbered_meshes(path)):
                 return path
-        raise UserError(f"sequence {window}: no meshes in {folder.path}; run generate.py first")
+        raise UserError(
+            f"sequence {window}: no meshes in {folder.path}; run generate.py first, or check the "
+            "folder given with --meshes (<category>/<clip>/<start>/<number>.ply)"
+        )
 
     def read(self, root: Path | str, window: Window) -> MeshSequence | list[Mesh]:
         """The meshes of a window in the window's coordinates, one per frame, each read once.

@@ -1,5 +1,6 @@
 """The library's front door: a checkpoint and clouds in world coordinates -> a moving mesh."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,12 @@ class Reconstructor:
         Raises:
             ValueError: If the clouds have another shape or length, or hold NaN or infinity.
         """
-        clouds = np.asarray(clouds, dtype=np.float64)
+        try:
+            clouds = np.asarray(clouds, dtype=np.float64)
+        except ValueError as error:
+            raise ValueError(
+                f"clouds must be one array [T, N, 3] with equal N in every frame: {error}"
+            ) from error
         if clouds.ndim != 3 or clouds.shape[2] != 3:
             raise ValueError(f"clouds must have shape [T, N, 3], got {list(clouds.shape)}")
         if len(clouds) != self.num_frames:
@@ -67,5 +73,15 @@ class Reconstructor:
         if times is None:
             times = np.linspace(0, 1, len(clouds))
         schedule = np.asarray(times, dtype=np.float64)
+        if schedule.ndim != 1:
+            raise ValueError(f"times must be a list such as [0.0, 0.5, 1.0], got {times}")
         local = frame.from_world(clouds).astype(np.float32)
-        return self.generator.generate(local, schedule, frame=frame).in_world()
+        meshes = self.generator.generate(local, schedule, frame=frame)
+        if meshes.is_empty:
+            threshold = self.generator.config.threshold
+            warnings.warn(
+                f"the mesh is empty: no occupancy probability reaches {threshold}; does the input "
+                "look like the training data (y up, one body, corresponding rows)?",
+                stacklevel=2,
+            )
+        return meshes.in_world()

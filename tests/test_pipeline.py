@@ -79,7 +79,9 @@ def test_finished_windows_are_skipped(trained, tmp_path, capsys):
     generate.main([str(trained), *overrides, *checkpoint])
     assert "0 windows generated, 2 were finished before" in capsys.readouterr().out
     generate.main([str(trained), *overrides, *checkpoint, "generation.threshold=0.4"])
-    assert "2 windows generated, 0 were finished before" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "2 windows generated, 0 were finished before" in output
+    assert "2 replaced: weights, input or settings have changed" in output
     weights = load_checkpoint(checkpoint[1])
     weights.model["decoder.fc_out.bias"] += 0.01
     save_checkpoint(tmp_path / "other.pt", weights)
@@ -204,6 +206,30 @@ def test_reconstruct_arrays_in_world_coordinates(trained, tmp_path, clouds):
     np.testing.assert_allclose(meshes.vertices[0].mean(0), clouds[0].mean(0), atol=0.12)
     meshes.save(tmp_path / "ball", format="glb")
     assert len(list((tmp_path / "ball").glob("*.glb"))) == 3
+
+
+def test_times_must_be_a_list(trained, clouds):
+    run = RunFolder.of(build_config(trained))
+    reconstruct = Reconstructor.from_checkpoint(run.checkpoint, device="cpu")
+    with pytest.raises(ValueError, match="times must be a list"):
+        reconstruct(clouds, times=3)
+    with pytest.raises(ValueError, match="times must start at 0"):
+        reconstruct(clouds, times=[0.5, 1.0])
+
+
+def test_clouds_of_different_sizes_are_refused(trained, clouds):
+    run = RunFolder.of(build_config(trained))
+    reconstruct = Reconstructor.from_checkpoint(run.checkpoint, device="cpu")
+    with pytest.raises(ValueError, match="with equal N in every frame"):
+        reconstruct([cloud[: 20 + k] for k, cloud in enumerate(clouds)])
+
+
+def test_an_empty_reconstruction_is_told(trained, clouds):
+    run = RunFolder.of(build_config(trained))
+    reconstruct = Reconstructor.from_checkpoint(run.checkpoint, device="cpu")
+    torch.nn.init.constant_(reconstruct.generator.model.decoder.fc_out.bias, -100.0)
+    with pytest.warns(UserWarning, match="the mesh is empty"):
+        assert reconstruct(clouds).is_empty
 
 
 @pytest.mark.parametrize(

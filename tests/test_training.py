@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from im2mesh.build import build_config, build_trainer
 from im2mesh.checkpoints import CheckpointError, load_checkpoint
 from im2mesh.config import ConfigError
 from im2mesh.data.batch import collate
+from im2mesh.data.dataset import WindowDataset
+from im2mesh.data.sequences import DataError
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import TrainingError
 from tests.small import write_small_config
@@ -165,6 +168,40 @@ def test_gradient_clipping(config_path):
     norms = [p.grad.norm() for p in run.model.parameters() if p.grad is not None]
     assert torch.stack(norms).norm() == pytest.approx(1e-3, rel=1e-3)
     assert report.gradient_norm > 1e-3  # as it was before clipping
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_data_error_is_one_line_with_and_without_workers(config_path, num_workers):
+    options = [f"training.num_workers={num_workers}", "data.num_input_points=700"]
+    with pytest.raises(DataError) as error:
+        trainer(config_path, *options, "data.val_split=train").fit()
+    assert str(error.value).startswith("clip ball_")
+    run = trainer(config_path, *options)
+    run.validation_data = WindowDataset(
+        run.validation_data.windows,
+        build_config(config_path).data,
+        seed=0,
+        shuffle=False,
+        num_points=64,
+    )
+    with pytest.raises(DataError) as error:  # this time from the training data
+        run.fit()
+    assert str(error.value).startswith("clip ball_") and "\n" not in str(error.value)
+
+
+def test_validation_that_cannot_be_drawn_is_told_before_training(config_path, tmp_path):
+    with pytest.raises(DataError, match=r"points_seq has 1001 rows, 5000 were asked for"):
+        trainer(config_path, "validation.num_points=5000").fit()
+    assert not (tmp_path / "run/model.pt").exists()
+
+
+def test_missing_near_surface_points_name_the_way_out(config_path, tmp_path, ball_root):
+    shutil.copytree(ball_root, tmp_path / "data")
+    for folder in (tmp_path / "data").rglob("points_near_seq"):
+        shutil.rmtree(folder)
+    root = f"data.root={tmp_path / 'data'}"
+    with pytest.raises(DataError, match=r"set data\.near_surface_fraction to 0"):
+        trainer(config_path, root, "data.near_surface_fraction=0.5").fit()
 
 
 @pytest.mark.parametrize("gradient", ["adjoint", "direct"])

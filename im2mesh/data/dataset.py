@@ -153,4 +153,7 @@ def _draw_row_numbers(
     try:
         return choose_rows(total, count, rng, folder)
     except ValueError as error:
-        raise DataError(f"clip {window.clip}: {error}; lower the number in section data") from error
+        raise DataError(
+            f"clip {window.clip}: {error}; lower data.num_points, data.num_input_points, "
+            "data.num_correspondence_points or validation.num_points"
+        ) from error

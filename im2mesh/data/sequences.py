@@ -13,6 +13,9 @@ CLOUD_FOLDER = "pcl_seq"
 POINTS_FOLDER = "points_seq"
 NEAR_POINTS_FOLDER = "points_near_seq"
 MESH_FOLDER = "mesh_seq"
+NEAR_POINTS_HINT = (
+    "; set data.near_surface_fraction to 0, or make the data with --near-surface-points"
+)
 
 
 class DataError(UserError):
@@ -140,7 +143,8 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
 def _numbered_files(folder: Path) -> dict[int, str]:
     """Frame number -> file name, increasing."""
     if not folder.is_dir():
-        raise DataError(f"clip {folder.parent.name}: no folder {folder}")
+        hint = NEAR_POINTS_HINT if folder.name == NEAR_POINTS_FOLDER else ""
+        raise DataError(f"clip {folder.parent.name}: no folder {folder}{hint}")
     files = {int(path.stem): path.name for path in folder.iterdir() if path.stem.isdigit()}
     if not files:
         raise DataError(f"clip {folder.parent.name}: {folder} holds no numbered file")

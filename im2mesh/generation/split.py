@@ -32,12 +32,15 @@ class GenerationSummary:
 
     generated: int
     skipped: int
+    replaced: int
     empty: tuple[Window, ...]
     stage_seconds: dict[str, float]
     """Sum over the generated windows."""
 
     def __str__(self) -> str:
         lines = [f"{self.generated} windows generated, {self.skipped} were finished before"]
+        if self.replaced:
+            lines.append(f"{self.replaced} replaced: weights, input or settings have changed")
         if self.generated:
             means = (f"{k} {v / self.generated:.2f}" for k, v in self.stage_seconds.items())
             lines.append(f"mean seconds per window: {', '.join(means)}")
@@ -59,7 +62,7 @@ def generate_split(
     """
     write_text(folder.generation(split) / CONFIG_FILE, dump_config(config))
     maker = weights_digest(generator.model)
-    skipped, empty, totals = 0, [], StageTimer()
+    skipped, replaced, empty, totals = 0, 0, [], StageTimer()
     for window in tqdm(windows, desc=f"generate {split}", unit="window"):
         observation = read_observation(config, window)
         source = _fingerprint(maker, config, observation)
@@ -68,11 +71,13 @@ def generate_split(
         if summary is not None:
             skipped += 1
         else:
+            replaced += files.summary.exists()
             summary = _generate_window(generator, observation, config, files, totals)
             write_json(files.summary, {**summary, "source": source})
         if summary["status"] == "empty":
             empty.append(window)
-    return GenerationSummary(len(windows) - skipped, skipped, tuple(empty), totals.seconds)
+    generated = len(windows) - skipped
+    return GenerationSummary(generated, skipped, replaced, tuple(empty), totals.seconds)
 
 
 @dataclass(frozen=True)

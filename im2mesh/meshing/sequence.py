@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from im2mesh.errors import UserError
-from im2mesh.meshing.io import Mesh, write_numbered_meshes
+from im2mesh.meshing.io import MESH_FORMATS, Mesh, write_numbered_meshes
 
 _OKLAB_TO_CONES = np.array(
     [
@@ -101,12 +101,18 @@ class MeshSequence:
         Args:
             path: A file name ending in .npz, or a folder; created if missing.
             format: Mesh format for a folder: ply (default, binary), off, obj or glb.
+
+        Raises:
+            ValueError: If path names one mesh file, or the format is unknown.
         """
         path = Path(path)
-        if path.suffix == ".npz":
-            if format is not None:
-                raise ValueError(f"{path}: an .npz takes no mesh format, got {format!r}")
+        if path.suffix == ".npz" and format in (None, "npz"):
             return self._save_npz(path)
+        if path.suffix[1:] in (*MESH_FORMATS, "npz") or format == "npz":
+            raise ValueError(
+                f"cannot save to {path} with format {format!r}: give a name that ends in .npz for "
+                f"one file, or a folder and one of the formats {', '.join(MESH_FORMATS)}"
+            )
         colors = self.colors
         write_numbered_meshes(
             path, self.vertices, self.faces, colors, self.normals, format=format or "ply"

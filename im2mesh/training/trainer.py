@@ -22,6 +22,7 @@ from im2mesh.checkpoints import (
 from im2mesh.config import Config, dump_config
 from im2mesh.data.batch import Batch, collate
 from im2mesh.data.dataset import WindowDataset
+from im2mesh.data.sequences import DataError
 from im2mesh.errors import UserError
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.objective import compute_loss_parts
@@ -101,6 +102,9 @@ class Trainer:
             torch.set_float32_matmul_precision("high")
         if self.device.type == "cpu":
             leave_cores_to_workers(settings.num_workers)
+        if self._is_finished():
+            tqdm.write("nothing to do: training.max_iterations or max_seconds is used up")
+        _ = self.validation_data[0]  # what is wrong with it should show now, not hours later
         batches, progress = self._batches(), self._progress_bar()
         started = ticked = time.monotonic()
         first, log = self.iteration, SummaryWriter(self.folder.logs, purge_step=self.iteration + 1)
@@ -123,9 +127,10 @@ class Trainer:
                     tqdm.write(f"stopping after {now - started:.0f} s, as asked")
                     break
             ends_between = self.iteration > first and self.iteration % settings.validate_every
+            self.save(self.folder.checkpoint)
             if self._is_finished() and ends_between:
                 self._validate(log)
-            self.save(self.folder.checkpoint)
+                self.save(self.folder.checkpoint)
 
     def step(self, batch: Batch) -> StepReport:
         """One update of the weights.
@@ -196,17 +201,20 @@ class Trainer:
         first, last = (
             count * settings.batch_size for count in (self.iteration, settings.max_iterations)
         )
-        return iter(
-            DataLoader(
-                self.training_data,
-                batch_size=settings.batch_size,
-                sampler=range(first, last),
-                num_workers=settings.num_workers,
-                collate_fn=collate,
-                pin_memory=self.device.type == "cuda",
-                worker_init_fn=ignore_interrupts,
-            )
+        loader = DataLoader(
+            self.training_data,
+            batch_size=settings.batch_size,
+            sampler=range(first, last),
+            num_workers=settings.num_workers,
+            collate_fn=collate,
+            pin_memory=self.device.type == "cuda",
+            worker_init_fn=ignore_interrupts,
         )
+        try:
+            yield from loader
+        except DataError as error:
+            # from a worker, the message is a whole traceback, whose last line is ours
+            raise DataError(str(error).strip().rsplit("DataError: ", 1)[-1]) from None
 
     def _progress_bar(self) -> tqdm:
         total = self.config.training.max_iterations
