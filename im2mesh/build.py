@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from im2mesh.checkpoints import load_checkpoint, load_weights
+from im2mesh.checkpoints import Checkpoint, load_checkpoint, load_weights
 from im2mesh.config import (
     Choices,
     ComponentConfig,
@@ -140,9 +140,7 @@ def build_trainer(config: Config, device: torch.device) -> Trainer:
 
 def build_generator(config: Config, model_file: str | Path, device: torch.device) -> Generator:
     """A generator with trained weights."""
-    model = build_model(config)
-    load_weights(model, load_checkpoint(model_file).model, model_file)
-    return Generator(model.to(device).eval(), config.generation)
+    return _make_generator(config, load_checkpoint(model_file), model_file, device)
 
 
 def build_evaluator(config: Config) -> Evaluator:
@@ -156,4 +154,12 @@ def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, 
     """A trained model as its checkpoint describes it; no config file is needed."""
     checkpoint = load_checkpoint(model_file)
     config = config_from_dict(checkpoint.config, str(model_file), choices=CHOICES)
-    return config, build_generator(config, model_file, device)
+    return config, _make_generator(config, checkpoint, model_file, device)
+
+
+def _make_generator(
+    config: Config, checkpoint: Checkpoint, origin: str | Path, device: torch.device
+) -> Generator:
+    model = build_model(config)
+    load_weights(model, checkpoint.model, origin)
+    return Generator(model.to(device), config.generation)

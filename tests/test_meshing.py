@@ -15,7 +15,6 @@ from im2mesh.meshing import (
     read_mesh,
     write_mesh,
     write_numbered_clouds,
-    write_pointcloud,
 )
 from im2mesh.meshing.containment import points_inside_mesh
 from im2mesh.meshing.extraction import extract_surface, probability_to_logit
@@ -253,7 +252,7 @@ def test_empty_mesh_comes_back_empty(tmp_path, format):
 @pytest.mark.parametrize("format", MESH_FORMATS)
 def test_pointcloud_comes_back_exactly(tmp_path, format):
     points = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-    write_pointcloud(tmp_path / f"a.{format}", points)
+    write_mesh(tmp_path / f"a.{format}", points, np.zeros((0, 3), np.int32))
     np.testing.assert_array_equal(read_mesh(tmp_path / f"a.{format}").vertices, points)
 
 

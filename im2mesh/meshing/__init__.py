@@ -12,7 +12,6 @@ from im2mesh.meshing.io import (
     write_mesh,
     write_numbered_clouds,
     write_numbered_meshes,
-    write_pointcloud,
 )
 from im2mesh.meshing.sequence import MeshSequence, position_colors
 
@@ -26,5 +25,4 @@ __all__ = [
     "write_mesh",
     "write_numbered_clouds",
     "write_numbered_meshes",
-    "write_pointcloud",
 ]

@@ -86,16 +86,6 @@ def write_mesh(
     write(path, np.asarray(vertices, np.float32), np.asarray(faces, np.int32), colors, normals)
 
 
-def write_pointcloud(
-    path: Path | str,
-    points: Float[np.ndarray, "N 3"],
-    colors: UInt8[np.ndarray, "N 3"] | None = None,
-    normals: Float[np.ndarray, "N 3"] | None = None,
-) -> None:
-    """Write points without faces, in the format of the file name's ending (usually .ply)."""
-    write_mesh(path, points, np.zeros((0, 3), np.int32), colors, normals)
-
-
 def numbered_meshes(folder: Path | str) -> list[Path]:
     """The mesh files of a folder whose names end in a number, sorted by that number.
 
@@ -144,12 +134,8 @@ def write_numbered_meshes(
 def write_numbered_clouds(
     folder: Path | str, clouds: Iterable[Float[np.ndarray, "N 3"]], format: str = "ply"
 ) -> list[Path]:
-    """Write one point cloud per frame as 00000.<format>, ...; clears the folder likewise."""
-    paths = []
-    for path, points in _fresh_names(folder, clouds, format):
-        write_pointcloud(path, points)
-        paths.append(path)
-    return paths
+    """Write one point cloud per frame: meshes without faces; clears the folder likewise."""
+    return write_numbered_meshes(folder, clouds, np.zeros((0, 3), np.int32), format=format)
 
 
 def _fresh_names(

@@ -65,11 +65,9 @@ class DatasetSettings:
         """Clips by split."""
         return split_clips(self.bodies, self.motions)
 
-    def settings_of(self, clip: Clip) -> ClipSettings:
-        """What is written of one clip."""
-        splits = self.splits()
-        held_out = clip in (*splits["test"], *splits["test_new_individual"])
-        meshes = self.meshes == "all" or (self.meshes == "held-out" and held_out)
+    def settings_of(self, is_held_out: bool) -> ClipSettings:
+        """What is written of a clip of a test split, or of another."""
+        meshes = self.meshes == "all" or (self.meshes == "held-out" and is_held_out)
         return replace(self.clip, meshes=meshes)
 
 
@@ -100,8 +98,10 @@ def make_dataset(
     splits = settings.splits()
     _prepare(root, settings, overwrite)
     clips = sorted({clip for clips in splits.values() for clip in clips}, key=lambda c: c.name)
+    held_out = {*splits["test"], *splits["test_new_individual"]}
     writers = [
-        ClipWriter(root / CATEGORY / clip.name, clip, settings.settings_of(clip)) for clip in clips
+        ClipWriter(root / CATEGORY / clip.name, clip, settings.settings_of(clip in held_out))
+        for clip in clips
     ]
     missing = [writer for writer in writers if not writer.is_complete()]
     done = (len(writers) - len(missing)) * settings.clip.frames

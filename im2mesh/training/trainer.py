@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from im2mesh.atomic import write_text
 from im2mesh.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -96,8 +97,7 @@ class Trainer:
         so that the last checkpoint stays a good one.
         """
         settings = self.config.training
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        self.folder.config.write_text(dump_config(self.config))
+        write_text(self.folder.config, dump_config(self.config))
         if settings.precision == "tf32":
             torch.set_float32_matmul_precision("high")
         if self.device.type == "cpu":

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from im2mesh.data.batch import Batch
 from im2mesh.losses import correspondence_loss
+from im2mesh.metrics import iou
 from im2mesh.models.occupancy_flow import OccupancyFlow
 
 
@@ -63,7 +64,6 @@ def _score(model: OccupancyFlow, batch: Batch, threshold: float) -> Float[Tensor
 
 
 def point_iou(predicted: Bool[Tensor, "B N"], target: Bool[Tensor, "B N"]) -> Float[Tensor, "B"]:
-    """Intersection over union per item; 1 where both are empty, since they agree."""
-    intersection = (predicted & target).sum(1)
-    union = (predicted | target).sum(1)
-    return torch.where(union > 0, intersection / union.clamp(min=1), 1.0)
+    """Intersection over union per item."""
+    pairs = zip(predicted.cpu().numpy(), target.cpu().numpy(), strict=True)
+    return torch.tensor([iou(*pair) for pair in pairs], device=predicted.device)
