@@ -10,6 +10,7 @@ PACKAGE = Path("im2mesh")
 LAYERS = (
     ("errors", "atomic"),
     ("config", "command_line", "meshing", "metrics", "compat", "checkpoints", "losses"),
+    ("rendering",),
     ("data",),
     ("models",),
     ("window_folder",),
@@ -28,7 +29,7 @@ ONLY_HERE = {
     "mcubes": {"meshing/extraction.py"},
     "igl": {"meshing/containment.py"},
     "fast_simplification": {"meshing/simplification.py"},
-    "pyvista": {"visualization/rendering.py"},
+    "pyvista": {"rendering.py"},
     "pydantic": {"config/schema.py", "config/validation.py"},
     "torch.utils.tensorboard": {"training/trainer.py"},
 }

@@ -12,7 +12,7 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.meshing import Mesh, MeshSequence, position_colors
 from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
-from im2mesh.visualization.rendering import BACKGROUND, Camera, Renderer, look_at
+from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
 
 FRONT = Camera(np.zeros(3), 1.0, azimuth=0.0, elevation=0.0)
 
@@ -91,6 +91,17 @@ def test_one_image_does_not_leak_into_the_next(renderer):
     renderer.render_points(vertices + 0.3, painted(vertices, 90), FRONT)
     again = renderer.render_mesh(vertices, faces, painted(vertices, 200), FRONT)
     np.testing.assert_array_equal(first, again)
+
+
+def test_every_image_is_seen_by_its_own_camera(renderer):
+    vertices, faces = ball(center=(0.5, 0.0, 0.0), radius=0.2)
+    colors = painted(vertices, 200)
+    for sign, camera in ((1, FRONT), (-1, Camera(np.zeros(3), 1.0, azimuth=180.0, elevation=0.0))):
+        for image in (
+            renderer.render_mesh(vertices, faces, colors, camera),
+            renderer.render_points(vertices, colors, camera),
+        ):
+            assert np.nonzero(is_subject(image))[1].mean() == pytest.approx(39.5 + sign * 15, abs=1)
 
 
 def test_empty_subjects_give_empty_images(renderer):

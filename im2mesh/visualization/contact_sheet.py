@@ -13,7 +13,7 @@ from im2mesh.data.sequences import Window
 from im2mesh.evaluation import Record
 from im2mesh.meshing.io import Mesh, read_mesh
 from im2mesh.meshing.sequence import MeshSequence, position_colors
-from im2mesh.visualization.rendering import BACKGROUND, Camera, Renderer, look_at
+from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
 
 INPUT_COLOR = (70, 84, 104)
 NEUTRAL_COLOR = (176, 180, 188)

@@ -104,7 +104,7 @@ class Renderer:
         mesh.point_data["Normals"] = vertex_normals(vertices[None], faces)[0]
         mesh.point_data.active_normals_name = "Normals"
         self._plotter.add_mesh(
-            mesh, scalars="colors", rgb=True, name="subject", interpolation="Phong",
+            mesh, scalars="colors", rgb=True, name="subject", interpolation="Phong", render=False,
             ambient=0.30, diffuse=0.80, specular=0.10, specular_power=12,
         )  # fmt: skip
         return self._shoot(camera)
@@ -122,7 +122,7 @@ class Renderer:
         cloud = self._pyvista.PolyData(np.asarray(points, np.float32))
         cloud.point_data["colors"] = colors
         self._plotter.add_mesh(
-            cloud, scalars="colors", rgb=True, name="subject", style="points",
+            cloud, scalars="colors", rgb=True, name="subject", style="points", render=False,
             render_points_as_spheres=True, point_size=diameter * SUPERSAMPLING,
             ambient=0.35, diffuse=0.65,
         )  # fmt: skip
@@ -138,6 +138,7 @@ class Renderer:
         self._light(camera)
         # by hand: VTK's own range can still be that of the last subject, and cut this one open
         view.clipping_range = (0.1 * distance, 2.0 * distance)
+        self._plotter.render()  # screenshot would give what was drawn last, by another camera
         large = self._plotter.screenshot(return_img=True)
         image = Image.fromarray(np.asarray(large)[..., :3])
         return np.asarray(image.resize((self.width, self.height), Image.Resampling.BOX))
