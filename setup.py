@@ -32,9 +32,10 @@ setup(
         "fast-simplification>=0.1.9",
         "jaxtyping>=0.2.36",
         "matplotlib>=3.8",
+        "pillow>=10.1",
     ],
     extras_require={
-        "viz": ["pyvista>=0.44", "pillow>=10.1"],  # headless rendering for contact sheets
+        "viz": ["pyvista>=0.44"],  # headless rendering: contact sheets, images of synthetic bodies
         "bake": ["anny==0.6.2", "roma", "safetensors"],  # only to bake the synthetic bodies anew
         "dev": ["pytest>=8", "beartype>=0.19", "ruff>=0.9", "pyright[nodejs]>=1.1.390"],
     },

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 CATEGORY = "balls"
 NUM_FRAMES = 12
@@ -83,6 +84,33 @@ def write_ball_clip(folder: Path, motion: BallMotion, num_frames: int) -> None:
                 loc=loc,
                 scale=scale,
             )
+
+
+def write_ball_images(root: Path, num_views: int = 4, size: int = 32) -> None:
+    """Add img/<view>/ to the clips of `write_ball_dataset`: the ball as a disc on white.
+
+    View k looks from the azimuth 360 k / num_views; the whole clip is in view.
+    """
+    for folder in sorted(path for path in (root / CATEGORY).iterdir() if path.is_dir()):
+        motion = ball_motion(folder.name)
+        for cloud in sorted((folder / "pcl_seq").iterdir()):
+            for view in range(num_views):
+                path = folder / "img" / str(view) / f"{int(cloud.stem):05d}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                azimuth = 2 * np.pi * view / num_views
+                draw_ball(motion, int(cloud.stem) - 7, azimuth, size).save(path, quality=95)
+
+
+def draw_ball(motion: BallMotion, frame: int, azimuth: float, size: int) -> Image.Image:
+    """A parallel projection, 1.2 metres high, around the centre of the first frame."""
+    right = np.array([np.cos(azimuth), 0, -np.sin(azimuth)])
+    moved = motion.center(frame) - motion.center(0)
+    scale = size / 1.2  # pixels per metre
+    x, y = size / 2 + scale * np.array([moved @ right, -moved[1]])
+    radius = scale * motion.radius(frame)
+    image = Image.new("RGB", (size, size), "white")
+    ImageDraw.Draw(image).ellipse((x - radius, y - radius, x + radius, y + radius), "firebrick")
+    return image
 
 
 def _query_points(rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ CLOUD_FOLDER = "pcl_seq"
 POINTS_FOLDER = "points_seq"
 NEAR_POINTS_FOLDER = "points_near_seq"
 MESH_FOLDER = "mesh_seq"
+IMAGE_FOLDER = "img"  # holds one folder per view
 NEAR_POINTS_HINT = (
     "; set data.near_surface_fraction to 0, or make the data with --near-surface-points"
 )
@@ -111,7 +112,7 @@ def clip_files(root: str | Path, category: str, clip: str, folder: str) -> tuple
         DataError: If there is no such folder, or it lacks a frame.
     """
     path = Path(root) / category / clip / folder
-    files = _numbered_files(path)
+    files = _numbered_files(path, clip)
     numbers = frame_numbers(root, category, clip)
     missing = [number for number in numbers if number not in files]
     if missing:
@@ -129,7 +130,7 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
         DataError: If a file is missing between the first and the last.
     """
     folder = Path(root) / category / clip / CLOUD_FOLDER
-    numbers = tuple(_numbered_files(folder))
+    numbers = tuple(_numbered_files(folder, clip))
     spacing = min((b - a for a, b in pairwise(numbers)), default=1)
     for before, after in pairwise(numbers):
         if after - before != spacing:
@@ -140,14 +141,14 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
     return numbers
 
 
-def _numbered_files(folder: Path) -> dict[int, str]:
+def _numbered_files(folder: Path, clip: str) -> dict[int, str]:
     """Frame number -> file name, increasing."""
     if not folder.is_dir():
         hint = NEAR_POINTS_HINT if folder.name == NEAR_POINTS_FOLDER else ""
-        raise DataError(f"clip {folder.parent.name}: no folder {folder}{hint}")
+        raise DataError(f"clip {clip}: no folder {folder}{hint}")
     files = {int(path.stem): path.name for path in folder.iterdir() if path.stem.isdigit()}
     if not files:
-        raise DataError(f"clip {folder.parent.name}: {folder} holds no numbered file")
+        raise DataError(f"clip {clip}: {folder} holds no numbered file")
     return dict(sorted(files.items()))
 
 

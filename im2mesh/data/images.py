@@ -1,0 +1,101 @@
+"""Read the images of a window: which views a clip has, and the pixels of one view."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from im2mesh.data.fields import frame_path
+from im2mesh.data.sequences import IMAGE_FOLDER, DataError, Window
+
+READ_ERRORS = (OSError, SyntaxError, ValueError)  # Pillow: cut short, no image, broken PNG chunk
+_WAY_OUT = "make the data with make_bodies.py --views 4, or set data.input: pointcloud"
+
+
+def list_views(root: str | Path, window: Window) -> tuple[str, ...]:
+    """The view folders of a clip: by number where all names are numbers, else by name.
+
+    Raises:
+        DataError: If the clip has no images.
+    """
+    folder = Path(root) / window.category / window.clip / IMAGE_FOLDER
+    if not folder.is_dir():
+        raise DataError(f"clip {window.clip}: no folder {folder}; {_WAY_OUT}")
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if not names:
+        raise DataError(f"clip {window.clip}: {folder} holds no folder of a view; {_WAY_OUT}")
+    return tuple(sorted(names, key=int) if all(map(str.isdecimal, names)) else names)
+
+
+def choose_views(root: str | Path, window: Window, num_views: int) -> tuple[str, ...]:
+    """The first `num_views` views of a clip. Numbered views must be 0, 1, 2, ... without a gap.
+
+    Raises:
+        DataError: If a view is missing.
+    """
+    found = list_views(root, window)
+    views = found[:num_views]
+    are_numbers = all(map(str.isdecimal, found))
+    if are_numbers and [int(view) for view in views] != list(range(num_views)):
+        missing = min(set(range(num_views)) - {int(view) for view in found})
+        problem = f"view {missing} is missing"
+    elif len(views) < num_views:
+        problem = f"{num_views - len(views)} missing"
+    else:
+        return views
+    raise DataError(
+        f"clip {window.clip}: {IMAGE_FOLDER} has views {', '.join(found)}, expected {num_views}; "
+        f"{problem}: copy or make it again, or lower data.num_views"
+    )
+
+
+def choose_view(
+    root: str | Path, window: Window, num_views: int, rng: np.random.Generator | None
+) -> str:
+    """One of the views that `choose_views` gives: a random one, or without `rng` the first."""
+    views = choose_views(root, window, num_views)
+    return views[0 if rng is None else int(rng.integers(num_views))]
+
+
+def read_images(
+    root: str | Path, window: Window, view: str, frames: Sequence[int], image_size: int
+) -> Float[np.ndarray, "K 3 H W"]:
+    """The images of some frames of a window, RGB in [0, 1], float32, rows from top to bottom.
+
+    Args:
+        root: Data folder.
+        window: Which clip, and where frame 0 is.
+        view: Name of the view's folder.
+        frames: Indices within the window.
+        image_size: Height and width wanted; images stored in another size are resized, smoothly.
+
+    Raises:
+        DataError: If the view lacks a frame, or an image is damaged or not square.
+    """
+    folder = f"{IMAGE_FOLDER}/{view}"
+    images = np.empty((len(frames), 3, image_size, image_size), np.float32)
+    for image, frame in zip(images, frames, strict=True):
+        pixels = _read_rgb(frame_path(root, window, frame, folder), window, image_size)
+        np.divide(pixels.transpose(2, 0, 1), 255, out=image, dtype=np.float32)
+    return images
+
+
+def _read_rgb(path: str, window: Window, size: int) -> UInt8[np.ndarray, "H W 3"]:
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+    except READ_ERRORS as error:
+        raise DataError(
+            f"clip {window.clip}: {path} is not an intact image ({error}); copy or make it again"
+        ) from error
+    if image.width != image.height:
+        raise DataError(
+            f"clip {window.clip}: {path} has {image.width} x {image.height} pixels, expected a "
+            "square; crop all images of the clip alike"
+        )
+    if image.width != size:
+        # shrinking averages over the area of each new pixel, so nothing flickers
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image)
