@@ -3,45 +3,22 @@
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
+from im2mesh.metric_info import METRICS, metric_info
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 RECORDS_FILE = "records.csv"
-
-
-@dataclass(frozen=True)
-class MetricInfo:
-    """How a metric is called and read."""
-
-    heading: str
-    better: str
-    unit: str = ""
-
-    @property
-    def title(self) -> str:
-        return f"{self.heading} [{self.unit}]" if self.unit else self.heading
-
-
-METRICS = {
-    "iou": MetricInfo("IoU", "higher"),
-    "chamfer_l1": MetricInfo("Chamfer-L1: mean of both distances, not squared", "lower", "length"),
-    "chamfer_l2": MetricInfo("Chamfer-L2: sum of both squared distances", "lower", "length^2"),
-    "accuracy": MetricInfo("Accuracy: prediction to truth, not squared", "lower", "length"),
-    "completeness": MetricInfo("Completeness: truth to prediction, not squared", "lower", "length"),
-    "normal_consistency": MetricInfo("Normal consistency: mean absolute cosine", "higher"),
-    "correspondence_l2": MetricInfo("Correspondence, not squared", "lower", "length"),
-    "correspondence_l2_last": MetricInfo(
-        "Correspondence of the last frame, not squared", "lower", "length"
-    ),
-    "empty": MetricInfo("Empty meshes, fraction of frames", "lower"),
-}
-"""In the order of the tables; correspondence_l2_last is derived from the last frame's records."""
 
 
 @dataclass(frozen=True)
@@ -99,25 +76,29 @@ def read_records(path: Path | str) -> list[Record]:
 
 
 def summarize(records: Sequence[Record]) -> list[SummaryRow]:
-    """Average every metric over frames, then over windows, so that every window counts the same."""
-    per_window: dict[str, dict[tuple, list[tuple[int, float]]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for r in records:
-        per_window[r.metric][r.category, r.clip, r.start].append((r.frame, r.value))
-    means = {
-        metric: [float(np.mean([value for _, value in frames])) for frames in windows.values()]
-        for metric, windows in per_window.items()
-    }
-    if "correspondence_l2" in per_window:
-        windows = per_window["correspondence_l2"].values()
-        means["correspondence_l2_last"] = [max(frames)[1] for frames in windows]
+    """Average every metric over frames, then over windows, so that every window counts the same.
+
+    The rows come in the order of METRICS, correspondence_l2_last among them.
+    """
+    per_window: dict[str, dict[tuple, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for r in with_last_frame(records):
+        per_window[r.metric][r.category, r.clip, r.start].append(r.value)
     known = list(METRICS)
-    names = sorted(means, key=lambda n: known.index(n) if n in known else len(known))
-    return [
-        SummaryRow(name, float(np.mean(means[name])), float(np.std(means[name])), len(means[name]))
-        for name in names
-    ]
+    rows = []
+    for name in sorted(per_window, key=lambda n: known.index(n) if n in known else len(known)):
+        means = [np.mean(values) for values in per_window[name].values()]
+        rows.append(SummaryRow(name, float(np.mean(means)), float(np.std(means)), len(means)))
+    return rows
+
+
+def with_last_frame(records: Sequence[Record]) -> list[Record]:
+    """The records, and those of the last frame's correspondence once more by a name of its own."""
+    last: dict[tuple, Record] = {}
+    for r in records:
+        window = r.category, r.clip, r.start
+        if r.metric == "correspondence_l2" and (window not in last or r.frame > last[window].frame):
+            last[window] = r
+    return [*records, *(replace(r, metric="correspondence_l2_last") for r in last.values())]
 
 
 def format_table(summaries: Mapping[str, Sequence[SummaryRow]], markdown: bool = False) -> str:
@@ -130,18 +111,29 @@ def format_table(summaries: Mapping[str, Sequence[SummaryRow]], markdown: bool =
     names = list(dict.fromkeys(row.metric for rows in summaries.values() for row in rows))
     table = [["metric", "better", *summaries]]
     for name in names:
-        info = METRICS.get(name, MetricInfo(name, ""))
+        info = metric_info(name)
         table.append([info.title, info.better, *(_cell(rows, name) for rows in summaries.values())])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [[cell.ljust(w) for cell, w in zip(row, widths, strict=True)] for row in table]
-    rule = ["-" * width for width in widths]
-    if markdown:
-        drawn = ["| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]]]
-    else:
-        drawn = ["  ".join(line).rstrip() for line in [lines[0], rule, *lines[1:]]]
     counts = ", ".join(f"{n} {_count(rows)}" for n, rows in summaries.items())
     note = f"Mean (standard deviation) over windows of the mean over frames. Windows: {counts}."
-    return "\n".join([*drawn, "", note, "Unit of length: longest side of the first true mesh.", ""])
+    drawn = draw_table(table, markdown)
+    return f"{drawn}\n\n{note}\nUnit of length: longest side of the first true mesh.\n"
+
+
+def draw_table(table: Sequence[Sequence[str]], markdown: bool = False) -> str:
+    """Draw rows of cells, the first being the heading, with columns of equal width.
+
+    Args:
+        table: Rows of equal length.
+        markdown: Whether to draw it as a Markdown table.
+    """
+    if markdown:
+        table = [[cell.replace("|", "\\|") for cell in row] for row in table]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [[cell.ljust(w) for cell, w in zip(row, widths, strict=True)] for row in table]
+    lines.insert(1, ["-" * width for width in widths])
+    if markdown:
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def summary_to_json(summaries: Mapping[str, Sequence[SummaryRow]]) -> str:
@@ -150,7 +142,7 @@ def summary_to_json(summaries: Mapping[str, Sequence[SummaryRow]]) -> str:
         split: {
             row.metric: {
                 **{key: value for key, value in asdict(row).items() if key != "metric"},
-                **asdict(METRICS.get(row.metric, MetricInfo(row.metric, ""))),
+                **{k: getattr(metric_info(row.metric), k) for k in ("heading", "better", "unit")},
             }
             for row in rows
         }
@@ -167,30 +159,49 @@ def plot_over_time(records: Sequence[Record], metric: str, path: Path | str) -> 
     Raises:
         ValueError: If the records lack the metric.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
-    from matplotlib.figure import Figure
+    by_frame = values_by_frame(records, metric)
+    if not by_frame:
+        found = ", ".join(sorted({record.metric for record in records})) or "none"
+        raise ValueError(f"no record of {metric}; there are: {found}")
+    frames = list(by_frame)
+    low, high = np.transpose([np.percentile(values, (10, 90)) for values in by_frame.values()])
+    with frame_plot(metric, path) as axes:
+        axes.fill_between(frames, low, high, alpha=0.2, lw=0, label="middle 80 % of windows")
+        means = [np.mean(values) for values in by_frame.values()]
+        axes.plot(frames, means, lw=2, marker="o", ms=3, label="mean")
+        axes.legend(frameon=False)
 
+
+def values_by_frame(records: Sequence[Record], metric: str) -> dict[int, list[float]]:
+    """Frame -> values of all windows, frames in order."""
     by_frame: dict[int, list[float]] = defaultdict(list)
     for record in records:
         if record.metric == metric:
             by_frame[record.frame].append(record.value)
-    if not by_frame:
-        found = ", ".join(sorted({record.metric for record in records})) or "none"
-        raise ValueError(f"no record of {metric}; there are: {found}")
-    frames = sorted(by_frame)
-    low, high = np.transpose([np.percentile(by_frame[k], (10, 90)) for k in frames])
-    info = METRICS.get(metric, MetricInfo(metric, ""))
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    return dict(sorted(by_frame.items()))
+
+
+@contextmanager
+def frame_plot(
+    metric: str, path: Path | str, size: tuple[float, float] = (6, 3.6)
+) -> Iterator["Axes"]:
+    """Axes of a plot of a metric over frames, to be drawn into; saved at the end.
+
+    Args:
+        size: Width and height in inches.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.fill_between(frames, low, high, alpha=0.2, lw=0, label="middle 80 % of windows")
-    axes.plot(frames, [np.mean(by_frame[k]) for k in frames], lw=2, marker="o", ms=3, label="mean")
-    axes.set(xlabel="frame", title=info.title)
+    yield axes
+    axes.set(xlabel="frame", title=metric_info(metric).title)
     axes.title.set_fontsize(11)
     axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
     figure.savefig(path, dpi=150)
 
 
@@ -206,11 +217,14 @@ def write_report(folder: Path | str, split: str, records: Sequence[Record]) -> s
     return format_table(summaries)
 
 
+def format_value(row: SummaryRow) -> str:
+    """The mean, and in brackets the standard deviation, with the digits of the metric."""
+    digits = metric_info(row.metric).digits
+    return f"{row.mean:.{digits}f} ({row.std:.{digits}f})"
+
+
 def _cell(rows: Sequence[SummaryRow], metric: str) -> str:
-    for row in rows:
-        if row.metric == metric:
-            return f"{row.mean:.5f} ({row.std:.5f})"
-    return "-"
+    return next((format_value(row) for row in rows if row.metric == metric), "-")
 
 
 def _count(rows: Sequence[SummaryRow]) -> str:
