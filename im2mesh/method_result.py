@@ -1,0 +1,110 @@
+"""What eval.py and generate.py have left of one method on one split."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from im2mesh.config.files import read_settings
+from im2mesh.data.sequences import Window
+from im2mesh.errors import UserError
+from im2mesh.evaluation import Record
+from im2mesh.reporting import SummaryRow, read_records, summarize, with_last_frame
+from im2mesh.run_folder import CONFIG_FILE, RunFolder
+
+WindowKey = tuple[str, str, int]  # category, clip, start
+FrameKey = tuple[WindowKey, int]  # window, frame
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """One method on one split.
+
+    Attributes:
+        name: As in the tables.
+        records: From eval.py; then `seconds` and `nfe` of every window that generate.py has left
+            a window.json for, as records of frame 0.
+        settings: Dotted key of the configuration of eval.py -> value.
+    """
+
+    name: str
+    records: Sequence[Record]
+    settings: Mapping[str, Any]
+
+    @cached_property
+    def windows(self) -> set[WindowKey]:
+        return {_window(record) for record in self.records}
+
+    @cached_property
+    def summary(self) -> dict[str, SummaryRow]:
+        """Metric -> its mean over frames, then windows."""
+        return {row.metric: row for row in summarize(self.records)}
+
+    @cached_property
+    def coverage(self) -> dict[str, set[FrameKey]]:
+        """Metric -> the frames it was measured in."""
+        covered: dict[str, set[FrameKey]] = defaultdict(set)
+        for record in with_last_frame(self.records):
+            covered[record.metric].add((_window(record), record.frame))
+        return covered
+
+
+def read_result(name: str, path: Path, split: str) -> MethodResult:
+    """The records and settings of one run on one split.
+
+    Raises:
+        UserError: If there are none, or a file is broken.
+    """
+    run = RunFolder(path)
+    config_file = run.evaluation(split) / CONFIG_FILE
+    for file in (run.evaluation_records(split), config_file):
+        if not file.is_file():
+            raise UserError(f"{path}: no {file}; {_how_to_evaluate(run, split)}")
+    settings = {key: value for key, (value, _) in read_settings(config_file).items()}
+    if "data.num_frames" not in settings:
+        raise UserError(f"{config_file} lacks data.num_frames; {_how_to_evaluate(run, split)}")
+    records = read_records(run.evaluation_records(split))
+    if not records:
+        raise UserError(f"{run.evaluation_records(split)} is empty; {_how_to_evaluate(run, split)}")
+    costs = _read_costs(run, split, records, settings["data.num_frames"])
+    return MethodResult(name, [*records, *costs], settings)
+
+
+def evaluated_splits(path: Path) -> list[str]:
+    """The splits that a run was evaluated on."""
+    if not path.is_dir():
+        raise UserError(f"no folder {path}; give the output folders of runs (output_dir)")
+    run = RunFolder(path)
+    folders = sorted(run.evaluation("").glob("*"))
+    return [folder.name for folder in folders if run.evaluation_records(folder.name).is_file()]
+
+
+def _read_costs(
+    run: RunFolder, split: str, records: Sequence[Record], num_frames: int
+) -> Iterator[Record]:
+    """Seconds and function evaluations, as far as generate.py has left them."""
+    for category, clip, start in dict.fromkeys(map(_window, records)):
+        path = run.window(split, Window(category, clip, start, num_frames)).summary
+        if not path.is_file():
+            continue  # meshes of another program
+        try:
+            summary = json.loads(path.read_text())
+        except ValueError as error:
+            raise UserError(f"{path} is broken; run generate.py again: {error}") from error
+        if summary.get("seconds"):
+            seconds = sum(summary["seconds"].values())
+            yield Record(category, clip, start, 0, "seconds", float(seconds))
+        if summary.get("nfe") is not None:
+            yield Record(category, clip, start, 0, "nfe", float(summary["nfe"]))
+
+
+def _how_to_evaluate(run: RunFolder, split: str) -> str:
+    config = run.config if run.config.is_file() else "CONFIG"
+    return f"run `python eval.py {config} --split {split}` first"
+
+
+def _window(record: Record) -> WindowKey:
+    return record.category, record.clip, record.start
