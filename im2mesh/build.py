@@ -1,15 +1,13 @@
 """Config -> dataset, model, trainer, generator, evaluator: the only file that knows both sides."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from im2mesh.checkpoints import Checkpoint, load_checkpoint, load_weights
 from im2mesh.config import (
     Choices,
-    ComponentConfig,
     Config,
     ConfigError,
     config_from_dict,
@@ -20,21 +18,15 @@ from im2mesh.data.sequences import Window, read_windows
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
 from im2mesh.generation import Generator
-from im2mesh.models.decoders import DECODERS
-from im2mesh.models.encoders import ENCODERS
-from im2mesh.models.flow import METHODS, Flow
-from im2mesh.models.occupancy_flow import OccupancyFlow
-from im2mesh.models.velocity_fields import VELOCITY_FIELDS
+from im2mesh.models.flow import METHODS
+from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.models.wiring import PARTS, wire
+from im2mesh.objective import check_objective
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer
 
 CHOICES = Choices(
-    components={
-        "model.encoder": ENCODERS,
-        "model.encoder_temporal": ENCODERS,
-        "model.decoder": DECODERS,
-        "model.velocity_field": VELOCITY_FIELDS,
-    },
+    components={f"model.{part}": networks for part, networks in PARTS.items()},
     ode_methods=METHODS,
 )
 
@@ -59,36 +51,18 @@ def build_device(name: str) -> torch.device:
     return device
 
 
-def build_model(config: Config) -> OccupancyFlow:
+def build_model(config: Config) -> SequenceModel:
     """A model with fresh weights; seed torch before.
 
     Raises:
-        ConfigError: If the parts do not go together.
+        ConfigError: If the parts, the observation and the losses do not go together.
     """
     try:
-        return _wire(config)
+        model = wire(config)
+        check_objective(model, config)
+        return model
     except ValueError as error:
         raise ConfigError(str(error)) from error
-
-
-def _wire(config: Config) -> OccupancyFlow:
-    code_size = config.model.code_size
-    shape_size = code_size if config.model.encoder else 0
-    motion_size = code_size if config.model.encoder_temporal else 0
-    num_frames = config.data.num_frames
-    latent_size = 0
-    parts = config.model
-    encoder = parts.encoder and _make(ENCODERS, parts.encoder, 1, code_size)
-    encoder_temporal = parts.encoder_temporal and _make(
-        ENCODERS, parts.encoder_temporal, num_frames, code_size
-    )
-    decoder = _make(DECODERS, parts.decoder, shape_size, latent_size)
-    field = _make(VELOCITY_FIELDS, parts.velocity_field, motion_size, latent_size)
-    return OccupancyFlow(encoder, encoder_temporal, decoder, Flow(field, config.ode))
-
-
-def _make(table: Mapping[str, Callable], component: ComponentConfig, *wiring: int) -> nn.Module:
-    return table[component.name](*wiring, **component.options)
 
 
 def build_windows(
@@ -129,8 +103,11 @@ def build_validation_data(config: Config) -> WindowDataset:
 
 def build_trainer(config: Config, device: torch.device) -> Trainer:
     torch.manual_seed(config.training.seed)  # before the weights are drawn
+    model = build_model(config)
+    if not has_weights(model):
+        raise ConfigError(f"{model.method} has no weights to train; run generate.py at once")
     return Trainer(
-        build_model(config).to(device),
+        model.to(device),
         build_training_data(config),
         build_validation_data(config),
         config,
@@ -139,8 +116,27 @@ def build_trainer(config: Config, device: torch.device) -> Trainer:
 
 
 def build_generator(config: Config, model_file: str | Path, device: torch.device) -> Generator:
-    """A generator with trained weights."""
-    return _make_generator(config, load_checkpoint(model_file), model_file, device)
+    """A generator with trained weights; a method without weights needs no file."""
+    model = build_model(config)
+    if has_weights(model):
+        checkpoint = load_checkpoint(model_file)
+        _check_method(checkpoint, config, model_file)
+        load_weights(model, checkpoint.model, model_file)
+    return _make_generator(config, model, device)
+
+
+def has_weights(model: SequenceModel) -> bool:
+    """Whether there is anything to train."""
+    return next(model.parameters(), None) is not None
+
+
+def _check_method(checkpoint: Checkpoint, config: Config, model_file: str | Path) -> None:
+    trained = checkpoint.config["model"]["method"]
+    if trained != config.model.method:
+        raise ConfigError(
+            f"{model_file} was trained with model.method {trained}, the config says "
+            f"{config.model.method}; use the config it was trained with"
+        )
 
 
 def build_evaluator(config: Config) -> Evaluator:
@@ -154,12 +150,13 @@ def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, 
     """A trained model as its checkpoint describes it; no config file is needed."""
     checkpoint = load_checkpoint(model_file)
     config = config_from_dict(checkpoint.config, str(model_file), choices=CHOICES)
-    return config, _make_generator(config, checkpoint, model_file, device)
-
-
-def _make_generator(
-    config: Config, checkpoint: Checkpoint, origin: str | Path, device: torch.device
-) -> Generator:
     model = build_model(config)
-    load_weights(model, checkpoint.model, origin)
-    return Generator(model.to(device), config.generation)
+    load_weights(model, checkpoint.model, model_file)
+    return config, _make_generator(config, model, device)
+
+
+def _make_generator(config: Config, model: SequenceModel, device: torch.device) -> Generator:
+    try:
+        return Generator(model, config.generation, config.data.num_frames, device)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error

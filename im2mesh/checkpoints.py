@@ -12,7 +12,7 @@ import im2mesh
 from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
 
 
 class CheckpointError(UserError):
@@ -32,7 +32,7 @@ class Checkpoint:
         optimizer: State dict.
         iteration: Steps done.
         seconds: Training time spent.
-        best_iou: Best validation IoU so far, -1 before the first validation.
+        best_score: Best validation score so far (see `validate`), -inf before the first.
         generator: Random state of the losses.
     """
 
@@ -41,7 +41,7 @@ class Checkpoint:
     optimizer: dict[str, Any]
     iteration: int
     seconds: float
-    best_iou: float
+    best_score: float
     generator: torch.Tensor
 
 

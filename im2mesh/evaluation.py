@@ -16,9 +16,8 @@ from im2mesh.data.sequences import POINTS_FOLDER, Window
 from im2mesh.errors import UserError
 from im2mesh.meshing.containment import points_inside_mesh
 from im2mesh.meshing.io import Mesh
-from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.metrics import correspondence_l2, iou, sample_surface, surface_distances
-from im2mesh.predictions import PredictedMeshes, check_length
+from im2mesh.predictions import PredictedMeshes, Prediction
 
 
 @dataclass(frozen=True)
@@ -92,20 +91,16 @@ class Evaluator:
                 on_window()
         return records
 
-    def evaluate_window(
-        self, window: Window, prediction: MeshSequence | Sequence[Mesh]
-    ) -> list[Record]:
+    def evaluate_window(self, window: Window, prediction: Prediction) -> list[Record]:
         """Evaluate one window, given its meshes in the window's coordinates."""
-        meshes = _frames(prediction)
-        check_length(window, len(meshes))
-        truth = [read_surface_points(self.root, window, k) for k in range(window.num_frames)]
+        truth = {k: read_surface_points(self.root, window, k) for k in prediction}
         records = []
-        for k, mesh in enumerate(meshes):
+        for k, mesh in prediction.items():
             rng = np.random.default_rng([self.seed, zlib.crc32(_identity(window)), k])
             values = self._frame_values(window, k, mesh, truth[k], rng)
             records += [_record(window, k, name, value) for name, value in values.items()]
-        if _is_corresponding(meshes):
-            records += self._correspondence(window, meshes, truth)
+        if _is_corresponding(list(prediction.values())):
+            records += self._correspondence(window, prediction, truth)
         return records
 
     def _results(
@@ -144,15 +139,16 @@ class Evaluator:
         return values
 
     def _correspondence(
-        self, window: Window, meshes: Sequence[Mesh], truth: Sequence[SurfacePoints]
+        self, window: Window, prediction: Prediction, truth: dict[int, SurfacePoints]
     ) -> list[Record]:
         errors = correspondence_l2(
-            np.stack([mesh.vertices for mesh in meshes]),
-            _stack_points(window, truth),
+            np.stack([mesh.vertices for mesh in prediction.values()]),
+            _stack_points(window, list(truth.values())),
             self.project_to_final_mesh,
         )
         return [
-            _record(window, k, "correspondence_l2", float(error)) for k, error in enumerate(errors)
+            _record(window, k, "correspondence_l2", float(error))
+            for k, error in zip(prediction, errors, strict=True)
         ]
 
 
@@ -174,19 +170,13 @@ def _use_one_thread() -> None:
     os.environ["IGL_NUM_THREADS"] = "1"  # libigl reads it at its first parallel loop
 
 
-def _frames(prediction: MeshSequence | Sequence[Mesh]) -> Sequence[Mesh]:
-    if isinstance(prediction, MeshSequence):
-        return prediction.meshes
-    return prediction
-
-
 def _is_corresponding(meshes: Sequence[Mesh]) -> bool:
     """Whether all frames share their faces and their number of vertices.
 
     A prediction without a surface in any frame counts: leaving it out would flatter.
     """
     first = meshes[0]
-    return all(
+    return len(meshes) > 1 and all(
         len(mesh.vertices) == len(first.vertices) and np.array_equal(mesh.faces, first.faces)
         for mesh in meshes
     )

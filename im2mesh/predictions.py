@@ -8,11 +8,14 @@ import numpy as np
 from im2mesh.data.fields import window_frame
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
+from im2mesh.meshing.frame_meshes import Reconstruction, load_reconstruction
 from im2mesh.meshing.io import Mesh, numbered_meshes, read_mesh
-from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.window_folder import WindowFolder
 
 COORDINATES = ("window", "world")
+
+Prediction = dict[int, Mesh]
+"""Number of a frame in its window -> mesh, or point cloud; increasing."""
 
 
 @dataclass(frozen=True)
@@ -53,24 +56,29 @@ class PredictedMeshes:
             "folder given with --meshes (<category>/<clip>/<start>/<number>.ply)"
         )
 
-    def read(self, root: Path | str, window: Window) -> MeshSequence | list[Mesh]:
-        """The meshes of a window in the window's coordinates, one per frame, each read once.
+    def read(self, root: Path | str, window: Window) -> Prediction:
+        """The meshes of a window in the window's coordinates.
 
-        From a sequence.npz with more frames than the window those at the window's times are taken.
+        A sequence.npz tells its times: it may have more frames than the window, or only some of
+        them (shape matching predicts the last alone). Numbered meshes are one per frame.
 
         Args:
             root: Data folder, which knows the window's place in the world.
 
         Raises:
-            UserError: If the number of frames is not that of the window.
+            UserError: If the frames are not those of the window.
         """
         path = self.find(window)
         if path.is_file():
-            prediction = _at_frame_times(window, MeshSequence.load(path))
+            prediction = prediction_of(window, load_reconstruction(path))
         else:
             files = numbered_meshes(path)
-            check_length(window, len(files))
-            prediction = [read_mesh(file) for file in files]
+            if len(files) != window.num_frames:
+                raise UserError(
+                    f"sequence {window}: {len(files)} meshes, expected {window.num_frames}; "
+                    "run generate.py again"
+                )
+            prediction = dict(enumerate(read_mesh(file) for file in files))
         if self.coordinates == "window":
             return prediction
         frame = window_frame(root, window)
@@ -78,36 +86,23 @@ class PredictedMeshes:
         def to_window(vertices: np.ndarray) -> np.ndarray:
             return frame.from_world(vertices.astype(np.float64)).astype(np.float32)
 
-        if isinstance(prediction, MeshSequence):
-            return replace(prediction, vertices=to_window(prediction.vertices))
-        return [replace(mesh, vertices=to_window(mesh.vertices)) for mesh in prediction]
+        return {
+            k: replace(mesh, vertices=to_window(mesh.vertices)) for k, mesh in prediction.items()
+        }
 
 
-def check_length(window: Window, num_meshes: int) -> None:
-    """Refuse a prediction that lacks frames."""
-    if num_meshes != window.num_frames:
-        raise UserError(
-            f"sequence {window}: {num_meshes} meshes, expected {window.num_frames}; "
-            "run generate.py again"
-        )
+def prediction_of(window: Window, meshes: Reconstruction) -> Prediction:
+    """The meshes that lie at the window's times t = k / (T - 1).
 
-
-def _at_frame_times(window: Window, sequence: MeshSequence) -> MeshSequence:
-    """The frames of a sequence that lie at t = k / (T - 1)."""
-    if sequence.num_frames == window.num_frames:
-        return sequence
+    Raises:
+        UserError: If meshes are neither at all of these times nor at some of them only.
+    """
     wanted = np.linspace(0.0, 1.0, window.num_frames)
-    offset = np.abs(sequence.times[:, None] - wanted)  # [frames of the sequence, T]
-    if offset.min(axis=0).max() > 1e-6:
+    is_same = np.abs(meshes.times[:, None] - wanted) < 1e-6  # [frames of the prediction, T]
+    if not (is_same.any(0).all() or is_same.any(1).all()):
         raise UserError(
-            f"sequence {window}: {sequence.num_frames} meshes at other times than the "
-            f"{window.num_frames} true frames; set generation.num_steps to null and run "
-            "generate.py again"
+            f"sequence {window}: {meshes.num_frames} meshes at other times than the "
+            f"{window.num_frames} true frames; set generation.num_steps and generation.times to "
+            "null and run generate.py again"
         )
-    chosen = offset.argmin(axis=0)
-    return replace(
-        sequence,
-        vertices=sequence.vertices[chosen],
-        times=sequence.times[chosen],
-        normals=None if sequence.normals is None else sequence.normals[chosen],
-    )
+    return {int(is_same[i].argmax()): m for i, m in enumerate(meshes.meshes) if is_same[i].any()}

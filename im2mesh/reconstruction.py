@@ -1,4 +1,4 @@
-"""The library's front door: a checkpoint and clouds in world coordinates -> a moving mesh."""
+"""The library's front door: a checkpoint and observations -> a moving mesh."""
 
 import warnings
 from pathlib import Path
@@ -7,13 +7,17 @@ import numpy as np
 from jaxtyping import Float
 
 from im2mesh.build import build_device, load_trained
+from im2mesh.config import DataConfig
+from im2mesh.data.observation import Observation
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
-from im2mesh.generation import Generator
-from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.generation import Generator, GivenSurface
+from im2mesh.generation.surface import given_clouds
+from im2mesh.meshing.frame_meshes import Reconstruction
+from im2mesh.meshing.io import Mesh
 
 
 class Reconstructor:
-    """Reconstructs moving meshes from point cloud sequences.
+    """Reconstructs moving bodies from sequences of point clouds or images.
 
     Example:
         >>> reconstruct = Reconstructor.from_checkpoint(checkpoint)
@@ -23,60 +27,62 @@ class Reconstructor:
         ['00000.ply', '00001.ply', '00002.ply']
     """
 
-    def __init__(self, generator: Generator, num_frames: int) -> None:
+    def __init__(self, generator: Generator, data: DataConfig) -> None:
         self.generator = generator
-        self.num_frames = num_frames
+        self.data = data
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, device: str = "auto") -> "Reconstructor":
         """Load a model as its checkpoint describes it; no config file is needed."""
         config, generator = load_trained(path, build_device(device))
-        return cls(generator, config.data.num_frames)
+        return cls(generator, config.data)
 
     def __call__(
         self,
-        clouds: Float[np.ndarray, "T N 3"],
+        inputs: Float[np.ndarray, "K *frame"],
         times: list[float] | Float[np.ndarray, "S"] | None = None,
         frame: NormalizationFrame | None = None,
-    ) -> MeshSequence:
+        *,
+        input_times: list[float] | Float[np.ndarray, "K"] | None = None,
+        surfaces: tuple[Mesh, Mesh | None] | None = None,
+    ) -> Reconstruction:
         """Reconstruct one sequence.
 
         Args:
-            clouds: Evenly spaced in time, in world coordinates (Y up); point n is the same
-                particle in all of them. T must be the length the model was trained for.
-            times: Where meshes are wanted, increasing from 0 (first cloud) to at most 1 (last);
-                None for the times of the clouds.
-            frame: Normalisation of the body at the first cloud; None for the box of that cloud.
+            inputs: Clouds [K, N, 3] in world coordinates (Y up), or RGB images [K, 3, H, W] in
+                [0, 1]. K is the number of frames the model was trained for, unless its encoder
+                takes any number (pointnet_space_time). Unless the model was trained without
+                correspondence, point n is the same particle in all clouds.
+            times: Where meshes are wanted, increasing from 0 (first frame) to at most 1 (last);
+                None for the frames of a window of the training data.
+            frame: Normalisation of the body at the first frame; None for the box of the first
+                cloud. For images, None leaves the result in units of the first frame.
+            input_times: Of the observed frames, increasing from 0 to at most 1; None for evenly
+                spaced ones. Other times need an encoder that sees them (pointnet_space_time).
+            surfaces: For models that carry a given mesh: that of the first frame, and for
+                interpolation that of the last with the same faces, in world coordinates. None
+                carries the observed clouds themselves.
 
         Returns:
             Meshes in the same world coordinates.
 
         Raises:
-            ValueError: If the clouds have another shape or length, or hold NaN or infinity.
+            ValueError: If an argument has another shape or length than the model reads, or holds
+                NaN or infinity.
         """
-        try:
-            clouds = np.asarray(clouds, dtype=np.float64)
-        except ValueError as error:
-            raise ValueError(
-                f"clouds must be one array [T, N, 3] with equal N in every frame: {error}"
-            ) from error
-        if clouds.ndim != 3 or clouds.shape[2] != 3:
-            raise ValueError(f"clouds must have shape [T, N, 3], got {list(clouds.shape)}")
-        if len(clouds) != self.num_frames:
-            raise ValueError(
-                f"this model reads {self.num_frames} clouds, got {len(clouds)}; "
-                "cut the sequence into windows of that length"
-            )
-        if not np.isfinite(clouds).all():
-            raise ValueError("clouds hold NaN or infinity; remove those points in all frames")
-        frame = bounding_frame(clouds[0]) if frame is None else frame
-        if times is None:
-            times = np.linspace(0, 1, len(clouds))
-        schedule = np.asarray(times, dtype=np.float64)
-        if schedule.ndim != 1:
+        inputs = self._checked(inputs)
+        schedule = self._checked_times(input_times, len(inputs))
+        if self.data.input == "pointcloud":
+            frame = bounding_frame(inputs[0]) if frame is None else frame
+            inputs = frame.from_world(inputs)
+        elif frame is None:
+            frame = NormalizationFrame(np.zeros(3), 1.0)
+        observation = Observation(inputs.astype(np.float32), schedule.astype(np.float32))
+        wanted = None if times is None else np.asarray(times, dtype=np.float64)
+        if wanted is not None and wanted.ndim != 1:
             raise ValueError(f"times must be a list such as [0.0, 0.5, 1.0], got {times}")
-        local = frame.from_world(clouds).astype(np.float32)
-        meshes = self.generator.generate(local, schedule, frame=frame)
+        given = self._given(observation, surfaces, frame)
+        meshes = self.generator.generate(observation, wanted, frame=frame, given=given)
         if meshes.is_empty:
             threshold = self.generator.config.threshold
             warnings.warn(
@@ -85,3 +91,70 @@ class Reconstructor:
                 stacklevel=2,
             )
         return meshes.in_world()
+
+    def _checked(self, inputs: Float[np.ndarray, "K *frame"]) -> Float[np.ndarray, "K *frame"]:
+        """The observation as one array of the right shape."""
+        is_cloud = self.data.input == "pointcloud"
+        what, shape = ("clouds", "[T, N, 3]") if is_cloud else ("images", "[T, 3, H, W]")
+        try:
+            inputs = np.asarray(inputs, dtype=np.float64)
+        except ValueError as error:
+            raise ValueError(
+                f"{what} must be one array {shape} with equal sizes in every frame: {error}"
+            ) from error
+        is_right = inputs.shape[2:] == (3,) if is_cloud else inputs.shape[1:2] == (3,)
+        if inputs.ndim != (3 if is_cloud else 4) or not is_right:
+            raise ValueError(f"{what} must have shape {shape}, got {list(inputs.shape)}")
+        if len(inputs) != self.data.observed_frames and not self._takes_any_number():
+            raise ValueError(
+                f"this model reads {self.data.observed_frames} {what}, got {len(inputs)}; "
+                "cut the sequence into windows of that length"
+            )
+        if not np.isfinite(inputs).all():
+            raise ValueError(f"{what} hold NaN or infinity; remove those points in all frames")
+        return inputs
+
+    def _checked_times(
+        self, input_times: list[float] | Float[np.ndarray, "K"] | None, count: int
+    ) -> Float[np.ndarray, "K"]:
+        even = np.linspace(0.0, 1.0, count)
+        if input_times is None:
+            return even
+        times = np.asarray(input_times, dtype=np.float64)
+        if times.shape != (count,) or times[0] != 0 or (np.diff(times) <= 0).any() or times[-1] > 1:
+            raise ValueError(
+                f"input_times must be {count} numbers that increase from 0 to at most 1, "
+                f"got {list(input_times)}"
+            )
+        if not (np.allclose(times, even) or self._takes_any_number()):
+            raise ValueError(
+                "this model's encoder does not see the times of its frames, so they must be evenly "
+                "spaced; train one with model.encoder_temporal pointnet_space_time"
+            )
+        return times
+
+    def _takes_any_number(self) -> bool:
+        encoder = getattr(self.generator.model, "encoder_temporal", None)
+        return encoder is not None and bool(encoder.sees_times)
+
+    def _given(
+        self,
+        observation: Observation,
+        surfaces: tuple[Mesh, Mesh | None] | None,
+        frame: NormalizationFrame,
+    ) -> GivenSurface | None:
+        config = self.generator.config
+        if config.surface == "extracted":
+            return None
+        if surfaces is None:
+            return given_clouds(observation, config.blend_from_end)
+        local = [
+            None
+            if mesh is None
+            else Mesh(
+                frame.from_world(mesh.vertices.astype(np.float64)).astype(np.float32), mesh.faces
+            )
+            for mesh in surfaces
+        ]
+        assert local[0] is not None  # by type
+        return GivenSurface(local[0], local[1])

@@ -1,6 +1,7 @@
 """Draw input, prediction and truth of windows that were generated and evaluated.
 
-By default the best, the median and the worst window by IoU, so that the picture flatters nobody.
+By default the best, the median and the worst window by IoU (by Chamfer-L1 for point sets), so that
+the picture flatters nobody.
 Example: python scripts/contact_sheet.py configs/demo.yaml --output sheet.png
 """
 
@@ -18,7 +19,7 @@ from im2mesh.config import dump_config
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
-from im2mesh.generation.split import read_observation
+from im2mesh.generation import read_input
 from im2mesh.predictions import PredictedMeshes
 from im2mesh.reporting import read_records
 from im2mesh.run_folder import RunFolder
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
             config.data.root,
             window,
             predictions.read(config.data.root, window),
-            read_observation(config, window).clouds,
+            read_input(config, window).observation,
             records,
         )
         for window in windows
@@ -55,16 +56,18 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def best_median_worst(windows: Sequence[Window], records: Sequence[Record]) -> list[Window]:
-    """Three windows by their mean IoU over frames; fewer if there are fewer."""
+    """Three windows by a mean over frames: of the IoU, or where there is none of Chamfer-L1."""
+    has_iou = any(record.metric == "iou" for record in records)
+    metric, sign = ("iou", -1) if has_iou else ("chamfer_l1", 1)
     values = defaultdict(list)
     for record in records:
-        if record.metric == "iou":
+        if record.metric == metric:
             values[record.category, record.clip, record.start].append(record.value)
     known = [w for w in windows if (w.category, w.clip, w.start) in values]
     if not known:
-        raise UserError("no window of this split has an IoU; run eval.py first")
+        raise UserError(f"no window of this split has a value of {metric}; run eval.py first")
     means = {w: np.mean(values[w.category, w.clip, w.start]) for w in known}
-    ranked = sorted(known, key=lambda window: -means[window])
+    ranked = sorted(known, key=lambda window: sign * means[window])
     chosen = [ranked[0], ranked[(len(ranked) - 1) // 2], ranked[-1]]
     return list(dict.fromkeys(chosen))
 

@@ -9,7 +9,7 @@ import torch
 
 from im2mesh.config import DataConfig
 from im2mesh.data.batch import collate, frame_times
-from im2mesh.data.dataset import WindowDataset, draw_input_clouds, spread_windows
+from im2mesh.data.dataset import WindowDataset, spread_windows
 from im2mesh.data.fields import (
     read_labelled_points,
     read_surface_points,
@@ -167,11 +167,6 @@ def test_noise_is_on_the_input_alone(ball_root):
     noisy = dataset(ball_root, input_noise=0.05)[0]
     np.testing.assert_array_equal(exact.pointcloud, noisy.pointcloud)
     assert 0.03 < (exact.inputs - noisy.inputs).std() < 0.07
-
-
-def test_input_clouds_follow_the_rng(ball_root):
-    a, b = (draw_input_clouds(config(ball_root), WINDOW, np.random.default_rng(1)) for _ in "ab")
-    np.testing.assert_array_equal(a, b)
 
 
 def test_collate(ball_root):

@@ -12,7 +12,7 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator, Record
 from im2mesh.meshing import Mesh, MeshSequence
 from im2mesh.metrics import EMPTY_DISTANCE
-from im2mesh.predictions import PredictedMeshes
+from im2mesh.predictions import PredictedMeshes, prediction_of
 from im2mesh.reporting import (
     format_table,
     plot_over_time,
@@ -99,7 +99,9 @@ def folder_of(root, window=WINDOW):
 
 
 def test_true_meshes_score_perfectly(root):
-    values = by_metric(Evaluator(root, num_samples=4000).evaluate_window(WINDOW, sequence()))
+    values = by_metric(
+        Evaluator(root, num_samples=4000).evaluate_window(WINDOW, prediction_of(WINDOW, sequence()))
+    )
     assert min(values["iou"]) > 0.98
     assert max(values["accuracy"]) < 0.02 and max(values["completeness"]) < 0.02
     assert min(values["normal_consistency"]) > 0.995
@@ -113,21 +115,27 @@ def test_true_meshes_score_perfectly(root):
 
 def test_a_ball_that_stays_behind_is_measured_per_frame(root):
     still = sequence(offset=lambda k: np.zeros(3))
-    values = by_metric(Evaluator(root, num_samples=4000).evaluate_window(WINDOW, still))
+    values = by_metric(
+        Evaluator(root, num_samples=4000).evaluate_window(WINDOW, prediction_of(WINDOW, still))
+    )
     drift = [np.linalg.norm(true_offset(k)) for k in range(NUM_FRAMES)]
     np.testing.assert_allclose(values["correspondence_l2"], drift, atol=0.02)
     assert values["iou"][0] > values["iou"][1] > values["iou"][2]
 
 
 def test_records_name_window_frame_and_metric(root):
-    records = Evaluator(root, num_samples=100).evaluate_window(OTHER_WINDOW, sequence())
+    records = Evaluator(root, num_samples=100).evaluate_window(
+        OTHER_WINDOW, prediction_of(OTHER_WINDOW, sequence())
+    )
     frames = [r.frame for r in records if r.metric == "iou"]
     assert frames == [0, 1, 2]
     assert {(r.category, r.clip, r.start) for r in records} == {("balls", "drift", 1)}
 
 
 def test_empty_prediction_scores_worst(root):
-    values = by_metric(Evaluator(root).evaluate_window(WINDOW, empty_sequence()))
+    values = by_metric(
+        Evaluator(root).evaluate_window(WINDOW, prediction_of(WINDOW, empty_sequence()))
+    )
     assert values["iou"] == [0.0] * 3 and values["empty"] == [1.0] * 3
     assert values["correspondence_l2"] == [EMPTY_DISTANCE] * 3
     assert values["chamfer_l2"] == pytest.approx([6.0] * 3)
@@ -136,20 +144,28 @@ def test_empty_prediction_scores_worst(root):
 
 def test_clips_without_labels_have_no_iou(tmp_path):
     write_clip(tmp_path, with_points=False)
-    values = by_metric(Evaluator(tmp_path, num_samples=100).evaluate_window(WINDOW, sequence()))
+    values = by_metric(
+        Evaluator(tmp_path, num_samples=100).evaluate_window(
+            WINDOW, prediction_of(WINDOW, sequence())
+        )
+    )
     assert "iou" not in values and "chamfer_l2" in values
 
 
 def test_clips_without_normals_have_no_normal_consistency(tmp_path):
     """The official data has none."""
     write_clip(tmp_path, with_normals=False)
-    values = by_metric(Evaluator(tmp_path, num_samples=100).evaluate_window(WINDOW, sequence()))
+    values = by_metric(
+        Evaluator(tmp_path, num_samples=100).evaluate_window(
+            WINDOW, prediction_of(WINDOW, sequence())
+        )
+    )
     assert "normal_consistency" not in values and "chamfer_l2" in values
 
 
 def test_moving_points_are_measured_without_surface(root):
     cloud = replace(sequence(), faces=np.zeros((0, 3), np.int32))
-    values = by_metric(Evaluator(root).evaluate_window(WINDOW, cloud))
+    values = by_metric(Evaluator(root).evaluate_window(WINDOW, prediction_of(WINDOW, cloud)))
     assert set(values) == {
         "empty", "accuracy", "completeness", "chamfer_l1", "chamfer_l2", "correspondence_l2"
     }  # fmt: skip
@@ -157,7 +173,9 @@ def test_moving_points_are_measured_without_surface(root):
 
 def test_meshes_of_different_topology_have_no_correspondence(root):
     meshes = [Mesh(ball(s)[0] + true_offset(k), ball(s)[1]) for k, s in enumerate((3, 4, 3))]
-    values = by_metric(Evaluator(root, num_samples=100).evaluate_window(WINDOW, meshes))
+    values = by_metric(
+        Evaluator(root, num_samples=100).evaluate_window(WINDOW, dict(enumerate(meshes)))
+    )
     assert "correspondence_l2" not in values and min(values["iou"]) > 0.9
 
 

@@ -7,7 +7,7 @@ import torch
 
 from im2mesh.config import LossConfig, TrainingConfig
 from im2mesh.data.batch import Batch, frame_times
-from im2mesh.losses import correspondence_loss, reconstruction_loss
+from im2mesh.losses import chamfer_loss, correspondence_loss, reconstruction_loss
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.objective import compute_loss_parts
@@ -30,6 +30,24 @@ def test_correspondence_is_a_mean_distance_not_squared():
     assert correspondence_loss(path, truth).item() == pytest.approx(5 / 4)
 
 
+def test_chamfer_by_hand():
+    points = torch.tensor([[[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]])
+    targets = torch.tensor([[[0.0, 0.0, 2.0]]])
+    # to the target: squared distances 4 and 5; back from it: 4, to the nearer point
+    assert chamfer_loss(points, targets).item() == pytest.approx(4.5 + 4.0)
+
+
+def test_chamfer_equals_its_slow_twin():
+    points, targets = torch.randn(3, 20, 6, requires_grad=True), torch.randn(3, 15, 6)
+    squared = (points[:, :, None] - targets[:, None]).square().sum(-1)
+    slow = squared.min(2).values.mean() + squared.min(1).values.mean()
+    torch.testing.assert_close(chamfer_loss(points, targets), slow)
+    expected = torch.autograd.grad(slow, points)[0]
+    torch.testing.assert_close(
+        torch.autograd.grad(chamfer_loss(points, targets), points)[0], expected
+    )
+
+
 class Ball(torch.nn.Module):
     def forward(self, points, code):
         return 20 * (0.25 - points.norm(dim=-1))
@@ -44,6 +62,7 @@ def drifting_batch(velocity: torch.Tensor) -> Batch:
     return Batch(
         windows=(),
         inputs=torch.zeros(2, 5, 3, 3),
+        input_times=times.expand(2, -1),
         points_0=points_0,
         occupancy_0=(points_0.norm(dim=-1) < 0.25).float(),
         points_t=points + t.view(-1, 1, 1) * velocity,

@@ -1,11 +1,13 @@
 """Encoders, decoders and velocity fields: shapes, order of points, codes, gradients everywhere."""
 
+import math
+
 import pytest
 import torch
 
-from im2mesh.models.code import Code, empty_code
+from im2mesh.models.code import Code, Gaussian, blend_codes, empty_code, empty_gaussian
 from im2mesh.models.decoders import DECODERS
-from im2mesh.models.encoders import ENCODERS
+from im2mesh.models.encoders import ENCODERS, POSTERIORS
 from im2mesh.models.flow import Flow
 from im2mesh.models.layers import ConditionalBatchNorm, ResnetBlockFC
 from im2mesh.models.occupancy_flow import OccupancyFlow
@@ -25,16 +27,27 @@ def code(batch: int = B, c: int = C, z: int = Z) -> Code:
     return Code(torch.randn(batch, c), torch.randn(batch, z))
 
 
-@pytest.mark.parametrize("num_frames", [1, 5, 17])
-@pytest.mark.parametrize("name", ENCODERS)
+def times(num_frames: int, batch: int = B) -> torch.Tensor:
+    return torch.linspace(0, 1, num_frames).expand(batch, -1)
+
+
+CLOUD_ENCODERS = [name for name, kind in ENCODERS.items() if kind.input_kind == "pointcloud"]
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5, 17])
+@pytest.mark.parametrize("name", CLOUD_ENCODERS)
 def test_encoders(name, num_frames):
+    if name == "pointnet_2stream" and num_frames != 2:
+        with pytest.raises(ValueError, match=r"reads 2 frames .* set data\.num_input_frames to 2"):
+            ENCODERS[name](num_frames, C)
+        return
     encoder = randomize(ENCODERS[name](num_frames, C, hidden_size=8))
     clouds = torch.randn(B, num_frames, N, 3)
-    encoded = encoder(clouds)
+    encoded = encoder(clouds, times(num_frames))
     assert encoded.shape == (B, C)
     shuffled = clouds[:, :, torch.randperm(N)]
-    torch.testing.assert_close(encoder(shuffled), encoded)
-    assert not torch.allclose(encoder(clouds + 0.1), encoded)
+    torch.testing.assert_close(encoder(shuffled, times(num_frames)), encoded)
+    assert not torch.allclose(encoder(clouds + 0.1, times(num_frames)), encoded)
     encoded.sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
 
@@ -44,13 +57,76 @@ def test_temporal_encoder_sees_which_point_is_which():
     clouds = torch.randn(1, 4, N, 3)
     crossed = clouds.clone()
     crossed[:, 2] = clouds[:, 2].flip(1)
-    assert not torch.allclose(encoder(clouds), encoder(crossed))
+    assert not torch.allclose(encoder(clouds, times(4, 1)), encoder(crossed, times(4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "num_frames"), [("pointnet_2stream", 2), ("pointnet_space_time", 4)]
+)
+def test_encoders_that_need_no_correspondence(name, num_frames):
+    """Each frame in an order of its own gives the same code."""
+    encoder = randomize(ENCODERS[name](num_frames, C, hidden_size=8))
+    clouds = torch.randn(B, num_frames, N, 3)
+    shuffled = torch.stack([frame[:, torch.randperm(N)] for frame in clouds.unbind(1)], 1)
+    code = encoder(clouds, times(num_frames))
+    torch.testing.assert_close(encoder(shuffled, times(num_frames)), code)
+    swapped = encoder(clouds.flip(1), times(num_frames))
+    assert not torch.allclose(swapped, code)  # but the order of the frames matters
+
+
+def test_an_encoder_of_any_number_of_frames_sees_their_times():
+    encoder = randomize(ENCODERS["pointnet_space_time"](17, C, hidden_size=8))
+    clouds = torch.randn(B, 3, N, 3)
+    early = encoder(clouds, torch.tensor([[0.0, 0.1, 0.2]]).expand(B, -1))
+    late = encoder(clouds, torch.tensor([[0.0, 0.5, 1.0]]).expand(B, -1))
+    assert early.shape == (B, C) and not torch.allclose(early, late)
+
+
+@pytest.mark.parametrize(("num_frames", "c_size"), [(1, 0), (5, 0), (5, C)])
+def test_posterior(num_frames, c_size):
+    posterior = randomize(POSTERIORS["pointnet"](num_frames, c_size, Z, hidden_size=8))
+    clouds, c = torch.randn(B, num_frames, N, 3), torch.randn(B, c_size)
+    gaussian = posterior(clouds, times(num_frames), c)
+    assert gaussian.mean.shape == gaussian.log_std.shape == (B, Z)
+    (gaussian.mean.sum() + gaussian.log_std.sum()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in posterior.parameters())
+    if c_size:
+        other = posterior(clouds, times(num_frames), c + 1)
+        assert not torch.allclose(other.mean, gaussian.mean)
+
+
+def test_divergence_from_the_standard_normal():
+    log_std = torch.tensor([[0.0, math.log(2.0)]])
+    gaussian = Gaussian(torch.tensor([[1.0, 0.0]]), log_std)
+    by_hand = (0.5 + (0.5 * 4 - 0.5 - math.log(2.0))) / 2
+    assert gaussian.kl_to_standard_normal().item() == pytest.approx(by_hand)
+    reference = torch.distributions.kl_divergence(
+        torch.distributions.Normal(gaussian.mean, log_std.exp()),
+        torch.distributions.Normal(0.0, 1.0),
+    )
+    torch.testing.assert_close(gaussian.kl_to_standard_normal(), reference.mean())
+    assert empty_gaussian(3, torch.zeros(1)).kl_to_standard_normal() == 0
+
+
+def test_samples_have_the_moments_of_their_distribution():
+    gaussian = Gaussian(torch.full((20000, 1), 2.0), torch.full((20000, 1), math.log(0.5)))
+    drawn = gaussian.sample(torch.Generator().manual_seed(0))
+    assert drawn.mean().item() == pytest.approx(2.0, abs=0.02)
+    assert drawn.std().item() == pytest.approx(0.5, abs=0.02)
+
+
+def test_codes_blend_from_one_to_the_other():
+    first, second = code(), code()
+    assert torch.equal(blend_codes(first, second, 0.0).z, first.z)
+    torch.testing.assert_close(blend_codes(first, second, 1.0).c, second.c)
+    middle = blend_codes(first, second, 0.5)
+    torch.testing.assert_close(middle.z, (first.z + second.z) / 2)
 
 
 def test_wrong_sequence_length_is_an_error():
     encoder = ENCODERS["pointnet_resnet"](17, C, hidden_size=8)
     with pytest.raises(ValueError, match=r"built for 17 frames, got 9; set data\.num_frames"):
-        encoder(torch.randn(1, 9, N, 3))
+        encoder(torch.randn(1, 9, N, 3), times(9, 1))
 
 
 @pytest.mark.parametrize("sizes", [(C, Z), (C, 0), (0, Z), (0, 0)])
@@ -58,9 +134,9 @@ def test_wrong_sequence_length_is_an_error():
 def test_decoders(name, sizes):
     if name == "cbatchnorm" and sizes[0] == 0:
         with pytest.raises(ValueError, match="there is no encoder"):
-            DECODERS[name](*sizes)
+            DECODERS[name](3, *sizes)
         return
-    decoder = randomize(DECODERS[name](*sizes, hidden_size=8))
+    decoder = randomize(DECODERS[name](3, *sizes, hidden_size=8))
     conditions = code(B, *sizes)
     points = torch.randn(B, N, 3)
     logits = decoder(points, conditions)
@@ -122,7 +198,7 @@ def small_model(num_frames: int = 4) -> OccupancyFlow:
         OccupancyFlow(
             ENCODERS["pointnet_resnet"](1, C, hidden_size=8),
             ENCODERS["pointnet_resnet"](num_frames, C, hidden_size=8),
-            DECODERS["cbatchnorm"](C, 0, hidden_size=8),
+            DECODERS["cbatchnorm"](3, C, 0, hidden_size=8),
             Flow(field),
         )
     ).eval()  # type: ignore[return-value]
@@ -133,14 +209,14 @@ def test_shape_code_sees_the_first_cloud_only_and_motion_code_all():
     clouds = torch.randn(2, 4, N, 3)
     changed = clouds.clone()
     changed[:, 1:] += 1
-    before, after = model.encode(clouds), model.encode(changed)
+    before, after = (model.encode(seen, times(4, 2)) for seen in (clouds, changed))
     assert torch.equal(before.shape.c, after.shape.c)
     assert not torch.allclose(before.motion.c, after.motion.c)
 
 
 def test_occupancy_at_a_time_is_that_of_the_particle_at_0():
     model = small_model()
-    codes = model.encode(torch.randn(2, 4, N, 3))
+    codes = model.encode(torch.randn(2, 4, N, 3), times(4, 2))
     points_0 = torch.rand(2, 5, 3) - 0.5
     with torch.no_grad():
         moved = model.trajectories(points_0, torch.tensor([0.0, 0.7]), codes)[:, 1]

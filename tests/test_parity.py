@@ -16,13 +16,15 @@ from im2mesh.config import OdeConfig
 from im2mesh.losses import correspondence_loss, reconstruction_loss
 from im2mesh.models.code import Code
 from im2mesh.models.decoders import DecoderCBatchNorm, DecoderSimple
-from im2mesh.models.encoders import PointnetResnet
+from im2mesh.models.encoders import Pointnet2Stream, PointnetResnet, PosteriorPointnet
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.sequence_model import SequenceCodes
 from im2mesh.models.velocity_fields import VelocityFieldConcat
 
 DATA = Path(__file__).parent / "data"
 WIDTH = 16
+LATENT = 8
 PRECISE = OdeConfig(rtol=1e-7, atol=1e-9)
 STEP = 1 / 64
 NETWORK_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
@@ -48,21 +50,45 @@ class Expected:
         return torch.as_tensor(self.arrays[key]).to(torch.get_default_dtype())
 
 
+def encode(expected: Expected) -> SequenceCodes:
+    inputs = expected("batch/inputs")
+    return expected.model.encode(inputs, torch.linspace(0, 1, inputs.shape[1]).expand(2, -1))
+
+
 def build(name: str) -> OccupancyFlow:
+    if name == "generative_oflow":
+        return OccupancyFlow(
+            None,
+            None,
+            DecoderSimple(3, 0, LATENT, hidden_size=WIDTH),
+            Flow(VelocityFieldConcat(0, LATENT, hidden_size=WIDTH, num_blocks=3), PRECISE),
+            posterior=PosteriorPointnet(1, 0, LATENT, hidden_size=WIDTH),
+            posterior_temporal=PosteriorPointnet(17, 0, LATENT, hidden_size=WIDTH),
+        )
+    if name == "interpolation_oflow":
+        field = VelocityFieldConcat(WIDTH, 0, hidden_size=WIDTH)
+        encoder = Pointnet2Stream(2, WIDTH, hidden_size=WIDTH)
+        return OccupancyFlow(None, encoder, None, Flow(field, PRECISE))
     if name == "representation_power_oflow":
         field = VelocityFieldConcat(0, 0, hidden_size=WIDTH)
         return OccupancyFlow(
-            None, None, DecoderSimple(0, 0, hidden_size=WIDTH), Flow(field, PRECISE)
+            None, None, DecoderSimple(3, 0, 0, hidden_size=WIDTH), Flow(field, PRECISE)
         )
     return OccupancyFlow(
         PointnetResnet(1, WIDTH, hidden_size=WIDTH),
         PointnetResnet(17, WIDTH, hidden_size=WIDTH),
-        DecoderCBatchNorm(WIDTH, 0, hidden_size=WIDTH),
+        DecoderCBatchNorm(3, WIDTH, 0, hidden_size=WIDTH),
         Flow(VelocityFieldConcat(WIDTH, 0, hidden_size=WIDTH), PRECISE),
     )
 
 
-FILES = ["pointcloud_oflow_w_correspond", "representation_power_oflow"]
+FILES = [
+    "pointcloud_oflow_w_correspond",
+    "representation_power_oflow",
+    "generative_oflow",
+    "interpolation_oflow",
+]
+WITH_DECODER = [name for name in FILES if name != "interpolation_oflow"]
 
 
 @pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
@@ -81,11 +107,17 @@ def test_networks_equal(name, dtype):
         torch.testing.assert_close(actual, expected(key), rtol=0, atol=tolerance)
 
     with torch.no_grad():
-        codes = model.encode(expected("batch/inputs"))
+        codes = encode(expected)
         check(codes.shape.c, "eval/c_spatial")
         check(codes.motion.c, "eval/c_temporal")
+        if name == "generative_oflow":
+            check(codes.shape.z, "eval/z_mean")
+            check(codes.shape_posterior.log_std.exp(), "eval/z_std")
+            check(codes.motion.z, "eval/z_motion_mean")
+            check(codes.motion_posterior.log_std.exp(), "eval/z_motion_std")
         points = expected("query/points")
-        check(model.occupancy_logits_0(points, codes), "eval/occupancy_logits")
+        if name in WITH_DECODER:
+            check(model.occupancy_logits_0(points, codes), "eval/occupancy_logits")
         for time in ("0.00", "0.37", "1.00"):
             t = torch.full((2,), np.float32(time).item())  # the times were given in float32
             velocity = model.flow.velocity_field(t, points, codes.motion)
@@ -97,7 +129,7 @@ def test_flows_equal_to_solver_tolerance(name, dtype):
     expected = Expected(name)
     model = expected.model.eval()
     with torch.no_grad():
-        codes = model.encode(expected("batch/inputs"))
+        codes = encode(expected)
         points = expected("query/points")
         forward = model.trajectories(points, expected("query/times"), codes)
         back = model.flow.integrate_backward(points, expected("query/t_per_sample"), codes.motion)
@@ -139,8 +171,15 @@ def check_loss_and_gradients(
 def in_training(name: str) -> Expected:
     expected = Expected(name)
     expected.model.train()
-    expected.model.flow.ode = OdeConfig(method="rk4", step_size=STEP, gradient="direct")
+    # of the interpolation, the numbers step from each of 30 frames to the next by way of the middle
+    step_size = 1 / 58 if name == "interpolation_oflow" else STEP
+    expected.model.flow.ode = OdeConfig(method="rk4", step_size=step_size, gradient="direct")
     return expected
+
+
+@pytest.fixture(params=WITH_DECODER)
+def training_with_decoder(request, double_precision):
+    return in_training(request.param)
 
 
 @pytest.fixture(params=FILES)
@@ -148,20 +187,21 @@ def training(request, double_precision):
     return in_training(request.param)
 
 
-def test_reconstruction_at_0(training):
-    codes = training.model.encode(training("batch/inputs"))
-    logits = training.model.occupancy_logits_0(training("batch/points"), codes)
+def test_reconstruction_at_0(training_with_decoder):
+    training = training_with_decoder
+    logits = training.model.occupancy_logits_0(training("batch/points"), encode(training))
     loss = reconstruction_loss(logits, training("batch/points.occ"))
     check_loss_and_gradients(training, "recon_t0", loss)
 
 
-def test_reconstruction_at_t(double_precision):
+@pytest.mark.parametrize("name", ["pointcloud_oflow_w_correspond", "generative_oflow"])
+def test_reconstruction_at_t(name, double_precision):
     """The expected numbers step 1/64 of the window, our solve 1/64 of each sequence's way back.
 
     Gradients jump where a path crosses a kink of a ReLU, so the grids must be the same for
     equality to 1e-4: each sequence is solved alone, with steps of 1/64 of the window.
     """
-    expected = in_training("pointcloud_oflow_w_correspond")
+    expected = in_training(name)
     check_loss_and_gradients(expected, "recon_t", _error_at_t_solved_alone(expected))
 
 
@@ -178,7 +218,7 @@ def test_reconstruction_at_t_without_codes(double_precision):
 def test_reconstruction_at_t_in_one_solve(double_precision):
     """As in training; other grids cross the kinks elsewhere, hence the tolerance of gradients."""
     expected = in_training("pointcloud_oflow_w_correspond")
-    codes = expected.model.encode(expected("batch/inputs"))
+    codes = encode(expected)
     t = expected("batch/points_t.time")
     logits = expected.model.occupancy_logits(expected("batch/points_t"), t, codes)
     loss = reconstruction_loss(logits, expected("batch/points_t.occ"))
@@ -199,7 +239,7 @@ def test_reconstruction_at_t_in_one_solve(double_precision):
 
 def _error_at_t_solved_alone(expected: Expected) -> Tensor:
     model, points, t = expected.model, expected("batch/points_t"), expected("batch/points_t.time")
-    codes = model.encode(expected("batch/inputs"))
+    codes = encode(expected)
     ends = []
     for i in range(len(t)):
         step_size = STEP / t[i].item()
@@ -219,7 +259,7 @@ def test_correspondence_in_both_directions(training):
     its mean is over T frames instead of T - 1."""
     pointcloud = training("batch/pointcloud")
     num_frames = pointcloud.shape[1]
-    codes = training.model.encode(training("batch/inputs"))
+    codes = encode(training)
     times = torch.arange(num_frames) / (num_frames - 1)
     path = training.model.trajectories_from_end(pointcloud[:, -1], times, codes)
     backward = correspondence_loss(path[:, :-1], pointcloud[:, :-1])
@@ -227,10 +267,20 @@ def test_correspondence_in_both_directions(training):
     check_loss_and_gradients(training, "corr_bw", both)
 
 
+def test_divergence_of_each_latent_code(double_precision):
+    expected = in_training("generative_oflow")
+    codes, beta = encode(expected), 1e-4  # vae_beta of the official config
+    shape = beta * codes.shape_posterior.kl_to_standard_normal()
+    motion = beta * codes.motion_posterior.kl_to_standard_normal()
+    assert shape.item() == pytest.approx(expected.arrays["train64/kl_z"].item(), rel=1e-6)
+    assert motion.item() == pytest.approx(expected.arrays["train64/kl_zt"].item(), rel=1e-6)
+    check_loss_and_gradients(expected, "kl", shape + motion)
+
+
 def _forward_error(training: Expected) -> Tensor:
     pointcloud = training("batch/pointcloud")
     num_frames = pointcloud.shape[1]
-    codes = training.model.encode(training("batch/inputs"))
+    codes = encode(training)
     times = torch.arange(num_frames) / (num_frames - 1)
     path = training.model.trajectories(pointcloud[:, 0], times, codes)
     return correspondence_loss(path[:, 1:], pointcloud[:, 1:])

@@ -12,9 +12,10 @@ import train
 from im2mesh.build import build_config, build_windows
 from im2mesh.checkpoints import load_checkpoint, save_checkpoint
 from im2mesh.config import GenerationConfig
+from im2mesh.data.observation import Observation
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.split import generate_split, read_observation
+from im2mesh.generation.split import generate_split, read_input
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.models.flow import Flow
@@ -50,7 +51,7 @@ def test_generate_and_evaluate(trained, capsys):
         np.testing.assert_array_equal(first.vertices, sequence.vertices[0])
         np.testing.assert_array_equal(first.colors, sequence.colors)
         cloud = read_mesh(files.inputs / "00004.ply").vertices
-        np.testing.assert_array_equal(cloud, read_observation(config, window).clouds[4])
+        np.testing.assert_array_equal(cloud, read_input(config, window).observation.inputs[4])
         summary = json.loads(files.summary.read_text())
         assert summary["status"] == "ok" and summary["vertices"] == sequence.num_vertices
         assert set(summary["seconds"]) >= {"encode", "extract", "flow", "write"}
@@ -146,13 +147,16 @@ class Nothing(torch.nn.Module):
 FRAME = NormalizationFrame(np.array([1.0, 2.0, 3.0]), 2.0)
 
 
+NOTHING_OBSERVED = Observation(np.zeros((0, 0, 3), np.float32), np.zeros(0, np.float32))
+
+
 def exact_generator(decoder: torch.nn.Module, **changes) -> Generator:
     model = OccupancyFlow(None, None, decoder, Flow(Constant((0.1, 0.2, -0.1))))
-    return Generator(model, GenerationConfig(threshold=0.5, **changes))
+    return Generator(model, GenerationConfig(threshold=0.5, **changes), num_frames=5)
 
 
 def test_the_surface_at_0_is_carried_along_the_flow():
-    meshes = exact_generator(Ball()).generate(np.zeros((5, 9, 3), np.float32), frame=FRAME)
+    meshes = exact_generator(Ball()).generate(NOTHING_OBSERVED, frame=FRAME)
     np.testing.assert_allclose(meshes.times, [0, 0.25, 0.5, 0.75, 1])
     radii = np.linalg.norm(meshes.vertices[0], axis=1)
     assert abs(radii.mean() - 0.3) < 0.05 * 1.1 / 128
@@ -166,7 +170,7 @@ def test_options_of_the_mesh_work_together():
     generator = exact_generator(
         Ball(), simplify_faces=800, refinement_steps=3, normals=True, num_steps=3
     )
-    meshes = generator.generate(np.zeros((5, 9, 3), np.float32), frame=FRAME)
+    meshes = generator.generate(NOTHING_OBSERVED, frame=FRAME)
     assert len(meshes.faces) <= 800 and meshes.num_frames == 3
     radii = np.linalg.norm(meshes.vertices[0], axis=1)
     np.testing.assert_allclose(radii, 0.3, atol=1e-5)  # refinement undoes what simplifying moved
@@ -176,10 +180,8 @@ def test_options_of_the_mesh_work_together():
 
 
 def test_large_meshes_are_carried_in_chunks():
-    whole = exact_generator(Ball()).generate(np.zeros((2, 9, 3), np.float32), frame=FRAME)
-    parts = exact_generator(Ball(), batch_points=1000).generate(
-        np.zeros((2, 9, 3), np.float32), frame=FRAME
-    )
+    whole = exact_generator(Ball()).generate(NOTHING_OBSERVED, frame=FRAME)
+    parts = exact_generator(Ball(), batch_points=1000).generate(NOTHING_OBSERVED, frame=FRAME)
     assert whole.num_vertices > 3000
     np.testing.assert_allclose(parts.vertices, whole.vertices, atol=1e-5)
 
@@ -220,7 +222,7 @@ def test_times_must_be_a_list(trained, clouds):
 def test_clouds_of_different_sizes_are_refused(trained, clouds):
     run = RunFolder.of(build_config(trained))
     reconstruct = Reconstructor.from_checkpoint(run.checkpoint, device="cpu")
-    with pytest.raises(ValueError, match="with equal N in every frame"):
+    with pytest.raises(ValueError, match="with equal sizes in every frame"):
         reconstruct([cloud[: 20 + k] for k, cloud in enumerate(clouds)])
 
 

@@ -44,7 +44,7 @@ def test_training_writes_everything(config_path, tmp_path):
     train.main([str(config_path), "--device", "cpu"])
     run = RunFolder(tmp_path / "run")
     assert load_checkpoint(run.checkpoint).iteration == 6
-    assert load_checkpoint(run.best_checkpoint).best_iou > 0
+    assert load_checkpoint(run.best_checkpoint).best_score > 0
     assert build_config(run.config) == build_config(config_path)
     assert load_checkpoint(run.checkpoint).config == build_config(config_path).model_dump()
     events = EventAccumulator(str(run.logs)).Reload()

@@ -11,8 +11,8 @@ from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.meshing import Mesh, MeshSequence, position_colors
-from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
 from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
+from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
 
 FRONT = Camera(np.zeros(3), 1.0, azimuth=0.0, elevation=0.0)
 
@@ -144,8 +144,8 @@ def rows_with_ink(image):
 def test_contact_sheet_has_a_row_per_kind_and_equal_colours(tmp_path):
     pytest.importorskip("pyvista")
     truth = as_meshes(drift())
-    inputs = drift().vertices[:, ::8]
-    panel = Panel("a ball", truth, prediction=truth, inputs=inputs, iou={0: 0.5})
+    inputs = dict(enumerate(drift().vertices[:, ::8]))
+    panel = Panel("a ball", truth, prediction=dict(enumerate(truth)), inputs=inputs, iou={0: 0.5})
     draw_contact_sheet([panel], tmp_path / "out" / "sheet.png", num_columns=2, cell_height=60)
     full = np.asarray(Image.open(tmp_path / "out" / "sheet.png"))
     draw_contact_sheet(
@@ -169,7 +169,10 @@ def test_prediction_without_correspondence_is_grey(tmp_path):
     vertices, faces = ball(radius=0.4)
     changing = [Mesh(vertices, np.roll(faces, k, axis=0)) for k in range(4)]
     draw_contact_sheet(
-        [Panel("x", truth, prediction=changing)], tmp_path / "a.png", num_columns=4, cell_height=60
+        [Panel("x", truth, prediction=dict(enumerate(changing)))],
+        tmp_path / "a.png",
+        num_columns=4,
+        cell_height=60,
     )
     image = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
     row_height = 60 + 18

@@ -54,28 +54,60 @@ class DataConfig(Section):
     train_split: str = "train"
     val_split: str = "val"
     test_split: str = "test"
+    input: Literal["pointcloud", "images"] | None = "pointcloud"
+    """What the model observes; null for nothing (a model of a single clip)."""
+    num_input_frames: PositiveInt | None = None
+    """Frames of a window that are observed, the first among them; null for all."""
+    input_frames: Literal["even", "random"] = "even"
+    """Which: evenly spaced (2 are the first and the last), or drawn anew for every sample."""
     num_input_points: PositiveInt = 300
-    """Points per input cloud; the same particles in all frames."""
+    """Points per input cloud."""
+    input_pointcloud_corresponding: bool = True
+    """Draw the same particles in all frames; false draws each cloud on its own, as scanners do."""
     input_noise: NonNegativeFloat = 0.001
     """Standard deviation of the noise on input points, in units of the first frame."""
-    num_points: PositiveInt = 512
+    num_views: PositiveInt = 4
+    """Camera views of the images: a random one in training, the first in validation and test."""
+    image_size: PositiveInt = 224
+    """Height and width of the images given to the model, in pixels."""
+    num_points: NonNegativeInt = 512
     """Labelled points of a training sample, at t = 0 and again at a random frame."""
     near_surface_fraction: Fraction = 0.0
     """Share of them drawn near the surface (needs points_near_seq); the rest is uniform."""
     num_correspondence_points: PositiveInt = 100
-    """Surface points that the correspondence loss follows."""
+    """Surface points, followed over all frames, that the correspondence and Chamfer losses use."""
+
+    @property
+    def observed_frames(self) -> int:
+        """Number of frames that the model sees."""
+        if self.input is None:
+            return 0
+        return self.num_frames if self.num_input_frames is None else self.num_input_frames
 
 
 class ModelConfig(Section):
+    method: Literal["occupancy_flow", "onet4d", "onet_per_frame", "psgn4d", "nearest_neighbour"] = (
+        "occupancy_flow"
+    )
+    """How the parts below are put together; parts that a method has no use for must be null."""
     code_size: PositiveInt = 128
     """Width C of the shape code and of the motion code."""
     encoder: ComponentConfig | None = ComponentConfig(name="pointnet_resnet")
-    """Spatial encoder of the first cloud; null for no shape code."""
+    """Encoder of the first observed frame; null for no shape code."""
     encoder_temporal: ComponentConfig | None = ComponentConfig(name="pointnet_resnet")
-    """Encoder of all clouds; null for no motion code."""
-    decoder: ComponentConfig = ComponentConfig(name="cbatchnorm")
-    """Occupancy network at t = 0."""
-    velocity_field: ComponentConfig = ComponentConfig(name="concat")
+    """Encoder of all observed frames; null for no motion code."""
+    latent_size: PositiveInt = 128
+    """Width Z of the latent codes, of models with a posterior."""
+    posterior: ComponentConfig | None = None
+    """Encoder of the distribution of the latent shape code; null for no such code."""
+    posterior_temporal: ComponentConfig | None = None
+    """The same for the latent motion code."""
+    decoder: ComponentConfig | None = ComponentConfig(name="cbatchnorm")
+    """Occupancy network, of the body at t = 0; null where the surface at t = 0 is given."""
+    velocity_field: ComponentConfig | None = ComponentConfig(name="concat")
+    """Velocity network of the flow."""
+    trajectory_decoder: ComponentConfig | None = None
+    """Network of psgn4d that draws trajectories of surface points."""
 
 
 class OdeConfig(Section):
@@ -96,8 +128,15 @@ class LossConfig(Section):
     """Weight of the distance between carried and true surface points, forward from t = 0."""
     correspondence_backward: NonNegativeFloat = 0.0
     """The same, backward from the last frame."""
-    correspondence_frames: PositiveInt | None = None
-    """Frames of the forward correspondence loss, redrawn every step; null for all."""
+    correspondence_frames: PositiveInt | Literal["last"] | None = None
+    """Frames of the forward correspondence loss: that many, redrawn every step; "last" for the
+    last only; null for all."""
+    kl: NonNegativeFloat = 0.0
+    """Weight of the KL divergence of each latent code to N(0, I)."""
+    chamfer: NonNegativeFloat = 0.0
+    """Weight of the squared Chamfer distance between point sets, frame by frame."""
+    chamfer_trajectories: NonNegativeFloat = 0.0
+    """The same between whole trajectories."""
 
 
 class TrainingConfig(Section):
@@ -129,11 +168,16 @@ class ValidationConfig(Section):
     """Probability from which a point counts as inside."""
     max_windows: PositiveInt | None = None
     """Windows of the validation split used, spread evenly; null for all."""
-    num_points: PositiveInt = 2048
+    num_points: NonNegativeInt = 2048
     """Labelled points per window, at t = 0 and again at one frame."""
 
 
 class GenerationConfig(Section):
+    surface: Literal["extracted", "mesh", "cloud"] = "extracted"
+    """What is carried through time: the occupancy network's surface, or where the surface is given,
+    the first frame's mesh (mesh_seq) or its observed cloud."""
+    blend_from_end: bool = False
+    """Of a given surface: carry that of the last frame back, too, and blend from first to last."""
     threshold: Probability = 0.3
     """Probability of the extracted surface."""
     resolution: PositiveInt = 32
@@ -143,7 +187,9 @@ class GenerationConfig(Section):
     padding: NonNegativeFloat = 0.1
     """The box has side 1 + padding."""
     num_steps: Annotated[int, Field(ge=2)] | None = None
-    """Frames to write, evenly spaced over the window; null for those of the input."""
+    """Frames to write, evenly spaced over the window; null for all frames of the window."""
+    times: list[Fraction] | None = None
+    """Times to write instead, increasing from 0 to at most 1."""
     simplify_faces: Annotated[int, Field(ge=4)] | None = None
     """Faces to reduce the mesh to; null to keep all."""
     refinement_steps: NonNegativeInt = 0

@@ -166,12 +166,13 @@ def _complete_components(
     for key, table in components.items():
         field = key.removeprefix("model.")
         default = type(Config.model_fields["model"].default).model_fields[field].default
-        section = model.get(field, default.model_dump())
+        default = {} if default is None else default.model_dump()
+        section = model.get(field, default or None)
         if not isinstance(section, dict):
             continue  # null, or a mistake that the schema reports
-        name = section.get("name", default.name)
+        name = section.get("name", default.get("name"))
         if not isinstance(name, str) or name not in table:
-            origin = settings[f"{key}.name"][1]
+            origin = next(where for k, (_, where) in settings.items() if k.startswith(f"{key}."))
             yield f"{origin}: {key}.name is {name!r}; choose one of: {', '.join(table)}"
             continue
         options = {option: value for option, value in section.items() if option != "name"}

@@ -16,7 +16,8 @@ class Sample:
     """One window; the arrays of a `Batch` without their first axis."""
 
     window: Window
-    inputs: Float[np.ndarray, "T N 3"]
+    inputs: Float[np.ndarray, "K *frame"]
+    input_times: Float[np.ndarray, "K"]
     points_0: Float[np.ndarray, "P 3"]
     occupancy_0: Float[np.ndarray, "P"]
     points_t: Float[np.ndarray, "P 3"]
@@ -31,16 +32,19 @@ class Batch:
 
     Attributes:
         windows: Where each item comes from.
-        inputs: Observed clouds; point n is the same particle in all frames.
+        inputs: Observed frames: clouds [B, K, N, 3], RGB images in [0, 1] [B, K, 3, H, W], or
+            nothing [B, 0, 0, 3].
+        input_times: Of the observed frames, in [0, 1], increasing from 0.
         points_0: Points at t = 0 and `occupancy_0`, 1 inside and 0 outside.
         points_t: Points at time `t` of the same item and `occupancy_t`.
         t: In [0, 1].
         pointcloud: Surface points followed over all frames, for correspondence.
-        times: Of the frames, in [0, 1].
+        times: Of all frames, in [0, 1].
     """
 
     windows: tuple[Window, ...]
-    inputs: Float[Tensor, "B T N 3"]
+    inputs: Float[Tensor, "B K *frame"]
+    input_times: Float[Tensor, "B K"]
     points_0: Float[Tensor, "B P 3"]
     occupancy_0: Float[Tensor, "B P"]
     points_t: Float[Tensor, "B P 3"]
@@ -76,11 +80,12 @@ def collate(samples: Sequence[Sample]) -> Batch:
     return Batch(
         windows=tuple(sample.window for sample in samples),
         inputs=stack("inputs"),
+        input_times=stack("input_times"),
         points_0=stack("points_0"),
         occupancy_0=stack("occupancy_0"),
         points_t=stack("points_t"),
         occupancy_t=stack("occupancy_t"),
         t=torch.tensor([sample.t for sample in samples], dtype=torch.float32),
         pointcloud=stack("pointcloud"),
-        times=frame_times(samples[0].inputs.shape[0]),
+        times=frame_times(samples[0].window.num_frames),
     )

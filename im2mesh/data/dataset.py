@@ -3,33 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch.utils.data import Dataset
 
 from im2mesh.config import DataConfig
 from im2mesh.data.batch import Sample
-from im2mesh.data.fields import (
-    LabelledPoints,
-    count_points,
-    read_labelled_points,
-    read_trajectories,
-)
-from im2mesh.data.sequences import (
-    CLOUD_FOLDER,
-    NEAR_POINTS_FOLDER,
-    POINTS_FOLDER,
-    DataError,
-    Window,
-)
-from im2mesh.data.transforms import add_noise, choose_rows
-
-
-def draw_input_clouds(
-    config: DataConfig, window: Window, rng: np.random.Generator
-) -> Float[np.ndarray, "T N 3"]:
-    """The observation: the same noisy particles in every frame of a window."""
-    rows = _draw_surface_rows(config, window, config.num_input_points, rng)
-    return add_noise(read_trajectories(config.root, window, rows), config.input_noise, rng)
+from im2mesh.data.fields import LabelledPoints, read_labelled_points, read_trajectories
+from im2mesh.data.observation import draw_observation, draw_row_numbers
+from im2mesh.data.sequences import CLOUD_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER, Window
 
 
 class WindowDataset(Dataset[Sample]):
@@ -43,7 +24,7 @@ class WindowDataset(Dataset[Sample]):
         windows: The windows of a split.
         config: What to draw.
         seed: Root of all randomness.
-        shuffle: False keeps the order of `windows` in every pass.
+        shuffle: For training: an order of its own for every pass, and random views of images.
         num_points: Labelled points per window and frame.
     """
 
@@ -72,10 +53,12 @@ class WindowDataset(Dataset[Sample]):
         frame = int(rng.integers(1, window.num_frames))
         at_0 = self._draw_labelled_points(window, 0, rng)
         at_t = self._draw_labelled_points(window, frame, rng)
-        inputs, pointcloud = self._draw_clouds(window, rng)
+        pointcloud = self._draw_trajectories(window, rng)
+        observed = draw_observation(self.config, window, rng, random_view=self.shuffle)
         return Sample(
             window=window,
-            inputs=inputs,
+            inputs=observed.inputs,
+            input_times=observed.times,
             points_0=at_0.points,
             occupancy_0=at_0.occupancy.astype(np.float32),
             points_t=at_t.points,
@@ -84,16 +67,13 @@ class WindowDataset(Dataset[Sample]):
             pointcloud=pointcloud,
         )
 
-    def _draw_clouds(
+    def _draw_trajectories(
         self, window: Window, rng: np.random.Generator
-    ) -> tuple[Float[np.ndarray, "T N 3"], Float[np.ndarray, "T M 3"]]:
-        """Noisy input clouds and exact points for correspondence, in one pass over the files."""
-        config = self.config
-        counts = (config.num_input_points, config.num_correspondence_points)
-        rows = [_draw_surface_rows(config, window, count, rng) for count in counts]
-        both = read_trajectories(config.root, window, np.concatenate(rows))
-        inputs, pointcloud = both[:, : counts[0]], both[:, counts[0] :]
-        return add_noise(inputs, config.input_noise, rng), pointcloud
+    ) -> Float[np.ndarray, "T M 3"]:
+        """Exact surface points, followed over all frames."""
+        count = self.config.num_correspondence_points
+        rows = draw_row_numbers(self.config, window, 0, CLOUD_FOLDER, count, rng)
+        return read_trajectories(self.config.root, window, rows)
 
     def _window_of(self, draw: int) -> Window:
         number, position = divmod(draw, len(self.windows))
@@ -116,6 +96,8 @@ class WindowDataset(Dataset[Sample]):
             )
             if count
         ]
+        if not parts:  # a method without occupancy; its clips may lack the folder
+            return LabelledPoints(np.zeros((0, 3), np.float32), np.zeros(0, np.bool_))
         return LabelledPoints(
             np.concatenate([part.points for part in parts]),
             np.concatenate([part.occupancy for part in parts]),
@@ -124,7 +106,7 @@ class WindowDataset(Dataset[Sample]):
     def _draw_rows(
         self, window: Window, frame: int, folder: str, count: int, rng: np.random.Generator
     ) -> LabelledPoints:
-        rows = _draw_row_numbers(self.config, window, frame, folder, count, rng)
+        rows = draw_row_numbers(self.config, window, frame, folder, count, rng)
         return read_labelled_points(self.config.root, window, frame, rows, folder)
 
 
@@ -133,27 +115,3 @@ def spread_windows(windows: Sequence[Window], max_windows: int | None) -> list[W
     if max_windows is None or max_windows >= len(windows):
         return list(windows)
     return [windows[i] for i in np.linspace(0, len(windows) - 1, max_windows).round().astype(int)]
-
-
-def _draw_surface_rows(
-    config: DataConfig, window: Window, count: int, rng: np.random.Generator
-) -> Int[np.ndarray, "N"]:
-    return _draw_row_numbers(config, window, 0, CLOUD_FOLDER, count, rng)
-
-
-def _draw_row_numbers(
-    config: DataConfig,
-    window: Window,
-    frame: int,
-    folder: str,
-    count: int,
-    rng: np.random.Generator,
-) -> Int[np.ndarray, "N"]:
-    total = count_points(config.root, window, frame, folder)
-    try:
-        return choose_rows(total, count, rng, folder)
-    except ValueError as error:
-        raise DataError(
-            f"clip {window.clip}: {error}; lower data.num_points, data.num_input_points, "
-            "data.num_correspondence_points or validation.num_points"
-        ) from error

@@ -6,7 +6,7 @@ roughly the cube [-0.5, 0.5]^3.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,17 +80,20 @@ def read_surface_points(root: str | Path, window: Window, frame: int) -> Surface
 
 
 def read_trajectories(
-    root: str | Path, window: Window, rows: Int[np.ndarray, "N"]
+    root: str | Path,
+    window: Window,
+    rows: Int[np.ndarray, "N"],
+    frames: Iterable[int] | None = None,
 ) -> Float[np.ndarray, "T N 3"]:
-    """The given surface points, followed over all frames of a window; only these are read."""
-    return np.stack(
-        [_read_surface_rows(root, window, frame, rows) for frame in range(window.num_frames)]
-    )
+    """The given surface points, followed over the given frames of a window; None for all."""
+    frames = range(window.num_frames) if frames is None else frames
+    return np.stack([read_surface_rows(root, window, frame, rows) for frame in frames])
 
 
-def _read_surface_rows(
+def read_surface_rows(
     root: str | Path, window: Window, frame: int, rows: Int[np.ndarray, "N"]
 ) -> Float[np.ndarray, "N 3"]:
+    """The given surface points of one frame; only these are read."""
     with _open(frame_path(root, window, frame, CLOUD_FOLDER), window) as arrays:
         points = _points(arrays)
         if len(rows) and rows.max() >= len(points):

@@ -1,6 +1,15 @@
-"""Generation: observations -> moving meshes, for one window or a whole split."""
+"""Observations -> moving meshes, for one window or a whole split."""
 
 from im2mesh.generation.generator import Generator, StageTimer
-from im2mesh.generation.split import GenerationSummary, generate_split
+from im2mesh.generation.split import GenerationSummary, WindowInput, generate_split, read_input
+from im2mesh.generation.surface import GivenSurface
 
-__all__ = ["GenerationSummary", "Generator", "StageTimer", "generate_split"]
+__all__ = [
+    "GenerationSummary",
+    "Generator",
+    "GivenSurface",
+    "StageTimer",
+    "WindowInput",
+    "generate_split",
+    "read_input",
+]

@@ -6,22 +6,24 @@ import shutil
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from PIL import Image
 from tqdm import tqdm
 
 from im2mesh.atomic import write_json, write_text
 from im2mesh.checkpoints import weights_digest
 from im2mesh.config import Config, dump_config
-from im2mesh.data.dataset import draw_input_clouds
 from im2mesh.data.fields import window_frame
+from im2mesh.data.observation import Observation, draw_observation
 from im2mesh.data.sequences import Window
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation.generator import Generator, StageTimer
+from im2mesh.generation.surface import GivenSurface, read_given_surface
+from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import write_numbered_clouds
-from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 from im2mesh.window_folder import WindowFolder
 
@@ -64,16 +66,16 @@ def generate_split(
     maker = weights_digest(generator.model)
     skipped, replaced, empty, totals = 0, 0, [], StageTimer()
     for window in tqdm(windows, desc=f"generate {split}", unit="window"):
-        observation = read_observation(config, window)
-        source = _fingerprint(maker, config, observation)
+        source = read_input(config, window)
+        fingerprint = _fingerprint(maker, config, source)
         files = folder.window(split, window)
-        summary = _finished(files, source)
+        summary = _finished(files, fingerprint)
         if summary is not None:
             skipped += 1
         else:
             replaced += files.summary.exists()
-            summary = _generate_window(generator, observation, config, files, totals)
-            write_json(files.summary, {**summary, "source": source})
+            summary = _generate_window(generator, source, config, files, totals)
+            write_json(files.summary, {**summary, "source": fingerprint})
         if summary["status"] == "empty":
             empty.append(window)
     generated = len(windows) - skipped
@@ -81,27 +83,32 @@ def generate_split(
 
 
 @dataclass(frozen=True)
-class Observation:
-    """The input of one window: clouds in the coordinates of `frame`, its first frame."""
+class WindowInput:
+    """What a window is reconstructed from, in the coordinates of `frame`, its first frame."""
 
-    clouds: Float[np.ndarray, "T N 3"]
+    observation: Observation
+    given: GivenSurface | None
     frame: NormalizationFrame
 
 
-def read_observation(config: Config, window: Window) -> Observation:
-    """The input of a test window: the same rows and noise in every run."""
+def read_input(config: Config, window: Window) -> WindowInput:
+    """The input of a test window: the same points and noise in every run, the first view."""
     key = zlib.crc32(f"{window.category}/{window}".encode())
     rng = np.random.default_rng((config.generation.seed, key))
-    clouds = draw_input_clouds(config.data, window, rng)
-    return Observation(clouds, window_frame(config.data.root, window))
+    observation = draw_observation(config.data, window, rng, random_view=False)
+    given = read_given_surface(config.data.root, window, observation, config.generation)
+    return WindowInput(observation, given, window_frame(config.data.root, window))
 
 
-def _fingerprint(weights: str, config: Config, observation: Observation) -> str:
+def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     """Whatever decides the meshes: weights, input, solver, and how the mesh is made."""
     settings = config.generation.model_dump_json() + config.ode.model_dump_json()
-    frame = f"{observation.frame.loc.tolist()} {observation.frame.scale}"
+    frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
     digest = hashlib.sha256(f"{weights} {settings} {frame}".encode())
-    digest.update(observation.clouds.tobytes())
+    digest.update(source.observation.inputs.tobytes())
+    digest.update(source.observation.times.tobytes())
+    for mesh in (source.given.start, source.given.end) if source.given else ():
+        digest.update(b"" if mesh is None else mesh.vertices.tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -115,30 +122,34 @@ def _finished(files: WindowFolder, source: str) -> dict[str, Any] | None:
 
 def _generate_window(
     generator: Generator,
-    observation: Observation,
+    source: WindowInput,
     config: Config,
     files: WindowFolder,
     totals: StageTimer,
 ) -> dict[str, Any]:
     """Generate and write one window; returns its summary."""
     timer = StageTimer()
-    meshes = generator.generate(observation.clouds, frame=observation.frame, timer=timer)
+    generator.model.take_nfe()
+    meshes = generator.generate(
+        source.observation, frame=source.frame, given=source.given, timer=timer
+    )
+    nfe = generator.model.take_nfe()
     with timer.stage("write"):
-        _write(meshes, observation, config, files)
+        _write(meshes, source.observation, config, files)
     for stage, seconds in timer.seconds.items():
         totals.seconds[stage] = totals.seconds.get(stage, 0.0) + seconds
     return {
         "status": "empty" if meshes.is_empty else "ok",
         "frames": meshes.num_frames,
         "vertices": meshes.num_vertices,
-        "faces": len(meshes.faces),
-        "nfe": generator.model.flow.nfe,
+        "faces": meshes.num_faces,
+        "nfe": nfe,
         "seconds": {stage: round(seconds, 4) for stage, seconds in timer.seconds.items()},
     }
 
 
 def _write(
-    meshes: MeshSequence, observation: Observation, config: Config, files: WindowFolder
+    meshes: Reconstruction, observation: Observation, config: Config, files: WindowFolder
 ) -> None:
     """Write what was asked for, and nothing of an earlier run beside it."""
     if files.path.exists():
@@ -148,4 +159,15 @@ def _write(
     if config.generation.mesh_format is not None:
         meshes.save(files.meshes, config.generation.mesh_format)
     if config.generation.write_inputs:
-        write_numbered_clouds(files.inputs, observation.clouds)
+        write_observation(files.inputs, observation)
+
+
+def write_observation(folder: Path, observation: Observation) -> None:
+    """Write observed clouds as ply, or observed images as png; a number per observed frame."""
+    if observation.inputs.ndim == 3:
+        write_numbered_clouds(folder, observation.inputs)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, image in enumerate(observation.inputs):
+        pixels = np.rint(255 * image.transpose(1, 2, 0)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{k:05d}.png")

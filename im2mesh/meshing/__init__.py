@@ -4,6 +4,7 @@
 of meshes and the evaluation's worker processes start without it.
 """
 
+from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction, load_reconstruction
 from im2mesh.meshing.io import (
     MESH_FORMATS,
     Mesh,
@@ -17,8 +18,11 @@ from im2mesh.meshing.sequence import MeshSequence, position_colors
 
 __all__ = [
     "MESH_FORMATS",
+    "FrameMeshes",
     "Mesh",
     "MeshSequence",
+    "Reconstruction",
+    "load_reconstruction",
     "numbered_meshes",
     "position_colors",
     "read_mesh",

@@ -5,7 +5,7 @@ of frame k must remain the same surface point as vertex i of frame 0.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def numbered_meshes(folder: Path | str) -> list[Path]:
 
 def write_numbered_meshes(
     folder: Path | str,
-    frames: Iterable[Float[np.ndarray, "V 3"]],
+    frames: Sequence[Float[np.ndarray, "V 3"]] | Float[np.ndarray, "T V 3"],
     faces: Int[np.ndarray, "F 3"],
     colors: UInt8[np.ndarray, "V 3"] | None = None,
     normals: Float[np.ndarray, "T V 3"] | None = None,
@@ -124,32 +124,41 @@ def write_numbered_meshes(
     Numbered meshes of an earlier run in the same folder (five digits and a mesh format) are removed
     first: a longer or differently formatted earlier sequence would otherwise mix with this one.
     """
-    paths = []
-    for k, (path, vertices) in enumerate(_fresh_names(folder, frames, format)):
-        write_mesh(path, vertices, faces, colors, None if normals is None else normals[k])
-        paths.append(path)
+    paths = _fresh_names(folder, len(frames), format)
+    for k, path in enumerate(paths):
+        write_mesh(path, frames[k], faces, colors, None if normals is None else normals[k])
     return paths
 
 
+def write_independent_meshes(
+    folder: Path | str,
+    meshes: Sequence[Mesh],
+    normals: Sequence[Float[np.ndarray, "V 3"]] | None = None,
+    format: str = "ply",
+) -> None:
+    """The same for meshes that share no faces."""
+    for k, path in enumerate(_fresh_names(folder, len(meshes), format)):
+        mesh = meshes[k]
+        vertex_normals = None if normals is None else normals[k]
+        write_mesh(path, mesh.vertices, mesh.faces, mesh.colors, vertex_normals)
+
+
 def write_numbered_clouds(
-    folder: Path | str, clouds: Iterable[Float[np.ndarray, "N 3"]], format: str = "ply"
+    folder: Path | str, clouds: Float[np.ndarray, "T N 3"], format: str = "ply"
 ) -> list[Path]:
     """Write one point cloud per frame: meshes without faces; clears the folder likewise."""
     return write_numbered_meshes(folder, clouds, np.zeros((0, 3), np.int32), format=format)
 
 
-def _fresh_names(
-    folder: Path | str, frames: Iterable[np.ndarray], format: str
-) -> Iterator[tuple[Path, np.ndarray]]:
-    """Each frame with its file, after the numbered meshes of an earlier run are removed."""
+def _fresh_names(folder: Path | str, count: int, format: str) -> list[Path]:
+    """One file name per frame, after the numbered meshes of an earlier run are removed."""
     folder = Path(folder)
     _mesh_format(folder / f"00000.{format}")  # refuse an unknown format before removing anything
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         if re.fullmatch(r"\d{5}", old.stem) and old.suffix[1:] in MESH_FORMATS:
             old.unlink()
-    for k, frame in enumerate(frames):
-        yield folder / f"{k:05d}.{format}", frame
+    return [folder / f"{k:05d}.{format}" for k in range(count)]
 
 
 def _mesh_format(path: Path) -> str:

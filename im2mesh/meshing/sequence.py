@@ -76,6 +76,10 @@ class MeshSequence:
         return self.vertices.shape[1]
 
     @property
+    def num_faces(self) -> int:
+        return len(self.faces)
+
+    @property
     def meshes(self) -> list[Mesh]:
         """One mesh per frame."""
         return [Mesh(vertices, self.faces) for vertices in self.vertices]

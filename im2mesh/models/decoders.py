@@ -1,4 +1,4 @@
-"""Occupancy networks: (points at t = 0, shape code) -> logits that the points are inside."""
+"""Occupancy networks: (points, code) -> logits that the points are inside the body."""
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -13,12 +13,14 @@ class DecoderCBatchNorm(nn.Module):
     """Residual blocks whose batch norm is modulated by the code c (Occupancy Networks, sec. 3.3).
 
     Args:
+        num_dimensions: Of the points: 3, or 4 for points in space and time.
         code_size: Width C of the conditioned code; it may not be 0.
         latent_size: Width Z of the latent code, which is added to the first layer.
     """
 
     def __init__(
         self,
+        num_dimensions: int,
         code_size: int,
         latent_size: int,
         *,
@@ -31,7 +33,7 @@ class DecoderCBatchNorm(nn.Module):
                 "decoder 'cbatchnorm' is conditioned on c, but there is no encoder; "
                 "set model.encoder, or choose decoder 'simple'"
             )
-        self.fc_p = nn.Linear(3, hidden_size)
+        self.fc_p = nn.Linear(num_dimensions, hidden_size)
         self.fc_z = nn.Linear(latent_size, hidden_size) if latent_size else None
         self.blocks = nn.ModuleList(
             ConditionalResnetBlock(code_size, hidden_size) for _ in range(num_blocks)
@@ -39,8 +41,8 @@ class DecoderCBatchNorm(nn.Module):
         self.norm = ConditionalBatchNorm(code_size, hidden_size)
         self.fc_out = nn.Linear(hidden_size, 1)
 
-    def forward(self, points_0: Float[Tensor, "B N 3"], code: Code) -> Float[Tensor, "B N"]:
-        x = self.fc_p(points_0)
+    def forward(self, points: Float[Tensor, "B N D"], code: Code) -> Float[Tensor, "B N"]:
+        x = self.fc_p(points)
         if self.fc_z is not None:
             x = x + self.fc_z(code.z).unsqueeze(1)
         for block in self.blocks:
@@ -53,6 +55,7 @@ class DecoderSimple(nn.Module):
 
     def __init__(
         self,
+        num_dimensions: int,
         code_size: int,
         latent_size: int,
         *,
@@ -60,14 +63,14 @@ class DecoderSimple(nn.Module):
         num_blocks: PositiveInt = 5,
     ) -> None:
         super().__init__()
-        self.fc_p = nn.Linear(3, hidden_size)
+        self.fc_p = nn.Linear(num_dimensions, hidden_size)
         self.fc_z = nn.Linear(latent_size, hidden_size) if latent_size else None
         self.fc_c = nn.Linear(code_size, hidden_size) if code_size else None
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
         self.fc_out = nn.Linear(hidden_size, 1)
 
-    def forward(self, points_0: Float[Tensor, "B N 3"], code: Code) -> Float[Tensor, "B N"]:
-        x = self.fc_p(points_0)
+    def forward(self, points: Float[Tensor, "B N D"], code: Code) -> Float[Tensor, "B N"]:
+        x = self.fc_p(points)
         if self.fc_z is not None:
             x = x + self.fc_z(code.z).unsqueeze(1)
         if self.fc_c is not None:

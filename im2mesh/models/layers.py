@@ -68,3 +68,10 @@ def append_pooled(x: Float[Tensor, "B N H"]) -> Float[Tensor, "B N H2"]:
     """Give every point the maximum over all points beside its own features."""
     pooled = x.amax(1, keepdim=True).expand_as(x)
     return torch.cat([x, pooled], -1)
+
+
+def pooled_resnet(blocks: nn.ModuleList, x: Float[Tensor, "B N H2"]) -> Float[Tensor, "B H"]:
+    """Residual blocks with the maximum over all points appended between them, then the maximum."""
+    for block in blocks[:-1]:
+        x = append_pooled(block(x))
+    return blocks[-1](x).amax(1)

@@ -1,58 +1,99 @@
 """The Occupancy Flow model: encoders, an occupancy network at t = 0, and a flow."""
 
-from dataclasses import dataclass
-
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.models.code import Code, empty_code
+from im2mesh.models.code import Code, Gaussian, empty_gaussian
 from im2mesh.models.flow import Flow
+from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
 
 
-@dataclass(frozen=True)
-class SequenceCodes:
-    """What is known of a batch of sequences: `shape` feeds the decoder, `motion` the flow."""
-
-    shape: Code
-    motion: Code
-
-
-class OccupancyFlow(nn.Module):
+class OccupancyFlow(SequenceModel):
     """Shape as an occupancy network at t = 0, motion as a velocity field (sec. 3 of the paper).
 
-    Positions are in the frame of the sequence's first mesh, times in [0, 1].
+    With posteriors it is a variational autoencoder of shape and motion (sec. 3.4): the two latent
+    codes are inferred from the observation, or drawn from the prior N(0, I).
 
     Args:
-        encoder_spatial: First cloud [B, 1, N, 3] -> [B, C]; None for no shape code.
-        encoder_temporal: All clouds [B, T, N, 3] -> [B, C]; None for no motion code.
-        decoder: (points at t = 0, shape code) -> logits.
+        encoder_spatial: (first frame, its time) -> [B, C]; None for no shape code.
+        encoder_temporal: (all frames, their times) -> [B, C]; None for no motion code.
+        posterior: (first frame, its time, c) -> distribution of the latent shape code, or None.
+        posterior_temporal: (all frames, their times, c) -> of the latent motion code, or None.
+        decoder: (points at t = 0, shape code) -> logits; None where the surface at t = 0 is given.
         flow: Carries points with the motion code.
     """
+
+    method = "occupancy_flow"
 
     def __init__(
         self,
         encoder_spatial: nn.Module | None,
         encoder_temporal: nn.Module | None,
-        decoder: nn.Module,
+        decoder: nn.Module | None,
         flow: Flow,
+        *,
+        posterior: nn.Module | None = None,
+        posterior_temporal: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.encoder_spatial = encoder_spatial
         self.encoder_temporal = encoder_temporal
+        self.posterior = posterior
+        self.posterior_temporal = posterior_temporal
         self.decoder = decoder
         self.flow = flow
 
-    def encode(self, clouds: Float[Tensor, "B T N 3"]) -> SequenceCodes:
-        """The codes of observed sequences. Point n is the same particle in all frames."""
+    @property
+    def answers(self) -> frozenset[Question]:
+        return frozenset({"motion"} if self.decoder is None else {"motion", "occupancy"})
+
+    @property
+    def has_posterior(self) -> bool:
+        return self.posterior is not None or self.posterior_temporal is not None
+
+    def encode(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+    ) -> SequenceCodes:
+        first, first_time = inputs[:, :1], times[:, :1]
+        shape_c = _encode(self.encoder_spatial, first, first_time)
+        motion_c = _encode(self.encoder_temporal, inputs, times)
+        shape = _infer(self.posterior, first, first_time, shape_c)
+        motion = _infer(self.posterior_temporal, inputs, times, motion_c)
         return SequenceCodes(
-            shape=_encode(self.encoder_spatial, clouds[:, :1]),
-            motion=_encode(self.encoder_temporal, clouds),
+            shape=Code(shape_c, shape.mean if generator is None else shape.sample(generator)),
+            motion=Code(motion_c, motion.mean if generator is None else motion.sample(generator)),
+            shape_posterior=shape,
+            motion_posterior=motion,
         )
+
+    def draw_prior(self, count: int, generator: torch.Generator) -> SequenceCodes:
+        """Codes of `count` invented sequences, drawn from N(0, I) (sec. 3.4).
+
+        Raises:
+            ValueError: If the model has no latent code, or is conditioned on an observation.
+        """
+        if self.encoder_spatial is not None or self.encoder_temporal is not None:
+            raise ValueError("a model with encoders needs an observation; nothing can be invented")
+        if not self.has_posterior:
+            raise ValueError(
+                "the model has no latent code to draw; set model.posterior and "
+                "model.posterior_temporal, and train"
+            )
+        like = next(self.parameters())
+        prior = [
+            Gaussian(*like.new_zeros(2, count, _latent_size(posterior)))
+            for posterior in (self.posterior, self.posterior_temporal)
+        ]
+        nothing = like.new_zeros(count, 0)
+        shape, motion = (Code(nothing, gaussian.sample(generator)) for gaussian in prior)
+        return SequenceCodes(shape, motion, *prior)
 
     def occupancy_logits_0(
         self, points_0: Float[Tensor, "B N 3"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
-        """Occupancy at t = 0."""
+        if self.decoder is None:
+            raise self._cannot_answer("occupancy")
         return self.decoder(points_0, codes.shape)
 
     def occupancy_logits(
@@ -65,18 +106,34 @@ class OccupancyFlow(nn.Module):
     def trajectories(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
-        """Where the particles at points_0 are at each time."""
         return self.flow.integrate_forward(points_0, times, codes.motion)
 
     def trajectories_from_end(
         self, points_1: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
-        """Where the particles at points_1 at t = 1 were at each time; times end at 1."""
         ones = points_1.new_ones(len(points_1))
         path = self.flow.integrate_backward(points_1, ones, codes.motion, times.flip(0))
         return path.flip(1)
 
+    def take_nfe(self) -> int:
+        nfe, self.flow.nfe = self.flow.nfe, 0
+        return nfe
 
-def _encode(encoder: nn.Module | None, clouds: Float[Tensor, "B T N 3"]) -> Code:
-    nothing = empty_code(len(clouds), like=clouds)
-    return nothing if encoder is None else Code(c=encoder(clouds), z=nothing.z)
+
+def _encode(
+    encoder: nn.Module | None, inputs: Inputs, times: Float[Tensor, "B T"]
+) -> Float[Tensor, "B C"]:
+    return times.new_zeros(len(times), 0) if encoder is None else encoder(inputs, times)
+
+
+def _infer(
+    posterior: nn.Module | None,
+    inputs: Inputs,
+    times: Float[Tensor, "B T"],
+    c: Float[Tensor, "B C"],
+) -> Gaussian:
+    return empty_gaussian(len(times), times) if posterior is None else posterior(inputs, times, c)
+
+
+def _latent_size(posterior: nn.Module | None) -> int:
+    return 0 if posterior is None else int(posterior.latent_size)  # type: ignore[arg-type]

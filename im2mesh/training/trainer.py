@@ -25,7 +25,7 @@ from im2mesh.data.batch import Batch, collate
 from im2mesh.data.dataset import WindowDataset
 from im2mesh.data.sequences import DataError
 from im2mesh.errors import UserError
-from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.objective import compute_loss_parts
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.schedule import budget_used, learning_rate
@@ -67,7 +67,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: OccupancyFlow,
+        model: SequenceModel,
         training_data: WindowDataset,
         validation_data: WindowDataset,
         config: Config,
@@ -88,7 +88,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(config.training.seed)
         self.iteration = 0
         self.seconds = 0.0
-        self.best_iou = -1.0
+        self.best_score = -math.inf
 
     def fit(self, exit_after: float = math.inf) -> None:
         """Train until the budget is used up, `exit_after` seconds have passed, or Ctrl-C.
@@ -141,10 +141,10 @@ class Trainer:
         started = time.monotonic()
         self.model.train()
         rate = self._set_learning_rate()
-        self.model.flow.nfe = 0
+        self.model.take_nfe()
         with self._autocast():
             parts = compute_loss_parts(self.model, batch, self.config.loss, self.generator)
-        nfe_forward = self.model.flow.nfe
+        nfe_forward = self.model.take_nfe()
         values = {name: part.item() for name, part in parts.items()}
         self._refuse_not_finite(values, batch)
         self.optimizer.zero_grad(set_to_none=True)
@@ -153,7 +153,7 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip).item()
         self._refuse_not_finite({**values, "gradient norm": norm}, batch)
         self.optimizer.step()
-        nfe_backward = self.model.flow.nfe - nfe_forward
+        nfe_backward = self.model.take_nfe()
         elapsed = time.monotonic() - started
         return StepReport(values, rate, norm, nfe_forward, nfe_backward, elapsed)
 
@@ -165,7 +165,7 @@ class Trainer:
             optimizer=self.optimizer.state_dict(),
             iteration=self.iteration,
             seconds=self.seconds,
-            best_iou=self.best_iou,
+            best_score=self.best_score,
             generator=self.generator.get_state(),
         )
         save_checkpoint(path, checkpoint)
@@ -192,7 +192,7 @@ class Trainer:
         self.generator.set_state(checkpoint.generator)
         self.iteration = checkpoint.iteration
         self.seconds = checkpoint.seconds
-        self.best_iou = checkpoint.best_iou
+        self.best_score = checkpoint.best_score
         return True
 
     def _batches(self) -> Iterator[Batch]:
@@ -269,17 +269,17 @@ class Trainer:
         batches = DataLoader(
             self.validation_data, batch_size=self.config.training.batch_size, collate_fn=collate
         )
-        scores = validate(self.model, batches, settings.threshold, self.device)
-        log.add_scalar("validation/iou", scores.iou, self.iteration)
-        log.add_scalar("validation/iou_0", scores.iou_0, self.iteration)
-        log.add_scalar("validation/iou_t", scores.iou_t, self.iteration)
-        log.add_scalar("validation/correspondence_l2", scores.correspondence_l2, self.iteration)
-        is_best = scores.iou > self.best_iou
-        tqdm.write(
-            f"iteration {self.iteration}: validation iou {scores.iou:.4f} "
-            f"(t = 0: {scores.iou_0:.4f}, later: {scores.iou_t:.4f}), "
-            f"correspondence_l2 {scores.correspondence_l2:.4f}{' (best)' if is_best else ''}"
+        scores = validate(
+            self.model,
+            batches,
+            self.device,
+            threshold=settings.threshold,
+            last_frame_only=self.config.loss.correspondence_frames == "last",
         )
+        for name, value in scores.means.items():
+            log.add_scalar(f"validation/{name}", value, self.iteration)
+        is_best = scores.score > self.best_score
+        tqdm.write(f"iteration {self.iteration}: validation {scores}{' (best)' if is_best else ''}")
         if is_best:
-            self.best_iou = scores.iou
+            self.best_score = scores.score
             self.save(self.folder.best_checkpoint)

@@ -8,59 +8,85 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from im2mesh.data.batch import Batch
-from im2mesh.losses import correspondence_loss
+from im2mesh.losses import chamfer_loss, correspondence_loss
 from im2mesh.metrics import iou
-from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
+
+CRITERIA = {"iou": 1.0, "correspondence_l2": -1.0, "chamfer": -1.0}
+"""What decides which weights are best: the first of these that a model has; -1: less is better."""
 
 
 @dataclass(frozen=True)
 class ValidationScores:
-    """Means over windows.
+    """Means over windows, of whatever the model answers.
 
     Attributes:
-        iou_0: Intersection over union of labelled points at t = 0.
-        iou_t: The same at one frame per window.
-        correspondence_l2: Mean distance of carried surface points, frames after the first.
+        means: iou_0 (labelled points at t = 0), iou_t (at one frame per window) and iou, the mean
+            of both; correspondence_l2 of carried surface points; chamfer (squared) of point sets.
     """
 
-    iou_0: float
-    iou_t: float
-    correspondence_l2: float
+    means: dict[str, float]
 
     @property
-    def iou(self) -> float:
-        return (self.iou_0 + self.iou_t) / 2
+    def score(self) -> float:
+        """More is better."""
+        name = next(name for name in CRITERIA if name in self.means)
+        return CRITERIA[name] * self.means[name]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value:.4f}" for name, value in self.means.items())
 
 
 @torch.no_grad()
 def validate(
-    model: OccupancyFlow, batches: DataLoader, threshold: float, device: torch.device
+    model: SequenceModel,
+    batches: DataLoader,
+    device: torch.device,
+    *,
+    threshold: float,
+    last_frame_only: bool,
 ) -> ValidationScores:
-    """Score a model; `threshold` is the probability from which a point counts as inside."""
+    """Score a model.
+
+    Args:
+        threshold: Probability from which a point counts as inside.
+        last_frame_only: Measure correspondence in the last frame, not in all after the first.
+    """
     was_training = model.training
     model.eval()
-    rows = torch.cat([_score(model, batch.to(device), threshold) for batch in batches])
+    tables = [_score(model, batch.to(device), threshold, last_frame_only) for batch in batches]
     model.train(was_training)
-    return ValidationScores(*rows.mean(0).tolist())
+    means = {name: torch.cat([table[name] for table in tables]).mean().item() for name in tables[0]}
+    return ValidationScores(means)
 
 
-def _score(model: OccupancyFlow, batch: Batch, threshold: float) -> Float[Tensor, "B 3"]:
-    codes = model.encode(batch.inputs)
+def _score(
+    model: SequenceModel, batch: Batch, threshold: float, last_frame_only: bool
+) -> dict[str, Float[Tensor, "B"]]:
+    codes = model.encode(batch.inputs, batch.input_times)
+    scores: dict[str, Float[Tensor, "B"]] = {}
+    if "occupancy" in model.answers:
+        scores |= _ious(model, batch, codes, threshold)
+    if "motion" in model.answers:
+        frames = [len(batch.times) - 1] if last_frame_only else list(range(1, len(batch.times)))
+        carried = model.trajectories(batch.pointcloud[:, 0], batch.times[[0, *frames]], codes)
+        pairs = zip(carried[:, 1:], batch.pointcloud[:, frames], strict=True)
+        errors = [correspondence_loss(path[None], truth[None]) for path, truth in pairs]
+        scores["correspondence_l2"] = torch.stack(errors)
+    if "point set" in model.answers:
+        pairs = zip(model.point_set(batch.times, codes), batch.pointcloud, strict=True)
+        scores["chamfer"] = torch.stack([chamfer_loss(*pair) for pair in pairs])
+    return scores
+
+
+def _ious(
+    model: SequenceModel, batch: Batch, codes: SequenceCodes, threshold: float
+) -> dict[str, Float[Tensor, "B"]]:
     inside_0 = torch.sigmoid(model.occupancy_logits_0(batch.points_0, codes)) > threshold
     inside_t = torch.sigmoid(model.occupancy_logits(batch.points_t, batch.t, codes)) > threshold
-    carried = model.trajectories(batch.pointcloud[:, 0], batch.times, codes)[:, 1:]
-    errors = [
-        correspondence_loss(path.unsqueeze(0), truth.unsqueeze(0))
-        for path, truth in zip(carried, batch.pointcloud[:, 1:], strict=True)
-    ]
-    return torch.stack(
-        [
-            point_iou(inside_0, batch.occupancy_0 > 0.5),
-            point_iou(inside_t, batch.occupancy_t > 0.5),
-            torch.stack(errors),
-        ],
-        dim=1,
-    )
+    iou_0 = point_iou(inside_0, batch.occupancy_0 > 0.5)
+    iou_t = point_iou(inside_t, batch.occupancy_t > 0.5)
+    return {"iou": (iou_0 + iou_t) / 2, "iou_0": iou_0, "iou_t": iou_t}
 
 
 def point_iou(predicted: Bool[Tensor, "B N"], target: Bool[Tensor, "B N"]) -> Float[Tensor, "B"]:

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from PIL import Image, ImageDraw, ImageFont
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from im2mesh.data.fields import mesh_path, read_surface_points, window_frame
+from im2mesh.data.observation import Observation
 from im2mesh.data.sequences import Window
 from im2mesh.evaluation import Record
 from im2mesh.meshing.io import Mesh, read_mesh
-from im2mesh.meshing.sequence import MeshSequence, position_colors
+from im2mesh.meshing.sequence import position_colors
+from im2mesh.predictions import Prediction
 from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
 
 INPUT_COLOR = (70, 84, 104)
@@ -28,15 +30,15 @@ class Panel:
     Attributes:
         title: Shown above the rows.
         truth: One mesh, or point cloud, per frame.
-        prediction: One mesh or point cloud per frame, or None.
-        inputs: Observed clouds, or None.
+        prediction: Number of a frame -> mesh or point cloud, or None; frames may be missing.
+        inputs: Number of a frame -> observed cloud [N, 3] or RGB image [3, H, W] in [0, 1].
         iou: Of the frames for which it is known.
     """
 
     title: str
     truth: Sequence[Mesh]
-    prediction: Sequence[Mesh] | None = None
-    inputs: Float[np.ndarray, "T N 3"] | None = None
+    prediction: Mapping[int, Mesh] | None = None
+    inputs: Mapping[int, np.ndarray] | None = None
     iou: Mapping[int, float] | None = None
 
     @property
@@ -47,8 +49,8 @@ class Panel:
 def read_panel(
     root: Path | str,
     window: Window,
-    prediction: MeshSequence | Sequence[Mesh] | None = None,
-    inputs: Float[np.ndarray, "T N 3"] | None = None,
+    prediction: Prediction | None = None,
+    observation: Observation | None = None,
     records: Sequence[Record] = (),
 ) -> Panel:
     """Collect what is drawn of a window.
@@ -60,17 +62,15 @@ def read_panel(
         root: Data folder.
         window: Which frames.
         prediction: In the window's coordinates, for example from `PredictedMeshes.read`.
-        inputs: The observed clouds.
+        observation: What was observed.
         records: Of an evaluation; those of other windows are ignored.
     """
-    if isinstance(prediction, MeshSequence):
-        prediction = prediction.meshes
     identity = (window.category, window.clip, window.start)
     return Panel(
         title=f"{window.clip}, frames {window.start} to {window.start + window.num_frames - 1}",
         truth=[_read_truth(root, window, k) for k in range(window.num_frames)],
         prediction=prediction,
-        inputs=inputs,
+        inputs=None if observation is None else _inputs_by_frame(observation, window),
         iou={
             r.frame: r.value
             for r in records
@@ -168,19 +168,41 @@ def _draw_cell(
     panel: Panel, row: str, frame: int, renderer: Renderer, camera: Camera
 ) -> UInt8[np.ndarray, "height width 3"]:
     if row == "input":
-        assert panel.inputs is not None  # else there is no such row
-        points = panel.inputs[frame]
-        colors = np.full(points.shape, INPUT_COLOR, np.uint8)
-        return renderer.render_points(points, colors, camera, diameter=5.0)
-    meshes = panel.truth if row == "truth" else panel.prediction
-    assert meshes is not None
+        return _draw_input(panel.inputs or {}, frame, renderer, camera)
+    meshes = dict(enumerate(panel.truth)) if row == "truth" else panel.prediction or {}
+    if frame not in meshes:
+        return renderer.empty_image()
     mesh, colors = meshes[frame], _colors(meshes, frame, panel.truth[0])
     if len(mesh.faces):
         return renderer.render_mesh(mesh.vertices, mesh.faces, colors, camera)
     return renderer.render_points(mesh.vertices, colors, camera, diameter=3.0)
 
 
-def _colors(meshes: Sequence[Mesh], frame: int, box_of: Mesh) -> UInt8[np.ndarray, "V 3"]:
+def _draw_input(
+    inputs: Mapping[int, np.ndarray], frame: int, renderer: Renderer, camera: Camera
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The observed cloud or image of a frame; nothing where it was not observed."""
+    if frame not in inputs:
+        return renderer.empty_image()
+    observed = inputs[frame]
+    if observed.ndim == 2:
+        colors = np.full(observed.shape, INPUT_COLOR, np.uint8)
+        return renderer.render_points(observed, colors, camera, diameter=5.0)
+    image = Image.fromarray(np.rint(255 * observed.transpose(1, 2, 0)).astype(np.uint8))
+    cell = Image.new("RGB", (renderer.width, renderer.height), BACKGROUND)
+    fitted = ImageOps.contain(image, cell.size)
+    place = ((cell.width - fitted.width) // 2, (cell.height - fitted.height) // 2)
+    cell.paste(fitted, place)
+    return np.asarray(cell)
+
+
+def _inputs_by_frame(observation: Observation, window: Window) -> dict[int, np.ndarray] | None:
+    """Observed frames with their numbers in the window; None if nothing is observed."""
+    frames = np.rint(observation.times * (window.num_frames - 1)).astype(int).tolist()
+    return dict(zip(frames, observation.inputs, strict=True)) or None
+
+
+def _colors(meshes: Mapping[int, Mesh], frame: int, box_of: Mesh) -> UInt8[np.ndarray, "V 3"]:
     """Colours of the first frame; grey if this frame's vertices are not those of the first."""
     first, mesh = meshes[0], meshes[frame]
     if first.vertices.shape != mesh.vertices.shape or not np.array_equal(first.faces, mesh.faces):
@@ -191,7 +213,7 @@ def _colors(meshes: Sequence[Mesh], frame: int, box_of: Mesh) -> UInt8[np.ndarra
 
 def _cameras(panels: Sequence[Panel], cell_height: int) -> tuple[list[Camera], int]:
     """One camera per window, all of one scale, and the width of a cell."""
-    shown = [[*panel.truth, *(panel.prediction or ())] for panel in panels]
+    shown = [[*panel.truth, *(panel.prediction or {}).values()] for panel in panels]
     views = [look_at(np.concatenate([mesh.vertices for mesh in meshes])) for meshes in shown]
     half_width, half_height = 1.06 * np.max([half for _, half in views], axis=0)
     cameras = [Camera(camera.center, float(half_height)) for camera, _ in views]

@@ -1,5 +1,31 @@
-"""Encoders: observation -> code."""
+"""Encoders: observation -> code, or a distribution over codes."""
 
-from im2mesh.models.encoders.pointnet import ENCODERS, PointnetResnet, PointnetSimple
+from im2mesh.models.encoders.images import Conv3D, Resnet18
+from im2mesh.models.encoders.pointnet import (
+    Pointnet2Stream,
+    PointnetResnet,
+    PointnetSimple,
+    PointnetSpaceTime,
+)
+from im2mesh.models.encoders.posterior import POSTERIORS, PosteriorPointnet
 
-__all__ = ["ENCODERS", "PointnetResnet", "PointnetSimple"]
+ENCODERS = {
+    "pointnet_resnet": PointnetResnet,
+    "pointnet_simple": PointnetSimple,
+    "pointnet_2stream": Pointnet2Stream,
+    "pointnet_space_time": PointnetSpaceTime,
+    "resnet18": Resnet18,
+    "conv_3D": Conv3D,
+}
+
+__all__ = [
+    "ENCODERS",
+    "POSTERIORS",
+    "Conv3D",
+    "Pointnet2Stream",
+    "PointnetResnet",
+    "PointnetSimple",
+    "PointnetSpaceTime",
+    "PosteriorPointnet",
+    "Resnet18",
+]

@@ -1,14 +1,25 @@
-"""PointNets (Qi et al., CVPR 2017): a cloud, or the trajectories of its points -> one code."""
+"""PointNets (Qi et al., CVPR 2017): clouds -> one code. The order of the points does not matter."""
 
+from typing import ClassVar
+
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import PositiveInt
-from im2mesh.models.layers import ResnetBlockFC, append_pooled
+from im2mesh.models.layers import ResnetBlockFC, append_pooled, pooled_resnet
 
 
-class _Pointnet(nn.Module):
+class _CloudEncoder(nn.Module):
+    """What the wiring must know of an encoder of clouds."""
+
+    input_kind: ClassVar[str] = "pointcloud"
+    needs_corresponding_points: ClassVar[bool] = False
+    sees_times: ClassVar[bool] = False
+
+
+class _Pointnet(_CloudEncoder):
     """Layers with the maximum over all points appended between them, then one last maximum.
 
     Point n must be the same particle in every frame: its positions are concatenated into one
@@ -20,6 +31,8 @@ class _Pointnet(nn.Module):
         layers: Between them, widths double; the first gets 2H.
     """
 
+    needs_corresponding_points = True
+
     def __init__(
         self, num_frames: int, code_size: int, hidden_size: int, layers: list[nn.Module]
     ) -> None:
@@ -29,25 +42,20 @@ class _Pointnet(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.fc_c = nn.Linear(hidden_size, code_size)
 
-    def forward(self, clouds: Float[Tensor, "B T N 3"]) -> Float[Tensor, "B C"]:
-        """Encode clouds; the order of the points does not matter.
+    def forward(
+        self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
+    ) -> Float[Tensor, "B C"]:
+        """Encode clouds; times are not looked at.
 
         Raises:
             ValueError: If the clouds have another number of frames than the encoder.
         """
-        if clouds.shape[1] != self.num_frames:
-            raise ValueError(
-                f"the encoder was built for {self.num_frames} frames, got {clouds.shape[1]}; "
-                "set data.num_frames and train, or give it windows of that length"
-            )
-        x = self.fc_pos(clouds.transpose(1, 2).flatten(2))  # [B, N, 3T] -> [B, N, 2H]
-        for layer in self.layers[:-1]:
-            x = append_pooled(self._apply_layer(layer, x))
-        x = self._apply_layer(self.layers[-1], x).amax(1)
-        return self.fc_c(F.relu(x))
+        check_num_frames(clouds, self.num_frames)
+        x = self.fc_pos(join_frames(clouds))
+        return self.fc_c(F.relu(self._pool(x)))
 
-    def _apply_layer(self, layer: nn.Module, x: Tensor) -> Tensor:
-        return layer(x)
+    def _pool(self, x: Float[Tensor, "B N H2"]) -> Float[Tensor, "B H"]:
+        raise NotImplementedError
 
 
 class PointnetResnet(_Pointnet):
@@ -64,6 +72,9 @@ class PointnetResnet(_Pointnet):
         blocks = [ResnetBlockFC(2 * hidden_size, hidden_size) for _ in range(num_blocks)]
         super().__init__(num_frames, code_size, hidden_size, list(blocks))
 
+    def _pool(self, x: Float[Tensor, "B N H2"]) -> Float[Tensor, "B H"]:
+        return pooled_resnet(self.layers, x)
+
 
 class PointnetSimple(_Pointnet):
     """PointNet of plain linear layers."""
@@ -79,8 +90,95 @@ class PointnetSimple(_Pointnet):
         layers = [nn.Linear(2 * hidden_size, hidden_size) for _ in range(num_layers)]
         super().__init__(num_frames, code_size, hidden_size, list(layers))
 
-    def _apply_layer(self, layer: nn.Module, x: Tensor) -> Tensor:
-        return layer(F.relu(x))
+    def _pool(self, x: Float[Tensor, "B N H2"]) -> Float[Tensor, "B H"]:
+        for layer in self.layers[:-1]:
+            x = append_pooled(layer(F.relu(x)))
+        return self.layers[-1](F.relu(x)).amax(1)
 
 
-ENCODERS = {"pointnet_resnet": PointnetResnet, "pointnet_simple": PointnetSimple}
+class Pointnet2Stream(_CloudEncoder):
+    """One PointNet of width C/2 for the first and the last cloud, whose codes are concatenated.
+
+    Of the paper's interpolation and shape matching: rows of the two clouds need not correspond.
+    """
+
+    def __init__(
+        self,
+        num_frames: int,
+        code_size: int,
+        *,
+        hidden_size: PositiveInt = 512,
+        num_blocks: PositiveInt = 5,
+    ) -> None:
+        super().__init__()
+        if num_frames != 2 or code_size % 2:
+            raise ValueError(
+                "encoder 'pointnet_2stream' reads 2 frames into a code of even width, got "
+                f"{num_frames} frames and width {code_size}; set data.num_input_frames to 2"
+            )
+        self.stream = PointnetResnet(
+            1, code_size // 2, hidden_size=hidden_size, num_blocks=num_blocks
+        )
+
+    def forward(
+        self, clouds: Float[Tensor, "B 2 N 3"], times: Float[Tensor, "B 2"]
+    ) -> Float[Tensor, "B C"]:
+        check_num_frames(clouds, 2)
+        codes = [self.stream(clouds[:, k : k + 1], times[:, k : k + 1]) for k in (0, 1)]
+        return torch.cat(codes, -1)
+
+
+class PointnetSpaceTime(_CloudEncoder):
+    """A PointNet over points (p, t) that need not correspond, pooled per frame and over frames.
+
+    Takes any number of frames at any times, so `num_frames` is not looked at. The idea is that of
+    LPDC-Net's encoder (Tang et al., CVPR 2021).
+    """
+
+    sees_times = True
+
+    def __init__(
+        self,
+        num_frames: int,
+        code_size: int,
+        *,
+        hidden_size: PositiveInt = 512,
+        num_blocks: PositiveInt = 5,
+    ) -> None:
+        super().__init__()
+        self.fc_pos = nn.Linear(4, 3 * hidden_size)
+        self.blocks = nn.ModuleList(
+            ResnetBlockFC(3 * hidden_size, hidden_size) for _ in range(num_blocks)
+        )
+        self.fc_c = nn.Linear(hidden_size, code_size)
+
+    def forward(
+        self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
+    ) -> Float[Tensor, "B C"]:
+        time = times[:, :, None, None].expand(*clouds.shape[:3], 1)
+        x = self.fc_pos(torch.cat([clouds, time], -1))  # [B, T, N, 3H]
+        for block in self.blocks[:-1]:
+            x = _append_pooled_in_space_and_time(block(x))
+        return self.fc_c(F.relu(self.blocks[-1](x).amax((1, 2))))
+
+
+def join_frames(clouds: Float[Tensor, "B T N 3"]) -> Float[Tensor, "B N D"]:
+    """One vector of width D = 3T per point: its positions in all frames."""
+    return clouds.transpose(1, 2).flatten(2)
+
+
+def check_num_frames(clouds: Float[Tensor, "B T N 3"], num_frames: int) -> None:
+    """Refuse another number of frames than the network was built for."""
+    if clouds.shape[1] != num_frames:
+        raise ValueError(
+            f"the encoder was built for {num_frames} frames, got {clouds.shape[1]}; set "
+            "data.num_frames and train, give it windows of that length, or choose the encoder "
+            "'pointnet_space_time', which takes any number"
+        )
+
+
+def _append_pooled_in_space_and_time(x: Float[Tensor, "B T N H"]) -> Float[Tensor, "B T N H3"]:
+    """Beside each point's features the maximum over its frame, and over all frames."""
+    of_frame = x.amax(2, keepdim=True)
+    of_sequence = of_frame.amax(1, keepdim=True)
+    return torch.cat([x, of_frame.expand_as(x), of_sequence.expand_as(x)], -1)

@@ -1,0 +1,130 @@
+"""Meshes of one window without correspondence: each frame has vertices and faces of its own."""
+
+import zipfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from im2mesh.errors import UserError
+from im2mesh.meshing.io import Mesh, write_independent_meshes
+from im2mesh.meshing.sequence import MeshSequence
+
+_COUNTS = "vertex_counts"  # the array that tells such a file from that of a MeshSequence
+
+
+@dataclass(frozen=True)
+class FrameMeshes:
+    """One mesh per frame, extracted anew each time; an empty mesh is legal.
+
+    Attributes:
+        meshes: In the frame of the window's first mesh (or world, see `in_world`).
+        times: Strictly increasing within [0, 1].
+        normals: Unit vertex normals of each mesh, or None if they were not computed.
+        loc, scale: world = loc + scale * vertices, metres.
+    """
+
+    meshes: tuple[Mesh, ...]
+    times: Float[np.ndarray, " T"]
+    normals: tuple[Float[np.ndarray, "V 3"], ...] | None = None
+    loc: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if len(self.meshes) == 0 or len(self.meshes) != len(self.times):
+            raise ValueError(f"{len(self.meshes)} meshes need as many times, got {self.times.size}")
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.meshes)
+
+    @property
+    def num_vertices(self) -> int:
+        """Of all frames together."""
+        return sum(len(mesh.vertices) for mesh in self.meshes)
+
+    @property
+    def num_faces(self) -> int:
+        """Of all frames together."""
+        return sum(len(mesh.faces) for mesh in self.meshes)
+
+    @property
+    def is_empty(self) -> bool:
+        return all(mesh.is_empty for mesh in self.meshes)
+
+    def in_world(self) -> "FrameMeshes":
+        """The same meshes with vertices in world coordinates (metres), so loc is 0 and scale 1."""
+        meshes = tuple(
+            replace(
+                mesh,
+                vertices=(self.loc + self.scale * mesh.vertices.astype(np.float64)).astype(
+                    np.float32
+                ),
+            )
+            for mesh in self.meshes
+        )
+        return replace(self, meshes=meshes, loc=np.zeros(3), scale=1.0)
+
+    def save(self, path: Path | str, format: str | None = None) -> None:
+        """Write one .npz for all frames, or a folder of one mesh per frame (ply by default)."""
+        path = Path(path)
+        if path.suffix == ".npz" and format in (None, "npz"):
+            return self._save_npz(path)
+        write_independent_meshes(path, self.meshes, self.normals, format=format or "ply")
+
+    def _save_npz(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {
+            "vertices": np.concatenate([mesh.vertices for mesh in self.meshes]),
+            "faces": np.concatenate([mesh.faces for mesh in self.meshes]),
+            _COUNTS: np.array([len(mesh.vertices) for mesh in self.meshes], np.int64),
+            "face_counts": np.array([len(mesh.faces) for mesh in self.meshes], np.int64),
+            "times": self.times.astype(np.float64),
+            "loc": self.loc.astype(np.float64),
+            "scale": np.float64(self.scale),
+        }
+        if self.normals is not None:
+            arrays["normals"] = np.concatenate(self.normals)
+        np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+
+    @staticmethod
+    def load(path: Path | str) -> "FrameMeshes":
+        """Read what `save` wrote as .npz.
+
+        Raises:
+            UserError: If the file is broken or lacks an array.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                vertices = _split(stored["vertices"], stored[_COUNTS])
+                faces = _split(stored["faces"], stored["face_counts"])
+                normals = stored.get("normals")
+                return FrameMeshes(
+                    tuple(Mesh(*pair) for pair in zip(vertices, faces, strict=True)),
+                    stored["times"],
+                    None if normals is None else tuple(_split(normals, stored[_COUNTS])),
+                    stored["loc"],
+                    float(stored["scale"]),
+                )
+        except Exception as error:  # zip, numpy and shape errors alike: name the file
+            raise UserError(f"{path}: not readable meshes: {error}") from error
+
+
+Reconstruction = MeshSequence | FrameMeshes
+"""What a method makes of a window: with correspondence over time, or without."""
+
+
+def load_reconstruction(path: Path | str) -> Reconstruction:
+    """Read a sequence.npz of either kind."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            if f"{_COUNTS}.npy" in file.namelist():
+                return FrameMeshes.load(path)
+    return MeshSequence.load(path)
+
+
+def _split(stacked: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    if counts.sum() != len(stacked):
+        raise ValueError(f"{len(stacked)} rows, {counts.sum()} were expected")
+    return np.split(stacked, np.cumsum(counts)[:-1])

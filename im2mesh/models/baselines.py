@@ -1,0 +1,170 @@
+"""The methods that the paper compares with, behind the same questions."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from im2mesh.models.code import Code, empty_code, empty_gaussian
+from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
+
+
+class OccupancyNetwork4D(SequenceModel):
+    """ONet 4D: occupancy of (p, t) in R^4, one code for the whole sequence (sec. 4 of the paper).
+
+    A mesh must be extracted at every time anew, and meshes do not correspond.
+
+    Args:
+        encoder_temporal: (all frames, their times) -> [B, C].
+        decoder: (points [B, N, 4], motion code) -> logits.
+    """
+
+    method = "onet4d"
+
+    def __init__(self, encoder_temporal: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder_temporal = encoder_temporal
+        self.decoder = decoder
+
+    @property
+    def answers(self) -> frozenset[Question]:
+        return frozenset({"occupancy"})
+
+    def encode(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+    ) -> SequenceCodes:
+        return _conditioned(motion_c=self.encoder_temporal(inputs, times))
+
+    def occupancy_logits(
+        self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
+    ) -> Float[Tensor, "B N"]:
+        time = t.to(points_t).view(-1, 1, 1).expand(*points_t.shape[:2], 1)
+        return self.decoder(torch.cat([points_t, time], -1), codes.motion)
+
+
+@dataclass(frozen=True)
+class FramesCode(Code):
+    """The observation itself: each frame is encoded when it is asked for."""
+
+    frames: Inputs
+    times: Float[Tensor, "B T"]
+
+
+class OccupancyNetworkPerFrame(SequenceModel):
+    """An occupancy network run on every frame alone (Mescheder et al., CVPR 2019).
+
+    What the paper argues against: nothing ties the frames together. A time between two observed
+    frames is answered by the nearest one.
+
+    Args:
+        encoder_spatial: (one frame [B, 1, ...], its time) -> [B, C].
+        decoder: (points, shape code) -> logits.
+    """
+
+    method = "onet_per_frame"
+
+    def __init__(self, encoder_spatial: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder_spatial = encoder_spatial
+        self.decoder = decoder
+
+    @property
+    def answers(self) -> frozenset[Question]:
+        return frozenset({"occupancy"})
+
+    def encode(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+    ) -> SequenceCodes:
+        nothing = empty_code(len(times), times)
+        none = empty_gaussian(len(times), times)
+        frames = FramesCode(nothing.c, nothing.z, inputs, times)
+        return SequenceCodes(frames, nothing, none, none)
+
+    def occupancy_logits(
+        self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
+    ) -> Float[Tensor, "B N"]:
+        observed = cast(FramesCode, codes.shape)
+        nearest = (observed.times - t.unsqueeze(1)).abs().argmin(1)
+        rows = torch.arange(len(t), device=nearest.device)
+        frame = observed.frames[rows, nearest].unsqueeze(1)
+        c = self.encoder_spatial(frame, observed.times[rows, nearest].unsqueeze(1))
+        return self.decoder(points_t, Code(c, observed.z))
+
+
+class PointSetGeneration4D(SequenceModel):
+    """PSGN 4D: a network draws trajectories of surface points from one code (sec. 4).
+
+    Args:
+        encoder_temporal: (all frames, their times) -> [B, C].
+        trajectory_decoder: Code [B, C] -> trajectories [B, T, N, 3].
+    """
+
+    method = "psgn4d"
+
+    def __init__(self, encoder_temporal: nn.Module, trajectory_decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder_temporal = encoder_temporal
+        self.trajectory_decoder = trajectory_decoder
+
+    @property
+    def answers(self) -> frozenset[Question]:
+        return frozenset({"point set"})
+
+    def encode(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+    ) -> SequenceCodes:
+        return _conditioned(motion_c=self.encoder_temporal(inputs, times))
+
+    def point_set(
+        self, times: Float[Tensor, "S"], codes: SequenceCodes
+    ) -> Float[Tensor, "B S N 3"]:
+        """Points at any times: between the T times of training, trajectories are straight."""
+        knots = self.trajectory_decoder(codes.motion.c)  # [B, T, N, 3]
+        place = times.to(knots) * (knots.shape[1] - 1)
+        before = place.floor().long().clamp(max=knots.shape[1] - 2)
+        weight = (place - before).view(1, -1, 1, 1)
+        return torch.lerp(knots[:, before], knots[:, before + 1], weight)
+
+
+class NearestNeighbour(SequenceModel):
+    """Shape matching without a network: a point goes to the nearest point of the last cloud.
+
+    Has no weights. Between t = 0 and 1 points move on straight lines; a mesh torn apart by it shows
+    how far from a correspondence nearness is.
+    """
+
+    method = "nearest_neighbour"
+
+    @property
+    def answers(self) -> frozenset[Question]:
+        return frozenset({"motion"})
+
+    def encode(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+    ) -> SequenceCodes:
+        nothing = empty_code(len(times), times)
+        none = empty_gaussian(len(times), times)
+        return SequenceCodes(nothing, FramesCode(nothing.c, nothing.z, inputs, times), none, none)
+
+    def trajectories(
+        self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
+    ) -> Float[Tensor, "B T N 3"]:
+        last = cast(FramesCode, codes.motion).frames[:, -1]
+        ends = torch.stack(
+            [cloud[_nearest(points, cloud)] for points, cloud in zip(points_0, last, strict=True)]
+        )
+        weights = times.to(points_0).view(1, -1, 1, 1)
+        return torch.lerp(points_0.unsqueeze(1), ends.unsqueeze(1), weights)
+
+
+def _nearest(points: Float[Tensor, "N 3"], cloud: Float[Tensor, "M 3"]) -> Tensor:
+    """Row of the nearest cloud point, in slices that keep the table of distances small."""
+    return torch.cat([torch.cdist(part, cloud).argmin(1) for part in points.split(4096)])
+
+
+def _conditioned(motion_c: Float[Tensor, "B C"]) -> SequenceCodes:
+    none = empty_gaussian(len(motion_c), motion_c)
+    motion = Code(motion_c, motion_c.new_zeros(len(motion_c), 0))
+    return SequenceCodes(empty_code(len(motion_c), motion_c), motion, none, none)
