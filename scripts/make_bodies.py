@@ -21,6 +21,8 @@ def main(arguments: Sequence[str]) -> None:
         occupancy_points=args.occupancy_points,
         near_surface_points=args.near_surface_points,
         near_surface_sigma=args.near_surface_sigma,
+        views=args.views,
+        image_size=args.image_size,
     )
     motions = tuple(MOTIONS) if args.motions == ["all"] else tuple(args.motions)
     settings = DatasetSettings(args.bodies, motions, clip, args.meshes)
@@ -53,6 +55,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=default.near_surface_sigma,
         help="their distance (deviation), in units of the body's longest side",
     )
+    add(
+        "--views",
+        type=int,
+        default=default.views,
+        help="cameras around the body, whose images go to img/<view> (default 0: none; needs "
+        "pyvista)",
+    )
+    add("--image-size", type=int, default=default.image_size, help="pixels (default 224)")
     add("--workers", type=int, default=1, help="processes (default 1)")
     add("--seed", type=int, default=default.seed)
     add(

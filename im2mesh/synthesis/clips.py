@@ -10,11 +10,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from im2mesh.atomic import write_json
+from im2mesh.data.sequences import IMAGE_FOLDER
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
+from im2mesh.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import load_body
+from im2mesh.synthesis.images import draw_body, surround
 from im2mesh.synthesis.motions import MOTIONS
 from im2mesh.synthesis.randomness import Purpose, random_for
 from im2mesh.synthesis.sampling import (
@@ -33,7 +36,10 @@ _MARKER = "complete.json"
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """What decides the content of a clip's files. sigma is in units of the longest side."""
+    """What decides the content of a clip's files.
+
+    sigma is in units of the longest side, image_size in pixels.
+    """
 
     seed: int = 0
     frames: int = 60
@@ -42,10 +48,13 @@ class ClipSettings:
     near_surface_points: int = 0
     near_surface_sigma: float = 0.01
     meshes: bool = True
+    views: int = 0
+    image_size: int = 224
 
     def __post_init__(self) -> None:
         least = {"seed": 0, "frames": 1, "surface_points": 1, "occupancy_points": 1}
-        for name, minimum in {**least, "near_surface_points": 0}.items():
+        least |= {"near_surface_points": 0, "views": 0, "image_size": 1}
+        for name, minimum in least.items():
             if getattr(self, name) < minimum:
                 raise UserError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
         if not self.near_surface_sigma > 0:
@@ -55,10 +64,12 @@ class ClipSettings:
 def check_settings(path: Path, wanted: dict[str, Any]) -> None:
     """Compare the settings in a file with those asked for.
 
+    A setting that the file lacks came after it, and the default is what was done before.
+
     Raises:
         UserError: If they differ, naming each difference and the way out.
     """
-    found = json.loads(path.read_text())
+    found = {**asdict(ClipSettings()), **json.loads(path.read_text())}
     differences = [
         f"{name} {found.get(name)} there, {value} asked for"
         for name, value in wanted.items()
@@ -69,6 +80,16 @@ def check_settings(path: Path, wanted: dict[str, Any]) -> None:
             f"{path} belongs to a data set made with other settings ({'; '.join(differences)}); "
             "choose another folder, or pass --overwrite to replace it"
         )
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What all frames of a clip have in common."""
+
+    faces: Int[np.ndarray, "F 3"]
+    face_text: bytes  # the lines of OBJ files; empty without meshes
+    sample: SurfaceSample
+    cameras: list[Camera]
 
 
 @dataclass(frozen=True)
@@ -104,12 +125,17 @@ class ClipWriter:
         sample = sample_surface(
             vertices[0], body.faces, self.settings.surface_points, self._random(Purpose.SURFACE)
         )
-        face_text = files.obj_faces(body.faces) if self.settings.meshes else b""
+        shared = _Shared(
+            faces=body.faces,
+            face_text=files.obj_faces(body.faces) if self.settings.meshes else b"",
+            sample=sample,
+            cameras=surround(vertices, self.settings.views),
+        )
         for frame in range(self.settings.frames):
             if is_stopped():
                 return
             if not all(path.is_file() for path in self._frame_paths(frame).values()):
-                self._write_frame(frame, vertices[frame], body.faces, sample, face_text)
+                self._write_frame(frame, vertices[frame], shared)
             on_frame()
         write_json(self.folder / _MARKER, asdict(self.settings))
 
@@ -122,27 +148,25 @@ class ClipWriter:
             paths["near"] = self.folder / "points_near_seq" / f"{frame:08d}.npz"
         if self.settings.meshes:
             paths["mesh"] = self.folder / "mesh_seq" / f"{frame:05d}.obj"
+        for view in range(self.settings.views):
+            paths[f"view {view}"] = self.folder / IMAGE_FOLDER / str(view) / f"{frame:08d}.jpg"
         return paths
 
     def _random(self, purpose: Purpose, frame: int = 0) -> np.random.Generator:
         motion = list(MOTIONS).index(self.clip.motion)
         return random_for(self.settings.seed, self.clip.body, motion, purpose, frame)
 
-    def _write_frame(
-        self,
-        frame: int,
-        vertices: Float[np.ndarray, "V 3"],
-        faces: Int[np.ndarray, "F 3"],
-        sample: SurfaceSample,
-        face_text: bytes,
-    ) -> None:
-        paths = self._frame_paths(frame)
+    def _write_frame(self, frame: int, vertices: Float[np.ndarray, "V 3"], shared: _Shared) -> None:
+        paths, faces = self._frame_paths(frame), shared.faces
         normalisation = normalisation_of(vertices)
         normalised = normalisation.from_world(vertices)
-        self._write_surface(paths["surface"], normalised, faces, sample, normalisation)
+        self._write_surface(paths["surface"], normalised, faces, shared.sample, normalisation)
         self._write_points(paths, frame, normalised, faces, normalisation)
         if "mesh" in paths:
-            files.write_obj(paths["mesh"], vertices, face_text)
+            files.write_obj(paths["mesh"], vertices, shared.face_text)
+        images = draw_body(vertices, faces, shared.cameras, self.settings.image_size)
+        for view, image in enumerate(images):
+            files.write_jpeg(paths[f"view {view}"], image)
 
     def _write_surface(
         self,

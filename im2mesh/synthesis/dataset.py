@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from im2mesh.atomic import write_json, write_text
 from im2mesh.errors import UserError
+from im2mesh.rendering import import_pyvista
 from im2mesh.synthesis.body import count_bodies
 from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
 from im2mesh.synthesis.motions import MOTIONS
@@ -31,6 +32,7 @@ _WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "LP_NUM_THREADS": "1",  # Mesa, which draws images where there is no GPU
     # glibc: keep freed memory instead of returning every large array to the system at once; that
     # took a sixth of the time.
     "MALLOC_MMAP_THRESHOLD_": "100000000",
@@ -91,11 +93,14 @@ def make_dataset(
         overwrite: Replace a data set made with other settings.
 
     Raises:
-        UserError: If the settings leave a split empty, or root holds another data set.
+        UserError: If the settings leave a split empty, root holds another data set, or images are
+            asked for without pyvista.
     """
     if workers < 1:
         raise UserError(f"workers must be at least 1, got {workers}")
     splits = settings.splits()
+    if settings.clip.views:
+        import_pyvista()  # rather now than after the first files
     _prepare(root, settings, overwrite)
     clips = sorted({clip for clips in splits.values() for clip in clips}, key=lambda c: c.name)
     held_out = {*splits["test"], *splits["test_new_individual"]}

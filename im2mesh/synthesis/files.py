@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
+from PIL import Image
 
 from im2mesh.atomic import atomic_file
 
+_JPEG_QUALITY = 90
 _DECIMALS = 6  # of an OBJ coordinate in metres: finer than float32 at body height
 
 
@@ -20,6 +22,12 @@ def write_obj(path: Path, vertices: Float[np.ndarray, "V 3"], face_text: bytes) 
     """Write a mesh whose face lines are shared by many files."""
     with atomic_file(path) as file:
         file.write(obj_vertices(vertices) + face_text)
+
+
+def write_jpeg(path: Path, image: UInt8[np.ndarray, "H W 3"]) -> None:
+    """Write an RGB image."""
+    with atomic_file(path) as file:
+        Image.fromarray(image).save(file, "JPEG", quality=_JPEG_QUALITY)
 
 
 def obj_faces(faces: Int[np.ndarray, "F 3"]) -> bytes:

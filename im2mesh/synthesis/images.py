@@ -1,0 +1,51 @@
+"""Images of a clip, as by cameras that stand still around the body."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from im2mesh.rendering import Camera, Renderer
+
+SKIN = (244, 194, 162)
+FRONT_AZIMUTH = 20.0  # degrees: the first view sees the body from the front, a little to its left
+ELEVATION = 10.0
+MARGIN = 1.05  # of the image, around the body where it reaches farthest in the clip
+
+
+def surround(vertices: Float[np.ndarray, "T V 3"], num_views: int) -> list[Camera]:
+    """Cameras evenly around a clip, with the whole clip in view of each.
+
+    All look at the same point in the same scale. They are parallel projections, like long lenses
+    from far away, so that the frame fits exactly and no distance has to be invented.
+    """
+    points = vertices.reshape(-1, 3)
+    center = ((points.min(axis=0) + points.max(axis=0)) / 2).astype(np.float64)
+    azimuths = FRONT_AZIMUTH + 360.0 * np.arange(num_views) / num_views
+    cameras = [Camera(center, 1.0, azimuth, ELEVATION) for azimuth in azimuths.tolist()]
+    reach = [np.abs((points - center) @ camera.axes[:2].T).max() for camera in cameras]
+    return [replace(camera, half_height=MARGIN * float(max(reach))) for camera in cameras]
+
+
+def draw_body(
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    cameras: list[Camera],
+    size: int,
+) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+    """One square image per camera: skin, smoothly shaded, lit from above, on a plain background.
+
+    Raises:
+        UserError: If pyvista is not installed.
+    """
+    colors = np.full(vertices.shape, SKIN, np.uint8)
+    for camera in cameras:
+        yield _renderer(size).render_mesh(vertices, faces, colors, camera)
+
+
+@functools.lru_cache(maxsize=1)
+def _renderer(size: int) -> Renderer:
+    """One for all clips of this process: starting it takes as long as several images."""
+    return Renderer(size, size)
