@@ -1,26 +1,26 @@
 """One picture of input, prediction and truth over time, coloured by correspondence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from im2mesh.data.fields import mesh_path, read_surface_points, window_frame
 from im2mesh.data.observation import Observation
 from im2mesh.data.sequences import Window
 from im2mesh.evaluation import Record
 from im2mesh.meshing.io import Mesh, read_mesh
-from im2mesh.meshing.sequence import position_colors
 from im2mesh.predictions import Prediction
-from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
+from im2mesh.visualization.sheet import (
+    Cell,
+    Section,
+    correspondence_colors,
+    draw_sections,
+    spread_frames,
+)
 
 INPUT_COLOR = (70, 84, 104)
-NEUTRAL_COLOR = (176, 180, 188)
-INK, PALE_INK = (34, 40, 49), (122, 128, 138)
-MARGIN, LABEL_WIDTH, TITLE_HEIGHT, TIME_HEIGHT, ROW_GAP = 24, 124, 36, 30, 18
 
 
 @dataclass(frozen=True)
@@ -99,125 +99,53 @@ def draw_contact_sheet(
     """
     if not panels:
         raise ValueError("a contact sheet needs at least one window")
-    cameras, cell_width = _cameras(panels, cell_height)
-    sheet = _Sheet(panels, num_columns, cell_width, cell_height)
-    with Renderer(cell_width, cell_height) as renderer:
-        for panel, camera in zip(panels, cameras, strict=True):
-            sheet.draw_panel(panel, renderer, camera)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.image.save(path, optimize=True)
+    draw_sections([_section(panel, num_columns) for panel in panels], path, cell_height)
 
 
-class _Sheet:
-    """The picture as it grows from top to bottom."""
-
-    def __init__(
-        self, panels: Sequence[Panel], num_columns: int, cell_width: int, cell_height: int
-    ) -> None:
-        self.num_columns = num_columns
-        self.cell_width, self.cell_height = cell_width, cell_height
-        num_rows = sum(len(_rows(panel)) for panel in panels)
-        width = 2 * MARGIN + LABEL_WIDTH + num_columns * cell_width
-        height = (
-            2 * MARGIN
-            + len(panels) * (TITLE_HEIGHT + TIME_HEIGHT)
-            + num_rows * (cell_height + ROW_GAP)
-        )
-        self.image = Image.new("RGB", (width, height), BACKGROUND)
-        self.pen = ImageDraw.Draw(self.image)
-        self.top = MARGIN
-
-    def draw_panel(self, panel: Panel, renderer: Renderer, camera: Camera) -> None:
-        self._write(MARGIN, self.top + TITLE_HEIGHT // 2, panel.title, 22, INK, "lm")
-        self.top += TITLE_HEIGHT
-        frames = np.linspace(0, panel.num_frames - 1, self.num_columns).round().astype(int)
-        for column, frame in enumerate(frames):
-            time = frame / max(panel.num_frames - 1, 1)
-            self._write(
-                self._middle(column), self.top + TIME_HEIGHT // 2, f"t = {time:.2f}", 17, PALE_INK
-            )
-        self.top += TIME_HEIGHT
-        for name in _rows(panel):
-            self._write(MARGIN, self.top + self.cell_height // 2, name, 19, INK, "lm")
-            for column, frame in enumerate(frames):
-                picture = _draw_cell(panel, name, int(frame), renderer, camera)
-                place = (MARGIN + LABEL_WIDTH + column * self.cell_width, self.top)
-                self.image.paste(Image.fromarray(picture), place)
-                if name == "prediction" and panel.iou and int(frame) in panel.iou:
-                    text = f"IoU {panel.iou[int(frame)]:.2f}"
-                    bottom = self.top + self.cell_height + ROW_GAP // 4
-                    self._write(self._middle(column), bottom, text, 16, PALE_INK)
-            self.top += self.cell_height + ROW_GAP
-
-    def _middle(self, column: int) -> int:
-        return MARGIN + LABEL_WIDTH + column * self.cell_width + self.cell_width // 2
-
-    def _write(
-        self, x: int, y: int, text: str, size: int, color: tuple[int, int, int], anchor: str = "mm"
-    ) -> None:
-        self.pen.text((x, y), text, color, ImageFont.load_default(size), anchor)
+def _section(panel: Panel, num_columns: int) -> Section:
+    frames = spread_frames(panel.num_frames, num_columns)
+    rows = {}
+    if panel.inputs is not None:
+        rows["input"] = [_input_cell(panel.inputs, int(frame)) for frame in frames]
+    if panel.prediction is not None:
+        rows["prediction"] = [_prediction_cell(panel, int(frame)) for frame in frames]
+    truth = dict(enumerate(panel.truth))
+    rows["truth"] = [_mesh_cell(truth, int(frame), panel.truth[0]) for frame in frames]
+    shown = [*panel.truth, *(panel.prediction or {}).values()]
+    return Section(
+        panel.title,
+        frames / max(panel.num_frames - 1, 1),
+        rows,
+        np.concatenate([mesh.vertices for mesh in shown]),
+    )
 
 
-def _rows(panel: Panel) -> list[str]:
-    has = {"input": panel.inputs, "prediction": panel.prediction, "truth": panel.truth}
-    return [name for name, content in has.items() if content is not None]
-
-
-def _draw_cell(
-    panel: Panel, row: str, frame: int, renderer: Renderer, camera: Camera
-) -> UInt8[np.ndarray, "height width 3"]:
-    if row == "input":
-        return _draw_input(panel.inputs or {}, frame, renderer, camera)
-    meshes = dict(enumerate(panel.truth)) if row == "truth" else panel.prediction or {}
-    if frame not in meshes:
-        return renderer.empty_image()
-    mesh, colors = meshes[frame], _colors(meshes, frame, panel.truth[0])
-    if len(mesh.faces):
-        return renderer.render_mesh(mesh.vertices, mesh.faces, colors, camera)
-    return renderer.render_points(mesh.vertices, colors, camera, diameter=3.0)
-
-
-def _draw_input(
-    inputs: Mapping[int, np.ndarray], frame: int, renderer: Renderer, camera: Camera
-) -> UInt8[np.ndarray, "height width 3"]:
+def _input_cell(inputs: Mapping[int, np.ndarray], frame: int) -> Cell:
     """The observed cloud or image of a frame; nothing where it was not observed."""
-    if frame not in inputs:
-        return renderer.empty_image()
-    observed = inputs[frame]
-    if observed.ndim == 2:
-        colors = np.full(observed.shape, INPUT_COLOR, np.uint8)
-        return renderer.render_points(observed, colors, camera, diameter=5.0)
-    image = Image.fromarray(np.rint(255 * observed.transpose(1, 2, 0)).astype(np.uint8))
-    cell = Image.new("RGB", (renderer.width, renderer.height), BACKGROUND)
-    fitted = ImageOps.contain(image, cell.size)
-    place = ((cell.width - fitted.width) // 2, (cell.height - fitted.height) // 2)
-    cell.paste(fitted, place)
-    return np.asarray(cell)
+    observed = inputs.get(frame)
+    if observed is None or observed.ndim == 3:
+        return Cell(observed)
+    colors = np.full(observed.shape, INPUT_COLOR, np.uint8)
+    return Cell(Mesh(observed, np.zeros((0, 3), np.int32), colors), diameter=5.0)
+
+
+def _prediction_cell(panel: Panel, frame: int) -> Cell:
+    cell = _mesh_cell(panel.prediction or {}, frame, panel.truth[0])
+    iou = (panel.iou or {}).get(frame)
+    return cell if iou is None else replace(cell, caption=f"IoU {iou:.2f}")
+
+
+def _mesh_cell(meshes: Mapping[int, Mesh], frame: int, box_of: Mesh) -> Cell:
+    if frame not in meshes:
+        return Cell()
+    first, mesh = meshes.get(0), meshes[frame]
+    return Cell(replace(mesh, colors=correspondence_colors(first, mesh, box_of)))
 
 
 def _inputs_by_frame(observation: Observation, window: Window) -> dict[int, np.ndarray] | None:
     """Observed frames with their numbers in the window; None if nothing is observed."""
     frames = np.rint(observation.times * (window.num_frames - 1)).astype(int).tolist()
     return dict(zip(frames, observation.inputs, strict=True)) or None
-
-
-def _colors(meshes: Mapping[int, Mesh], frame: int, box_of: Mesh) -> UInt8[np.ndarray, "V 3"]:
-    """Colours of the first frame; grey if this frame's vertices are not those of the first."""
-    first, mesh = meshes[0], meshes[frame]
-    if first.vertices.shape != mesh.vertices.shape or not np.array_equal(first.faces, mesh.faces):
-        return np.full(mesh.vertices.shape, NEUTRAL_COLOR, np.uint8)
-    low, high = box_of.vertices.min(axis=0), box_of.vertices.max(axis=0)
-    return position_colors(first.vertices, low, high)
-
-
-def _cameras(panels: Sequence[Panel], cell_height: int) -> tuple[list[Camera], int]:
-    """One camera per window, all of one scale, and the width of a cell."""
-    shown = [[*panel.truth, *(panel.prediction or {}).values()] for panel in panels]
-    views = [look_at(np.concatenate([mesh.vertices for mesh in meshes])) for meshes in shown]
-    half_width, half_height = 1.06 * np.max([half for _, half in views], axis=0)
-    cameras = [Camera(camera.center, float(half_height)) for camera, _ in views]
-    return cameras, max(1, round(cell_height * half_width / half_height))
 
 
 def _read_truth(root: Path | str, window: Window, frame: int) -> Mesh:

@@ -1,0 +1,172 @@
+"""The drawing of a contact sheet: titled sections, in them named rows, in these a cell per time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from im2mesh.meshing.io import Mesh
+from im2mesh.meshing.sequence import position_colors
+from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
+
+NEUTRAL_COLOR = (176, 180, 188)
+INK, PALE_INK = (34, 40, 49), (122, 128, 138)
+MARGIN, LABEL_WIDTH, TITLE_HEIGHT, TIME_HEIGHT, ROW_GAP = 24, 124, 36, 30, 18
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is seen of one row at one time.
+
+    Attributes:
+        content: A mesh with colours, a cloud with colours (no faces), or an RGB image [3, H, W] in
+            [0, 1]; None leaves the cell empty.
+        caption: Written below.
+        diameter: Of the points of a cloud, in pixels.
+    """
+
+    content: Mesh | Float[np.ndarray, "3 H W"] | None = None
+    caption: str = ""
+    diameter: float = 3.0
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows that share a title, times and a camera.
+
+    Attributes:
+        title: Shown above.
+        times: Of the columns, in [0, 1].
+        rows: Name -> one cell per time.
+        in_view: Points that must be seen, in the coordinates of the cells; at least one.
+    """
+
+    title: str
+    times: Float[np.ndarray, "K"]
+    rows: dict[str, list[Cell]]
+    in_view: Float[np.ndarray, "N 3"]
+
+
+def draw_sections(sections: Sequence[Section], path: Path | str, cell_height: int) -> None:
+    """Write the sections below each other as one picture; all share one scale.
+
+    Args:
+        sections: At least one; all with the same number of times.
+        path: Of the picture, .png.
+        cell_height: Of one cell, in pixels.
+    """
+    cameras, cell_width = _cameras(sections, cell_height)
+    sheet = _Sheet(sections, cell_width, cell_height)
+    with Renderer(cell_width, cell_height) as renderer:
+        for section, camera in zip(sections, cameras, strict=True):
+            sheet.draw(section, renderer, camera)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.image.save(path, optimize=True)
+
+
+def spread_frames(num_frames: int, num_columns: int) -> Int[np.ndarray, "K"]:
+    """Numbers of the frames that are shown, evenly spread from the first to the last."""
+    return np.linspace(0, num_frames - 1, num_columns).round().astype(int)
+
+
+def correspondence_colors(first: Mesh | None, mesh: Mesh, box_of: Mesh) -> UInt8[np.ndarray, "V 3"]:
+    """Colours by place in the first frame; grey if the vertices are not those of the first.
+
+    Args:
+        first: The mesh of the first frame, if it is known.
+        mesh: To be coloured.
+        box_of: Its bounding box spans the colours.
+    """
+    if first is None or not _corresponds(first, mesh):
+        return np.full(mesh.vertices.shape, NEUTRAL_COLOR, np.uint8)
+    if box_of.is_empty:
+        return position_colors(first.vertices)
+    low, high = box_of.vertices.min(axis=0), box_of.vertices.max(axis=0)
+    return position_colors(first.vertices, low, high)
+
+
+def _corresponds(first: Mesh, mesh: Mesh) -> bool:
+    same_size = first.vertices.shape == mesh.vertices.shape
+    return same_size and np.array_equal(first.faces, mesh.faces)
+
+
+class _Sheet:
+    """The picture as it grows from top to bottom."""
+
+    def __init__(self, sections: Sequence[Section], cell_width: int, cell_height: int) -> None:
+        self.cell_width, self.cell_height = cell_width, cell_height
+        num_rows = sum(len(section.rows) for section in sections)
+        width = 2 * MARGIN + LABEL_WIDTH + len(sections[0].times) * cell_width
+        height = (
+            2 * MARGIN
+            + len(sections) * (TITLE_HEIGHT + TIME_HEIGHT)
+            + num_rows * (cell_height + ROW_GAP)
+        )
+        self.image = Image.new("RGB", (width, height), BACKGROUND)
+        self.pen = ImageDraw.Draw(self.image)
+        self.top = MARGIN
+
+    def draw(self, section: Section, renderer: Renderer, camera: Camera) -> None:
+        self._write(MARGIN, self.top + TITLE_HEIGHT // 2, section.title, 22, INK, "lm")
+        self.top += TITLE_HEIGHT
+        for column, time in enumerate(section.times):
+            self._write(
+                self._middle(column), self.top + TIME_HEIGHT // 2, f"t = {time:.2f}", 17, PALE_INK
+            )
+        self.top += TIME_HEIGHT
+        for name, cells in section.rows.items():
+            self._write(MARGIN, self.top + self.cell_height // 2, name, 19, INK, "lm")
+            for column, cell in enumerate(cells):
+                self._draw_cell(column, cell, renderer, camera)
+            self.top += self.cell_height + ROW_GAP
+
+    def _draw_cell(self, column: int, cell: Cell, renderer: Renderer, camera: Camera) -> None:
+        picture = Image.fromarray(_render(cell, renderer, camera))
+        self.image.paste(picture, (MARGIN + LABEL_WIDTH + column * self.cell_width, self.top))
+        if cell.caption:
+            bottom = self.top + self.cell_height + ROW_GAP // 4
+            self._write(self._middle(column), bottom, cell.caption, 16, PALE_INK)
+
+    def _middle(self, column: int) -> int:
+        return MARGIN + LABEL_WIDTH + column * self.cell_width + self.cell_width // 2
+
+    def _write(
+        self, x: int, y: int, text: str, size: int, color: tuple[int, int, int], anchor: str = "mm"
+    ) -> None:
+        self.pen.text((x, y), text, color, ImageFont.load_default(size), anchor)
+
+
+def _render(cell: Cell, renderer: Renderer, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
+    content = cell.content
+    if content is None:
+        return renderer.empty_image()
+    if not isinstance(content, Mesh):
+        return _fit(content, renderer)
+    assert content.colors is not None  # Cell says so
+    if len(content.faces):
+        return renderer.render_mesh(content.vertices, content.faces, content.colors, camera)
+    return renderer.render_points(content.vertices, content.colors, camera, diameter=cell.diameter)
+
+
+def _fit(
+    pixels: Float[np.ndarray, "3 H W"], renderer: Renderer
+) -> UInt8[np.ndarray, "height width 3"]:
+    """An image in the middle of a cell, as large as it fits."""
+    image = Image.fromarray(np.rint(255 * pixels.transpose(1, 2, 0)).astype(np.uint8))
+    cell = Image.new("RGB", (renderer.width, renderer.height), BACKGROUND)
+    fitted = ImageOps.contain(image, cell.size)
+    place = ((cell.width - fitted.width) // 2, (cell.height - fitted.height) // 2)
+    cell.paste(fitted, place)
+    return np.asarray(cell)
+
+
+def _cameras(sections: Sequence[Section], cell_height: int) -> tuple[list[Camera], int]:
+    """One camera per section, all of one scale, and the width of a cell."""
+    views = [look_at(section.in_view) for section in sections]
+    half_width, half_height = 1.06 * np.max([half for _, half in views], axis=0)
+    cameras = [Camera(camera.center, float(half_height)) for camera, _ in views]
+    return cameras, max(1, round(cell_height * half_width / half_height))
