@@ -225,7 +225,7 @@ def test_conv3d_sizes() -> None:
 
 @pytest.mark.parametrize("num_frames", [1, 2, 5, 30])
 def test_conv3d_takes_any_number_of_frames(num_frames: int) -> None:
-    code = Conv3D(17, 8)(torch.rand(2, num_frames, 3, 32, 32), torch.zeros(2, num_frames))
+    code = Conv3D(17, 8)(torch.rand(2, num_frames, 3, 64, 64), torch.zeros(2, num_frames))
     assert code.shape == (2, 8)
 
 

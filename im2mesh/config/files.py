@@ -24,8 +24,8 @@ class ConfigError(UserError):
 def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     """Merge a YAML file, the files it inherits from, and overrides such as `ode.method=rk4`.
 
-    The child wins over what it inherits, `inherit_from` being relative to the child, and
-    overrides, whose values are YAML, win over all files.
+    `inherit_from` names one file, or several of which a later one wins, relative to the child. The
+    child wins over what it inherits, and overrides, whose values are YAML, win over all files.
 
     Raises:
         ConfigError: If a file is missing, is no YAML, or inherits from itself; if an override is
@@ -79,12 +79,12 @@ def _read_inherited(path: Path, children: tuple[Path, ...]) -> Settings:
     if path.resolve() in children:
         raise ConfigError(f"{path}: {INHERIT_KEY} leads back to this file")
     values = _read_yaml(path)
-    parent = values.pop(INHERIT_KEY, None)
+    parents = values.pop(INHERIT_KEY, [])
     settings: Settings = {}
-    if parent is not None:
+    for parent in parents if isinstance(parents, list) else [parents]:
         if not isinstance(parent, str):
-            raise ConfigError(f"{path}: {INHERIT_KEY} must be the path of a YAML file")
-        settings = _read_inherited(path.parent / parent, (*children, path.resolve()))
+            raise ConfigError(f"{path}: {INHERIT_KEY} must be the path of a YAML file, or several")
+        _merge(settings, _read_inherited(path.parent / parent, (*children, path.resolve())))
     _merge(settings, dict(flatten(values, str(path))))
     return settings
 

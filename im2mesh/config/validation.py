@@ -93,7 +93,7 @@ def options_model(factory: Callable) -> type[BaseModel]:
 def json_schema(choices: Choices) -> dict[str, Any]:
     """JSON schema of the config files, for editors."""
     schema = Config.model_json_schema()
-    schema["properties"] = {INHERIT_KEY: {"type": "string"}, **schema["properties"]}
+    schema["properties"] = {INHERIT_KEY: _paths_schema(), **schema["properties"]}
     schema["required"] = []  # any key may come from the inherited file
     schema["$defs"]["OdeConfig"]["properties"]["method"]["enum"] = list(choices.ode_methods)
     properties = schema["$defs"]["ModelConfig"]["properties"]
@@ -107,6 +107,10 @@ def json_schema(choices: Choices) -> dict[str, Any]:
         }
     del schema["$defs"]["ComponentConfig"]
     return schema
+
+
+def _paths_schema() -> dict[str, Any]:
+    return {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
 def _component_schema(name: str, factory: Callable) -> dict[str, Any]:

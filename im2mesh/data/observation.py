@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from im2mesh.config import DataConfig
 from im2mesh.data.fields import count_points, read_surface_rows, read_trajectories
-from im2mesh.data.images import choose_views, read_images
+from im2mesh.data.images import choose_view, read_images
 from im2mesh.data.sequences import CLOUD_FOLDER, DataError, Window
 from im2mesh.data.transforms import add_noise, choose_rows
 
@@ -35,8 +35,7 @@ def draw_observation(
     if config.input is None:
         return Observation(np.zeros((0, 0, 3), np.float32), times)
     if config.input == "images":
-        views = choose_views(config.root, window, config.num_views)
-        view = views[int(rng.integers(len(views)))] if random_view else views[0]
+        view = choose_view(config.root, window, config.num_views, rng if random_view else None)
         images = read_images(config.root, window, view, frames.tolist(), config.image_size)
         return Observation(images, times)
     clouds = _draw_clouds(config, window, frames, rng)

@@ -140,6 +140,11 @@ def _check_parts(config: Config) -> None:
 def _check_inputs(config: Config) -> None:
     """Every encoder must be able to read what is observed."""
     data = config.data
+    if data.observed_frames > data.num_frames:
+        raise ValueError(
+            f"data.num_input_frames is {data.num_input_frames}, but windows have "
+            f"{data.num_frames} frames; lower it, or set it to null for all of them"
+        )
     for part in ("encoder", "encoder_temporal", "posterior", "posterior_temporal"):
         component = getattr(config.model, part)
         if component is None:

@@ -75,6 +75,9 @@ class Conv3D(nn.Module):
     sees_times: ClassVar[bool] = False
 
     WIDTHS: ClassVar[tuple[int, ...]] = (3, 32, 64, 128, 256, 512, 512)
+    SMALLEST: ClassVar[int] = (
+        64  # halved six times; below, bf16 gradients are NaN (torch 2.13, CPU)
+    )
     TIME_STRIDES: ClassVar[tuple[int, ...]] = (1, 2, 1, 2, 2, 2)  # in space it is 2 everywhere
 
     def __init__(self, num_frames: int, code_size: int) -> None:
@@ -93,9 +96,14 @@ class Conv3D(nn.Module):
         """Encode the images of all frames, RGB in [0, 1]; times are not looked at.
 
         Raises:
-            ValueError: If the shape is not one of images.
+            ValueError: If the shape is not one of images, or they are smaller than 64 x 64.
         """
         _check_shape(images)
+        if min(images.shape[3:]) < self.SMALLEST:
+            raise ValueError(
+                f"conv_3D halves its images six times, so they need {self.SMALLEST} pixels a side, "
+                f"got {list(images.shape[3:])}; raise data.image_size"
+            )
         x = self.convs[0](images.transpose(1, 2))  # [B, 3, T, H, W] -> [B, 32, T, H/2, W/2]
         for conv in self.convs[1:]:
             x = conv(F.relu(x))

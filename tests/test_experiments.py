@@ -1,0 +1,65 @@
+"""Every small experiment of configs/, end to end on synthetic bodies: train, generate, evaluate."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eval as evaluation
+import generate
+import train
+from im2mesh.build import build_config, build_windows
+from im2mesh.meshing.frame_meshes import FrameMeshes, load_reconstruction
+from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.reporting import read_records
+from im2mesh.run_folder import RunFolder
+from im2mesh.synthesis import ClipSettings, DatasetSettings, make_dataset
+
+CONFIGS = sorted(Path("configs").rglob("*-small.yaml"))
+WITHOUT_CORRESPONDENCE = ("onet4d", "onet_per_frame")
+MOTIONS = ("hips", "punching", "shake_arms")
+FEW = [
+    "data.skip_frames=0", "data.num_frames=17", "data.num_input_points=40",
+    "training.max_iterations=2", "training.max_seconds=null", "training.batch_size=2",
+    "training.num_workers=0", "training.warmup_iterations=0", "validation.max_windows=2",
+    "generation.resolution=8", "generation.upsampling_steps=0", "evaluation.num_samples=200",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bodies_root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("bodies")
+    clip = ClipSettings(
+        frames=17, surface_points=600, occupancy_points=4096, near_surface_points=100, views=4,
+        image_size=64,
+    )  # fmt: skip
+    make_dataset(root, DatasetSettings(2, MOTIONS, clip))
+    return root
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to("configs").with_suffix("").as_posix()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name_of)
+def test_experiment(path, bodies_root, tmp_path):
+    arguments = [str(path), f"data.root={bodies_root}", f"output_dir={tmp_path}", *FEW]
+    config = build_config(path, arguments[1:])
+    if config.model.method == "nearest_neighbour":
+        with pytest.raises(ValueError, match=r"has no weights to train; run generate\.py"):
+            train.main(arguments)
+    else:
+        train.main(arguments)
+    generate.main(arguments)
+    evaluation.main(arguments)
+    run = RunFolder(tmp_path)
+    windows = build_windows(config, config.data.test_split, stride=config.data.eval_stride)
+    result = load_reconstruction(run.window(config.data.test_split, windows[0]).sequence)
+    has_frames_alone = config.model.method in WITHOUT_CORRESPONDENCE
+    assert isinstance(result, FrameMeshes if has_frames_alone else MeshSequence)
+    records = read_records(run.evaluation_records(config.data.test_split))
+    metrics = {record.metric for record in records}
+    assert "chamfer_l1" in metrics and np.isfinite([record.value for record in records]).all()
+    assert ("iou" in metrics) == (config.model.method != "psgn4d")
+    frames = {record.frame for record in records}
+    assert frames == ({0, 16} if path.parent.name == "shape_matching" else set(range(17)))
