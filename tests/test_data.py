@@ -16,10 +16,18 @@ from im2mesh.data.fields import (
     read_trajectories,
     window_frame,
 )
+from im2mesh.data.observation import Observation, draw_observation
 from im2mesh.data.sequences import DataError, Window, clip_files, frame_numbers, read_windows
 from im2mesh.data.storage import StorageError, StoredArrays
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame, change_frame, choose_rows
-from tests.ball import CATEGORY, GROWTH, NUM_FRAMES, ball_motion
+from tests.ball import (
+    CATEGORY,
+    GROWTH,
+    NUM_FRAMES,
+    ball_motion,
+    write_ball_dataset,
+    write_ball_images,
+)
 
 WINDOW = Window(CATEGORY, "ball_b", 3, 5)
 FLOAT16_STEP = 2e-3  # of positions up to 1, after a change of frame
@@ -167,6 +175,82 @@ def test_noise_is_on_the_input_alone(ball_root):
     noisy = dataset(ball_root, input_noise=0.05)[0]
     np.testing.assert_array_equal(exact.pointcloud, noisy.pointcloud)
     assert 0.03 < (exact.inputs - noisy.inputs).std() < 0.07
+
+
+def observe(root, **changes) -> Observation:
+    rng = np.random.default_rng(1)
+    return draw_observation(config(root, **changes), WINDOW, rng, random_view=True)
+
+
+def test_all_frames_are_observed_by_default(ball_root):
+    seen = observe(ball_root)
+    assert seen.inputs.shape == (5, 20, 3)
+    np.testing.assert_allclose(seen.times, [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_array_equal(seen.inputs, observe(ball_root).inputs)
+
+
+def test_two_even_frames_are_the_first_and_the_last(ball_root):
+    every = observe(ball_root, input_noise=0.0)
+    ends = observe(ball_root, input_noise=0.0, num_input_frames=2)
+    np.testing.assert_array_equal(ends.times, [0, 1])
+    np.testing.assert_array_equal(ends.inputs, every.inputs[[0, -1]])
+
+
+def test_random_frames_are_in_order_and_begin_with_the_first(ball_root):
+    data = dataset(ball_root, num_input_frames=3, input_frames="random")
+    times = np.stack([data[k].input_times for k in range(30)])
+    assert (times[:, 0] == 0).all() and (np.diff(times, axis=1) > 0).all()
+    assert {tuple(row) for row in times.tolist()} == {
+        (0, a / 4, b / 4) for a in range(1, 5) for b in range(a + 1, 5)
+    }
+
+
+def test_clouds_without_correspondence_show_other_points_in_every_frame(ball_root):
+    motion = ball_motion("ball_b")
+    frame = window_frame(ball_root, WINDOW)
+
+    same = observe(ball_root, input_noise=0.0)
+    other = observe(ball_root, input_noise=0.0, input_pointcloud_corresponding=False)
+    assert other.inputs.shape == same.inputs.shape
+    steps = np.linalg.norm(np.diff(same.inputs, axis=0), axis=-1)
+    jumps = np.linalg.norm(np.diff(other.inputs, axis=0), axis=-1)
+    assert steps.max() < 0.1 < np.median(jumps)
+    radii = np.linalg.norm(
+        frame.to_world(other.inputs[0].astype(np.float64)) - motion.center(3), axis=1
+    )
+    np.testing.assert_allclose(radii, motion.radius(3), atol=2e-3)
+
+
+def test_nothing_is_observed_where_a_clip_is_in_the_weights(ball_root):
+    seen = observe(ball_root, input=None)
+    assert seen.inputs.shape == (0, 0, 3) and seen.times.shape == (0,)
+
+
+def test_images_come_from_a_random_view_in_training_and_the_first_in_test(tmp_path):
+    write_ball_dataset(tmp_path)
+    write_ball_images(tmp_path, num_views=3, size=16)
+    settings = config(tmp_path, input="images", num_views=3, image_size=16)
+
+    def image(random_view: bool, seed: int) -> bytes:
+        rng = np.random.default_rng(seed)
+        seen = draw_observation(settings, WINDOW, rng, random_view=random_view)
+        assert seen.inputs.shape == (5, 3, 16, 16) and len(seen.times) == 5
+        return seen.inputs.tobytes()
+
+    assert len({image(True, seed) for seed in range(20)}) == 3
+    assert len({image(False, seed) for seed in range(20)}) == 1
+    shutil.rmtree(tmp_path / CATEGORY / "ball_b" / "img" / "1")
+    with pytest.raises(DataError, match="clip ball_b: img has views 0, 2, expected 3"):
+        image(False, 0)
+
+
+def test_methods_without_occupancy_need_no_labelled_points(tmp_path):
+    write_ball_dataset(tmp_path)
+    for folder in tmp_path.rglob("points*_seq"):
+        shutil.rmtree(folder)
+    settings = config(tmp_path, num_points=0)
+    data = WindowDataset(windows(tmp_path), settings, seed=0, shuffle=True, num_points=0)
+    assert data[0].points_0.shape == (0, 3) and data[0].pointcloud.shape == (5, 10, 3)
 
 
 def test_collate(ball_root):

@@ -27,7 +27,7 @@ class FrameMeshes:
 
     meshes: tuple[Mesh, ...]
     times: Float[np.ndarray, " T"]
-    normals: tuple[Float[np.ndarray, "V 3"], ...] | None = None
+    normals: tuple[Float[np.ndarray, "_ 3"], ...] | None = None
     loc: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
     scale: float = 1.0
 

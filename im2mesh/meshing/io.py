@@ -133,7 +133,7 @@ def write_numbered_meshes(
 def write_independent_meshes(
     folder: Path | str,
     meshes: Sequence[Mesh],
-    normals: Sequence[Float[np.ndarray, "V 3"]] | None = None,
+    normals: Sequence[Float[np.ndarray, "_ 3"]] | None = None,
     format: str = "ply",
 ) -> None:
     """The same for meshes that share no faces."""
