@@ -4,7 +4,13 @@ import sys
 from collections.abc import Sequence
 
 from im2mesh.build import build_config, build_device, build_generator, build_windows
-from im2mesh.command_line import add_device, config_parser, exit_status
+from im2mesh.command_line import (
+    add_checkpoint,
+    add_device,
+    add_split,
+    config_parser,
+    exit_status,
+)
 from im2mesh.config import dump_config
 from im2mesh.generation import generate_split
 from im2mesh.run_folder import RunFolder
@@ -12,10 +18,10 @@ from im2mesh.run_folder import RunFolder
 
 def main(arguments: Sequence[str]) -> None:
     parser = config_parser("Reconstruct the windows of a split; finished ones are skipped.")
-    parser.add_argument("--split", help="split file to use instead of data.test_split")
+    add_split(parser)
     parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips of the split")
     parser.add_argument("--num-steps", type=int, help="frames to write (generation.num_steps)")
-    parser.add_argument("--checkpoint", help="weights to use instead of the run's model_best.pt")
+    add_checkpoint(parser)
     add_device(parser)
     args = parser.parse_intermixed_args(arguments)
     if args.num_steps is not None:

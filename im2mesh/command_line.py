@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from im2mesh.errors import UserError
 
@@ -27,6 +28,27 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number>")
 
 
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", help="weights to use instead of the run's model_best.pt")
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--split", help="split file to use instead of data.test_split")
+
+
+def add_body_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=Path, help="folder to write, instead of a new one in <run>/latent"
+    )
+
+
+def add_sheet_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--columns", type=_positive_int, default=6, help="frames shown")
+    parser.add_argument(
+        "--height", type=_positive_int, default=300, help="of one image of the picture, pixels"
+    )
+
+
 def exit_status(
     main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None
 ) -> int:
@@ -40,3 +62,9 @@ def exit_status(
         print("stopped; run the same command again to go on from here", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+def _positive_int(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, got {text}")
+    return int(text)

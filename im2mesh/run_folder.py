@@ -50,6 +50,14 @@ class RunFolder:
     def evaluation_records(self, split: str) -> Path:
         return self.evaluation(split) / RECORDS_FILE
 
+    def codes(self, split: str) -> Path:
+        """Table of the latent codes of a split."""
+        return self.path / "codes" / f"{split}.npz"
+
+    def latent(self, name: str) -> Path:
+        """Folder of bodies made from blended, exchanged or drawn codes."""
+        return self.path / "latent" / name
+
     def set_aside(self, data_root: str) -> Path | None:
         """Move a present run out of the way; returns where it is now.
 

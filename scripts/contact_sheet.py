@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from im2mesh.build import build_config, build_windows
-from im2mesh.command_line import config_parser, exit_status
+from im2mesh.command_line import add_sheet_size, add_split, config_parser, exit_status
 from im2mesh.config import dump_config
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
@@ -24,6 +24,7 @@ from im2mesh.predictions import PredictedMeshes
 from im2mesh.reporting import read_records
 from im2mesh.run_folder import RunFolder
 from im2mesh.visualization.contact_sheet import draw_contact_sheet, read_panel
+from im2mesh.window_names import find_window
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     windows = build_windows(config, split, stride=config.data.eval_stride)
     records = read_records(folder.evaluation_records(split))
     if args.windows:
-        windows = [_find(windows, name) for name in args.windows]
+        windows = [find_window(windows, name) for name in args.windows]
     else:
         windows = best_median_worst(windows, records)
     predictions = PredictedMeshes(folder.generation(split))
@@ -72,20 +73,12 @@ def best_median_worst(windows: Sequence[Window], records: Sequence[Record]) -> l
     return list(dict.fromkeys(chosen))
 
 
-def _find(windows: Sequence[Window], name: str) -> Window:
-    for window in windows:
-        if str(window) == name:
-            return window
-    raise UserError(f"no window {name}; there are: {', '.join(map(str, windows))}")
-
-
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = config_parser("Draw windows as rows input, prediction, truth over time.")
     parser.add_argument("--output", type=Path, required=True, help="picture to write, .png")
-    parser.add_argument("--split", help="split file to use instead of data.test_split")
+    add_split(parser)
     parser.add_argument("--windows", nargs="+", metavar="CLIP/START", help="such as 01_hips/00000")
-    parser.add_argument("--columns", type=int, default=6, help="frames shown")
-    parser.add_argument("--height", type=int, default=300, help="of one image, pixels")
+    add_sheet_size(parser)
     return parser.parse_intermixed_args(arguments)
 
 

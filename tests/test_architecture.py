@@ -13,7 +13,7 @@ LAYERS = (
     ("rendering",),
     ("data",),
     ("models",),
-    ("window_folder",),
+    ("window_folder", "window_names"),
     ("predictions",),
     ("evaluation", "objective", "synthesis"),
     ("metric_info", "reporting"),

@@ -97,9 +97,14 @@ class Generator:
         """
         timer = StageTimer() if timer is None else timer
         with timer.stage("encode"):
-            inputs, input_times = self._tensor(observation.inputs), self._tensor(observation.times)
-            codes = self.model.encode(inputs.unsqueeze(0), input_times.unsqueeze(0))
+            codes = self.encode(observation)
         return self.generate_from_codes(codes, times, frame=frame, given=given, timer=timer)
+
+    @torch.no_grad()
+    def encode(self, observation: Observation) -> SequenceCodes:
+        """The codes of one window (B = 1); of latent codes the means of their posteriors."""
+        inputs, times = self._tensor(observation.inputs), self._tensor(observation.times)
+        return self.model.encode(inputs.unsqueeze(0), times.unsqueeze(0))
 
     @torch.no_grad()
     def generate_from_codes(

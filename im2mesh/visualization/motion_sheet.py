@@ -32,7 +32,7 @@ def draw_motions(
     Args:
         title: Shown above the rows.
         motions: Name of a row (at most 12 letters) -> meshes in normalised coordinates, all at the
-            same times. Empty ones leave their row empty.
+            same times. Empty ones are said to be so.
         path: Of the picture, .png.
         num_columns: Times shown, evenly spread from first to last; at most all.
         cell_height: Of one image, in pixels.
@@ -52,4 +52,6 @@ def draw_motions(
 
 def _cell(body: Reconstruction, frame: int) -> Cell:
     first, mesh = body.meshes[0], body.meshes[frame]
+    if mesh.is_empty:
+        return Cell(caption="empty")
     return Cell(replace(mesh, colors=correspondence_colors(first, mesh, box_of=first)))

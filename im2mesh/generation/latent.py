@@ -1,0 +1,166 @@
+"""Codes -> new moving bodies: between two windows, a motion on another body, out of the prior.
+
+Every body moves in the normalised coordinates of its own first frame, whatever window its codes
+come from. Where there is a window, its place in the world goes with the shape: `CodedBody.frame`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+
+from im2mesh.config import Config
+from im2mesh.data.sequences import Window
+from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.errors import UserError
+from im2mesh.generation.generator import Generator
+from im2mesh.generation.split import read_input
+from im2mesh.generation.surface import GivenSurface
+from im2mesh.models.code import Code, blend_codes, empty_gaussian
+from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.sequence_model import SequenceCodes
+
+CodeName = Literal["shape", "motion"]
+CODE_NAMES: tuple[CodeName, ...] = get_args(CodeName)
+
+
+@dataclass(frozen=True)
+class CodedBody:
+    """A moving body, as codes from which meshes can be made.
+
+    Attributes:
+        name: Of its folder.
+        label: Shown beside its pictures, at most 12 letters.
+        codes: Of one sequence (B = 1).
+        frame: Place and size in the world of the body whose shape it has; that of the normalised
+            coordinates themselves (loc 0, scale 1) for a body that was invented.
+        given: Its surface at t = 0, for configs with generation.surface mesh or cloud.
+    """
+
+    name: str
+    label: str
+    codes: SequenceCodes
+    frame: NormalizationFrame
+    given: GivenSurface | None = None
+
+
+def encode_body(generator: Generator, config: Config, window: Window, name: str) -> CodedBody:
+    """A window as the model sees it: conditioned codes, and the means of latent ones.
+
+    Raises:
+        UserError: If the config pulls every motion to the last frame of its window.
+    """
+    if config.generation.blend_from_end:
+        raise UserError(
+            "generation.blend_from_end pulls a body to the last frame of its own window, whatever "
+            "its motion code says; set it to false"
+        )
+    source = read_input(config, window)
+    codes = generator.encode(source.observation)
+    return CodedBody(name, name, codes, source.frame, source.given)
+
+
+def interpolate(first: CodedBody, last: CodedBody, what: CodeName, steps: int) -> list[CodedBody]:
+    """Bodies whose shape or motion code goes from the first to the last in even steps.
+
+    The whole code is blended, its conditioned part c as well as its latent part z; the other code,
+    and the place in the world, stay those of the first.
+
+    Raises:
+        UserError: If there are fewer than 2 steps, or the model has no such code to blend.
+    """
+    if steps < 2:
+        raise UserError(f"steps is {steps}; it takes at least 2, the first body and the last")
+    _check_decides(first, what)
+    weights = np.linspace(0, 1, steps).tolist()
+    return [
+        replace(
+            first,
+            name=f"{step:02d}",
+            label=f"w = {weight:.2f}",
+            codes=_blend(first.codes, last.codes, what, weight),
+        )
+        for step, weight in enumerate(weights)
+    ]
+
+
+def transfer_motion(motion_of: CodedBody, body_of: CodedBody) -> CodedBody:
+    """The motion code of one body with the shape code, or given surface, of another.
+
+    Raises:
+        UserError: If the model does not know shape and motion apart.
+    """
+    _check_decides(motion_of, "motion")
+    if body_of.given is None:
+        _check_decides(body_of, "shape")
+    codes = replace(
+        body_of.codes,
+        motion=motion_of.codes.motion,
+        motion_posterior=motion_of.codes.motion_posterior,
+    )
+    return replace(body_of, name="transfer", label="transfer", codes=codes)
+
+
+def sample_prior(generator: Generator, count: int, seed: int) -> list[CodedBody]:
+    """Invented bodies and motions, drawn from N(0, I); body k does not depend on the count.
+
+    Raises:
+        UserError: If the model has nothing to draw, or needs an observation or a surface.
+    """
+    model = generator.model
+    if count < 1:
+        raise UserError(f"count is {count}; it must be at least 1")
+    if not isinstance(model, OccupancyFlow):
+        raise UserError(
+            f"{model.method} has no latent code to draw; set model.method to occupancy_flow, "
+            "model.posterior and model.posterior_temporal, and train"
+        )
+    if generator.needs_given_surface:
+        raise UserError(
+            f"generation.surface is {generator.config.surface}, but an invented body has none to "
+            "give; set it to extracted"
+        )
+    random = torch.Generator().manual_seed(seed)
+    nowhere = NormalizationFrame(np.zeros(3), 1.0)
+    try:
+        drawn = [model.draw_prior(1, random) for _ in range(count)]
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return [CodedBody(f"{k:02d}", f"sample {k}", codes, nowhere) for k, codes in enumerate(drawn)]
+
+
+def _blend(
+    first: SequenceCodes, last: SequenceCodes, what: CodeName, weight: float
+) -> SequenceCodes:
+    """Blended codes were drawn from no posterior, so that of the blended code is empty."""
+    none = empty_gaussian(1, _code(first, what).z)
+    blended = blend_codes(_code(first, what), _code(last, what), weight)
+    if what == "shape":
+        return replace(first, shape=blended, shape_posterior=none)
+    return replace(first, motion=blended, motion_posterior=none)
+
+
+def _check_decides(body: CodedBody, what: CodeName) -> None:
+    """Refuse to change a code that the meshes do not depend on."""
+    code = _code(body.codes, what)
+    if code.c.shape[1] + code.z.shape[1] == 0:
+        raise UserError(
+            f"the model has no {what} code to blend or exchange; that takes model.method "
+            f"occupancy_flow with {_SOURCES[what]}"
+        )
+    if what == "shape" and body.given is not None:
+        raise UserError(
+            "the surface at t = 0 is given (generation.surface), so the shape code changes "
+            "nothing; blend the motion code"
+        )
+
+
+_SOURCES: dict[CodeName, str] = {
+    "shape": "model.encoder or model.posterior",
+    "motion": "model.encoder_temporal or model.posterior_temporal",
+}
+
+
+def _code(codes: SequenceCodes, what: CodeName) -> Code:
+    return codes.shape if what == "shape" else codes.motion
