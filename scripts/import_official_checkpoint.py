@@ -1,0 +1,98 @@
+"""Make a checkpoint of this project of one that the authors published.
+
+Example: python scripts/import_official_checkpoint.py oflow_pointcloud.pt \\
+             --config configs/pointcloud/oflow.yaml out/pointcloud/oflow/model.pt
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from im2mesh.build import build_config, build_model
+from im2mesh.checkpoints import Checkpoint, CheckpointError, load_weights, save_checkpoint
+from im2mesh.command_line import exit_status
+from im2mesh.compat import convert_official_state, read_official
+from im2mesh.config import Config
+from im2mesh.errors import UserError
+from im2mesh.run_folder import RunFolder
+
+
+def main(arguments: Sequence[str]) -> None:
+    args = _parse(arguments)
+    _check_free(args.out, args.overwrite)
+    config = build_config(args.config, args.overrides)
+    official = read_official(args.source)
+    model = build_model(config)
+    try:
+        state = convert_official_state(official.state, model.state_dict(), config.model.method)
+    except CheckpointError as error:
+        raise CheckpointError(f"{args.source} does not fit {args.config}: {error}") from error
+    load_weights(model, state, args.source)
+    save_checkpoint(args.out, _checkpoint(config, model, official.iteration))
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    print(
+        f"imported {len(state)} tensors with {num_parameters:,} parameters, iteration "
+        f"{official.iteration}: {args.out}"
+    )
+    print(_what_next(args.out, config, official.iteration))
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("source", type=Path, metavar="IN.pt", help="file of the authors; it stays as it is")
+    add("out", type=Path, metavar="OUT.pt", help="checkpoint to write")
+    add("overrides", nargs="*", metavar="key=value", help="such as model.code_size=512")
+    add("--config", required=True, help="config of the experiment that the file is from")
+    add("--overwrite", action="store_true", help="replace OUT.pt")
+    return parser.parse_intermixed_args(arguments)
+
+
+def _check_free(out: Path, overwrite: bool) -> None:
+    if out.is_dir():
+        raise UserError(f"{out} is a folder; name the file to write, such as {out / 'model.pt'}")
+    if out.exists() and not overwrite:
+        raise UserError(f"{out} exists; name another file, or replace it with --overwrite")
+
+
+def _checkpoint(config: Config, model: nn.Module, iteration: int) -> Checkpoint:
+    """As the trainer would save it, with a fresh optimizer and not validated yet."""
+    settings = config.training
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+    return Checkpoint(
+        config=config.model_dump(),
+        model=model.state_dict(),
+        optimizer=optimizer.state_dict(),
+        iteration=iteration,
+        seconds=0.0,
+        best_score=-math.inf,
+        generator=torch.Generator().manual_seed(settings.seed).get_state(),
+    )
+
+
+def _what_next(out: Path, config: Config, iteration: int) -> str:
+    folder, budget = RunFolder.of(config), config.training.max_iterations
+    if out.resolve() != folder.checkpoint.resolve():
+        return (
+            f"use it with generate.py --checkpoint {out}; to train on from it, import it as "
+            f"{folder.checkpoint}"
+        )
+    if iteration >= budget:
+        return f"train.py goes on from it when training.max_iterations, now {budget}, is raised"
+    return "train.py goes on from it"
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))
