@@ -142,7 +142,11 @@ def _check_method(checkpoint: Checkpoint, config: Config, model_file: str | Path
 def build_evaluator(config: Config) -> Evaluator:
     settings = config.evaluation
     return Evaluator(
-        config.data.root, settings.num_samples, settings.project_to_final_mesh, settings.seed
+        config.data.root,
+        settings.num_samples,
+        settings.project_to_final_mesh,
+        settings.last_frame_only,
+        settings.seed,
     )
 
 

@@ -13,8 +13,8 @@ data:
   num_correspondence_points: 16
 model:
   code_size: 16
-  encoder: {{hidden_size: 16, num_blocks: 2}}
-  encoder_temporal: {{hidden_size: 16, num_blocks: 2}}
+  encoder: {{name: pointnet_resnet, hidden_size: 16, num_blocks: 2}}
+  encoder_temporal: {{name: pointnet_resnet, hidden_size: 16, num_blocks: 2}}
   decoder: {{hidden_size: 16, num_blocks: 2}}
   velocity_field: {{hidden_size: 16, num_blocks: 2}}
 ode: {{method: rk4, step_size: 0.5, gradient: direct}}

@@ -176,6 +176,8 @@ def test_several_files_can_be_inherited_and_the_later_one_wins(tmp_path):
     [
         (["model.encoder=null"], "decoder 'cbatchnorm' is conditioned on c"),
         (["ode.step_size=0.1"], "for fixed steps use 'rk4'"),
+        (["model.encoder={name: resnet18, size: 8}"], "unknown key model.encoder.size"),
+        (["model.encoder_temporal={name: conv_3D, x: 1}"], "unknown key .*; it takes no options"),
         (["model.method=onet4d"], "onet4d has no use for model.encoder 'pointnet_resnet'"),
         (["model.velocity_field=null"], "occupancy_flow needs model.velocity_field; choose one"),
         (["model.decoder=null"], "loss.reconstruction asks for occupancy, .* set loss.recon"),

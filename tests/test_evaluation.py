@@ -123,6 +123,16 @@ def test_a_ball_that_stays_behind_is_measured_per_frame(root):
     assert values["iou"][0] > values["iou"][1] > values["iou"][2]
 
 
+def test_the_last_frame_alone_can_be_measured(root):
+    every = Evaluator(root, num_samples=100).evaluate_window(
+        WINDOW, prediction_of(WINDOW, sequence())
+    )
+    last = Evaluator(root, num_samples=100, last_frame_only=True).evaluate_window(
+        WINDOW, prediction_of(WINDOW, sequence())
+    )
+    assert last == [record for record in every if record.frame == NUM_FRAMES - 1]
+
+
 def test_records_name_window_frame_and_metric(root):
     records = Evaluator(root, num_samples=100).evaluate_window(
         OTHER_WINDOW, prediction_of(OTHER_WINDOW, sequence())

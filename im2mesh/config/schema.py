@@ -211,6 +211,8 @@ class EvaluationConfig(Section):
     """Points sampled on each predicted mesh for the surface distances."""
     project_to_final_mesh: bool = False
     """Snap the last frame to the nearest target point before measuring correspondence."""
+    last_frame_only: bool = False
+    """Measure the last frame alone, where the others are given (shape matching)."""
     seed: NonNegativeInt = 0
 
 

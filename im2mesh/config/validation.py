@@ -156,8 +156,8 @@ def _suggest(key: str, known: Sequence[str]) -> str:
         end, candidate_end = (name.rsplit(".", 1)[-1] for name in (key, candidate))
         return max(whole, difflib.SequenceMatcher(None, end, candidate_end).ratio())
 
-    best = max(known, key=similarity)
-    return f"; did you mean {best}?" if similarity(best) > 0.6 else ""
+    best = max(known, key=similarity, default=None)
+    return f"; did you mean {best}?" if best is not None and similarity(best) > 0.6 else ""
 
 
 def _complete_components(

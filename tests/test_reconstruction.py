@@ -1,0 +1,88 @@
+"""The library's door: any number of frames at any times, images, given surfaces."""
+
+import numpy as np
+import pytest
+import torch
+
+from im2mesh.build import build_config, build_trainer
+from im2mesh.meshing.io import Mesh
+from im2mesh.reconstruction import Reconstructor
+from tests.small import write_small_config
+
+SPACE_TIME = [
+    "model.encoder_temporal={name: pointnet_space_time, hidden_size: 16, num_blocks: 2}",
+    "data.input_pointcloud_corresponding=false",
+]
+FLOW_ALONE = [
+    "model.encoder=null", "model.decoder=null", "loss.reconstruction=0.0",
+    "model.encoder_temporal={name: pointnet_2stream, hidden_size: 16, num_blocks: 2}",
+    "data.num_input_frames=2", "data.num_points=0", "validation.num_points=0",
+    "generation.surface=cloud",
+]  # fmt: skip
+
+
+def reconstructor(folder, root, overrides) -> Reconstructor:
+    """Of an untrained model whose surface is there all the same."""
+    config = build_config(write_small_config(folder, root), overrides)
+    trainer = build_trainer(config, torch.device("cpu"))
+    if getattr(trainer.model, "decoder", None) is not None:
+        torch.nn.init.constant_(trainer.model.decoder.fc_out.bias, 0.1)
+    trainer.save(folder / "model.pt")
+    return Reconstructor.from_checkpoint(folder / "model.pt", device="cpu")
+
+
+def test_frames_may_be_missing_and_times_uneven(ball_root, tmp_path, clouds):
+    reconstruct = reconstructor(tmp_path, ball_root, SPACE_TIME)
+    some, when = clouds[[0, 1, 4]], [0.0, 0.25, 1.0]
+    meshes = reconstruct(some, times=[0.0, 0.1, 0.7, 1.0], input_times=when)
+    np.testing.assert_allclose(meshes.times, [0.0, 0.1, 0.7, 1.0])
+    assert not meshes.is_empty
+    later = reconstruct(some, times=[0.0, 0.1, 0.7, 1.0], input_times=[0.0, 0.75, 1.0])
+    assert not np.allclose(later.vertices[-1], meshes.vertices[-1])  # the times matter
+
+
+def test_uneven_times_need_an_encoder_that_sees_them(ball_root, tmp_path, clouds):
+    reconstruct = reconstructor(tmp_path, ball_root, [])
+    with pytest.raises(ValueError, match=r"does not see the times .* pointnet_space_time"):
+        reconstruct(clouds, input_times=[0.0, 0.1, 0.2, 0.3, 1.0])
+
+
+@pytest.mark.parametrize("wrong", [[0.0, 1.0], [0.5, 0.6, 1.0], [0.0, 0.5, 0.5], [0.0, 0.5, 2.0]])
+def test_wrong_input_times_are_refused(wrong, ball_root, tmp_path, clouds):
+    reconstruct = reconstructor(tmp_path, ball_root, SPACE_TIME)
+    with pytest.raises(ValueError, match="input_times must be 3 numbers that increase from 0"):
+        reconstruct(clouds[:3], input_times=wrong)
+
+
+def test_two_clouds_are_matched(ball_root, tmp_path, clouds):
+    reconstruct = reconstructor(tmp_path, ball_root, FLOW_ALONE)
+    meshes = reconstruct(clouds[[0, -1]], times=[0.0, 1.0])
+    np.testing.assert_allclose(meshes.vertices[0], clouds[0], atol=1e-6)
+    assert meshes.vertices.shape == (2, 40, 3)
+
+
+def test_two_meshes_are_interpolated(ball_root, tmp_path, clouds):
+    overrides = [*FLOW_ALONE, "generation.surface=mesh", "generation.blend_from_end=true"]
+    reconstruct = reconstructor(tmp_path, ball_root, overrides)
+    faces = np.array([[0, 1, 2]], np.int32)
+    first, last = (Mesh(clouds[k][:3].astype(np.float32), faces) for k in (0, -1))
+    meshes = reconstruct(clouds[[0, -1]], times=[0.0, 0.4, 1.0], surfaces=(first, last))
+    np.testing.assert_allclose(meshes.vertices[0], first.vertices, atol=1e-6)
+    np.testing.assert_allclose(meshes.vertices[2], last.vertices, atol=1e-6)
+    np.testing.assert_array_equal(meshes.faces, faces)
+    with pytest.raises(ValueError, match="needs the surface of the last frame, too"):
+        reconstruct(clouds[[0, -1]], surfaces=(first, None))
+
+
+def test_images_are_reconstructed_in_units_of_the_first_frame(ball_root, tmp_path):
+    overrides = [
+        "data.input=images", "data.image_size=64", "model.encoder={name: resnet18}",
+        "model.encoder_temporal={name: conv_3D}",
+    ]  # fmt: skip
+    reconstruct = reconstructor(tmp_path, ball_root, overrides)
+    meshes = reconstruct(np.random.default_rng(0).random((5, 3, 64, 64)), times=[0.0, 1.0])
+    assert np.abs(meshes.vertices[0]).max() < 0.6
+    with pytest.raises(ValueError, match=r"images must have shape \[T, 3, H, W\], got \[5, 64"):
+        reconstruct(np.zeros((5, 64, 64, 3)))
+    with pytest.raises(ValueError, match="this model reads 5 images, got 1; cut the sequence"):
+        reconstruct(np.zeros((1, 3, 64, 64)))
