@@ -145,6 +145,7 @@ def build_evaluator(config: Config) -> Evaluator:
         config.data.root,
         settings.num_samples,
         settings.project_to_final_mesh,
+        settings.correspondence,
         settings.last_frame_only,
         settings.seed,
     )

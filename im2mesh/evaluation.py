@@ -51,6 +51,7 @@ class Evaluator:
         root: Data folder.
         num_samples: Samples on each predicted mesh for the surface distances.
         project_to_final_mesh: See `correspondence_l2`.
+        correspondence: Whether rows of the true points correspond over the frames of a clip.
         last_frame_only: Measure the last frame alone.
         seed: Root of the random samples; a window's samples follow from the seed and the
             window's name alone, so neither order nor number of workers matters.
@@ -59,6 +60,7 @@ class Evaluator:
     root: Path | str
     num_samples: int = 100_000
     project_to_final_mesh: bool = False
+    correspondence: bool = True
     last_frame_only: bool = False
     seed: int = 0
 
@@ -103,7 +105,7 @@ class Evaluator:
             rng = np.random.default_rng([self.seed, zlib.crc32(_identity(window)), k])
             values = self._frame_values(window, k, mesh, truth[k], rng)
             records += [_record(window, k, name, value) for name, value in values.items()]
-        if _is_corresponding(list(prediction.values())):
+        if self.correspondence and _is_corresponding(list(prediction.values())):
             errors = self._correspondence(window, prediction, truth)
             records += [record for record in errors if record.frame in measured]
         return records
@@ -192,7 +194,8 @@ def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.nd
     if len(counts) > 1:
         raise UserError(
             f"sequence {window}: its frames have from {counts[0]} to {counts[-1]} surface points; "
-            "rows of pcl_seq must correspond over all frames"
+            "rows of pcl_seq must correspond over all frames, or set evaluation.correspondence to "
+            "false"
         )
     return np.stack([surface.points for surface in truth])
 

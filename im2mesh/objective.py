@@ -40,10 +40,18 @@ def check_objective(model: SequenceModel, config: Config) -> None:
             "loss.kl needs a latent code; set model.posterior or model.posterior_temporal, or "
             "loss.kl to 0"
         )
+    for name in QUESTIONS:
+        needs_trajectories = name != "reconstruction" and getattr(weights, name) > 0
+        if needs_trajectories and not config.data.num_correspondence_points:
+            raise ValueError(
+                f"loss.{name} needs followed points; set data.num_correspondence_points"
+            )
     if weights.reconstruction and not config.data.num_points:
         raise ValueError("loss.reconstruction needs labelled points; set data.num_points")
     if "occupancy" in model.answers and not config.validation.num_points:
         raise ValueError("the IoU of validation needs points; set validation.num_points")
+    if "occupancy" not in model.answers and not config.data.num_correspondence_points:
+        raise ValueError("validation needs followed points; set data.num_correspondence_points")
 
 
 def compute_loss_parts(

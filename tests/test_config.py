@@ -189,6 +189,10 @@ def test_several_files_can_be_inherited_and_the_later_one_wins(tmp_path):
         (["data.num_input_frames=40"], "data.num_input_frames is 40, but windows have 17 frames"),
         (["model.encoder_temporal.name=pointnet_2stream"], "reads 2 frames into a code of even"),
         (["data.num_points=0"], "loss.reconstruction needs labelled points; set data.num_points"),
+        (
+            ["loss.correspondence=1.0", "data.num_correspondence_points=0"],
+            "loss.correspondence needs followed points; set data.num_correspondence_points",
+        ),
         (["data.num_frames=1"], "data.num_frames is 1; .* greater than or equal to 2"),
     ],
 )

@@ -221,6 +221,24 @@ def test_clouds_without_correspondence_show_other_points_in_every_frame(ball_roo
     np.testing.assert_allclose(radii, motion.radius(3), atol=2e-3)
 
 
+def test_clouds_of_different_sizes(copied_root):
+    """Rows of scans do not correspond: refused by default, and the way out works."""
+    path = Path(clip_files(str(copied_root), CATEGORY, "ball_b", "pcl_seq")[5])
+    arrays = dict(np.load(path))
+    np.savez(path, **{**arrays, "points": np.concatenate([arrays["points"]] * 2)})
+    message = r"clip ball_b: .* holds 1200 points, the first frame of the window 600; .* set data\."
+    with pytest.raises(DataError, match=message):
+        observe(copied_root)
+    with pytest.raises(DataError, match=message):
+        dataset(copied_root, input=None, num_input_points=1)._draw_trajectories(
+            WINDOW, np.random.default_rng(0)
+        )
+    unordered = {"input_pointcloud_corresponding": False, "num_correspondence_points": 0}
+    samples = dataset(copied_root, **unordered)
+    for k in range(len(samples)):
+        assert samples[k].inputs.shape == (5, 20, 3) and samples[k].pointcloud.shape == (5, 0, 3)
+
+
 def test_nothing_is_observed_where_a_clip_is_in_the_weights(ball_root):
     seen = observe(ball_root, input=None)
     assert seen.inputs.shape == (0, 0, 3) and seen.times.shape == (0,)

@@ -74,8 +74,9 @@ class DataConfig(Section):
     """Labelled points of a training sample, at t = 0 and again at a random frame."""
     near_surface_fraction: Fraction = 0.0
     """Share of them drawn near the surface (needs points_near_seq); the rest is uniform."""
-    num_correspondence_points: PositiveInt = 100
-    """Surface points, followed over all frames, that the correspondence and Chamfer losses use."""
+    num_correspondence_points: NonNegativeInt = 100
+    """Surface points, followed over all frames, that the correspondence and Chamfer losses use; 0
+    for clips whose rows do not correspond."""
 
     @property
     def observed_frames(self) -> int:
@@ -211,6 +212,8 @@ class EvaluationConfig(Section):
     """Points sampled on each predicted mesh for the surface distances."""
     project_to_final_mesh: bool = False
     """Snap the last frame to the nearest target point before measuring correspondence."""
+    correspondence: bool = True
+    """Measure the correspondence error; false for clips whose rows do not correspond."""
     last_frame_only: bool = False
     """Measure the last frame alone, where the others are given (shape matching)."""
     seed: NonNegativeInt = 0

@@ -72,6 +72,8 @@ class WindowDataset(Dataset[Sample]):
     ) -> Float[np.ndarray, "T M 3"]:
         """Exact surface points, followed over all frames."""
         count = self.config.num_correspondence_points
+        if count == 0:  # rows need not correspond, then
+            return np.zeros((window.num_frames, 0, 3), np.float32)
         rows = draw_row_numbers(self.config, window, 0, CLOUD_FOLDER, count, rng)
         return read_trajectories(self.config.root, window, rows)
 

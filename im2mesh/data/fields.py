@@ -85,21 +85,36 @@ def read_trajectories(
     rows: Int[np.ndarray, "N"],
     frames: Iterable[int] | None = None,
 ) -> Float[np.ndarray, "T N 3"]:
-    """The given surface points, followed over the given frames of a window; None for all."""
+    """The given surface points, followed over the given frames of a window; None for all.
+
+    Raises:
+        DataError: If the frames differ in their number of points, so that rows cannot correspond.
+    """
     frames = range(window.num_frames) if frames is None else frames
-    return np.stack([read_surface_rows(root, window, frame, rows) for frame in frames])
+    total = count_points(root, window, 0, CLOUD_FOLDER)
+    return np.stack([read_surface_rows(root, window, frame, rows, total) for frame in frames])
 
 
 def read_surface_rows(
-    root: str | Path, window: Window, frame: int, rows: Int[np.ndarray, "N"]
+    root: str | Path,
+    window: Window,
+    frame: int,
+    rows: Int[np.ndarray, "N"],
+    total: int | None = None,
 ) -> Float[np.ndarray, "N 3"]:
-    """The given surface points of one frame; only these are read."""
+    """The given surface points of one frame; only these are read.
+
+    Args:
+        total: Points that the frame must have, if its rows are to correspond to others.
+    """
     with _open(frame_path(root, window, frame, CLOUD_FOLDER), window) as arrays:
         points = _points(arrays)
-        if len(rows) and rows.max() >= len(points):
+        if total is not None and len(points) != total:
             raise StorageError(
-                f"{arrays.path} holds {len(points)} points, fewer than the first frame of the "
-                f"window; rows of {CLOUD_FOLDER} must correspond over all frames"
+                f"{arrays.path} holds {len(points)} points, the first frame of the window {total}; "
+                f"rows of {CLOUD_FOLDER} must correspond over all frames, or set "
+                "data.input_pointcloud_corresponding to false, data.num_correspondence_points to 0 "
+                "and evaluation.correspondence to false"
             )
         return _to_window(points[rows], arrays, root, window)
 

@@ -67,7 +67,7 @@ def _score(
     scores: dict[str, Float[Tensor, "B"]] = {}
     if "occupancy" in model.answers:
         scores |= _ious(model, batch, codes, threshold)
-    if "motion" in model.answers:
+    if "motion" in model.answers and batch.pointcloud.shape[2]:
         frames = [len(batch.times) - 1] if last_frame_only else list(range(1, len(batch.times)))
         carried = model.trajectories(batch.pointcloud[:, 0], batch.times[[0, *frames]], codes)
         pairs = zip(carried[:, 1:], batch.pointcloud[:, frames], strict=True)
