@@ -13,6 +13,7 @@ from im2mesh.evaluation import Record
 from im2mesh.meshing import Mesh, MeshSequence, position_colors
 from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
 from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
+from im2mesh.visualization.motion_sheet import draw_motions
 
 FRONT = Camera(np.zeros(3), 1.0, azimuth=0.0, elevation=0.0)
 
@@ -212,3 +213,26 @@ def test_panel_reads_truth_from_meshes_or_else_from_points(tmp_path):
     np.testing.assert_array_equal(panel.truth[0].faces, faces)
     np.testing.assert_allclose(panel.truth[1].vertices, vertices + step / scale, atol=1e-6)
     assert panel.prediction is None and "drift" in panel.title
+
+
+def test_motion_sheet_has_a_row_per_body_and_room_for_its_title(tmp_path):
+    pytest.importorskip("pyvista")
+    nothing = MeshSequence(
+        np.zeros((0, 3), np.int32), np.zeros((4, 0, 3), np.float32), np.linspace(0, 1, 4)
+    )
+    bodies = {"moves": drift(), "stays": drift(step=0.0), "empty": nothing}
+    draw_motions("two", bodies, tmp_path / "a.png", num_columns=3, cell_height=60)
+    image = np.asarray(Image.open(tmp_path / "a.png"))
+    rows = [image[90 + 78 * k : 150 + 78 * k, 148:] for k in range(3)]
+    width = (image.shape[1] - 2 * 24 - 124) // 3
+    left, right = (
+        [np.nonzero(is_subject(row[:, part]))[1].mean() for row in rows[:2]]
+        for part in (slice(0, width), slice(2 * width, 3 * width))
+    )
+    assert right[0] > left[0] + 5 and right[1] == pytest.approx(left[1], abs=0.5)
+    assert is_subject(rows[1]).sum() > 20 * is_subject(rows[2]).sum()  # a word, no body
+    draw_motions("two " * 30, bodies, tmp_path / "b.png", num_columns=3, cell_height=60)
+    wide = np.asarray(Image.open(tmp_path / "b.png"))
+    assert wide.shape[1] > image.shape[1] and not is_subject(wide[:60, -20:]).any()
+    with pytest.raises(ValueError, match="every mesh is empty"):
+        draw_motions("none", {"empty": nothing}, tmp_path / "c.png")

@@ -1,5 +1,6 @@
 """The drawing of a contact sheet: titled sections, in them named rows, in these a cell per time."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
 NEUTRAL_COLOR = (176, 180, 188)
 INK, PALE_INK = (34, 40, 49), (122, 128, 138)
 MARGIN, LABEL_WIDTH, TITLE_HEIGHT, TIME_HEIGHT, ROW_GAP = 24, 124, 36, 30, 18
+MIN_CELL_WIDTH = 76  # room for "t = 0.00" above it
+TITLE_SIZE = 22
 
 
 @dataclass(frozen=True)
@@ -100,18 +103,21 @@ class _Sheet:
     def __init__(self, sections: Sequence[Section], cell_width: int, cell_height: int) -> None:
         self.cell_width, self.cell_height = cell_width, cell_height
         num_rows = sum(len(section.rows) for section in sections)
-        width = 2 * MARGIN + LABEL_WIDTH + len(sections[0].times) * cell_width
+        cells_width = LABEL_WIDTH + len(sections[0].times) * cell_width
+        title_font = ImageFont.load_default(TITLE_SIZE)
+        title_width = max(math.ceil(title_font.getlength(section.title)) for section in sections)
         height = (
             2 * MARGIN
             + len(sections) * (TITLE_HEIGHT + TIME_HEIGHT)
             + num_rows * (cell_height + ROW_GAP)
         )
+        width = 2 * MARGIN + max(cells_width, title_width)
         self.image = Image.new("RGB", (width, height), BACKGROUND)
         self.pen = ImageDraw.Draw(self.image)
         self.top = MARGIN
 
     def draw(self, section: Section, renderer: Renderer, camera: Camera) -> None:
-        self._write(MARGIN, self.top + TITLE_HEIGHT // 2, section.title, 22, INK, "lm")
+        self._write(MARGIN, self.top + TITLE_HEIGHT // 2, section.title, TITLE_SIZE, INK, "lm")
         self.top += TITLE_HEIGHT
         for column, time in enumerate(section.times):
             self._write(
@@ -169,4 +175,4 @@ def _cameras(sections: Sequence[Section], cell_height: int) -> tuple[list[Camera
     views = [look_at(section.in_view) for section in sections]
     half_width, half_height = 1.06 * np.max([half for _, half in views], axis=0)
     cameras = [Camera(camera.center, float(half_height)) for camera, _ in views]
-    return cameras, max(1, round(cell_height * half_width / half_height))
+    return cameras, max(MIN_CELL_WIDTH, round(cell_height * half_width / half_height))
