@@ -20,6 +20,7 @@ from im2mesh.compat import convert_official_state, read_official
 from im2mesh.config import Config
 from im2mesh.errors import UserError
 from im2mesh.run_folder import RunFolder
+from im2mesh.training.optimizer import make_optimizer
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -65,16 +66,10 @@ def _check_free(out: Path, overwrite: bool) -> None:
 def _checkpoint(config: Config, model: nn.Module, iteration: int) -> Checkpoint:
     """As the trainer would save it, with a fresh optimizer and not validated yet."""
     settings = config.training
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
     return Checkpoint(
         config=config.model_dump(),
         model=model.state_dict(),
-        optimizer=optimizer.state_dict(),
+        optimizer=make_optimizer(model, settings).state_dict(),
         iteration=iteration,
         seconds=0.0,
         best_score=-math.inf,

@@ -122,6 +122,12 @@ def test_codes_blend_from_one_to_the_other():
     middle = blend_codes(first, second, 0.5)
     torch.testing.assert_close(middle.z, (first.z + second.z) / 2)
 
+    class Richer(Code):
+        """With features at points, say."""
+
+    with pytest.raises(ValueError, match="a Richer cannot be blended"):
+        blend_codes(first, Richer(second.c, second.z), 0.5)
+
 
 def test_wrong_sequence_length_is_an_error():
     encoder = ENCODERS["pointnet_resnet"](17, C, hidden_size=8)

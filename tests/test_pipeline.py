@@ -102,6 +102,16 @@ def test_num_steps_and_clips(trained, tmp_path):
     np.testing.assert_allclose(sequence.times, np.linspace(0, 1, 9), atol=1e-6)
 
 
+def test_a_checkpoint_of_another_method_or_size_is_refused(trained, tmp_path):
+    checkpoint = ["--checkpoint", str(RunFolder.of(build_config(trained)).checkpoint)]
+    base = [str(trained), f"output_dir={tmp_path}", *checkpoint]
+    onet4d = ["model.method=onet4d", "model.encoder=null", "model.velocity_field=null"]
+    with pytest.raises(ValueError, match=r"with model\.method occupancy_flow, .* says onet4d; use"):
+        generate.main([*base, *onet4d, "loss.correspondence=0.0"])
+    with pytest.raises(ValueError, match="another model than the config describes; use the config"):
+        generate.main([*base, "model.code_size=24"])
+
+
 def test_missing_meshes_are_an_error(trained, tmp_path):
     with pytest.raises(ValueError, match=r"run generate\.py first"):
         evaluation.main([str(trained), f"output_dir={tmp_path}"])

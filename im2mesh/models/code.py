@@ -36,7 +36,14 @@ def empty_code(batch_size: int, like: Tensor | None = None) -> Code:
 
 
 def blend_codes(first: Code, second: Code, weight: float) -> Code:
-    """The code a part `weight` of the way from the first to the second."""
+    """The code a part `weight` of the way from the first to the second.
+
+    Raises:
+        ValueError: If the codes are more than two vectors, which no straight line connects.
+    """
+    for code in (first, second):
+        if type(code) is not Code:
+            raise ValueError(f"a {type(code).__name__} cannot be blended with another")
     return Code(c=first.c.lerp(second.c, weight), z=first.z.lerp(second.z, weight))
 
 

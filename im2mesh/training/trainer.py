@@ -28,6 +28,7 @@ from im2mesh.errors import UserError
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.objective import compute_loss_parts
 from im2mesh.run_folder import RunFolder
+from im2mesh.training.optimizer import make_optimizer
 from im2mesh.training.schedule import budget_used, learning_rate
 from im2mesh.training.stopping import ignore_interrupts, stop_on_signal
 from im2mesh.training.threads import leave_cores_to_workers
@@ -79,12 +80,7 @@ class Trainer:
         self.config = config
         self.folder = folder
         self.device = next(model.parameters()).device
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=config.training.learning_rate,
-            weight_decay=config.training.weight_decay,
-            fused=True,
-        )
+        self.optimizer = make_optimizer(model, config.training)
         self.generator = torch.Generator().manual_seed(config.training.seed)
         self.iteration = 0
         self.seconds = 0.0
