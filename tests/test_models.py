@@ -95,6 +95,13 @@ def test_posterior(num_frames, c_size):
         assert not torch.allclose(other.mean, gaussian.mean)
 
 
+def test_distributions_are_not_rounded_to_bf16():
+    posterior = POSTERIORS["pointnet"](1, 0, Z, hidden_size=8)
+    with torch.autocast("cpu", torch.bfloat16):
+        gaussian = posterior(torch.randn(B, 1, N, 3), times(1), torch.zeros(B, 0))
+    assert gaussian.mean.dtype == gaussian.log_std.dtype == torch.float32
+
+
 def test_divergence_from_the_standard_normal():
     log_std = torch.tensor([[0.0, math.log(2.0)]])
     gaussian = Gaussian(torch.tensor([[1.0, 0.0]]), log_std)

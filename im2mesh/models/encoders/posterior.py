@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -59,7 +60,11 @@ class PosteriorPointnet(nn.Module):
             if len(self.fc_c):
                 x = x + self.fc_c[i](c).unsqueeze(1)
         pooled = x.amax(1)
-        return Gaussian(self.fc_mean(pooled), self.fc_logstd(pooled))
+        mean, log_std = self.fc_mean(pooled), self.fc_logstd(pooled)
+        dtype = torch.promote_types(
+            mean.dtype, torch.float32
+        )  # bf16 is too coarse for a divergence
+        return Gaussian(mean.to(dtype), log_std.to(dtype))
 
 
 POSTERIORS = {"pointnet": PosteriorPointnet}
