@@ -1,0 +1,62 @@
+"""Plot what runs logged over their iterations, such as the validation IoU.
+
+Example: python scripts/plot_training.py out/representation_power/oflow --tag validation/iou \\
+             --output curve.png
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from im2mesh.command_line import exit_status
+from im2mesh.comparison import name_runs
+from im2mesh.errors import UserError
+
+
+def main(arguments: Sequence[str]) -> None:
+    args = _parse(arguments)
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for name, run in name_runs(args.runs, args.names).items():
+        curve = read_curve(run, args.tag)
+        axes.plot(list(curve), list(curve.values()), lw=2, marker="o", ms=3, label=name)
+    axes.set(xlabel="iteration", title=args.tag)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(args.output, dpi=150)
+    print(f"written to {args.output}")
+
+
+def read_curve(run: Path, tag: str) -> dict[int, float]:
+    """Iteration -> value, of everything that a run logged under a tag."""
+    events = EventAccumulator(str(run / "logs"), size_guidance={"scalars": 0})
+    events.Reload()
+    tags = events.Tags()["scalars"]
+    if tag not in tags:
+        raise UserError(
+            f"{run / 'logs'} has no {tag}; it has: {', '.join(tags) or 'nothing, is it a run?'}"
+        )
+    return {event.step: event.value for event in events.Scalars(tag)}
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="output folders")
+    parser.add_argument("--names", nargs="+", help="of the runs, in their order")
+    parser.add_argument("--tag", default="validation/iou", help="as TensorBoard shows it")
+    parser.add_argument("--output", type=Path, required=True, help="picture to write, .png")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))
