@@ -37,13 +37,13 @@ def main(arguments: Sequence[str]) -> None:
 
 def read_curve(run: Path, tag: str) -> dict[int, float]:
     """Iteration -> value, of everything that a run logged under a tag."""
+    if not (run / "logs").is_dir():
+        raise UserError(f"no logs at {run / 'logs'}; name the output folder of a training")
     events = EventAccumulator(str(run / "logs"), size_guidance={"scalars": 0})
     events.Reload()
     tags = events.Tags()["scalars"]
     if tag not in tags:
-        raise UserError(
-            f"{run / 'logs'} has no {tag}; it has: {', '.join(tags) or 'nothing, is it a run?'}"
-        )
+        raise UserError(f"{run / 'logs'} has no {tag}; it has: {', '.join(tags)}")
     return {event.step: event.value for event in events.Scalars(tag)}
 
 
