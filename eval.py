@@ -47,6 +47,9 @@ def main(arguments: Sequence[str]) -> None:
             windows, predictions, workers=args.workers, on_window=progress.update
         )
     print(write_report(output, split, records))
+    measured = sorted({record.frame for record in records})
+    if len(measured) < config.data.num_frames:
+        print(f"measured in frames {', '.join(map(str, measured))} of {config.data.num_frames}")
     write_text(output / CONFIG_FILE, dump_config(config))
     print(f"written to {output}")
 

@@ -30,6 +30,8 @@ def main(arguments: Sequence[str]) -> None:
     trainer = build_trainer(config, build_device(args.device))
     if trainer.resume():
         print(f"resuming {folder.checkpoint} at iteration {trainer.iteration}")
+    else:
+        trainer.load_pretrained()
     trainer.fit(exit_after=args.exit_after)
     print(f"saved {folder.checkpoint} at iteration {trainer.iteration}")
 

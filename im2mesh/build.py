@@ -14,6 +14,7 @@ from im2mesh.config import (
     load_config,
 )
 from im2mesh.data.dataset import WindowDataset, spread_windows
+from im2mesh.data.images import choose_views
 from im2mesh.data.sequences import Window, read_windows
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
@@ -21,7 +22,7 @@ from im2mesh.generation import Generator
 from im2mesh.models.flow import METHODS
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring import PARTS, wire
-from im2mesh.objective import check_objective
+from im2mesh.objective import WEIGHTS, check_objective
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer
 
@@ -81,8 +82,17 @@ def build_windows(
 
 
 def build_training_data(config: Config) -> WindowDataset:
+    windows = build_windows(config, config.data.train_split, stride=config.data.stride)
+    if config.data.input is None and len(windows) > 1:
+        raise ConfigError(
+            f"without an input a model holds one window, but split '{config.data.train_split}' has "
+            f"{len(windows)}: {windows[0]}, {windows[1]}, ...; raise data.stride or data.num_frames"
+        )
+    if config.data.input == "images":
+        for window in {window.clip: window for window in windows}.values():
+            choose_views(config.data.root, window, config.data.num_views)  # now, not hours later
     return WindowDataset(
-        build_windows(config, config.data.train_split, stride=config.data.stride),
+        windows,
         config.data,
         seed=config.training.seed,
         shuffle=True,
@@ -106,6 +116,8 @@ def build_trainer(config: Config, device: torch.device) -> Trainer:
     model = build_model(config)
     if not has_weights(model):
         raise ConfigError(f"{model.method} has no weights to train; run generate.py at once")
+    if not any(getattr(config.loss, name) for name in WEIGHTS):
+        raise ConfigError("all weights in section loss are 0; there is nothing to minimise")
     return Trainer(
         model.to(device),
         build_training_data(config),
@@ -120,7 +132,7 @@ def build_generator(config: Config, model_file: str | Path, device: torch.device
     model = build_model(config)
     if has_weights(model):
         checkpoint = load_checkpoint(model_file)
-        _check_method(checkpoint, config, model_file)
+        _check_same(checkpoint, config, model_file)
         load_weights(model, checkpoint.model, model_file)
     return _make_generator(config, model, device)
 
@@ -130,13 +142,16 @@ def has_weights(model: SequenceModel) -> bool:
     return next(model.parameters(), None) is not None
 
 
-def _check_method(checkpoint: Checkpoint, config: Config, model_file: str | Path) -> None:
-    trained = checkpoint.config["model"]["method"]
-    if trained != config.model.method:
-        raise ConfigError(
-            f"{model_file} was trained with model.method {trained}, the config says "
-            f"{config.model.method}; use the config it was trained with"
-        )
+def _check_same(checkpoint: Checkpoint, config: Config, model_file: str | Path) -> None:
+    """What decides the meaning of the weights, beside their names and shapes."""
+    now = config.model_dump()
+    for section, key in (("model", "method"), ("data", "num_frames"), ("data", "input")):
+        trained, asked = checkpoint.config[section][key], now[section][key]
+        if trained != asked:
+            raise ConfigError(
+                f"{model_file} was trained with {section}.{key} {trained}, the config says "
+                f"{asked}; use the config it was trained with"
+            )
 
 
 def build_evaluator(config: Config) -> Evaluator:
@@ -146,7 +161,7 @@ def build_evaluator(config: Config) -> Evaluator:
         settings.num_samples,
         settings.project_to_final_mesh,
         settings.correspondence,
-        settings.last_frame_only,
+        settings.frames,
         settings.seed,
     )
 

@@ -72,6 +72,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             "use a model.pt or model_best.pt that train.py wrote"
         ) from error
     names = {field.name for field in fields(Checkpoint)}
+    if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
+        raise CheckpointError(
+            f"{path} is in format {values['format']} of another version of this project, this one "
+            f"reads format {FORMAT}; train again"
+        )
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of this project (format {FORMAT})")
     values.pop("version", None)

@@ -52,7 +52,7 @@ class Evaluator:
         num_samples: Samples on each predicted mesh for the surface distances.
         project_to_final_mesh: See `correspondence_l2`.
         correspondence: Whether rows of the true points correspond over the frames of a clip.
-        last_frame_only: Measure the last frame alone.
+        frames: Measure all frames, those "between" the first and the last, or the "last" alone.
         seed: Root of the random samples; a window's samples follow from the seed and the
             window's name alone, so neither order nor number of workers matters.
     """
@@ -61,7 +61,7 @@ class Evaluator:
     num_samples: int = 100_000
     project_to_final_mesh: bool = False
     correspondence: bool = True
-    last_frame_only: bool = False
+    frames: str = "all"
     seed: int = 0
 
     def evaluate(
@@ -96,19 +96,40 @@ class Evaluator:
         return records
 
     def evaluate_window(self, window: Window, prediction: Prediction) -> list[Record]:
-        """Evaluate one window, given its meshes in the window's coordinates."""
-        truth = {k: read_surface_points(self.root, window, k) for k in prediction}
-        measured = [max(prediction)] if self.last_frame_only else list(prediction)
+        """Evaluate one window, given its meshes in the window's coordinates.
+
+        Raises:
+            UserError: If the prediction lacks the frames to measure, or a file is broken.
+        """
+        meshes, measured = prediction.meshes, self._measured_frames(window, prediction)
+        truth = {k: read_surface_points(self.root, window, k) for k in meshes}
         records = []
         for k in measured:
-            mesh = prediction[k]
+            mesh = meshes[k]
             rng = np.random.default_rng([self.seed, zlib.crc32(_identity(window)), k])
             values = self._frame_values(window, k, mesh, truth[k], rng)
             records += [_record(window, k, name, value) for name, value in values.items()]
-        if self.correspondence and _is_corresponding(list(prediction.values())):
-            errors = self._correspondence(window, prediction, truth)
+        if self.correspondence and prediction.corresponds and len(meshes) > 1:
+            errors = self._correspondence(window, meshes, truth)
             records += [record for record in errors if record.frame in measured]
         return records
+
+    def _measured_frames(self, window: Window, prediction: Prediction) -> list[int]:
+        last = window.num_frames - 1
+        needs_last = self.project_to_final_mesh or self.frames == "last"
+        if needs_last and last not in prediction.meshes:
+            raise UserError(
+                f"sequence {window}: no mesh of the last frame, which evaluation.frames or "
+                "evaluation.project_to_final_mesh needs; let generation.times end at 1"
+            )
+        chosen = {
+            "all": list(prediction.meshes),
+            "between": [k for k in prediction.meshes if 0 < k < last],
+            "last": [last],
+        }[self.frames]
+        if not chosen:
+            raise UserError(f"sequence {window}: no mesh between the first and the last frame")
+        return chosen
 
     def _results(
         self, windows: Sequence[Window], predictions: PredictedMeshes, workers: int
@@ -146,16 +167,16 @@ class Evaluator:
         return values
 
     def _correspondence(
-        self, window: Window, prediction: Prediction, truth: dict[int, SurfacePoints]
+        self, window: Window, meshes: dict[int, Mesh], truth: dict[int, SurfacePoints]
     ) -> list[Record]:
         errors = correspondence_l2(
-            np.stack([mesh.vertices for mesh in prediction.values()]),
+            np.stack([mesh.vertices for mesh in meshes.values()]),
             _stack_points(window, list(truth.values())),
             self.project_to_final_mesh,
         )
         return [
             _record(window, k, "correspondence_l2", float(error))
-            for k, error in zip(prediction, errors, strict=True)
+            for k, error in zip(meshes, errors, strict=True)
         ]
 
 
@@ -175,18 +196,6 @@ def _run(job: _Job) -> list[Record]:
 
 def _use_one_thread() -> None:
     os.environ["IGL_NUM_THREADS"] = "1"  # libigl reads it at its first parallel loop
-
-
-def _is_corresponding(meshes: Sequence[Mesh]) -> bool:
-    """Whether all frames share their faces and their number of vertices.
-
-    A prediction without a surface in any frame counts: leaving it out would flatter.
-    """
-    first = meshes[0]
-    return len(meshes) > 1 and all(
-        len(mesh.vertices) == len(first.vertices) and np.array_equal(mesh.faces, first.faces)
-        for mesh in meshes
-    )
 
 
 def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.ndarray, "T M 3"]:

@@ -29,7 +29,9 @@ def chamfer_loss(points: Float[Tensor, "B N D"], targets: Float[Tensor, "B M D"]
     Points may have any dimension: 3 for clouds, 3T for whole trajectories (PSGN 4D).
     """
     with torch.no_grad():  # only the choice of the neighbour; distances follow from differences
-        distances = torch.cdist(points.float(), targets.float())
+        # as differences, not as a matrix product, which would be rounded under tf32
+        exact = "donot_use_mm_for_euclid_dist"
+        distances = torch.cdist(points.float(), targets.float(), compute_mode=exact)
         to_target, to_point = distances.argmin(2), distances.argmin(1)
     forward = points - _take(targets, to_target)
     backward = targets - _take(points, to_point)

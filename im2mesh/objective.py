@@ -15,11 +15,13 @@ LossParts = dict[str, Float[Tensor, ""]]
 QUESTIONS: dict[str, Question] = {
     "reconstruction": "occupancy",
     "correspondence": "motion",
-    "correspondence_backward": "motion",
+    "correspondence_backward": "motion back",
     "chamfer": "point set",
     "chamfer_trajectories": "point set",
 }
 """Weight -> what a model must answer for it."""
+
+WEIGHTS = (*QUESTIONS, "kl")
 
 
 def check_objective(model: SequenceModel, config: Config) -> None:
@@ -147,10 +149,12 @@ def _chamfer_parts(
 
 
 def _kl_parts(codes: SequenceCodes, weights: LossConfig) -> LossParts:
-    """One part per latent code; a code that the model does not have is 0."""
+    """One part per latent code that the model has."""
     if not weights.kl:
         return {}
+    posteriors = {"kl_shape": codes.shape_posterior, "kl_motion": codes.motion_posterior}
     return {
-        "kl_shape": weights.kl * codes.shape_posterior.kl_to_standard_normal(),
-        "kl_motion": weights.kl * codes.motion_posterior.kl_to_standard_normal(),
+        name: weights.kl * gaussian.kl_to_standard_normal()
+        for name, gaussian in posteriors.items()
+        if gaussian.mean.shape[1]
     }

@@ -1,5 +1,6 @@
 """Predicted meshes on disk, ours or somebody else's, brought into the window's coordinates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,12 +11,23 @@ from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.meshing.frame_meshes import Reconstruction, load_reconstruction
 from im2mesh.meshing.io import Mesh, numbered_meshes, read_mesh
+from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.window_folder import WindowFolder
 
 COORDINATES = ("window", "world")
 
-Prediction = dict[int, Mesh]
-"""Number of a frame in its window -> mesh, or point cloud; increasing."""
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted of one window.
+
+    Attributes:
+        meshes: Number of a frame in its window -> mesh, or point cloud; increasing.
+        corresponds: Whether vertex i is the same surface point in all frames.
+    """
+
+    meshes: dict[int, Mesh]
+    corresponds: bool
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,8 @@ class PredictedMeshes:
                     f"sequence {window}: {len(files)} meshes, expected {window.num_frames}; "
                     "run generate.py again"
                 )
-            prediction = dict(enumerate(read_mesh(file) for file in files))
+            meshes = [read_mesh(file) for file in files]
+            prediction = Prediction(dict(enumerate(meshes)), share_topology(meshes))
         if self.coordinates == "window":
             return prediction
         frame = window_frame(root, window)
@@ -86,9 +99,11 @@ class PredictedMeshes:
         def to_window(vertices: np.ndarray) -> np.ndarray:
             return frame.from_world(vertices.astype(np.float64)).astype(np.float32)
 
-        return {
-            k: replace(mesh, vertices=to_window(mesh.vertices)) for k, mesh in prediction.items()
+        moved = {
+            k: replace(mesh, vertices=to_window(mesh.vertices))
+            for k, mesh in prediction.meshes.items()
         }
+        return replace(prediction, meshes=moved)
 
 
 def prediction_of(window: Window, meshes: Reconstruction) -> Prediction:
@@ -105,4 +120,19 @@ def prediction_of(window: Window, meshes: Reconstruction) -> Prediction:
             f"{window.num_frames} true frames; set generation.num_steps and generation.times to "
             "null and run generate.py again"
         )
-    return {int(is_same[i].argmax()): m for i, m in enumerate(meshes.meshes) if is_same[i].any()}
+    by_frame = {
+        int(is_same[i].argmax()): mesh for i, mesh in enumerate(meshes.meshes) if is_same[i].any()
+    }
+    return Prediction(by_frame, isinstance(meshes, MeshSequence))
+
+
+def share_topology(meshes: Sequence[Mesh]) -> bool:
+    """Whether all frames share their faces and their number of vertices.
+
+    A prediction without a surface in any frame counts: leaving it out would flatter.
+    """
+    first = meshes[0]
+    return all(
+        len(mesh.vertices) == len(first.vertices) and np.array_equal(mesh.faces, first.faces)
+        for mesh in meshes
+    )

@@ -94,6 +94,10 @@ class Reconstructor:
 
     def _checked(self, inputs: Float[np.ndarray, "K *frame"]) -> Float[np.ndarray, "K *frame"]:
         """The observation as one array of the right shape."""
+        if self.data.input is None:
+            raise ValueError(
+                "this model holds one clip and observes nothing; use generate.py with its config"
+            )
         is_cloud = self.data.input == "pointcloud"
         what, shape = ("clouds", "[T, N, 3]") if is_cloud else ("images", "[T, 3, H, W]")
         try:
@@ -103,15 +107,19 @@ class Reconstructor:
                 f"{what} must be one array {shape} with equal sizes in every frame: {error}"
             ) from error
         is_right = inputs.shape[2:] == (3,) if is_cloud else inputs.shape[1:2] == (3,)
-        if inputs.ndim != (3 if is_cloud else 4) or not is_right:
+        if not inputs.size or inputs.ndim != (3 if is_cloud else 4) or not is_right:
             raise ValueError(f"{what} must have shape {shape}, got {list(inputs.shape)}")
-        if len(inputs) != self.data.observed_frames and not self._takes_any_number():
+        if len(inputs) != self.data.observed_frames and not self.generator.model.takes_any_frames:
             raise ValueError(
                 f"this model reads {self.data.observed_frames} {what}, got {len(inputs)}; "
                 "cut the sequence into windows of that length"
             )
         if not np.isfinite(inputs).all():
             raise ValueError(f"{what} hold NaN or infinity; remove those points in all frames")
+        if not is_cloud and not (inputs.min() >= 0 and inputs.max() <= 1):
+            raise ValueError(
+                f"images must be in [0, 1], got {inputs.min():g} to {inputs.max():g}; divide by 255"
+            )
         return inputs
 
     def _checked_times(
@@ -126,16 +134,12 @@ class Reconstructor:
                 f"input_times must be {count} numbers that increase from 0 to at most 1, "
                 f"got {list(input_times)}"
             )
-        if not (np.allclose(times, even) or self._takes_any_number()):
+        if not (np.allclose(times, even) or self.generator.model.takes_any_frames):
             raise ValueError(
                 "this model's encoder does not see the times of its frames, so they must be evenly "
                 "spaced; train one with model.encoder_temporal pointnet_space_time"
             )
         return times
-
-    def _takes_any_number(self) -> bool:
-        encoder = getattr(self.generator.model, "encoder_temporal", None)
-        return encoder is not None and bool(encoder.sees_times)
 
     def _given(
         self,
@@ -145,9 +149,11 @@ class Reconstructor:
     ) -> GivenSurface | None:
         config = self.generator.config
         if config.surface == "extracted":
+            if surfaces is not None:
+                raise ValueError("this model extracts its surface; surfaces must be None")
             return None
         if surfaces is None:
-            return given_clouds(observation, config.blend_from_end)
+            return given_clouds(observation, self.data, config.blend_from_end)
         local = [
             None
             if mesh is None

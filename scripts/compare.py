@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.command_line import exit_status
-from im2mesh.comparison import common_splits, compare, name_runs
-from im2mesh.comparison_report import format_comparisons, write_comparison
+from im2mesh.comparison.report import format_comparisons, write_comparison
+from im2mesh.comparison.runs import common_splits, compare, name_runs
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -22,18 +22,19 @@ def main(arguments: Sequence[str]) -> None:
         print(dump_config(config), end="")
         return
     folder = RunFolder.of(config)
-    windows = build_windows(config, args.split, stride=config.data.eval_stride)
+    split = args.split or config.data.train_split
+    windows = build_windows(config, split, stride=config.data.eval_stride)
     checkpoint = args.checkpoint or folder.best_checkpoint
     generator = build_generator(config, checkpoint, build_device(args.device))
     table = encode_windows(generator, config, windows)
-    output = args.output or folder.codes(args.split)
+    output = args.output or folder.codes(split)
     table.save(output)
-    print(f"{len(windows)} windows of split {args.split} -> {output}, {output.stem}.csv\n{table}")
+    print(f"{len(windows)} windows of split {split} -> {output}, {output.stem}.csv\n{table}")
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = config_parser("Encode the windows of a split to a table of latent codes.")
-    parser.add_argument("--split", default="train", help="split file to encode (train)")
+    parser.add_argument("--split", help="split file to encode instead of data.train_split")
     parser.add_argument(
         "--output", type=_npz_path, help="file to write, .npz, instead of <run>/codes/<split>.npz"
     )

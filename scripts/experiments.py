@@ -112,6 +112,9 @@ def run_experiment(experiment: Experiment, seconds: float, threads: int) -> None
 def _compare(task: str, experiments: Sequence[Experiment]) -> None:
     runs = [str(RunFolder.of(build_config(e.config)).path) for e in experiments]
     names = ["--names", *(e.name for e in experiments)]
+    if task == "representation_power":
+        curve = ["--names", "IoU at threshold 0.5", "--output", str(OUT / task / "curve.png")]
+        _run(["scripts/plot_training.py", *runs, *curve], OUT / "logs" / task / "curve.log")
     _run(
         ["scripts/compare.py", *runs, *names, "--output", str(OUT / task)],
         OUT / "logs" / task / "compare.log",

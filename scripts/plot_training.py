@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from im2mesh.command_line import exit_status
-from im2mesh.comparison import name_runs
+from im2mesh.comparison.runs import name_runs
 from im2mesh.errors import UserError
 
 

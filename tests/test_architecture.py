@@ -18,7 +18,7 @@ LAYERS = (
     ("evaluation", "objective", "synthesis"),
     ("metric_info", "reporting"),
     ("run_folder", "visualization"),
-    ("method_result", "comparison", "comparison_report"),
+    ("comparison",),
     ("training", "generation"),
     ("build",),
     ("reconstruction",),

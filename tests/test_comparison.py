@@ -9,8 +9,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from im2mesh.comparison import MUST_AGREE, TOLD, compare, name_runs
-from im2mesh.comparison_report import best_methods, format_comparisons, notes, plot_methods
+from im2mesh.comparison.report import best_methods, format_comparisons, notes, plot_methods
+from im2mesh.comparison.runs import MUST_AGREE, TOLD, compare, name_runs
 from im2mesh.config import Config
 from im2mesh.config.files import flatten
 from im2mesh.errors import UserError

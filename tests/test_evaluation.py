@@ -10,9 +10,9 @@ import trimesh
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator, Record
-from im2mesh.meshing import Mesh, MeshSequence
+from im2mesh.meshing import FrameMeshes, Mesh, MeshSequence
 from im2mesh.metrics import EMPTY_DISTANCE
-from im2mesh.predictions import PredictedMeshes, prediction_of
+from im2mesh.predictions import PredictedMeshes, Prediction, prediction_of
 from im2mesh.reporting import (
     format_table,
     plot_over_time,
@@ -123,14 +123,32 @@ def test_a_ball_that_stays_behind_is_measured_per_frame(root):
     assert values["iou"][0] > values["iou"][1] > values["iou"][2]
 
 
-def test_the_last_frame_alone_can_be_measured(root):
-    every = Evaluator(root, num_samples=100).evaluate_window(
-        WINDOW, prediction_of(WINDOW, sequence())
-    )
-    last = Evaluator(root, num_samples=100, last_frame_only=True).evaluate_window(
-        WINDOW, prediction_of(WINDOW, sequence())
-    )
-    assert last == [record for record in every if record.frame == NUM_FRAMES - 1]
+def test_the_frames_that_are_given_can_be_left_out(root):
+    prediction = prediction_of(WINDOW, sequence())
+
+    def measured(frames: str) -> list[Record]:
+        return Evaluator(root, num_samples=100, frames=frames).evaluate_window(WINDOW, prediction)
+
+    every, last = measured("all"), NUM_FRAMES - 1
+    assert measured("last") == [r for r in every if r.frame == last]
+    assert measured("between") == [r for r in every if 0 < r.frame < last]
+
+
+def test_the_last_frame_is_that_of_the_window(root):
+    some = prediction_of(WINDOW, sequence())
+    some.meshes.pop(NUM_FRAMES - 1)
+    for changes in ({"frames": "last"}, {"project_to_final_mesh": True}):
+        with pytest.raises(UserError, match=r"no mesh of the last frame, .* let generation\.times"):
+            Evaluator(root, **changes).evaluate_window(WINDOW, some)
+
+
+def test_meshes_extracted_apart_never_correspond(root):
+    """Not even where all are empty, or alike by chance."""
+    vertices, faces = ball()
+    alike = FrameMeshes((Mesh(vertices, faces),) * NUM_FRAMES, np.linspace(0, 1, NUM_FRAMES))
+    prediction = prediction_of(WINDOW, alike)
+    values = by_metric(Evaluator(root, num_samples=100).evaluate_window(WINDOW, prediction))
+    assert "correspondence_l2" not in values
 
 
 def test_records_name_window_frame_and_metric(root):
@@ -184,7 +202,9 @@ def test_moving_points_are_measured_without_surface(root):
 def test_meshes_of_different_topology_have_no_correspondence(root):
     meshes = [Mesh(ball(s)[0] + true_offset(k), ball(s)[1]) for k, s in enumerate((3, 4, 3))]
     values = by_metric(
-        Evaluator(root, num_samples=100).evaluate_window(WINDOW, dict(enumerate(meshes)))
+        Evaluator(root, num_samples=100).evaluate_window(
+            WINDOW, Prediction(dict(enumerate(meshes)), False)
+        )
     )
     assert "correspondence_l2" not in values and min(values["iou"]) > 0.9
 

@@ -9,6 +9,7 @@ import eval as evaluation
 import generate
 import train
 from im2mesh.build import build_config, build_windows
+from im2mesh.config import Config
 from im2mesh.meshing.frame_meshes import FrameMeshes, load_reconstruction
 from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.reporting import read_records
@@ -58,8 +59,18 @@ def test_experiment(path, bodies_root, tmp_path):
     has_frames_alone = config.model.method in WITHOUT_CORRESPONDENCE
     assert isinstance(result, FrameMeshes if has_frames_alone else MeshSequence)
     records = read_records(run.evaluation_records(config.data.test_split))
-    metrics = {record.metric for record in records}
-    assert "chamfer_l1" in metrics and np.isfinite([record.value for record in records]).all()
-    assert ("iou" in metrics) == (config.model.method != "psgn4d")
+    assert np.isfinite([record.value for record in records]).all()
+    assert {record.metric for record in records} == expected_metrics(config)
     frames = {record.frame for record in records}
-    assert frames == ({16} if path.parent.name == "shape_matching" else set(range(17)))
+    given = {"shape_matching": set(range(16)), "interpolation": {0, 16}}
+    assert frames == set(range(17)) - given.get(path.parent.name, set())
+
+
+def expected_metrics(config: Config) -> set[str]:
+    """Surfaces have an IoU and normals, bodies that are followed a correspondence error."""
+    metrics = {"empty", "accuracy", "completeness", "chamfer_l1", "chamfer_l2"}
+    if config.model.method != "psgn4d":
+        metrics |= {"iou", "normal_consistency"}
+    if config.model.method not in WITHOUT_CORRESPONDENCE:
+        metrics |= {"correspondence_l2"}
+    return metrics

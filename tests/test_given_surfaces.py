@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from im2mesh.config import GenerationConfig
+from im2mesh.config import DataConfig, GenerationConfig
 from im2mesh.data.observation import Observation
 from im2mesh.data.sequences import DataError, Window
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.generation import Generator, GivenSurface
-from im2mesh.generation.surface import read_given_surface
+from im2mesh.generation.surface import given_clouds, read_given_surface
 from im2mesh.meshing.frame_meshes import FrameMeshes, load_reconstruction
 from im2mesh.meshing.io import Mesh, read_mesh
+from im2mesh.models.baselines import NearestNeighbour
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.models.sequence_model import SequenceModel
@@ -23,6 +24,10 @@ FRAME = NormalizationFrame(np.array([1.0, 2.0, 3.0]), 2.0)
 TRIANGLE = np.array([[0, 1, 2]], np.int32)
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
 NOTHING = Observation(np.zeros((0, 0, 3), np.float32), np.zeros(0, np.float32))
+
+
+def flow_alone() -> OccupancyFlow:
+    return OccupancyFlow(None, None, None, Flow(Constant()))
 
 
 def generator(field: torch.nn.Module, **changes) -> Generator:
@@ -57,7 +62,7 @@ def test_clouds_can_be_carried_instead_of_meshes():
     clouds = np.stack([CORNERS, CORNERS + 1])
     observation = Observation(clouds, np.array([0, 1], np.float32))
     config = GenerationConfig(surface="cloud", blend_from_end=True)
-    given = read_given_surface("nowhere", Window("a", "b", 0, 5), observation, config)
+    given = read_given_surface(DataConfig(), Window("a", "b", 0, 5), observation, config)
     meshes = generator(Constant(), blend_from_end=True).generate(
         observation_of(0), frame=FRAME, given=given
     )
@@ -88,9 +93,37 @@ def test_what_does_not_go_together_is_refused(ball_root):
     with pytest.raises(
         DataError, match=r"clip ball_a: no folder mesh_seq; set generation\.surface"
     ):
-        read_given_surface(ball_root, window, NOTHING, GenerationConfig(surface="mesh"))
+        read_given_surface(
+            DataConfig(root=str(ball_root)), window, NOTHING, GenerationConfig(surface="mesh")
+        )
     with pytest.raises(DataError, match=r"clip ball_a: .* no cloud is observed; set it to mesh"):
-        read_given_surface(ball_root, window, NOTHING, GenerationConfig(surface="cloud"))
+        read_given_surface(
+            DataConfig(root=str(ball_root)), window, NOTHING, GenerationConfig(surface="cloud")
+        )
+
+
+def test_clouds_that_do_not_correspond_are_not_blended():
+    clouds = Observation(np.stack([CORNERS, CORNERS + 1]), np.array([0, 1], np.float32))
+    early = Observation(clouds.inputs, np.array([0, 0.4], np.float32))
+    scans = DataConfig(input_pointcloud_corresponding=False)
+    for observation, data in ((clouds, scans), (early, DataConfig())):
+        with pytest.raises(ValueError, match="needs a cloud at t = 1 whose rows correspond"):
+            given_clouds(observation, data, with_end=True)
+        assert given_clouds(observation, data, with_end=False).end is None
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "message"),
+    [
+        (NearestNeighbour(), {"surface": "cloud", "blend_from_end": True}, "carries nothing back"),
+        (flow_alone(), {"surface": "mesh", "simplify_faces": 100}, "for extracted surfaces"),
+        (flow_alone(), {"surface": "mesh", "refinement_steps": 1}, "for extracted surfaces"),
+        (flow_alone(), {"surface": "cloud", "normals": True}, "points without faces have no"),
+    ],
+)
+def test_settings_without_effect_are_refused(model, changes, message):
+    with pytest.raises(ValueError, match=message):
+        Generator(model, GenerationConfig(**changes), num_frames=5)
 
 
 class GrowingBall(SequenceModel):
@@ -146,11 +179,11 @@ def test_a_prediction_may_have_more_or_fewer_frames_but_no_other_times():
     meshes = generator(Constant(), num_steps=2).generate(
         NOTHING, frame=FRAME, given=GivenSurface(Mesh(CORNERS, TRIANGLE))
     )
-    assert list(prediction_of(window, meshes)) == [0, 4]
+    assert list(prediction_of(window, meshes).meshes) == [0, 4]
     finer = generator(Constant(), num_steps=9).generate(
         NOTHING, frame=FRAME, given=GivenSurface(Mesh(CORNERS, TRIANGLE))
     )
-    assert list(prediction_of(window, finer)) == [0, 1, 2, 3, 4]
+    assert list(prediction_of(window, finer).meshes) == [0, 1, 2, 3, 4]
     other = generator(Constant(), num_steps=4).generate(
         NOTHING, frame=FRAME, given=GivenSurface(Mesh(CORNERS, TRIANGLE))
     )

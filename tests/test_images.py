@@ -159,6 +159,12 @@ def norm_names(name: str, width: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.{key}": (width,) for key in vectors} | {f"{name}.num_batches_tracked": ()}
 
 
+def pretrained(path: Path) -> Resnet18:
+    encoder = Resnet18(1, 8, weights=str(path))
+    encoder.load_pretrained()
+    return encoder
+
+
 def random_weights() -> dict[str, torch.Tensor]:
     return {
         name: torch.rand(shape) if shape else torch.tensor(7)
@@ -244,7 +250,7 @@ def test_images_matter_and_every_weight_gets_a_gradient(network: type, num_frame
 def test_resnet18_takes_over_weights(tmp_path: Path) -> None:
     weights = random_weights()
     torch.save(weights, tmp_path / "resnet18.pth")
-    features = Resnet18(1, 8, weights=str(tmp_path / "resnet18.pth")).features.state_dict()
+    features = pretrained(tmp_path / "resnet18.pth").features.state_dict()
     for name, value in features.items():
         torch.testing.assert_close(value, weights[name])
 
@@ -252,7 +258,7 @@ def test_resnet18_takes_over_weights(tmp_path: Path) -> None:
 def test_weights_older_than_the_counters_are_taken(tmp_path: Path) -> None:
     weights = {k: v for k, v in random_weights().items() if "num_batches" not in k}
     torch.save(weights, tmp_path / "old.pth")
-    features = Resnet18(1, 8, weights=str(tmp_path / "old.pth")).features
+    features = pretrained(tmp_path / "old.pth").features
     torch.testing.assert_close(features.bn1.running_var, weights["bn1.running_var"])
     assert features.bn1.num_batches_tracked == 0
 
@@ -264,7 +270,7 @@ def test_other_weights_are_refused_name_by_name(tmp_path: Path) -> None:
     weights["bn1.weight"] = torch.zeros(32)
     torch.save(weights, tmp_path / "wrong.pth")
     with pytest.raises(ConfigError) as error:
-        Resnet18(1, 8, weights=str(tmp_path / "wrong.pth"))
+        pretrained(tmp_path / "wrong.pth")
     for part in (
         "conv1.weight is missing",
         "layer2.0.bn1.running_mean is missing",
@@ -277,15 +283,15 @@ def test_other_weights_are_refused_name_by_name(tmp_path: Path) -> None:
 
 def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no file .*absent.pth .*set weights to null"):
-        Resnet18(1, 8, weights=str(tmp_path / "absent.pth"))
+        pretrained(tmp_path / "absent.pth")
     for content in (b"", b"no weights", b"PK\x03\x04 cut short"):
         (tmp_path / "bad.pth").write_bytes(content)
         with pytest.raises(ConfigError, match=r"bad.pth is not a file of PyTorch weights"):
-            Resnet18(1, 8, weights=str(tmp_path / "bad.pth"))
+            pretrained(tmp_path / "bad.pth")
     for content in ([1, 2], {"state_dict": {}}):
         torch.save(content, tmp_path / "other.pth")
         with pytest.raises(ConfigError, match="must hold one tensor per name"):
-            Resnet18(1, 8, weights=str(tmp_path / "other.pth"))
+            pretrained(tmp_path / "other.pth")
 
 
 @pytest.mark.usefixtures("without_shape_checks")

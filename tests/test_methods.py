@@ -14,6 +14,7 @@ from im2mesh.models.decoders import DecoderCBatchNorm, DecoderSimple
 from im2mesh.models.encoders import PointnetResnet, PosteriorPointnet
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.trajectory_decoders import TrajectoryMLP
 from im2mesh.models.velocity_fields import VelocityFieldConcat
 from tests.problems import Constant
 from tests.test_models import randomize, times
@@ -75,6 +76,17 @@ def test_point_sets_move_on_straight_lines_between_the_frames_of_training():
     torch.testing.assert_close(between[2], knots[0, -1])
 
 
+def test_point_sets_are_not_rounded_to_bf16():
+    decoder = TrajectoryMLP(50, C, num_points=3, hidden_size=8)
+    model = randomize(PointSetGeneration4D(PointnetResnet(T, C, hidden_size=8), decoder))
+    with torch.autocast("cpu", torch.bfloat16):
+        codes = model.encode(clouds(), times(T, B))
+        points = model.point_set(times(50, 1)[0], codes)
+        knots = decoder(codes.motion.c)
+    assert points.dtype == torch.float32
+    torch.testing.assert_close(points, knots.float(), atol=1e-4, rtol=0)  # each time is its frame
+
+
 def test_the_nearest_neighbour_ends_on_the_last_cloud():
     model, seen = NearestNeighbour(), clouds()
     points = torch.randn(B, 7, 3)
@@ -93,7 +105,7 @@ def test_a_question_without_an_answer_is_an_error():
     with pytest.raises(ValueError, match="nearest_neighbour cannot be asked for occupancy, only"):
         model.occupancy_logits(torch.zeros(B, 1, 3), torch.zeros(B), codes)
     flow_alone = OccupancyFlow(None, None, None, Flow(Constant()))
-    assert flow_alone.answers == {"motion"}
+    assert flow_alone.answers == {"motion", "motion back"}
     with pytest.raises(ValueError, match="occupancy_flow cannot be asked for occupancy, only for"):
         flow_alone.occupancy_logits_0(torch.zeros(B, 1, 3), codes)
 

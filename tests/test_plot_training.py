@@ -27,5 +27,5 @@ def test_the_picture_is_written(run, tmp_path):
 def test_other_tags_are_named(run, tmp_path):
     with pytest.raises(UserError, match="has no loss/x; it has: validation/iou"):
         read_curve(run, "loss/x")
-    with pytest.raises(UserError, match="no logs at .* name the output folder of a training"):
+    with pytest.raises(UserError, match=r"no logs at .* name the output folder of a training"):
         read_curve(tmp_path, "loss/x")

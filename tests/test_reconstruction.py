@@ -7,6 +7,7 @@ import torch
 from im2mesh.build import build_config, build_trainer
 from im2mesh.meshing.io import Mesh
 from im2mesh.reconstruction import Reconstructor
+from tests.ball import write_ball_dataset, write_ball_images
 from tests.small import write_small_config
 
 SPACE_TIME = [
@@ -54,6 +55,15 @@ def test_wrong_input_times_are_refused(wrong, ball_root, tmp_path, clouds):
         reconstruct(clouds[:3], input_times=wrong)
 
 
+def test_arguments_without_effect_are_refused(ball_root, tmp_path, clouds):
+    reconstruct = reconstructor(tmp_path, ball_root, [])
+    mesh = Mesh(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32))
+    with pytest.raises(ValueError, match="this model extracts its surface; surfaces must be None"):
+        reconstruct(clouds, surfaces=(mesh, None))
+    with pytest.raises(ValueError, match=r"clouds must have shape \[T, N, 3\], got \[0, 40, 3\]"):
+        reconstruct(clouds[:0])
+
+
 def test_two_clouds_are_matched(ball_root, tmp_path, clouds):
     reconstruct = reconstructor(tmp_path, ball_root, FLOW_ALONE)
     meshes = reconstruct(clouds[[0, -1]], times=[0.0, 1.0])
@@ -74,15 +84,22 @@ def test_two_meshes_are_interpolated(ball_root, tmp_path, clouds):
         reconstruct(clouds[[0, -1]], surfaces=(first, None))
 
 
-def test_images_are_reconstructed_in_units_of_the_first_frame(ball_root, tmp_path):
+def test_images_are_reconstructed_in_units_of_the_first_frame(tmp_path):
+    root = tmp_path / "balls"
+    write_ball_dataset(root)
+    write_ball_images(root, num_views=4, size=16)
     overrides = [
         "data.input=images", "data.image_size=64", "model.encoder={name: resnet18}",
         "model.encoder_temporal={name: conv_3D}",
     ]  # fmt: skip
-    reconstruct = reconstructor(tmp_path, ball_root, overrides)
+    reconstruct = reconstructor(tmp_path, root, overrides)
     meshes = reconstruct(np.random.default_rng(0).random((5, 3, 64, 64)), times=[0.0, 1.0])
     assert np.abs(meshes.vertices[0]).max() < 0.6
     with pytest.raises(ValueError, match=r"images must have shape \[T, 3, H, W\], got \[5, 64"):
         reconstruct(np.zeros((5, 64, 64, 3)))
     with pytest.raises(ValueError, match="this model reads 5 images, got 1; cut the sequence"):
         reconstruct(np.zeros((1, 3, 64, 64)))
+    with pytest.raises(
+        ValueError, match=r"images must be in \[0, 1\], got 0 to 255; divide by 255"
+    ):
+        reconstruct(np.broadcast_to(255 * np.eye(64), (5, 3, 64, 64)))

@@ -20,8 +20,10 @@ from im2mesh.config import ConfigError
 from im2mesh.data.batch import collate
 from im2mesh.data.dataset import WindowDataset
 from im2mesh.data.sequences import DataError
+from im2mesh.models.encoders import Resnet18
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import TrainingError
+from tests.ball import write_ball_dataset, write_ball_images
 from tests.small import write_small_config
 
 CPU = torch.device("cpu")
@@ -121,6 +123,59 @@ def test_fresh_does_not_move_the_data(config_path, ball_root):
     with pytest.raises(ValueError, match=r"lies inside .* which --fresh would move"):
         train.main(arguments)
     assert ball_root.exists()
+
+
+def test_a_model_without_input_holds_one_window(config_path):
+    alone = ["data.input=null", "model.encoder=null", "model.encoder_temporal=null"]
+    alone += ["model.decoder={name: simple, hidden_size: 16}"]
+    with pytest.raises(ConfigError, match=r"holds one window, but split 'train' has 16: .* raise"):
+        trainer(config_path, *alone)
+    trainer(config_path, *alone, "data.num_frames=12", "data.train_split=val")
+
+
+def test_nothing_to_minimise_is_an_error(config_path):
+    nothing = ["loss.reconstruction=0.0", "loss.correspondence=0.0"]
+    with pytest.raises(ConfigError, match="all weights in section loss are 0"):
+        trainer(config_path, *nothing)
+
+
+def test_missing_views_are_found_before_training(config_path, tmp_path):
+    root = tmp_path / "balls"
+    write_ball_dataset(root)
+    write_ball_images(root, num_views=2, size=16)
+    shutil.rmtree(root / "balls" / "ball_b" / "img" / "1")
+    images = ["data.input=images", "data.num_views=2", "model.encoder={name: resnet18}"]
+    images += ["model.encoder_temporal={name: conv_3D}", f"data.root={root}"]
+    with pytest.raises(DataError, match="clip ball_b: img has"):
+        trainer(config_path, *images)
+
+
+def test_pretrained_weights_are_read_once(config_path, tmp_path):
+    """A checkpoint has all weights: the file may be gone when it is used."""
+    root, file = tmp_path / "balls", tmp_path / "resnet18.pth"
+    write_ball_dataset(root)
+    write_ball_images(root, num_views=1, size=64)
+    torch.save(Resnet18(1, 8).features.state_dict(), file)
+    overrides = ["data.input=images", "data.num_views=1", "data.image_size=64"]
+    overrides += [f"model.encoder={{name: resnet18, weights: {file}}}", f"data.root={root}"]
+    overrides += ["model.encoder_temporal={name: conv_3D}"]
+    arguments = [str(config_path), *overrides, "--exit-after", "0", "--device", "cpu"]
+    train.main(arguments)
+    first = torch.load(file)["conv1.weight"]
+    file.unlink()
+    train.main(arguments)
+    trained = load_checkpoint(RunFolder.of(build_config(config_path)).checkpoint)
+    assert trained.iteration == 2
+    now = trained.model["encoder_spatial.features.conv1.weight"]
+    assert (now - first).abs().max() < 0.1  # two steps from there, not a start at random
+
+
+@pytest.mark.parametrize("change", ["num_frames=4", "input_pointcloud_corresponding=false"])
+def test_another_observation_in_the_same_folder_is_refused(change, config_path):
+    space_time = ["model.encoder_temporal={name: pointnet_space_time, hidden_size: 8}"]
+    trainer(config_path, *space_time, "training.max_iterations=1").fit()
+    with pytest.raises(CheckpointError, match=f"other settings in data.{change.split('=')[0]}; "):
+        trainer(config_path, *space_time, f"data.{change}").resume()
 
 
 def test_another_model_in_the_same_folder_is_refused(config_path):

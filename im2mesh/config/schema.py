@@ -5,9 +5,10 @@ authors' released configuration); a YAML file says only what differs. Networks a
 described where they live: their options are the keyword-only arguments of their classes.
 """
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -15,6 +16,15 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _increasing(times: list[float]) -> list[float]:
+    if not times or times[0] != 0 or any(b <= a for a, b in pairwise(times)):
+        raise ValueError("times must start at 0 and increase strictly")
+    return times
+
+
+Times = Annotated[list[Fraction], AfterValidator(_increasing)]
 MeshFormat = Literal["ply", "off", "obj", "glb"]
 
 
@@ -189,7 +199,7 @@ class GenerationConfig(Section):
     """The box has side 1 + padding."""
     num_steps: Annotated[int, Field(ge=2)] | None = None
     """Frames to write, evenly spaced over the window; null for all frames of the window."""
-    times: list[Fraction] | None = None
+    times: Times | None = None
     """Times to write instead, increasing from 0 to at most 1."""
     simplify_faces: Annotated[int, Field(ge=4)] | None = None
     """Faces to reduce the mesh to; null to keep all."""
@@ -202,7 +212,7 @@ class GenerationConfig(Section):
     mesh_format: MeshFormat | None = "ply"
     """Format of the numbered mesh files; null for the compact sequence file only."""
     write_inputs: bool = False
-    """Write the input clouds as ply."""
+    """Write the observed clouds as ply, or images as png."""
     seed: NonNegativeInt = 0
     """Of the input points and their noise."""
 
@@ -214,8 +224,9 @@ class EvaluationConfig(Section):
     """Snap the last frame to the nearest target point before measuring correspondence."""
     correspondence: bool = True
     """Measure the correspondence error; false for clips whose rows do not correspond."""
-    last_frame_only: bool = False
-    """Measure the last frame alone, where the others are given (shape matching)."""
+    frames: Literal["all", "between", "last"] = "all"
+    """Frames to measure: all; all but the first and the last, which interpolation is given; the
+    last alone, for shape matching."""
     seed: NonNegativeInt = 0
 
 

@@ -217,7 +217,7 @@ class Generator:
         timer: StageTimer,
     ) -> MeshSequence:
         normals = None
-        if self.config.normals and len(faces):
+        if self.config.normals:
             with timer.stage("normals"):
                 normals = vertex_normals(vertices, faces)
         return MeshSequence(faces, vertices, times, normals, frame.loc, frame.scale)
@@ -227,18 +227,31 @@ class Generator:
 
 
 def _check_surface(model: SequenceModel, config: GenerationConfig) -> None:
+    """Refuse what the model cannot give, and settings that would have no effect."""
     is_given = config.surface != "extracted"
     if is_given and "motion" not in model.answers:
         raise ValueError(
             f"generation.surface is {config.surface}, but {model.method} carries nothing; "
             "set it to extracted"
         )
-    if not is_given and model.answers == {"motion"}:
+    if not is_given and model.answers.isdisjoint({"occupancy", "point set"}):
         raise ValueError(
             "generation.surface is extracted, but the model has no occupancy network; "
             "set it to mesh or cloud"
         )
     if config.blend_from_end and not is_given:
         raise ValueError("generation.blend_from_end needs generation.surface mesh or cloud")
+    if config.blend_from_end and "motion back" not in model.answers:
+        raise ValueError(
+            f"{model.method} carries nothing back; set generation.blend_from_end to false"
+        )
     if config.times is not None and config.num_steps is not None:
         raise ValueError("generation.times and generation.num_steps exclude each other")
+    is_extracted = not is_given and "point set" not in model.answers
+    if not is_extracted and (config.simplify_faces or config.refinement_steps):
+        raise ValueError(
+            "generation.simplify_faces and refinement_steps are for extracted surfaces; nothing is "
+            "extracted here, so set them to null and 0"
+        )
+    if config.normals and not (is_extracted or config.surface == "mesh"):
+        raise ValueError("points without faces have no normals; set generation.normals to false")

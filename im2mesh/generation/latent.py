@@ -78,7 +78,7 @@ def interpolate(first: CodedBody, last: CodedBody, what: CodeName, steps: int) -
         replace(
             first,
             name=f"{step:02d}",
-            label=f"w = {weight:.2f}",
+            label=f"{step}: w={weight:.2f}",
             codes=_blend(first.codes, last.codes, what, weight),
         )
         for step, weight in enumerate(weights)

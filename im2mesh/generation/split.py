@@ -96,19 +96,20 @@ def read_input(config: Config, window: Window) -> WindowInput:
     key = zlib.crc32(f"{window.category}/{window}".encode())
     rng = np.random.default_rng((config.generation.seed, key))
     observation = draw_observation(config.data, window, rng, random_view=False)
-    given = read_given_surface(config.data.root, window, observation, config.generation)
+    given = read_given_surface(config.data, window, observation, config.generation)
     return WindowInput(observation, given, window_frame(config.data.root, window))
 
 
 def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     """Whatever decides the meshes: weights, input, solver, and how the mesh is made."""
     settings = config.generation.model_dump_json() + config.ode.model_dump_json()
+    settings += f"{config.model.method} {config.data.num_frames}"
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
     digest = hashlib.sha256(f"{weights} {settings} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
     digest.update(source.observation.times.tobytes())
     for mesh in (source.given.start, source.given.end) if source.given else ():
-        digest.update(b"" if mesh is None else mesh.vertices.tobytes())
+        digest.update(b"" if mesh is None else mesh.vertices.tobytes() + mesh.faces.tobytes())
     return digest.hexdigest()[:16]
 
 

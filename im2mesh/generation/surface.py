@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from im2mesh.config import GenerationConfig
+from im2mesh.config import DataConfig, GenerationConfig
 from im2mesh.data.fields import mesh_path, window_frame
 from im2mesh.data.observation import Observation
 from im2mesh.data.sequences import DataError, Window
@@ -71,7 +71,7 @@ def extract_mesh(logits: Callable[[Tensor], Tensor], config: GenerationConfig) -
 
 
 def read_given_surface(
-    root: str | Path, window: Window, observation: Observation, config: GenerationConfig
+    data: DataConfig, window: Window, observation: Observation, config: GenerationConfig
 ) -> GivenSurface | None:
     """What generation.surface names: true meshes, or observed clouds; None for extracted.
 
@@ -82,17 +82,27 @@ def read_given_surface(
         return None
     try:
         if config.surface == "cloud":
-            return given_clouds(observation, config.blend_from_end)
-        end = _read_mesh(root, window, window.num_frames - 1) if config.blend_from_end else None
-        return GivenSurface(_read_mesh(root, window, 0), end)
+            return given_clouds(observation, data, config.blend_from_end)
+        last = window.num_frames - 1
+        end = _read_mesh(data.root, window, last) if config.blend_from_end else None
+        return GivenSurface(_read_mesh(data.root, window, 0), end)
     except ValueError as error:
         raise DataError(f"clip {window.clip}: {error}") from error
 
 
-def given_clouds(observation: Observation, with_end: bool) -> GivenSurface:
-    """The observed clouds themselves: the first, and the last whose rows must correspond."""
+def given_clouds(observation: Observation, data: DataConfig, with_end: bool) -> GivenSurface:
+    """The observed clouds themselves: the first, and where asked the last.
+
+    Raises:
+        ValueError: If no cloud is observed, or the last does not correspond or is not at t = 1.
+    """
     if observation.inputs.ndim != 3 or observation.inputs.size == 0:
         raise ValueError("generation.surface is cloud, but no cloud is observed; set it to mesh")
+    if with_end and not (data.input_pointcloud_corresponding and observation.times[-1] == 1):
+        raise ValueError(
+            "blending the first and the last cloud needs a cloud at t = 1 whose rows correspond to "
+            "the first; set generation.blend_from_end to false"
+        )
     no_faces = np.zeros((0, 3), np.int32)
     clouds = observation.inputs
     return GivenSurface(Mesh(clouds[0], no_faces), Mesh(clouds[-1], no_faces) if with_end else None)

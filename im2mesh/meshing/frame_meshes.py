@@ -34,6 +34,8 @@ class FrameMeshes:
     def __post_init__(self) -> None:
         if len(self.meshes) == 0 or len(self.meshes) != len(self.times):
             raise ValueError(f"{len(self.meshes)} meshes need as many times, got {self.times.size}")
+        if not (np.diff(self.times) > 0).all() or self.times[0] < 0 or self.times[-1] > 1:
+            raise ValueError(f"times must increase strictly within [0, 1], got {self.times}")
 
     @property
     def num_frames(self) -> int:

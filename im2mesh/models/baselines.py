@@ -37,6 +37,10 @@ class OccupancyNetwork4D(SequenceModel):
     ) -> SequenceCodes:
         return _conditioned(motion_c=self.encoder_temporal(inputs, times))
 
+    @property
+    def takes_any_frames(self) -> bool:
+        return bool(self.encoder_temporal.sees_times)
+
     def occupancy_logits(
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
@@ -117,12 +121,16 @@ class PointSetGeneration4D(SequenceModel):
     ) -> SequenceCodes:
         return _conditioned(motion_c=self.encoder_temporal(inputs, times))
 
+    @property
+    def takes_any_frames(self) -> bool:
+        return bool(self.encoder_temporal.sees_times)
+
     def point_set(
         self, times: Float[Tensor, "S"], codes: SequenceCodes
     ) -> Float[Tensor, "B S N 3"]:
         """Points at any times: between the T times of training, trajectories are straight."""
-        knots = self.trajectory_decoder(codes.motion.c)  # [B, T, N, 3]
-        place = times.to(knots) * (knots.shape[1] - 1)
+        knots = self.trajectory_decoder(codes.motion.c).to(times.dtype)  # [B, T, N, 3], no bf16
+        place = times * (knots.shape[1] - 1)
         before = place.floor().long().clamp(max=knots.shape[1] - 2)
         weight = (place - before).view(1, -1, 1, 1)
         return torch.lerp(knots[:, before], knots[:, before + 1], weight)
@@ -159,9 +167,14 @@ class NearestNeighbour(SequenceModel):
         return torch.lerp(points_0.unsqueeze(1), ends.unsqueeze(1), weights)
 
 
+EXACT = "donot_use_mm_for_euclid_dist"  # a matrix product would be rounded under tf32
+
+
 def _nearest(points: Float[Tensor, "N 3"], cloud: Float[Tensor, "M 3"]) -> Tensor:
     """Row of the nearest cloud point, in slices that keep the table of distances small."""
-    return torch.cat([torch.cdist(part, cloud).argmin(1) for part in points.split(4096)])
+    return torch.cat(
+        [torch.cdist(part, cloud, compute_mode=EXACT).argmin(1) for part in points.split(4096)]
+    )
 
 
 def _conditioned(motion_c: Float[Tensor, "B C"]) -> SequenceCodes:

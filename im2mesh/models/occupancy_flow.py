@@ -46,7 +46,13 @@ class OccupancyFlow(SequenceModel):
 
     @property
     def answers(self) -> frozenset[Question]:
-        return frozenset({"motion"} if self.decoder is None else {"motion", "occupancy"})
+        if self.decoder is None:
+            return frozenset({"motion", "motion back"})
+        return frozenset({"occupancy", "motion", "motion back"})
+
+    @property
+    def takes_any_frames(self) -> bool:
+        return self.encoder_temporal is not None and bool(self.encoder_temporal.sees_times)
 
     @property
     def has_posterior(self) -> bool:

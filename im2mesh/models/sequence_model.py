@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from im2mesh.models.code import Code, Gaussian
 
-Question = Literal["occupancy", "motion", "point set"]
-"""occupancy: is p inside at time t? motion: where is the particle p of t = 0 at time t?
-point set: which points lie on the surface, followed over time?"""
+Question = Literal["occupancy", "motion", "motion back", "point set"]
+"""occupancy: is p inside at time t? motion: where is the particle p of t = 0 at time t? motion
+back: where was the particle p of t = 1? point set: which points lie on the surface, followed over
+time?"""
 
 Inputs = Float[Tensor, "B T N 3"] | Float[Tensor, "B T 3 H W"]
 """Observed frames: clouds in the frame of the first mesh, or RGB images in [0, 1]."""
@@ -66,6 +67,11 @@ class SequenceModel(nn.Module):
         """Whether there is a latent code to draw."""
         return False
 
+    @property
+    def takes_any_frames(self) -> bool:
+        """Whether any number of frames can be observed, at any times."""
+        return False
+
     def occupancy_logits_0(
         self, points_0: Float[Tensor, "B N 3"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
@@ -88,7 +94,7 @@ class SequenceModel(nn.Module):
         self, points_1: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
         """Where the particles at points_1 at t = 1 were at each time; times end at 1."""
-        raise self._cannot_answer("motion")
+        raise self._cannot_answer("motion back")
 
     def point_set(
         self, times: Float[Tensor, "S"], codes: SequenceCodes

@@ -1,10 +1,11 @@
 """Config -> model: which networks a method has, what widths they get, and what does not fit."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import nn
 
-from im2mesh.config import ComponentConfig, Config
+from im2mesh.config import ComponentConfig, Config, DataConfig
 from im2mesh.models.baselines import (
     NearestNeighbour,
     OccupancyNetwork4D,
@@ -138,34 +139,48 @@ def _check_parts(config: Config) -> None:
 
 
 def _check_inputs(config: Config) -> None:
-    """Every encoder must be able to read what is observed."""
+    """Every network must be able to read what is observed."""
     data = config.data
     if data.observed_frames > data.num_frames:
         raise ValueError(
             f"data.num_input_frames is {data.num_input_frames}, but windows have "
             f"{data.num_frames} frames; lower it, or set it to null for all of them"
         )
+    if data.input_frames == "random" and data.num_input_frames is None:
+        raise ValueError("data.input_frames is random, but all are observed; set num_input_frames")
+    if config.model.method == "nearest_neighbour" and not (
+        data.input == "pointcloud" and data.input_frames == "even"
+    ):
+        raise ValueError(
+            "nearest_neighbour matches the first to the last cloud; set data.input to pointcloud "
+            "and data.input_frames to even"
+        )
     for part in ("encoder", "encoder_temporal", "posterior", "posterior_temporal"):
         component = getattr(config.model, part)
         if component is None:
             continue
-        network = PARTS[part][component.name]
-        name, is_temporal = f"model.{part} '{component.name}'", part.endswith("temporal")
-        if data.input != network.input_kind:
-            raise ValueError(
-                f"{name} reads {network.input_kind}, but data.input is {data.input or 'null'}; "
-                "change one of them"
-            )
-        if not is_temporal:
-            continue
-        if network.needs_corresponding_points and not data.input_pointcloud_corresponding:
-            raise ValueError(
-                f"{name} needs point i to be the same particle in every frame, but "
-                "data.input_pointcloud_corresponding is false; choose 'pointnet_space_time', "
-                "or 'pointnet_2stream' for two frames"
-            )
-        if data.input_frames == "random" and not network.sees_times:
-            raise ValueError(
-                f"{name} does not see the times of the frames, but data.input_frames is random; "
-                "choose 'pointnet_space_time'"
-            )
+        problem = _unreadable(PARTS[part][component.name], data, part.endswith("temporal"))
+        if problem is not None:
+            able = [
+                name
+                for name, network in PARTS[part].items()
+                if _unreadable(network, data, part.endswith("temporal")) is None
+            ]
+            choice = f"choose one of: {', '.join(able)}" if able else "no network there can do that"
+            raise ValueError(f"model.{part} '{component.name}' {problem}; {choice}")
+
+
+def _unreadable(network: Any, data: DataConfig, is_temporal: bool) -> str | None:
+    """Why a network cannot read what is observed; None if it can."""
+    if data.input != network.input_kind:
+        return f"reads {network.input_kind}, but data.input is {data.input or 'null'}"
+    if not is_temporal:
+        return None
+    if network.needs_corresponding_points and not data.input_pointcloud_corresponding:
+        return (
+            "needs point i to be the same particle in every frame, but "
+            "data.input_pointcloud_corresponding is false"
+        )
+    if data.input_frames == "random" and not network.sees_times:
+        return "does not see the times of the frames, but data.input_frames is random"
+    return None

@@ -25,6 +25,7 @@ from im2mesh.data.batch import Batch, collate
 from im2mesh.data.dataset import WindowDataset
 from im2mesh.data.sequences import DataError
 from im2mesh.errors import UserError
+from im2mesh.models.encoders import Resnet18
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.objective import compute_loss_parts
 from im2mesh.run_folder import RunFolder
@@ -33,6 +34,15 @@ from im2mesh.training.schedule import budget_used, learning_rate
 from im2mesh.training.stopping import ignore_interrupts, stop_on_signal
 from im2mesh.training.threads import leave_cores_to_workers
 from im2mesh.training.validation import validate
+
+OBSERVED = (
+    "input",
+    "num_frames",
+    "num_input_frames",
+    "input_frames",
+    "input_pointcloud_corresponding",
+)
+"""Keys of section data that a run keeps: with others it would be another model."""
 
 
 class TrainingError(UserError):
@@ -166,6 +176,12 @@ class Trainer:
         )
         save_checkpoint(path, checkpoint)
 
+    def load_pretrained(self) -> None:
+        """Start the networks that have pretrained weights from these; for a fresh training."""
+        for module in self.model.modules():
+            if isinstance(module, Resnet18):
+                module.load_pretrained()
+
     def resume(self) -> bool:
         """Go on from the folder's checkpoint, if there is one.
 
@@ -176,9 +192,19 @@ class Trainer:
         if not path.exists():
             return False
         checkpoint = load_checkpoint(path)
-        if checkpoint.config["model"] != self.config.model_dump()["model"]:
+        now = self.config.model_dump()
+        changed = (
+            "section model"
+            if checkpoint.config["model"] != now["model"]
+            else ", ".join(
+                f"data.{key}"
+                for key in OBSERVED
+                if checkpoint.config["data"][key] != now["data"][key]
+            )
+        )
+        if changed:
             raise CheckpointError(
-                f"{path} was trained with other settings in section model; "
+                f"{path} was trained with other settings in {changed}; "
                 "choose another output_dir, or --fresh to set the old run aside"
             )
         load_weights(self.model, checkpoint.model, path)
@@ -254,7 +280,7 @@ class Trainer:
         }
         for name, value in scalars.items():
             log.add_scalar(name, value, self.iteration)
-        parts = {name: f"{value:.4f}" for name, value in report.loss_parts.items()}
+        parts = {name: f"{value:.4g}" for name, value in report.loss_parts.items()}
         progress.set_postfix({"loss": f"{report.loss:.4f}", **parts}, refresh=False)
         used = budget_used(self.iteration, self.seconds, self.config.training)
         if used > 0:
@@ -270,7 +296,7 @@ class Trainer:
             batches,
             self.device,
             threshold=settings.threshold,
-            last_frame_only=self.config.loss.correspondence_frames == "last",
+            last_frame_only=self.config.evaluation.frames == "last",
         )
         for name, value in scores.means.items():
             log.add_scalar(f"validation/{name}", value, self.iteration)

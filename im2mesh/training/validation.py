@@ -22,7 +22,8 @@ class ValidationScores:
 
     Attributes:
         means: iou_0 (labelled points at t = 0), iou_t (at one frame per window) and iou, the mean
-            of both; correspondence_l2 of carried surface points; chamfer (squared) of point sets.
+            of both; correspondence_l2 of carried surface points; chamfer (squared) of point sets;
+            kl_shape and kl_motion of latent codes, in nats per dimension, not weighted.
     """
 
     means: dict[str, float]
@@ -73,6 +74,9 @@ def _score(
         pairs = zip(carried[:, 1:], batch.pointcloud[:, frames], strict=True)
         errors = [correspondence_loss(path[None], truth[None]) for path, truth in pairs]
         scores["correspondence_l2"] = torch.stack(errors)
+    for name, gaussian in (("shape", codes.shape_posterior), ("motion", codes.motion_posterior)):
+        if gaussian.mean.shape[1]:
+            scores[f"kl_{name}"] = gaussian.kl_to_standard_normal().expand(len(batch.t))
     if "point set" in model.answers:
         pairs = zip(model.point_set(batch.times, codes), batch.pointcloud, strict=True)
         scores["chamfer"] = torch.stack([chamfer_loss(*pair) for pair in pairs])

@@ -69,7 +69,7 @@ def read_panel(
     return Panel(
         title=f"{window.clip}, frames {window.start} to {window.start + window.num_frames - 1}",
         truth=[_read_truth(root, window, k) for k in range(window.num_frames)],
-        prediction=prediction,
+        prediction=None if prediction is None else prediction.meshes,
         inputs=None if observation is None else _inputs_by_frame(observation, window),
         iou={
             r.frame: r.value

@@ -22,11 +22,10 @@ class Resnet18(nn.Module):
     Args:
         num_frames: Must be 1.
         code_size: Width C of the code.
-        weights: File with the weights of a ResNet-18 trained on ImageNet, a state dict with the
-            names of torchvision; its last layer is left out. None starts at random.
+        weights: File that `load_pretrained` reads when a training starts; None starts at random.
 
     Raises:
-        ValueError: If asked for several frames, or the file does not hold such weights.
+        ValueError: If asked for several frames.
     """
 
     input_kind: ClassVar[str] = "images"
@@ -43,8 +42,19 @@ class Resnet18(nn.Module):
         self.fc = nn.Linear(512, code_size)
         self.register_buffer("mean", _channels(IMAGENET_MEAN), persistent=False)
         self.register_buffer("std", _channels(IMAGENET_STD), persistent=False)
-        if weights is not None:
-            _load_features(self.features, Path(weights))
+        self.weights = weights
+
+    def load_pretrained(self) -> None:
+        """Start from the weights of a ResNet-18 trained on ImageNet.
+
+        The file holds a state dict with the names of torchvision; its last layer is left out. Only
+        a fresh training needs it: a checkpoint has all weights.
+
+        Raises:
+            ConfigError: If the file does not hold such weights.
+        """
+        if self.weights is not None:
+            _load_features(self.features, Path(self.weights))
 
     def forward(
         self, images: Float[Tensor, "B T 3 H W"], times: Float[Tensor, "B T"]

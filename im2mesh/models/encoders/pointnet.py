@@ -172,8 +172,7 @@ def check_num_frames(clouds: Float[Tensor, "B T N 3"], num_frames: int) -> None:
     if clouds.shape[1] != num_frames:
         raise ValueError(
             f"the encoder was built for {num_frames} frames, got {clouds.shape[1]}; set "
-            "data.num_frames and train, give it windows of that length, or choose the encoder "
-            "'pointnet_space_time', which takes any number"
+            "data.num_frames and train, or give it windows of that length"
         )
 
 

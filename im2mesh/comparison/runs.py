@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from im2mesh.errors import UserError
-from im2mesh.method_result import (
+from im2mesh.comparison.result import (
     FrameKey,
     MethodResult,
     WindowKey,
     evaluated_splits,
     read_result,
 )
+from im2mesh.errors import UserError
 
 MUST_AGREE = ("evaluation.num_samples", "evaluation.seed", "data.num_frames")
-TOLD = ("evaluation.project_to_final_mesh", "data.root")
+TOLD = ("evaluation.project_to_final_mesh", "evaluation.frames", "data.root")
 """Settings of eval.py: those that runs must share, and those whose difference is only told."""
 
 

@@ -1,0 +1,1 @@
+"""Several evaluated runs -> one table and plots."""
