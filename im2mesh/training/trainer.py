@@ -15,7 +15,6 @@ from tqdm import tqdm
 from im2mesh.atomic import write_text
 from im2mesh.checkpoints import (
     Checkpoint,
-    CheckpointError,
     load_checkpoint,
     load_weights,
     save_checkpoint,
@@ -30,19 +29,11 @@ from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.objective import compute_loss_parts
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.optimizer import make_optimizer
+from im2mesh.training.same_run import refuse_another_run
 from im2mesh.training.schedule import budget_used, learning_rate
 from im2mesh.training.stopping import ignore_interrupts, stop_on_signal
 from im2mesh.training.threads import leave_cores_to_workers
 from im2mesh.training.validation import validate
-
-OBSERVED = (
-    "input",
-    "num_frames",
-    "num_input_frames",
-    "input_frames",
-    "input_pointcloud_corresponding",
-)
-"""Keys of section data that a run keeps: with others it would be another model."""
 
 
 class TrainingError(UserError):
@@ -192,21 +183,7 @@ class Trainer:
         if not path.exists():
             return False
         checkpoint = load_checkpoint(path)
-        now = self.config.model_dump()
-        changed = (
-            "section model"
-            if checkpoint.config["model"] != now["model"]
-            else ", ".join(
-                f"data.{key}"
-                for key in OBSERVED
-                if checkpoint.config["data"][key] != now["data"][key]
-            )
-        )
-        if changed:
-            raise CheckpointError(
-                f"{path} was trained with other settings in {changed}; "
-                "choose another output_dir, or --fresh to set the old run aside"
-            )
+        refuse_another_run(checkpoint, self.config, path)
         load_weights(self.model, checkpoint.model, path)
         self.optimizer.load_state_dict(checkpoint.optimizer)
         for group in self.optimizer.param_groups:  # a changed setting holds from here on
