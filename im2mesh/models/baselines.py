@@ -11,7 +11,49 @@ from im2mesh.models.code import Code, empty_code, empty_gaussian
 from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
 
 
-class OccupancyNetwork4D(SequenceModel):
+class _MotionCodeAlone(SequenceModel):
+    """What methods share that know a sequence by one code.
+
+    Args:
+        encoder_temporal: (all frames, their times) -> [B, C].
+    """
+
+    def __init__(self, encoder_temporal: nn.Module) -> None:
+        super().__init__()
+        self.encoder_temporal = encoder_temporal
+
+    @property
+    def takes_any_frames(self) -> bool:
+        return bool(self.encoder_temporal.sees_times)
+
+    def encode(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+    ) -> SequenceCodes:
+        c = self.encoder_temporal(inputs, times)
+        nothing, none = empty_code(len(c), c), empty_gaussian(len(c), c)
+        return SequenceCodes(nothing, Code(c, nothing.z), none, none)
+
+
+@dataclass(frozen=True)
+class FramesCode(Code):
+    """The observation itself, for methods that look at its frames when they are asked."""
+
+    frames: Inputs
+    times: Float[Tensor, "B T"]
+
+
+class _FramesAlone(SequenceModel):
+    """What methods share that keep the observation as it is."""
+
+    def encode(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+    ) -> SequenceCodes:
+        nothing, none = empty_code(len(times), times), empty_gaussian(len(times), times)
+        frames = FramesCode(nothing.c, nothing.z, inputs, times)
+        return SequenceCodes(frames, frames, none, none)
+
+
+class OccupancyNetwork4D(_MotionCodeAlone):
     """ONet 4D: occupancy of (p, t) in R^4, one code for the whole sequence (sec. 4 of the paper).
 
     A mesh must be extracted at every time anew, and meshes do not correspond.
@@ -24,22 +66,12 @@ class OccupancyNetwork4D(SequenceModel):
     method = "onet4d"
 
     def __init__(self, encoder_temporal: nn.Module, decoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder_temporal = encoder_temporal
+        super().__init__(encoder_temporal)
         self.decoder = decoder
 
     @property
     def answers(self) -> frozenset[Question]:
         return frozenset({"occupancy"})
-
-    def encode(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
-    ) -> SequenceCodes:
-        return _conditioned(motion_c=self.encoder_temporal(inputs, times))
-
-    @property
-    def takes_any_frames(self) -> bool:
-        return bool(self.encoder_temporal.sees_times)
 
     def occupancy_logits(
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
@@ -48,15 +80,7 @@ class OccupancyNetwork4D(SequenceModel):
         return self.decoder(torch.cat([points_t, time], -1), codes.motion)
 
 
-@dataclass(frozen=True)
-class FramesCode(Code):
-    """The observation itself: each frame is encoded when it is asked for."""
-
-    frames: Inputs
-    times: Float[Tensor, "B T"]
-
-
-class OccupancyNetworkPerFrame(SequenceModel):
+class OccupancyNetworkPerFrame(_FramesAlone):
     """An occupancy network run on every frame alone (Mescheder et al., CVPR 2019).
 
     What the paper argues against: nothing ties the frames together. A time between two observed
@@ -78,14 +102,6 @@ class OccupancyNetworkPerFrame(SequenceModel):
     def answers(self) -> frozenset[Question]:
         return frozenset({"occupancy"})
 
-    def encode(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
-    ) -> SequenceCodes:
-        nothing = empty_code(len(times), times)
-        none = empty_gaussian(len(times), times)
-        frames = FramesCode(nothing.c, nothing.z, inputs, times)
-        return SequenceCodes(frames, nothing, none, none)
-
     def occupancy_logits(
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
@@ -97,7 +113,7 @@ class OccupancyNetworkPerFrame(SequenceModel):
         return self.decoder(points_t, Code(c, observed.z))
 
 
-class PointSetGeneration4D(SequenceModel):
+class PointSetGeneration4D(_MotionCodeAlone):
     """PSGN 4D: a network draws trajectories of surface points from one code (sec. 4).
 
     Args:
@@ -108,22 +124,12 @@ class PointSetGeneration4D(SequenceModel):
     method = "psgn4d"
 
     def __init__(self, encoder_temporal: nn.Module, trajectory_decoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder_temporal = encoder_temporal
+        super().__init__(encoder_temporal)
         self.trajectory_decoder = trajectory_decoder
 
     @property
     def answers(self) -> frozenset[Question]:
         return frozenset({"point set"})
-
-    def encode(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
-    ) -> SequenceCodes:
-        return _conditioned(motion_c=self.encoder_temporal(inputs, times))
-
-    @property
-    def takes_any_frames(self) -> bool:
-        return bool(self.encoder_temporal.sees_times)
 
     def point_set(
         self, times: Float[Tensor, "S"], codes: SequenceCodes
@@ -136,7 +142,7 @@ class PointSetGeneration4D(SequenceModel):
         return torch.lerp(knots[:, before], knots[:, before + 1], weight)
 
 
-class NearestNeighbour(SequenceModel):
+class NearestNeighbour(_FramesAlone):
     """Shape matching without a network: a point goes to the nearest point of the last cloud.
 
     Has no weights. Between t = 0 and 1 points move on straight lines; a mesh torn apart by it shows
@@ -148,13 +154,6 @@ class NearestNeighbour(SequenceModel):
     @property
     def answers(self) -> frozenset[Question]:
         return frozenset({"motion"})
-
-    def encode(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
-    ) -> SequenceCodes:
-        nothing = empty_code(len(times), times)
-        none = empty_gaussian(len(times), times)
-        return SequenceCodes(nothing, FramesCode(nothing.c, nothing.z, inputs, times), none, none)
 
     def trajectories(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
@@ -175,9 +174,3 @@ def _nearest(points: Float[Tensor, "N 3"], cloud: Float[Tensor, "M 3"]) -> Tenso
     return torch.cat(
         [torch.cdist(part, cloud, compute_mode=EXACT).argmin(1) for part in points.split(4096)]
     )
-
-
-def _conditioned(motion_c: Float[Tensor, "B C"]) -> SequenceCodes:
-    none = empty_gaussian(len(motion_c), motion_c)
-    motion = Code(motion_c, motion_c.new_zeros(len(motion_c), 0))
-    return SequenceCodes(empty_code(len(motion_c), motion_c), motion, none, none)
