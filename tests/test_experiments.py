@@ -31,7 +31,7 @@ FEW = [
 def bodies_root(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("bodies")
     clip = ClipSettings(
-        frames=17, surface_points=600, occupancy_points=4096, near_surface_points=100, views=4,
+        frames=17, surface_points=600, occupancy_points=20000, near_surface_points=100, views=4,
         image_size=64,
     )  # fmt: skip
     make_dataset(root, DatasetSettings(2, MOTIONS, clip))
