@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check that CI runs: format, lint, types, tests. About a minute and a half on two cores.
+# Every check that CI runs: format, lint, types, tests. Three to five minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
