@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -61,7 +62,7 @@ class Evaluator:
     num_samples: int = 100_000
     project_to_final_mesh: bool = False
     correspondence: bool = True
-    frames: str = "all"
+    frames: Literal["all", "between", "last"] = "all"
     seed: int = 0
 
     def evaluate(

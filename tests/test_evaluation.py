@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_a_ball_that_stays_behind_is_measured_per_frame(root):
 def test_the_frames_that_are_given_can_be_left_out(root):
     prediction = prediction_of(WINDOW, sequence())
 
-    def measured(frames: str) -> list[Record]:
+    def measured(frames: Literal["all", "between", "last"]) -> list[Record]:
         return Evaluator(root, num_samples=100, frames=frames).evaluate_window(WINDOW, prediction)
 
     every, last = measured("all"), NUM_FRAMES - 1
