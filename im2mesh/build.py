@@ -89,7 +89,7 @@ def build_training_data(config: Config) -> WindowDataset:
             f"{len(windows)}: {windows[0]}, {windows[1]}, ...; raise data.stride or data.num_frames"
         )
     if config.data.input == "images":
-        for window in {window.clip: window for window in windows}.values():
+        for window in {(w.category, w.clip): w for w in windows}.values():
             choose_views(config.data.root, window, config.data.num_views)  # now, not hours later
     return WindowDataset(
         windows,
