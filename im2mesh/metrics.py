@@ -135,13 +135,28 @@ def correspondence_l2(
     workers: int = 1,
 ) -> Float[np.ndarray, " T"]:
     """Mean distance (not squared) of predicted vertices to the true particles they follow, per
-    frame.
+    frame: the mean of `correspondence_errors`.
+
+    Without vertices every frame counts EMPTY_DISTANCE.
+    """
+    errors = correspondence_errors(predicted, target, project_to_final_mesh, workers)
+    if errors.shape[1] == 0:
+        return np.full(len(target), EMPTY_DISTANCE)
+    return errors.mean(axis=1)
+
+
+def correspondence_errors(
+    predicted: Float[np.ndarray, "T V 3"],
+    target: Float[np.ndarray, "T M 3"],
+    project_to_final_mesh: bool = False,
+    workers: int = 1,
+) -> Float[np.ndarray, "T V"]:
+    """Distance (not squared) of each predicted vertex to the true particle it follows.
 
     A vertex is matched once: to the target point nearest to it at t = 0.
 
     Args:
         predicted: Vertices over time; vertex i is the same predicted surface point in all frames.
-            Without vertices every frame counts EMPTY_DISTANCE.
         target: True particles over time, in correspondence as well.
         project_to_final_mesh: First move each vertex of the last frame to the target point nearest
             to it there, which leaves the error along the surface (for shape matching).
@@ -154,14 +169,14 @@ def correspondence_l2(
     if target.shape[1] == 0:
         raise ValueError("the true surface has no points")
     if predicted.shape[1] == 0:
-        return np.full(len(target), EMPTY_DISTANCE)
+        return np.zeros((len(target), 0))
     _, match = nearest_neighbours(predicted[0], target[0], workers)
     if project_to_final_mesh:
         _, nearest = nearest_neighbours(predicted[-1], target[-1], workers)
         predicted = np.concatenate([predicted[:-1], target[-1:, nearest]])
     return np.array(
         [
-            np.linalg.norm(p.astype(np.float64) - q[match].astype(np.float64), axis=-1).mean()
+            np.linalg.norm(p.astype(np.float64) - q[match].astype(np.float64), axis=-1)
             for p, q in zip(predicted, target, strict=True)
         ]
     )

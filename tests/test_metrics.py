@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 from im2mesh.meshing.containment import points_inside_mesh
 from im2mesh.metrics import (
     EMPTY_DISTANCE,
+    correspondence_errors,
     correspondence_l2,
     iou,
     nearest_neighbours,
@@ -139,6 +140,18 @@ def test_correspondence_by_hand():
     np.testing.assert_allclose(
         correspondence_l2(predicted, target, project_to_final_mesh=True), [0.25, 0.0]
     )
+
+
+def test_correspondence_of_each_vertex_by_hand():
+    """The same vertices one by one, and their mean is the metric."""
+    target = np.array([[[0.0, 0, 0], [5, 0, 0]], [[1, 0, 0], [5, 2, 0]]])
+    predicted = np.array([[[0.5, 0, 0], [5, 0, 0]], [[1.5, 0, 0], [5, 0, 0]]])
+    errors = correspondence_errors(predicted, target)
+    np.testing.assert_allclose(errors, [[0.5, 0.0], [0.5, 2.0]])
+    np.testing.assert_array_equal(errors.mean(axis=1), correspondence_l2(predicted, target))
+    projected = correspondence_errors(predicted, target, project_to_final_mesh=True)
+    np.testing.assert_allclose(projected, [[0.5, 0.0], [0.0, 0.0]])
+    assert correspondence_errors(np.zeros((2, 0, 3)), target).shape == (2, 0)
 
 
 def test_correspondence_of_nothing_and_of_the_wrong_length(without_shape_checks):
