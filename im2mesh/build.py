@@ -74,6 +74,7 @@ def build_windows(
         data.root,
         split,
         num_frames=data.num_frames,
+        frame_step=data.frame_step,
         stride=stride,
         skip_frames=data.skip_frames,
         categories=data.categories,

@@ -14,7 +14,7 @@ class WindowFolder:
 
     @classmethod
     def of(cls, split_folder: Path, window: Window) -> "WindowFolder":
-        return cls(split_folder / window.category / window.clip / f"{window.start:05d}")
+        return cls(split_folder / window.category / window.clip / window.name)
 
     @property
     def sequence(self) -> Path:

@@ -122,6 +122,7 @@ def test_terminal_tables_align_and_go_on_below(two):
         ({"evaluation": {"num_samples": 9}}, r"evaluation\.num_samples 500 and 9; run eval\.py"),
         ({"evaluation": {"seed": 1}}, r"evaluation\.seed 0 and 1"),
         ({"data": {"num_frames": 5}}, r"data\.num_frames 3 and 5"),
+        ({"data": {"frame_step": 2}}, r"data\.frame_step 1 and 2"),  # not set is 1
     ],
 )
 def test_runs_measured_differently_are_refused(tmp_path, change, message):

@@ -19,7 +19,17 @@ from im2mesh.data.fields import (
 from im2mesh.data.observation import Observation, draw_observation
 from im2mesh.data.sequences import DataError, Window, clip_files, frame_numbers, read_windows
 from im2mesh.data.storage import StorageError, StoredArrays
-from im2mesh.data.transforms import NormalizationFrame, bounding_frame, change_frame, choose_rows
+from im2mesh.data.transforms import (
+    NormalizationFrame,
+    add_noise,
+    bounding_frame,
+    change_frame,
+    choose_rows,
+    choose_rows_outside,
+    follow_point,
+    replace_by_outliers,
+)
+from im2mesh.window_folder import WindowFolder
 from tests.ball import (
     CATEGORY,
     GROWTH,
@@ -86,6 +96,38 @@ def test_windows_of_a_split(ball_root):
 def test_impossible_windows(ball_root, changes, message):
     with pytest.raises(DataError, match=message):
         windows(ball_root, **changes)
+
+
+def test_windows_of_frames_that_lie_apart(ball_root):
+    """5 frames, 2 apart, span 9 of the clip's 12: 4 starts."""
+    found = windows(ball_root, frame_step=2)
+    assert [w.start for w in found if w.clip == "ball_a"] == [0, 1, 2, 3]
+    window = found[1]
+    plain = Window(window.category, window.clip, window.start, window.num_frames)
+    assert (str(plain), str(window)) == ("ball_a/00001", "ball_a/00001_step2")
+    assert WindowFolder.of(Path("x"), plain).path == Path("x/balls/ball_a/00001")
+    assert WindowFolder.of(Path("x"), window).path == Path("x/balls/ball_a/00001_step2")
+    message = r"has 13 frames \(5, 3 apart\) after the first 0; lower .*, or data\.frame_step"
+    with pytest.raises(DataError, match=message):
+        windows(ball_root, frame_step=3)
+
+
+def test_frames_that_lie_apart_are_read_from_the_right_files(ball_root):
+    """Frame 2 of a window with step 2 is frame 4 of the window with step 1."""
+    apart = Window(CATEGORY, "ball_b", 3, 5, frame_step=2)
+    long = Window(CATEGORY, "ball_b", 3, 9)
+    for frame in range(5):
+        same = read_surface_points(ball_root, long, 2 * frame).points
+        np.testing.assert_array_equal(read_surface_points(ball_root, apart, frame).points, same)
+        labels = read_labelled_points(ball_root, long, 2 * frame)
+        found = read_labelled_points(ball_root, apart, frame)
+        np.testing.assert_array_equal(found.points, labels.points)
+        np.testing.assert_array_equal(found.occupancy, labels.occupancy)
+    rows = np.array([5, 99, 7])
+    path = read_trajectories(ball_root, long, rows)
+    np.testing.assert_array_equal(read_trajectories(ball_root, apart, rows), path[::2])
+    data = WindowDataset([apart], config(ball_root), seed=0, shuffle=True, num_points=30)
+    assert data[0].inputs.shape == (5, 20, 3) and data[0].t in {0.25, 0.5, 0.75, 1.0}
 
 
 def test_missing_data_folder():
@@ -180,6 +222,104 @@ def test_noise_is_on_the_input_alone(ball_root):
 def observe(root, **changes) -> Observation:
     rng = np.random.default_rng(1)
     return draw_observation(config(root, **changes), WINDOW, rng, random_view=True)
+
+
+def test_without_outliers_and_hole_only_rows_and_noise_are_drawn(ball_root):
+    """What was observed before there were such settings is observed still."""
+    rng = np.random.default_rng(1)
+    rows = choose_rows(600, 20, rng, "x")
+    expected = add_noise(read_trajectories(ball_root, WINDOW, rows), 0.001, rng)
+    np.testing.assert_array_equal(observe(ball_root).inputs, expected)
+    frame = int(np.random.default_rng((0, 0, 3)).integers(1, 5))  # the first draw of a sample
+    assert dataset(ball_root)[3].t == frame / 4
+
+
+def test_outliers_take_the_same_rows_if_points_correspond(ball_root):
+    exact = observe(ball_root, input_noise=0.0).inputs
+    seen = observe(ball_root, input_noise=0.0, input_outliers=0.2).inputs
+    np.testing.assert_array_equal(
+        seen, observe(ball_root, input_noise=0.0, input_outliers=0.2).inputs
+    )
+    differs = (seen != exact).any(-1)  # [frames, points]
+    assert (differs.sum(1) == 4).all() and (differs == differs[0]).all()
+    outliers = seen[:, differs[0]]
+    assert np.abs(np.diff(outliers, axis=0)).max() > 0.1  # drawn anew in every frame
+
+
+def test_outliers_of_independent_clouds_take_rows_of_their_own(ball_root):
+    changes = {"input_noise": 0.0, "input_pointcloud_corresponding": False}
+    exact = observe(ball_root, **changes).inputs
+    seen = observe(ball_root, **changes, input_outliers=0.2).inputs
+    differs = (seen != exact).any(-1)
+    assert (differs.sum(1) == 4).all() and not (differs == differs[0]).all()
+
+
+@pytest.mark.parametrize("same_rows", [True, False])
+def test_outliers_fill_the_enlarged_box(same_rows, rng):
+    clouds = rng.uniform([0, 10, -1], [2, 11, 3], (3, 5000, 3)).astype(np.float32)
+    spoilt = replace_by_outliers(clouds, 1.0, rng, same_rows=same_rows)
+    assert spoilt.dtype == clouds.dtype
+    np.testing.assert_allclose(spoilt.min((0, 1)), [-0.1, 9.95, -1.2], atol=0.01)
+    np.testing.assert_allclose(spoilt.max((0, 1)), [2.1, 11.05, 3.2], atol=0.01)
+    state = rng.bit_generator.state
+    assert replace_by_outliers(clouds, 0.0, rng, same_rows=same_rows) is clouds
+    assert rng.bit_generator.state == state
+
+
+def test_rows_outside_a_ball(rng):
+    points = np.array([[0, 0, 0], [0.9, 0, 0], [1.1, 0, 0], [0, 5, 0]], np.float32)
+    center = np.zeros(3, np.float32)
+    assert sorted(choose_rows_outside(points, center, 1.0, 2, rng)) == [2, 3]
+    with pytest.raises(ValueError, match="outside a ball of radius 1 has 2 rows, 3 were asked"):
+        choose_rows_outside(points, center, 1.0, 3, rng)
+
+
+def test_a_point_is_followed_by_its_row_or_else_by_nearness(rng):
+    cloud = rng.random((50, 3)).astype(np.float32)
+    shuffled = cloud[rng.permutation(50)]
+    np.testing.assert_array_equal(follow_point([cloud, shuffled], 7)[1], shuffled[7])
+    moved = np.concatenate([cloud + 0.001, cloud[:1] + 9])  # another size: rows say nothing
+    places = follow_point([cloud, moved[::-1], cloud], 7)
+    np.testing.assert_array_equal(places[1], moved[7])
+    np.testing.assert_array_equal(places[2], cloud[7])
+
+
+@pytest.mark.parametrize("corresponding", [True, False])
+def test_the_hole_follows_the_body(ball_root, corresponding):
+    """The hole of a ball that turns, drifts and grows turns and drifts with it."""
+    changes = {
+        "input_noise": 0.0,
+        "input_pointcloud_corresponding": corresponding,
+        "num_input_points": 400,
+    }
+    seen = observe(ball_root, **changes, input_hole=0.3).inputs
+    np.testing.assert_array_equal(seen, observe(ball_root, **changes, input_hole=0.3).inputs)
+    row = int(np.random.default_rng(1).integers(600))  # the first draw
+    center = read_trajectories(ball_root, WINDOW, np.array([row]))  # [frames, 1, 3]
+    nearest = np.linalg.norm(seen - center, axis=-1).min(1)
+    assert seen.shape == (5, 400, 3)
+    assert 0.3 <= nearest[0] < 0.36  # 400 points: the rim is seen
+    growth = GROWTH ** np.arange(5) if corresponding else 1
+    np.testing.assert_array_less(0.3 * growth - FLOAT16_STEP, nearest)
+    whole = observe(ball_root, **changes).inputs
+    assert np.linalg.norm(whole - center, axis=-1).min() < 0.1
+
+
+def test_a_hole_in_clouds_of_different_sizes(copied_root):
+    path = Path(clip_files(str(copied_root), CATEGORY, "ball_b", "pcl_seq")[5])
+    arrays = dict(np.load(path))
+    twice = {name: np.concatenate([arrays[name]] * 2) for name in ("points", "normals")}
+    np.savez(path, **{**arrays, **twice})
+    seen = observe(copied_root, input_pointcloud_corresponding=False, input_hole=0.3)
+    assert seen.inputs.shape == (5, 20, 3)
+
+
+@pytest.mark.parametrize("corresponding", [True, False])
+def test_a_hole_that_leaves_too_little_is_an_error(ball_root, corresponding):
+    message = r"clip ball_b: .* radius 0\.9 has \d+ rows, 590 were asked .* lower data\.input_hole"
+    changes = {"num_input_points": 590, "input_pointcloud_corresponding": corresponding}
+    with pytest.raises(DataError, match=message):
+        observe(ball_root, input_hole=0.9, **changes)
 
 
 def test_all_frames_are_observed_by_default(ball_root):

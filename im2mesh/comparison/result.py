@@ -66,10 +66,12 @@ def read_result(name: str, path: Path, split: str) -> MethodResult:
     settings = {key: value for key, (value, _) in read_settings(config_file).items()}
     if "data.num_frames" not in settings:
         raise UserError(f"{config_file} lacks data.num_frames; {_how_to_evaluate(run, split)}")
+    settings.setdefault("data.frame_step", 1)  # evaluated before there was such a key
     records = read_records(run.evaluation_records(split))
     if not records:
         raise UserError(f"{run.evaluation_records(split)} is empty; {_how_to_evaluate(run, split)}")
-    costs = _read_costs(run, split, records, settings["data.num_frames"])
+    window_shape = settings["data.num_frames"], settings["data.frame_step"]
+    costs = _read_costs(run, split, records, *window_shape)
     return MethodResult(name, [*records, *costs], settings)
 
 
@@ -83,11 +85,12 @@ def evaluated_splits(path: Path) -> list[str]:
 
 
 def _read_costs(
-    run: RunFolder, split: str, records: Sequence[Record], num_frames: int
+    run: RunFolder, split: str, records: Sequence[Record], num_frames: int, frame_step: int
 ) -> Iterator[Record]:
     """Seconds and function evaluations, as far as generate.py has left them."""
     for category, clip, start in dict.fromkeys(map(_window, records)):
-        path = run.window(split, Window(category, clip, start, num_frames)).summary
+        window = Window(category, clip, start, num_frames, frame_step)
+        path = run.window(split, window).summary
         if not path.is_file():
             continue  # meshes of another program
         try:

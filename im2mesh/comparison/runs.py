@@ -15,7 +15,7 @@ from im2mesh.comparison.result import (
 )
 from im2mesh.errors import UserError
 
-MUST_AGREE = ("evaluation.num_samples", "evaluation.seed", "data.num_frames")
+MUST_AGREE = ("evaluation.num_samples", "evaluation.seed", "data.num_frames", "data.frame_step")
 TOLD = ("evaluation.project_to_final_mesh", "evaluation.frames", "data.root")
 """Settings of eval.py: those that runs must share, and those whose difference is only told."""
 

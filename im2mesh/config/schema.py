@@ -55,6 +55,8 @@ class DataConfig(Section):
     """Category folders to use; null for all that have the split."""
     num_frames: Annotated[int, Field(ge=2)] = 17
     """Length T of a window."""
+    frame_step: PositiveInt = 1
+    """Frames of the clip from one frame of a window to the next; 2 doubles the motion."""
     skip_frames: NonNegativeInt = 15
     """Frames left out at the start of every clip."""
     stride: PositiveInt = 1
@@ -76,6 +78,12 @@ class DataConfig(Section):
     """Draw the same particles in all frames; false draws each cloud on its own, as scanners do."""
     input_noise: NonNegativeFloat = 0.001
     """Standard deviation of the noise on input points, in units of the first frame."""
+    input_outliers: Fraction = 0.0
+    """Share of the input points replaced by uniform ones in the box of the cloud enlarged by
+    10 %."""
+    input_hole: NonNegativeFloat = 0.0
+    """Radius of a ball around a random surface point inside which nothing is observed (a missing
+    body part), in units of the first frame; 0 for none."""
     num_views: PositiveInt = 4
     """Camera views of the images: a random one in training, the first in validation and test."""
     image_size: PositiveInt = 224

@@ -52,7 +52,7 @@ def frame_path(root: str | Path, window: Window, frame: int, folder: str) -> str
         DataError: If the clip has no such frame, or the folder lacks a frame of the clip.
     """
     files = clip_files(root, window.category, window.clip, folder)
-    index = window.start + frame
+    index = window.index(frame)
     if not (0 <= frame < window.num_frames and index < len(files)):
         raise DataError(f"clip {window.clip}: no frame {index}; it has {len(files)} frames")
     return files[index]

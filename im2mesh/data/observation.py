@@ -6,10 +6,21 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from im2mesh.config import DataConfig
-from im2mesh.data.fields import count_points, read_surface_rows, read_trajectories
+from im2mesh.data.fields import (
+    count_points,
+    read_surface_points,
+    read_surface_rows,
+    read_trajectories,
+)
 from im2mesh.data.images import choose_view, read_images
 from im2mesh.data.sequences import CLOUD_FOLDER, DataError, Window
-from im2mesh.data.transforms import add_noise, choose_rows
+from im2mesh.data.transforms import (
+    add_noise,
+    choose_rows,
+    choose_rows_outside,
+    follow_point,
+    replace_by_outliers,
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +49,10 @@ def draw_observation(
         view = choose_view(config.root, window, config.num_views, rng if random_view else None)
         images = read_images(config.root, window, view, frames.tolist(), config.image_size)
         return Observation(images, times)
-    clouds = _draw_clouds(config, window, frames, rng)
-    return Observation(add_noise(clouds, config.input_noise, rng), times)
+    clouds = add_noise(_draw_clouds(config, window, frames, rng), config.input_noise, rng)
+    same_rows = config.input_pointcloud_corresponding
+    clouds = replace_by_outliers(clouds, config.input_outliers, rng, same_rows=same_rows)
+    return Observation(clouds, times)
 
 
 def choose_frames(
@@ -57,6 +70,8 @@ def _draw_clouds(
     config: DataConfig, window: Window, frames: Int[np.ndarray, "K"], rng: np.random.Generator
 ) -> Float[np.ndarray, "K N 3"]:
     """The same particles in all frames, or particles of its own in each."""
+    if config.input_hole:
+        return _draw_clouds_with_hole(config, window, frames, rng)
     count = config.num_input_points
     if config.input_pointcloud_corresponding:
         rows = draw_row_numbers(config, window, 0, CLOUD_FOLDER, count, rng)
@@ -66,6 +81,32 @@ def _draw_clouds(
         rows = draw_row_numbers(config, window, frame, CLOUD_FOLDER, count, rng)
         clouds.append(read_surface_rows(config.root, window, frame, rows))
     return np.stack(clouds)
+
+
+def _draw_clouds_with_hole(
+    config: DataConfig, window: Window, frames: Int[np.ndarray, "K"], rng: np.random.Generator
+) -> Float[np.ndarray, "K N 3"]:
+    """The same, but none out of a ball around a surface point, which moves along.
+
+    Particles that are followed over the frames must lie outside of it in the first.
+    """
+    same_particles = config.input_pointcloud_corresponding
+    drawn_from = [0] if same_particles else frames.tolist()
+    whole = [read_surface_points(config.root, window, frame).points for frame in drawn_from]
+    centers = follow_point(whole, int(rng.integers(len(whole[0]))))
+    radius, count = config.input_hole, config.num_input_points
+    try:
+        rows = [
+            choose_rows_outside(points, center, radius, count, rng)
+            for points, center in zip(whole, centers, strict=True)
+        ]
+    except ValueError as error:
+        raise DataError(
+            f"clip {window.clip}: {error}; lower data.input_hole or data.num_input_points"
+        ) from error
+    if same_particles:
+        return read_trajectories(config.root, window, rows[0], frames.tolist())
+    return np.stack([points[chosen] for points, chosen in zip(whole, rows, strict=True)])
 
 
 def draw_row_numbers(

@@ -25,19 +25,31 @@ class DataError(UserError):
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """`num_frames` consecutive frames of one clip.
+    """`num_frames` evenly spaced frames of one clip.
 
     Attributes:
         start: Index of the first frame among the clip's sorted files (not the number in its name).
+        frame_step: Frames of the clip from one frame of the window to the next.
     """
 
     category: str
     clip: str
     start: int
     num_frames: int
+    frame_step: int = 1
+
+    @property
+    def name(self) -> str:
+        """Tells it from the other windows of its clip; the name of its folder."""
+        step = "" if self.frame_step == 1 else f"_step{self.frame_step}"
+        return f"{self.start:05d}{step}"
 
     def __str__(self) -> str:
-        return f"{self.clip}/{self.start:05d}"
+        return f"{self.clip}/{self.name}"
+
+    def index(self, frame: int) -> int:
+        """Place of a frame of the window among the clip's sorted files."""
+        return self.start + frame * self.frame_step
 
 
 def read_windows(
@@ -47,6 +59,7 @@ def read_windows(
     num_frames: int,
     stride: int,
     skip_frames: int,
+    frame_step: int = 1,
     categories: Sequence[str] | None = None,
     clips: Sequence[str] | None = None,
 ) -> list[Window]:
@@ -58,6 +71,7 @@ def read_windows(
         num_frames: Length T of a window.
         stride: Frames between the starts of two windows of a clip.
         skip_frames: Frames left out at the start of each clip.
+        frame_step: Frames of a clip from one frame of a window to the next.
         categories: Folders to read; None for all that have this split.
         clips: Keep only these clips of the split; None for all.
 
@@ -70,23 +84,28 @@ def read_windows(
     if clips is not None:
         _refuse_unknown_clips(clips, [clip for _, clip in listed], split)
         listed = [(name, clip) for name, clip in listed if clip in clips]
+    span = (num_frames - 1) * frame_step + 1
     windows, short = [], []
     for category, clip in listed:
-        last_start = len(frame_numbers(root, category, clip)) - num_frames
+        last_start = len(frame_numbers(root, category, clip)) - span
         starts = range(skip_frames, last_start + 1, stride)
-        windows += [Window(category, clip, start, num_frames) for start in starts]
+        windows += [Window(category, clip, start, num_frames, frame_step) for start in starts]
         short += [] if starts else [clip]
+    needed = (
+        f"{span} frames" if frame_step == 1 else f"{span} frames ({num_frames}, {frame_step} apart)"
+    )
     if windows and short:
         warnings.warn(
-            f"split '{split}': too short for a window of {num_frames} frames after the first "
+            f"split '{split}': too short for a window of {needed} after the first "
             f"{skip_frames}, left out: {', '.join(short)}",
             stacklevel=2,
         )
     if not windows:
         raise DataError(
             f"split '{split}' of {root} has no window: none of its {len(listed)} clips has "
-            f"{num_frames} frames after the first {skip_frames}; "
+            f"{needed} after the first {skip_frames}; "
             "lower data.num_frames or data.skip_frames"
+            + ("" if frame_step == 1 else ", or data.frame_step")
         )
     return windows
 

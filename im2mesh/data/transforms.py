@@ -1,9 +1,12 @@
-"""Pure functions of (arrays, rng): frames of reference, row choice, noise."""
+"""Pure functions of (arrays, rng): frames of reference, row choice, and what spoils a cloud."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+
+OUTLIER_BOX = 1.1  # sides of the box of outliers, in sides of the cloud's box
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,70 @@ def add_noise(
     if std == 0:
         return points
     return points + rng.normal(0, std, points.shape).astype(points.dtype)
+
+
+def replace_by_outliers(
+    clouds: Float[np.ndarray, "K N 3"],
+    share: float,
+    rng: np.random.Generator,
+    *,
+    same_rows: bool,
+) -> Float[np.ndarray, "K N 3"]:
+    """Replace some points of each cloud by uniform ones in the cloud's box, enlarged by 10 %.
+
+    Args:
+        clouds: Positions, in any one frame of reference.
+        share: Of the points, in [0, 1]; rounded to whole points.
+        same_rows: Replace the same rows in all clouds, for clouds in correspondence. The positions
+            are drawn anew in each, so no outlier moves like anything real.
+    """
+    num_clouds, num_points, _ = clouds.shape
+    count = round(share * num_points)
+    if count == 0:
+        return clouds
+    spoilt = clouds.copy()
+    rows = np.arange(0)
+    for k in range(num_clouds):
+        if k == 0 or not same_rows:
+            rows = choose_rows(num_points, count, rng, "the cloud")
+        low, high = clouds[k].min(0), clouds[k].max(0)
+        margin = (OUTLIER_BOX - 1) / 2 * (high - low)
+        spoilt[k, rows] = rng.uniform(low - margin, high + margin, (count, 3))
+    return spoilt
+
+
+def choose_rows_outside(
+    points: Float[np.ndarray, "N 3"],
+    center: Float[np.ndarray, "3"],
+    radius: float,
+    count: int,
+    rng: np.random.Generator,
+) -> Int[np.ndarray, "K"]:
+    """Draw `count` different rows out of those that lie outside a ball.
+
+    Args:
+        points, center, radius: In one frame of reference.
+
+    Raises:
+        ValueError: If fewer lie outside.
+    """
+    outside = np.flatnonzero(np.linalg.norm(points - center, axis=1) > radius)
+    chosen = choose_rows(len(outside), count, rng, f"the cloud outside a ball of radius {radius:g}")
+    return outside[chosen]
+
+
+def follow_point(
+    clouds: Sequence[Float[np.ndarray, "_ 3"]], row: int
+) -> list[Float[np.ndarray, "3"]]:
+    """Where a point of the first cloud is in each.
+
+    Clouds of equal size are taken to correspond, so the point stays in its row. Otherwise it jumps
+    to the nearest point of the next cloud, which drifts along the surface but stays at the part.
+    """
+    if len({len(cloud) for cloud in clouds}) == 1:
+        return [cloud[row] for cloud in clouds]
+    places = [clouds[0][row]]
+    for cloud in clouds[1:]:
+        distances = np.linalg.norm(cloud - places[-1], axis=1)
+        places.append(cloud[distances.argmin()])
+    return places
