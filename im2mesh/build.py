@@ -20,8 +20,9 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
 from im2mesh.generation import Generator
 from im2mesh.models.flow import METHODS
+from im2mesh.models.parts import PARTS
 from im2mesh.models.sequence_model import SequenceModel
-from im2mesh.models.wiring import PARTS, wire
+from im2mesh.models.wiring import wire
 from im2mesh.objective import WEIGHTS, check_objective
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer

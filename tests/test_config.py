@@ -179,7 +179,7 @@ def test_several_files_can_be_inherited_and_the_later_one_wins(tmp_path):
         (["model.encoder={name: resnet18, size: 8}"], "unknown key model.encoder.size"),
         (["model.encoder_temporal={name: conv_3D, x: 1}"], "unknown key .*; it takes no options"),
         (["model.method=onet4d"], "onet4d has no use for model.encoder 'pointnet_resnet'"),
-        (["model.velocity_field=null"], "occupancy_flow needs model.velocity_field; choose one"),
+        (["model.velocity_field=null"], "occupancy_flow needs model.velocity_field or model.deformation"),
         (["model.decoder=null"], "loss.reconstruction asks for occupancy, .* set loss.recon"),
         (["loss.chamfer=1.0"], "loss.chamfer asks for point set, which occupancy_flow"),
         (["loss.kl=1e-4"], "loss.kl needs a latent code; set model.posterior"),

@@ -124,7 +124,10 @@ class ModelConfig(Section):
     decoder: ComponentConfig | None = ComponentConfig(name="cbatchnorm")
     """Occupancy network, of the body at t = 0; null where the surface at t = 0 is given."""
     velocity_field: ComponentConfig | None = ComponentConfig(name="concat")
-    """Velocity network of the flow."""
+    """Velocity network of the flow; null where a deformation carries the points."""
+    deformation: ComponentConfig | None = None
+    """What carries points without a velocity field and a solver: nothing (static), the nearest
+    input trajectories (carried), or a network (displacement, coupling)."""
     trajectory_decoder: ComponentConfig | None = None
     """Network of psgn4d that draws trajectories of surface points."""
 

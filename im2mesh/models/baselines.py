@@ -1,13 +1,13 @@
 """The methods that the paper compares with, behind the same questions."""
 
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.models.code import Code, empty_code, empty_gaussian
+from im2mesh.models.code import FramesCode, as_code, empty_code, empty_gaussian
+from im2mesh.models.neighbours import gather_rows, nearest_rows
 from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
 
 
@@ -29,17 +29,9 @@ class _MotionCodeAlone(SequenceModel):
     def encode(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
     ) -> SequenceCodes:
-        c = self.encoder_temporal(inputs, times)
-        nothing, none = empty_code(len(c), c), empty_gaussian(len(c), c)
-        return SequenceCodes(nothing, Code(c, nothing.z), none, none)
-
-
-@dataclass(frozen=True)
-class FramesCode(Code):
-    """The observation itself, for methods that look at its frames when they are asked."""
-
-    frames: Inputs
-    times: Float[Tensor, "B T"]
+        code = as_code(self.encoder_temporal(inputs, times))
+        nothing, none = empty_code(len(times), times), empty_gaussian(len(times), times)
+        return SequenceCodes(nothing, code, none, none)
 
 
 class _FramesAlone(SequenceModel):
@@ -109,8 +101,8 @@ class OccupancyNetworkPerFrame(_FramesAlone):
         nearest = (observed.times - t.unsqueeze(1)).abs().argmin(1)
         rows = torch.arange(len(t), device=nearest.device)
         frame = observed.frames[rows, nearest].unsqueeze(1)
-        c = self.encoder_spatial(frame, observed.times[rows, nearest].unsqueeze(1))
-        return self.decoder(points_t, Code(c, observed.z))
+        code = self.encoder_spatial(frame, observed.times[rows, nearest].unsqueeze(1))
+        return self.decoder(points_t, as_code(code))
 
 
 class PointSetGeneration4D(_MotionCodeAlone):
@@ -159,18 +151,6 @@ class NearestNeighbour(_FramesAlone):
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
         last = cast(FramesCode, codes.motion).frames[:, -1]
-        ends = torch.stack(
-            [cloud[_nearest(points, cloud)] for points, cloud in zip(points_0, last, strict=True)]
-        )
+        ends = gather_rows(last, nearest_rows(points_0, last, 1)).squeeze(2)
         weights = times.to(points_0).view(1, -1, 1, 1)
         return torch.lerp(points_0.unsqueeze(1), ends.unsqueeze(1), weights)
-
-
-EXACT = "donot_use_mm_for_euclid_dist"  # a matrix product would be rounded under tf32
-
-
-def _nearest(points: Float[Tensor, "N 3"], cloud: Float[Tensor, "M 3"]) -> Tensor:
-    """Row of the nearest cloud point, in slices that keep the table of distances small."""
-    return torch.cat(
-        [torch.cdist(part, cloud, compute_mode=EXACT).argmin(1) for part in points.split(4096)]
-    )

@@ -29,6 +29,69 @@ class Code:
         return tuple(value for value in values if isinstance(value, Tensor))
 
 
+@dataclass(frozen=True)
+class FramesCode(Code):
+    """The observation itself, for methods that look at its frames when they are asked."""
+
+    frames: Float[Tensor, "B K *frame"]
+    times: Float[Tensor, "B K"]
+
+
+@dataclass(frozen=True)
+class CodePerFrame(Code):
+    """A code for every observed frame beside the one for all of them, c.
+
+    Attributes:
+        frames: One code per observed frame.
+        times: Of the frames, increasing from 0.
+    """
+
+    frames: Float[Tensor, "B K C"]
+    times: Float[Tensor, "B K"]
+
+    def at(self, t: Float[Tensor, "B"]) -> Float[Tensor, "B C"]:
+        """The code at one time per sequence, linear between the frames beside it."""
+        return interpolate_frames(self.frames, self.times, t)
+
+
+@dataclass(frozen=True)
+class AnchoredCode(Code):
+    """What is known, and where: features at points that move.
+
+    Attributes:
+        paths: Coefficients of the polynomial paths of the anchors; see `paths.py`.
+        features: One feature per anchor.
+    """
+
+    paths: Float[Tensor, "B K N 3"]
+    features: Float[Tensor, "B N C"]
+
+
+def as_code(encoded: Tensor | Code) -> Code:
+    """What an encoder returns, a vector per sequence or a whole code, as a code."""
+    if isinstance(encoded, Code):
+        return encoded
+    return Code(c=encoded, z=encoded.new_zeros(len(encoded), 0))
+
+
+def interpolate_frames(
+    frames: Float[Tensor, "B K *frame"], times: Float[Tensor, "B K"], t: Float[Tensor, "B"]
+) -> Float[Tensor, "B *frame"]:
+    """What is given per frame, at one time per sequence: linear between the frames beside it.
+
+    Before the first and after the last frame it stays as it is there.
+    """
+    if frames.shape[1] == 1:
+        return frames[:, 0]
+    later = (times < t.unsqueeze(1)).sum(1).clamp(1, frames.shape[1] - 1)
+    rows = torch.arange(len(t), device=t.device)
+    start, end = times[rows, later - 1], times[rows, later]
+    weight = ((t - start) / (end - start)).clamp(0, 1).to(frames)
+    weight = weight.view(-1, *[1] * (frames.dim() - 2))
+    before, after = frames[rows, later - 1], frames[rows, later]
+    return before + weight * (after - before)
+
+
 def empty_code(batch_size: int, like: Tensor | None = None) -> Code:
     """The code of a network that is conditioned on nothing."""
     like = torch.zeros(0) if like is None else like

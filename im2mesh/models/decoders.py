@@ -1,5 +1,7 @@
 """Occupancy networks: (points, code) -> logits that the points are inside the body."""
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,7 +11,13 @@ from im2mesh.models.code import Code
 from im2mesh.models.layers import ConditionalBatchNorm, ConditionalResnetBlock, ResnetBlockFC
 
 
-class DecoderCBatchNorm(nn.Module):
+class Decoder(nn.Module):
+    """(points, code) -> logits; `reads` is the kind of code that it needs."""
+
+    reads: ClassVar[type[Code]] = Code
+
+
+class DecoderCBatchNorm(Decoder):
     """Residual blocks whose batch norm is modulated by the code c (Occupancy Networks, sec. 3.3).
 
     Args:
@@ -50,7 +58,7 @@ class DecoderCBatchNorm(nn.Module):
         return self.fc_out(F.relu(self.norm(x, code.c))).squeeze(-1)
 
 
-class DecoderSimple(nn.Module):
+class DecoderSimple(Decoder):
     """Residual blocks after one layer to which the codes are added; no normalisation."""
 
     def __init__(

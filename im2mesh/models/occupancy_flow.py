@@ -1,10 +1,20 @@
 """The Occupancy Flow model: encoders, an occupancy network at t = 0, and a flow."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.models.code import Code, Gaussian, empty_gaussian
+from im2mesh.models.code import (
+    Code,
+    FramesCode,
+    Gaussian,
+    as_code,
+    empty_code,
+    empty_gaussian,
+)
+from im2mesh.models.deformations import OneShotDeformation
 from im2mesh.models.flow import Flow
 from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
 
@@ -16,12 +26,13 @@ class OccupancyFlow(SequenceModel):
     codes are inferred from the observation, or drawn from the prior N(0, I).
 
     Args:
-        encoder_spatial: (first frame, its time) -> [B, C]; None for no shape code.
-        encoder_temporal: (all frames, their times) -> [B, C]; None for no motion code.
+        encoder_spatial: (first frame, its time) -> [B, C], or a whole code; None for no shape code.
+        encoder_temporal: (all frames, their times) -> the same of the motion.
         posterior: (first frame, its time, c) -> distribution of the latent shape code, or None.
         posterior_temporal: (all frames, their times, c) -> of the latent motion code, or None.
         decoder: (points at t = 0, shape code) -> logits; None where the surface at t = 0 is given.
-        flow: Carries points with the motion code.
+        flow: Carries points with the motion code: a velocity field that is integrated, or a
+            deformation.
     """
 
     method = "occupancy_flow"
@@ -31,7 +42,7 @@ class OccupancyFlow(SequenceModel):
         encoder_spatial: nn.Module | None,
         encoder_temporal: nn.Module | None,
         decoder: nn.Module | None,
-        flow: Flow,
+        flow: Flow | OneShotDeformation,
         *,
         posterior: nn.Module | None = None,
         posterior_temporal: nn.Module | None = None,
@@ -52,7 +63,9 @@ class OccupancyFlow(SequenceModel):
 
     @property
     def takes_any_frames(self) -> bool:
-        return self.encoder_temporal is not None and bool(self.encoder_temporal.sees_times)
+        if self.encoder_temporal is None:
+            return isinstance(self.flow, OneShotDeformation)  # there is nothing built for a number
+        return bool(self.encoder_temporal.sees_times)
 
     @property
     def has_posterior(self) -> bool:
@@ -62,16 +75,22 @@ class OccupancyFlow(SequenceModel):
         self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
     ) -> SequenceCodes:
         first, first_time = inputs[:, :1], times[:, :1]
-        shape_c = _encode(self.encoder_spatial, first, first_time)
-        motion_c = _encode(self.encoder_temporal, inputs, times)
-        shape = _infer(self.posterior, first, first_time, shape_c)
-        motion = _infer(self.posterior_temporal, inputs, times, motion_c)
+        shape_code = _encode(self.encoder_spatial, first, first_time)
+        motion_code = self._encode_motion(inputs, times)
+        shape = _infer(self.posterior, first, first_time, shape_code)
+        motion = _infer(self.posterior_temporal, inputs, times, motion_code)
         return SequenceCodes(
-            shape=Code(shape_c, shape.mean if generator is None else shape.sample(generator)),
-            motion=Code(motion_c, motion.mean if generator is None else motion.sample(generator)),
+            shape=replace(shape_code, z=_draw(shape, generator)),
+            motion=replace(motion_code, z=_draw(motion, generator)),
             shape_posterior=shape,
             motion_posterior=motion,
         )
+
+    def _encode_motion(self, inputs: Inputs, times: Float[Tensor, "B T"]) -> Code:
+        code = _encode(self.encoder_temporal, inputs, times)
+        if isinstance(self.flow, OneShotDeformation) and self.flow.reads is FramesCode:
+            return FramesCode(code.c, code.z, inputs, times)
+        return code
 
     def draw_prior(self, count: int, generator: torch.Generator) -> SequenceCodes:
         """Codes of `count` invented sequences, drawn from N(0, I) (sec. 3.4).
@@ -126,19 +145,21 @@ class OccupancyFlow(SequenceModel):
         return nfe
 
 
-def _encode(
-    encoder: nn.Module | None, inputs: Inputs, times: Float[Tensor, "B T"]
-) -> Float[Tensor, "B C"]:
-    return times.new_zeros(len(times), 0) if encoder is None else encoder(inputs, times)
+def _encode(encoder: nn.Module | None, inputs: Inputs, times: Float[Tensor, "B T"]) -> Code:
+    """The code without its latent part."""
+    return empty_code(len(times), times) if encoder is None else as_code(encoder(inputs, times))
 
 
 def _infer(
-    posterior: nn.Module | None,
-    inputs: Inputs,
-    times: Float[Tensor, "B T"],
-    c: Float[Tensor, "B C"],
+    posterior: nn.Module | None, inputs: Inputs, times: Float[Tensor, "B T"], code: Code
 ) -> Gaussian:
-    return empty_gaussian(len(times), times) if posterior is None else posterior(inputs, times, c)
+    if posterior is None:
+        return empty_gaussian(len(times), times)
+    return posterior(inputs, times, code.c)
+
+
+def _draw(gaussian: Gaussian, generator: torch.Generator | None) -> Float[Tensor, "B Z"]:
+    return gaussian.mean if generator is None else gaussian.sample(generator)
 
 
 def _latent_size(posterior: nn.Module | None) -> int:

@@ -1,5 +1,7 @@
 """Velocity fields: (time, points, motion code) -> velocity. They know nothing of any solver."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,7 +12,13 @@ from im2mesh.models.code import Code
 from im2mesh.models.layers import ResnetBlockFC
 
 
-class VelocityFieldConcat(nn.Module):
+class VelocityField(nn.Module):
+    """(t, points, code) -> velocity; `reads` is the kind of code that it needs."""
+
+    reads: ClassVar[type[Code]] = Code
+
+
+class VelocityFieldConcat(VelocityField):
     """The velocity network of the paper (sec. 3.2): time is concatenated to the position.
 
     Before each residual block, linear maps of the codes are added.

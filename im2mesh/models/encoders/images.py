@@ -11,12 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import ConfigError
+from im2mesh.models.encoders.encoder import Encoder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B in [0, 1], as all published weights expect
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class Resnet18(nn.Module):
+class Resnet18(Encoder):
     """ResNet-18 (He et al., CVPR 2016) of one image, then a linear layer.
 
     Args:
@@ -28,9 +29,7 @@ class Resnet18(nn.Module):
         ValueError: If asked for several frames.
     """
 
-    input_kind: ClassVar[str] = "images"
-    needs_corresponding_points: ClassVar[bool] = False
-    sees_times: ClassVar[bool] = False
+    input_kind = "images"
 
     mean: Tensor
     std: Tensor
@@ -69,7 +68,7 @@ class Resnet18(nn.Module):
         return self.fc(self.features((images[:, 0] - self.mean) / self.std))
 
 
-class Conv3D(nn.Module):
+class Conv3D(Encoder):
     """Six convolutions over time and space of all images, their mean, and a linear layer.
 
     The temporal encoder of the paper's image experiments. It takes any number of frames, so
@@ -80,9 +79,7 @@ class Conv3D(nn.Module):
         code_size: Width C of the code.
     """
 
-    input_kind: ClassVar[str] = "images"
-    needs_corresponding_points: ClassVar[bool] = False
-    sees_times: ClassVar[bool] = False
+    input_kind = "images"
 
     WIDTHS: ClassVar[tuple[int, ...]] = (3, 32, 64, 128, 256, 512, 512)
     SMALLEST: ClassVar[int] = (

@@ -1,25 +1,16 @@
 """PointNets (Qi et al., CVPR 2017): clouds -> one code. The order of the points does not matter."""
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import PositiveInt
+from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.layers import ResnetBlockFC, append_pooled, pooled_resnet
 
 
-class _CloudEncoder(nn.Module):
-    """What the wiring must know of an encoder of clouds."""
-
-    input_kind: ClassVar[str] = "pointcloud"
-    needs_corresponding_points: ClassVar[bool] = False
-    sees_times: ClassVar[bool] = False
-
-
-class _Pointnet(_CloudEncoder):
+class _Pointnet(Encoder):
     """Layers with the maximum over all points appended between them, then one last maximum.
 
     Point n must be the same particle in every frame: its positions are concatenated into one
@@ -96,7 +87,7 @@ class PointnetSimple(_Pointnet):
         return self.layers[-1](F.relu(x)).amax(1)
 
 
-class Pointnet2Stream(_CloudEncoder):
+class Pointnet2Stream(Encoder):
     """One PointNet of width C/2 for the first and the last cloud, whose codes are concatenated.
 
     Of the paper's interpolation and shape matching: rows of the two clouds need not correspond.
@@ -128,7 +119,7 @@ class Pointnet2Stream(_CloudEncoder):
         return torch.cat(codes, -1)
 
 
-class PointnetSpaceTime(_CloudEncoder):
+class PointnetSpaceTime(Encoder):
     """A PointNet over points (p, t) that need not correspond, pooled per frame and over frames.
 
     Takes any number of frames at any times, so `num_frames` is not looked at. The idea is that of

@@ -1,18 +1,17 @@
 """Posterior encoders of the generative model (sec. 3.4): observation -> Gaussian over a code."""
 
-from typing import ClassVar
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import PositiveInt
 from im2mesh.models.code import Gaussian
+from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.encoders.pointnet import check_num_frames, join_frames
 from im2mesh.models.layers import ResnetBlockFC, append_pooled
 
 
-class PosteriorPointnet(nn.Module):
+class PosteriorPointnet(Encoder):
     """The residual PointNet on one cloud, or on corresponding clouds, with two outputs.
 
     Args:
@@ -21,9 +20,7 @@ class PosteriorPointnet(nn.Module):
         latent_size: Width Z of the latent code.
     """
 
-    input_kind: ClassVar[str] = "pointcloud"
-    needs_corresponding_points: ClassVar[bool] = True
-    sees_times: ClassVar[bool] = False
+    needs_corresponding_points = True
 
     def __init__(
         self,

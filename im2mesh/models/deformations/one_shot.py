@@ -1,0 +1,66 @@
+"""What deformations share: one map from any time to any other instead of a velocity field."""
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from im2mesh.models.code import Code
+
+
+class OneShotDeformation(nn.Module):
+    """Carries points from one time to another in one go, behind the two verbs of `Flow`.
+
+    Nothing is integrated: each time is answered on its own, so a path need not be smooth, and two
+    moves need not compose. A subclass says how in `move`.
+
+    Attributes:
+        nfe: Calls of `move` since this was last set to 0.
+    """
+
+    reads: ClassVar[type[Code]] = Code
+    """The kind of motion code that `move` needs."""
+    input_kind: ClassVar[str | None] = None
+    """The kind of frames that it looks at itself, as data.input names it; None for none."""
+    needs_corresponding_points: ClassVar[bool] = False
+    """Whether row n of all observed clouds must be the same particle."""
+    sees_times: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nfe = 0
+
+    def move(
+        self,
+        points: Float[Tensor, "B N 3"],
+        start: Float[Tensor, "B"],
+        end: Float[Tensor, "B"],
+        code: Code,
+    ) -> Float[Tensor, "B N 3"]:
+        """Where the particles at `points` at time `start` are at time `end`."""
+        raise NotImplementedError
+
+    def integrate_forward(
+        self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
+    ) -> Float[Tensor, "B T N 3"]:
+        """Points of t = 0 at each time; the first step is points_0 itself."""
+        start = points_0.new_zeros(len(points_0))
+        later = [self._move(points_0, start, t.expand_as(start), code) for t in times[1:]]
+        return torch.stack([points_0, *later], dim=1)
+
+    def integrate_backward(
+        self,
+        points_t: Float[Tensor, "B N 3"],
+        t: Float[Tensor, "B"],
+        code: Code,
+        fractions: Float[Tensor, "S"] | None = None,
+    ) -> Float[Tensor, "B S N 3"]:
+        """Points of a time of their own per sequence at the fractions (1, ..., 0) of it."""
+        fractions = points_t.new_tensor([1.0, 0.0]) if fractions is None else fractions
+        earlier = [self._move(points_t, t, t * fraction, code) for fraction in fractions[1:]]
+        return torch.stack([points_t, *earlier], dim=1)
+
+    def _move(self, points: Tensor, start: Tensor, end: Tensor, code: Code) -> Tensor:
+        self.nfe += 1
+        return self.move(points, start, end, code).to(points.dtype)

@@ -1,0 +1,47 @@
+"""The search for neighbours against the slow way, and what it refuses."""
+
+import pytest
+import torch
+
+from im2mesh.models import neighbours
+from im2mesh.models.neighbours import gather_rows, nearest_rows
+
+
+def slow_rows(queries: torch.Tensor, anchors: torch.Tensor, count: int) -> torch.Tensor:
+    distances = (queries.unsqueeze(2) - anchors.unsqueeze(1)).norm(dim=-1)
+    return distances.argsort(-1)[..., :count]
+
+
+@pytest.mark.parametrize("num_anchors", [9, 300, neighbours.TREE_FROM])
+@pytest.mark.parametrize("count", [1, 8])
+def test_rows_equal_sorting_all_distances(num_anchors, count):
+    queries, anchors = torch.rand(2, 50, 3), torch.rand(2, num_anchors, 3)
+    rows = nearest_rows(queries, anchors, count)
+    assert torch.equal(rows, slow_rows(queries, anchors, count))
+
+
+def test_slices_change_nothing(monkeypatch):
+    queries, anchors = torch.rand(2, 50, 3), torch.rand(2, 20, 3)
+    whole = nearest_rows(queries, anchors, 3)
+    monkeypatch.setattr(neighbours, "TABLE_ENTRIES", 300)
+    assert torch.equal(nearest_rows(queries, anchors, 3), whole)
+
+
+def test_bf16_does_not_round_the_search():
+    queries, anchors = torch.rand(1, 200, 3), torch.rand(1, 100, 3)
+    exact = nearest_rows(queries, anchors, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(nearest_rows(queries, anchors, 4), exact)
+
+
+def test_gathered_rows_are_those_of_the_same_cloud():
+    values, rows = torch.rand(2, 5, 3), torch.tensor([[[0, 4]], [[3, 3]]])
+    taken = gather_rows(values, rows)
+    assert taken.shape == (2, 1, 2, 3)
+    torch.testing.assert_close(taken[1, 0, 0], values[1, 3])
+    torch.testing.assert_close(taken[0, 0, 1], values[0, 4])
+
+
+def test_fewer_points_than_neighbours_are_an_error():
+    with pytest.raises(ValueError, match=r"8 neighbours are needed, but there are 5 points; raise"):
+        nearest_rows(torch.rand(1, 2, 3), torch.rand(1, 5, 3), 8)
