@@ -119,8 +119,8 @@ class Pointnet2Stream(Encoder):
         return torch.cat(codes, -1)
 
 
-class PointnetSpaceTime(Encoder):
-    """A PointNet over points (p, t) that need not correspond, pooled per frame and over frames.
+class SpaceTime(Encoder):
+    """Points (p, t) that need not correspond, pooled per frame and over frames between blocks.
 
     Takes any number of frames at any times, so `num_frames` is not looked at. The idea is that of
     LPDC-Net's encoder (Tang et al., CVPR 2021).
@@ -143,14 +143,24 @@ class PointnetSpaceTime(Encoder):
         )
         self.fc_c = nn.Linear(hidden_size, code_size)
 
-    def forward(
+    def pool_frames(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
-    ) -> Float[Tensor, "B C"]:
+    ) -> Float[Tensor, "B T H"]:
+        """Features of every frame, which have seen the other frames if there are two blocks."""
         time = times[:, :, None, None].expand(*clouds.shape[:3], 1)
         x = self.fc_pos(torch.cat([clouds, time], -1))  # [B, T, N, 3H]
         for block in self.blocks[:-1]:
             x = _append_pooled_in_space_and_time(block(x))
-        return self.fc_c(F.relu(self.blocks[-1](x).amax((1, 2))))
+        return self.blocks[-1](x).amax(2)
+
+
+class PointnetSpaceTime(SpaceTime):
+    """One code for the whole sequence."""
+
+    def forward(
+        self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
+    ) -> Float[Tensor, "B C"]:
+        return self.fc_c(F.relu(self.pool_frames(clouds, times).amax(1)))
 
 
 def join_frames(clouds: Float[Tensor, "B T N 3"]) -> Float[Tensor, "B N D"]:
