@@ -2,13 +2,17 @@
 
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import PositiveInt
-from im2mesh.models.code import Code
+from im2mesh.models.code import AnchoredCode, Code
 from im2mesh.models.layers import ConditionalBatchNorm, ConditionalResnetBlock, ResnetBlockFC
+from im2mesh.models.local_attention import LocalAttention
+from im2mesh.models.neighbourhood import find_neighbourhood
+from im2mesh.models.paths import positions_at
 
 
 class Decoder(nn.Module):
@@ -88,4 +92,49 @@ class DecoderSimple(Decoder):
         return self.fc_out(F.relu(x)).squeeze(-1)
 
 
-DECODERS = {"cbatchnorm": DecoderCBatchNorm, "simple": DecoderSimple}
+class DecoderLocalAttention(Decoder):
+    """Each point looks at the features of its nearest anchors; the code c and z are added.
+
+    The anchors are those of `AnchoredCode` at t = 0.
+    """
+
+    reads = AnchoredCode
+
+    def __init__(
+        self,
+        num_dimensions: int,
+        code_size: int,
+        latent_size: int,
+        *,
+        hidden_size: PositiveInt = 128,
+        num_blocks: PositiveInt = 3,
+        num_neighbours: PositiveInt = 8,
+    ) -> None:
+        super().__init__()
+        if num_dimensions != 3:
+            raise ValueError(
+                "decoder 'local_attention' looks for neighbours in space at one time, not at "
+                "points (p, t); choose decoder 'cbatchnorm' or 'simple'"
+            )
+        self.num_neighbours = num_neighbours
+        self.attention = LocalAttention(code_size, hidden_size)
+        self.fc_p = nn.Linear(3, hidden_size)
+        self.fc_c = nn.Linear(code_size + latent_size, hidden_size)
+        self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
+        self.fc_out = nn.Linear(hidden_size, 1)
+
+    def forward(self, points: Float[Tensor, "B N 3"], code: AnchoredCode) -> Float[Tensor, "B N"]:
+        anchors = positions_at(code.paths, points.new_zeros(len(points)))
+        near = find_neighbourhood(points, anchors, self.num_neighbours)
+        x = self.attention.pool(near, self.attention.neighbour_features(near, code.features))
+        x = x + self.fc_p(points) + self.fc_c(torch.cat([code.c, code.z], -1)).unsqueeze(1)
+        for block in self.blocks:
+            x = block(x)
+        return self.fc_out(F.relu(x)).squeeze(-1)
+
+
+DECODERS = {
+    "cbatchnorm": DecoderCBatchNorm,
+    "simple": DecoderSimple,
+    "local_attention": DecoderLocalAttention,
+}

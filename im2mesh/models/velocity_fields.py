@@ -8,8 +8,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import PositiveInt
-from im2mesh.models.code import Code
+from im2mesh.models.code import AnchoredCode, Code
 from im2mesh.models.layers import ResnetBlockFC
+from im2mesh.models.neighbourhood import find_neighbourhood
+from im2mesh.models.paths import legendre_basis, positions_at, velocities_at
+from im2mesh.models.rigid_motion import rigid_velocity
+
+RESIDUAL_DEGREE = 3
+"""Of the polynomials in time that the learned motions of anchors are."""
 
 
 class VelocityField(nn.Module):
@@ -54,9 +60,70 @@ class VelocityFieldConcat(VelocityField):
         return self.fc_out(F.relu(x))
 
 
+class VelocityFieldAnchored(VelocityField):
+    """The rigid motion of the nearest anchors, and what a network adds to it.
+
+    At time t the anchors of `AnchoredCode` are where their paths are. The base velocity at a point
+    is that of the rigid motion which fits its nearest anchors best. From the features a network
+    gives every anchor a weight and an affine motion of its own surroundings, polynomial in time;
+    their blend at the point is added. All of it starts at 0: an untrained field already carries
+    points with the observed trajectories. The network sees anchors and not points, so that a solve
+    of many points and steps costs little more than its searches for neighbours.
+    """
+
+    reads = AnchoredCode
+
+    def __init__(
+        self,
+        code_size: int,
+        latent_size: int,
+        *,
+        hidden_size: PositiveInt = 128,
+        num_blocks: PositiveInt = 2,
+        num_neighbours: PositiveInt = 8,
+    ) -> None:
+        super().__init__()
+        self.num_neighbours = num_neighbours
+        self.fc_feature = nn.Linear(code_size, hidden_size)
+        self.fc_c = nn.Linear(code_size + latent_size, hidden_size)
+        self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
+        self.fc_weight = nn.Linear(hidden_size, 1)
+        self.fc_affine = nn.Linear(hidden_size, 12 * (RESIDUAL_DEGREE + 1))
+        for layer in (self.fc_weight, self.fc_affine):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: AnchoredCode
+    ) -> Float[Tensor, "B N 3"]:
+        """Velocity at time t, in units of the first frame per window length."""
+        near = find_neighbourhood(points, positions_at(code.paths, t), self.num_neighbours)
+        velocities, scores, shifts, slopes = near.take(
+            torch.cat([velocities_at(code.paths, t), *self._own_motions(t, code)], -1)
+        ).split((3, 1, 3, 9), -1)
+        weights = near.inverse_distance_weights() * scores.squeeze(-1).exp()
+        weights = weights / weights.sum(-1, keepdim=True)
+        base = rigid_velocity(points, near.positions, velocities, weights)
+        linear = (slopes.unflatten(-1, (3, 3)) * near.offsets.unsqueeze(-2)).sum(-1)
+        return base + (weights.unsqueeze(-1) * (shifts + linear)).sum(2)
+
+    def _own_motions(
+        self, t: Float[Tensor, "B"], code: AnchoredCode
+    ) -> tuple[Float[Tensor, "B A 1"], Float[Tensor, "B A 12"]]:
+        """Of every anchor the logarithm of its weight, and its affine motion at time t."""
+        c = torch.cat([code.c, code.z], -1)
+        x = self.fc_feature(code.features) + self.fc_c(c).unsqueeze(1)
+        for block in self.blocks:
+            x = block(x)
+        x = F.relu(x)
+        coefficients = self.fc_affine(x).unflatten(-1, (RESIDUAL_DEGREE + 1, 12)).to(t)
+        basis = legendre_basis(t, RESIDUAL_DEGREE)  # [B, K]
+        return self.fc_weight(x).to(t), (basis[:, None, :, None] * coefficients).sum(2)
+
+
 def _code_layers(size_in: int, size_out: int, count: int) -> nn.ModuleList:
     """One linear map per block; none for a code of width 0."""
     return nn.ModuleList(nn.Linear(size_in, size_out) for _ in range(count if size_in else 0))
 
 
-VELOCITY_FIELDS = {"concat": VelocityFieldConcat}
+VELOCITY_FIELDS = {"concat": VelocityFieldConcat, "anchored": VelocityFieldAnchored}

@@ -7,6 +7,8 @@ from im2mesh.models.encoders.pointnet import (
     PointnetSimple,
     PointnetSpaceTime,
 )
+from im2mesh.models.encoders.pointnet_local import PointnetLocal
+from im2mesh.models.encoders.pointnet_per_frame import PointnetPerFrame
 from im2mesh.models.encoders.posterior import POSTERIORS, PosteriorPointnet
 
 ENCODERS = {
@@ -14,6 +16,8 @@ ENCODERS = {
     "pointnet_simple": PointnetSimple,
     "pointnet_2stream": Pointnet2Stream,
     "pointnet_space_time": PointnetSpaceTime,
+    "pointnet_per_frame": PointnetPerFrame,
+    "pointnet_local": PointnetLocal,
     "resnet18": Resnet18,
     "conv_3D": Conv3D,
 }
@@ -23,6 +27,8 @@ __all__ = [
     "POSTERIORS",
     "Conv3D",
     "Pointnet2Stream",
+    "PointnetLocal",
+    "PointnetPerFrame",
     "PointnetResnet",
     "PointnetSimple",
     "PointnetSpaceTime",

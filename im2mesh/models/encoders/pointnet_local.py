@@ -1,0 +1,110 @@
+"""A feature for every observed point, or for its path: a code that knows where it is."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from im2mesh.config import NonNegativeFloat, PositiveInt
+from im2mesh.models.code import AnchoredCode
+from im2mesh.models.encoders.encoder import Encoder
+from im2mesh.models.layers import ResnetBlockFC
+from im2mesh.models.local_attention import OFFSET_SCALE
+from im2mesh.models.neighbourhood import Neighbourhood, find_neighbourhood
+from im2mesh.models.paths import DEGREE, SMOOTHING, fit_paths, positions_at
+
+
+class PointnetLocal(Encoder):
+    """A residual PointNet that keeps its points.
+
+    After every block each point has, beside its own features, the maximum over its nearest points
+    (an edge convolution, Wang et al., DGCNN, 2019) and the maximum over all points. It ends in one
+    feature per point, and one code for all of them.
+
+    A single frame gives anchors that stand still; several frames, whose rows must correspond, give
+    anchors on smooth paths, and the network reads the coefficients of the paths: so it takes any
+    number of frames at any times.
+
+    Args:
+        num_frames: Number of frames; only whether it is 1 matters.
+        code_size: Width C of the features and of the code.
+        hidden_size: Width H of the blocks.
+        num_neighbours: Of the edge convolutions, the point itself among them.
+        path_degree: Of the polynomials that the paths are.
+        path_smoothing: Weight of the paths' mean squared acceleration against the squared errors.
+    """
+
+    needs_corresponding_points = True
+    sees_times = True
+    gives = AnchoredCode
+
+    def __init__(
+        self,
+        num_frames: int,
+        code_size: int,
+        *,
+        hidden_size: PositiveInt = 128,
+        num_blocks: PositiveInt = 3,
+        num_neighbours: PositiveInt = 8,
+        path_degree: PositiveInt = DEGREE,
+        path_smoothing: NonNegativeFloat = SMOOTHING,
+    ) -> None:
+        super().__init__()
+        self.degree = 0 if num_frames == 1 else path_degree
+        self.smoothing = path_smoothing
+        self.num_neighbours = num_neighbours
+        self.features = PointFeatures(3 * (self.degree + 1), code_size, hidden_size, num_blocks)
+
+    def forward(
+        self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
+    ) -> AnchoredCode:
+        """Encode clouds.
+
+        Raises:
+            ValueError: If there are fewer points than neighbours, or times do not increase.
+        """
+        paths = fit_paths(clouds, times, self.degree, self.smoothing)
+        anchors = positions_at(paths, times[:, 0])
+        near = find_neighbourhood(anchors, anchors, self.num_neighbours)
+        c, features = self.features(paths.transpose(1, 2).flatten(2), near)
+        return AnchoredCode(c, c.new_zeros(len(c), 0), paths, features)
+
+
+class PointFeatures(nn.Module):
+    """The network of `PointnetLocal`: one vector per point -> one feature per point, and a code."""
+
+    def __init__(self, size_in: int, code_size: int, hidden_size: int, num_blocks: int) -> None:
+        super().__init__()
+        self.fc_in = nn.Linear(size_in, 3 * hidden_size)
+        self.blocks = nn.ModuleList(
+            ResnetBlockFC(3 * hidden_size, hidden_size) for _ in range(num_blocks)
+        )
+        self.edges = nn.ModuleList(EdgeMaximum(hidden_size) for _ in range(num_blocks))
+        self.fc_feature = nn.Linear(3 * hidden_size, code_size)
+        self.fc_c = nn.Linear(hidden_size, code_size)
+
+    def forward(
+        self, x: Float[Tensor, "B N D"], near: Neighbourhood
+    ) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B N C"]]:
+        x = self.fc_in(x)
+        pooled = x.new_zeros(0)
+        for block, edge in zip(self.blocks, self.edges, strict=True):
+            own = block(x)
+            pooled = own.amax(1)
+            x = torch.cat([own, edge(own, near), pooled.unsqueeze(1).expand_as(own)], -1)
+        return self.fc_c(F.relu(pooled)), self.fc_feature(F.relu(x))
+
+
+class EdgeMaximum(nn.Module):
+    """The maximum over a point's neighbours of relu(linear(feature) + linear(offset))."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.fc_feature = nn.Linear(hidden_size, hidden_size)
+        self.fc_offset = nn.Linear(3, hidden_size, bias=False)
+
+    def forward(
+        self, features: Float[Tensor, "B N H"], near: Neighbourhood
+    ) -> Float[Tensor, "B N H"]:
+        offsets = self.fc_offset(OFFSET_SCALE * near.offsets)
+        return F.relu(near.take(self.fc_feature(features)) + offsets).amax(2)

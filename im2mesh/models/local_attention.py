@@ -1,0 +1,64 @@
+"""A query looks at its nearest anchors: what a local decoder and a local velocity field share."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from im2mesh.models.layers import ResnetBlockFC
+from im2mesh.models.neighbourhood import Neighbourhood
+
+OFFSET_SCALE = 10.0
+"""Brings offsets, which are a few hundredths of the body, to the size of features."""
+
+
+class LocalAttention(nn.Module):
+    """Features at queries from the features of their nearest anchors.
+
+    Every neighbour gives relu-residual features of (anchor feature, offset, distance); a softmax
+    over the neighbours, channel by channel, weighs them (as in the Point Transformer, Zhao et al.,
+    ICCV 2021). The weights are multiplied by the neighbourhood's window, so that the result has no
+    jump where neighbours change.
+
+    Args:
+        feature_size: Width C of the anchors' features.
+        hidden_size: Width H of the result.
+        num_extras: Further numbers E per query, the same for all its neighbours, such as the time.
+    """
+
+    def __init__(self, feature_size: int, hidden_size: int, num_extras: int = 0) -> None:
+        super().__init__()
+        self.fc_feature = nn.Linear(feature_size, hidden_size)
+        self.fc_offset = nn.Linear(8 + num_extras, hidden_size, bias=False)
+        self.mix = ResnetBlockFC(hidden_size)
+        self.attention = nn.Linear(hidden_size, hidden_size)
+
+    def neighbour_features(
+        self,
+        near: Neighbourhood,
+        features: Float[Tensor, "B N C"],
+        extras: Float[Tensor, "B E"] | None = None,
+    ) -> Float[Tensor, "B Q k H"]:
+        """What each neighbour has to say."""
+        geometry = self.fc_offset(_geometry(near, extras))
+        return self.mix(near.take(self.fc_feature(features)) + geometry)
+
+    def pool(self, near: Neighbourhood, hidden: Float[Tensor, "B Q k H"]) -> Float[Tensor, "B Q H"]:
+        """The weighted mean over the neighbours."""
+        scores = self.attention(F.relu(hidden)).float() + near.window().log().unsqueeze(-1)
+        return (torch.softmax(scores, 2).to(hidden.dtype) * hidden).sum(2)
+
+
+def _geometry(near: Neighbourhood, extras: Tensor | None) -> Float[Tensor, "B Q k 8+E"]:
+    """Offsets as they are, and relative to the radius: alike in dense and sparse clouds."""
+    radius = near.radius.unsqueeze(-1)
+    relative = near.offsets / (radius + 1e-9)
+    parts = [
+        OFFSET_SCALE * near.offsets,
+        relative,
+        (near.distances.unsqueeze(-1) / (radius + 1e-9)),
+        OFFSET_SCALE * radius.expand_as(near.distances.unsqueeze(-1)),
+    ]
+    if extras is not None:
+        parts.append(extras[:, None, None].expand(*near.distances.shape, -1))
+    return torch.cat(parts, -1)

@@ -1,0 +1,71 @@
+"""A query among its nearest anchors: offsets, distances and weights that change without jumps."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from im2mesh.models.neighbours import gather_rows, nearest_rows
+
+SOFTENING = 0.02
+"""Distance below which neighbours weigh alike, in units of the first frame."""
+LEAST_WEIGHT = 1e-6
+"""Of every neighbour, so that weights exist where all points are in one place."""
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The k nearest anchors of every query.
+
+    Attributes:
+        rows: Of the anchors, the nearest first.
+        positions: Of the anchors.
+        offsets: query - anchor.
+        distances: Lengths of the offsets.
+        radius: Distance of the anchor after these k, where their influence ends.
+    """
+
+    rows: Int[Tensor, "B Q k"]
+    positions: Float[Tensor, "B Q k 3"]
+    offsets: Float[Tensor, "B Q k 3"]
+    distances: Float[Tensor, "B Q k"]
+    radius: Float[Tensor, "B Q 1"]
+
+    def take(self, values: Float[Tensor, "B N C"]) -> Float[Tensor, "B Q k C"]:
+        """What the neighbours have of something that every anchor has."""
+        return gather_rows(values, self.rows)
+
+    def window(self) -> Float[Tensor, "B Q k"]:
+        """(1 - d^2 / radius^2)^2: 1 at the query, 0 where another anchor takes over.
+
+        The k-th and the next nearest anchor swap places at distance `radius`, where neither has any
+        weight: whatever is weighted like this has no jump when neighbours change.
+        """
+        # the tiny number: all points in one place have radius 0
+        return (1 - (self.distances / (self.radius + 1e-9)) ** 2).clamp(min=0) ** 2 + LEAST_WEIGHT
+
+    def inverse_distance_weights(self) -> Float[Tensor, "B Q k"]:
+        """The window over (d^2 + 0.02^2): the nearer, the more; not normalised."""
+        return self.window() / (self.distances**2 + SOFTENING**2)
+
+
+def find_neighbourhood(
+    queries: Float[Tensor, "B Q 3"], anchors: Float[Tensor, "B N 3"], count: int
+) -> Neighbourhood:
+    """The `count` nearest anchors of every query; gradients reach queries and anchors.
+
+    Raises:
+        ValueError: If there are not more anchors than that: one more says where influence ends.
+    """
+    rows = nearest_rows(queries, anchors, count + 1)
+    positions = gather_rows(anchors, rows)
+    offsets = queries.unsqueeze(2) - positions
+    # the root of 0 has no derivative, and a query may sit on an anchor
+    distances = (offsets.square().sum(-1) + 1e-12).sqrt()
+    return Neighbourhood(
+        rows=rows[..., :count],
+        positions=positions[..., :count, :],
+        offsets=offsets[..., :count, :],
+        distances=distances[..., :count],
+        radius=distances[..., count:],
+    )
