@@ -49,7 +49,7 @@ class LocalAttention(nn.Module):
         return (torch.softmax(scores, 2).to(hidden.dtype) * hidden).sum(2)
 
 
-def _geometry(near: Neighbourhood, extras: Tensor | None) -> Float[Tensor, "B Q k 8+E"]:
+def _geometry(near: Neighbourhood, extras: Tensor | None) -> Float[Tensor, "B Q k G"]:
     """Offsets as they are, and relative to the radius: alike in dense and sparse clouds."""
     radius = near.radius.unsqueeze(-1)
     relative = near.offsets / (radius + 1e-9)

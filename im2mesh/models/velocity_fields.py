@@ -87,11 +87,10 @@ class VelocityFieldAnchored(VelocityField):
         self.fc_feature = nn.Linear(code_size, hidden_size)
         self.fc_c = nn.Linear(code_size + latent_size, hidden_size)
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
-        self.fc_weight = nn.Linear(hidden_size, 1)
+        self.fc_weight = nn.Linear(hidden_size, 1, bias=False)  # weights are relative
         self.fc_affine = nn.Linear(hidden_size, 12 * (RESIDUAL_DEGREE + 1))
-        for layer in (self.fc_weight, self.fc_affine):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for start in (self.fc_weight.weight, self.fc_affine.weight, self.fc_affine.bias):
+            nn.init.zeros_(start)
 
     def forward(
         self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: AnchoredCode
