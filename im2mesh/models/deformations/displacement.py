@@ -1,0 +1,63 @@
+"""A network that predicts where a point has gone, as LPDC-Net does (Tang et al., CVPR 2021)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from im2mesh.config import PositiveInt
+from im2mesh.models.code import CodePerFrame
+from im2mesh.models.deformations.one_shot import OneShotDeformation
+from im2mesh.models.layers import ResnetBlockFC
+
+
+class Displacement(OneShotDeformation):
+    """move(p) = p + f(p, code at the start, code at the end) - f(p, code at the start, the same).
+
+    f is a residual MLP; before each block, a linear map of both codes and the sequence's is added.
+    What f says of staying is subtracted, so that a move from a time to itself is exactly the
+    identity, which the paper leaves to training. The paper takes the code of the nearest frame;
+    here it is interpolated between frames, so that a path is continuous in time.
+
+    Not invertible: the way back is another move, not the inverse of the way there, and two moves in
+    a row are not the move from the first to the last time.
+    """
+
+    reads = CodePerFrame
+
+    def __init__(
+        self,
+        code_size: int,
+        latent_size: int,
+        *,
+        hidden_size: PositiveInt = 128,
+        num_blocks: PositiveInt = 5,
+    ) -> None:
+        super().__init__()
+        condition_size = 3 * code_size + latent_size
+        self.fc_p = nn.Linear(3, hidden_size)
+        self.fc_c = nn.ModuleList(nn.Linear(condition_size, hidden_size) for _ in range(num_blocks))
+        self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
+        self.fc_out = nn.Linear(hidden_size, 3, bias=False)  # a bias would be subtracted again
+
+    def move(
+        self,
+        points: Float[Tensor, "B N 3"],
+        start: Float[Tensor, "B"],
+        end: Float[Tensor, "B"],
+        code: CodePerFrame,
+    ) -> Float[Tensor, "B N 3"]:
+        here, there = code.at(start), code.at(end)
+        moved, stayed = (
+            self._features(points, torch.cat([here, target, code.c, code.z], -1))
+            for target in (there, here)
+        )
+        return points + self.fc_out(moved - stayed)
+
+    def _features(
+        self, points: Float[Tensor, "B N 3"], condition: Float[Tensor, "B D"]
+    ) -> Float[Tensor, "B N H"]:
+        x = self.fc_p(points)
+        for fc_c, block in zip(self.fc_c, self.blocks, strict=True):
+            x = block(x + fc_c(condition).unsqueeze(1))
+        return F.relu(x)

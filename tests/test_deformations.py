@@ -1,0 +1,365 @@
+"""Flows that integrate nothing: what they promise of moves; the encoder of codes per frame."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from im2mesh.models.code import Code, CodePerFrame, FramesCode
+from im2mesh.models.deformations import (
+    DEFORMATIONS,
+    Carried,
+    Coupling,
+    Displacement,
+    OneShotDeformation,
+    Static,
+)
+from im2mesh.models.encoders import PointnetPerFrame, PointnetSpaceTime
+from tests.test_models import randomize
+
+B, K, N, C, Z = 3, 5, 7, 6, 4
+LEARNED = {
+    "displacement": {"hidden_size": 8, "num_blocks": 2},
+    "coupling": {"hidden_size": 8},
+}
+
+
+def some_points(count: int = N, batch: int = B) -> Tensor:
+    return torch.rand(batch, count, 3) - 0.5
+
+
+def some_times(batch: int = B) -> Tensor:
+    """Irregular, and others in every sequence."""
+    inner = torch.rand(batch, K - 1).sort(dim=1).values * 0.9 + 0.1
+    return torch.cat([torch.zeros(batch, 1), inner], 1)
+
+
+def some_code(batch: int = B, latent_size: int = 0) -> CodePerFrame:
+    return CodePerFrame(
+        c=torch.randn(batch, C),
+        z=torch.randn(batch, latent_size),
+        frames=torch.randn(batch, K, C),
+        times=some_times(batch),
+    )
+
+
+def part(code: CodePerFrame, rows: slice) -> CodePerFrame:
+    return CodePerFrame(code.c[rows], code.z[rows], code.frames[rows], code.times[rows])
+
+
+def learned(name: str, latent_size: int = 0) -> OneShotDeformation:
+    return randomize(DEFORMATIONS[name](C, latent_size, **LEARNED[name]))  # type: ignore[return-value]
+
+
+def observed(frames: Tensor, times: Tensor | None = None) -> FramesCode:
+    batch, count = frames.shape[:2]
+    times = torch.linspace(0, 1, count).expand(batch, -1) if times is None else times
+    nothing = frames.new_zeros(batch, 0)
+    return FramesCode(nothing, nothing, frames, times.to(frames))
+
+
+# All of them
+
+
+@pytest.mark.parametrize("name", DEFORMATIONS)
+def test_the_two_verbs_ask_for_moves(name):
+    """Forward from 0 to every time; backward from a time per sequence to fractions of it."""
+    if name in LEARNED:
+        flow, code = learned(name), some_code()
+    else:
+        flow, code = DEFORMATIONS[name](0, 0), observed(torch.randn(B, K, N, 3), some_times())
+    points, times, t = some_points(), torch.tensor([0.0, 0.3, 1.0]), torch.tensor([0.1, 0.6, 1.0])
+    zeros = torch.zeros(B)
+    path = flow.integrate_forward(points, times, code)
+    assert path.shape == (B, 3, N, 3) and torch.equal(path[:, 0], points)
+    for k in (1, 2):
+        moved = flow.move(points, zeros, times[k].expand(B), code)
+        torch.testing.assert_close(path[:, k], moved, atol=1e-6, rtol=0)
+    back = flow.integrate_backward(points, t, code, torch.tensor([1.0, 0.5, 0.0]))
+    assert back.shape == (B, 3, N, 3) and torch.equal(back[:, 0], points)
+    torch.testing.assert_close(back[:, 1], flow.move(points, t, t / 2, code), atol=1e-6, rtol=0)
+    torch.testing.assert_close(back[:, 2], flow.move(points, t, zeros, code), atol=1e-6, rtol=0)
+    to_0 = flow.integrate_backward(points, t, code)
+    torch.testing.assert_close(to_0[:, -1], back[:, 2], atol=1e-6, rtol=0)
+    assert flow.nfe == 5  # two forward, two with fractions, one without
+
+
+@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("latent_size", [0, Z])
+def test_what_is_learned_depends_on_everything_it_is_given(name, latent_size):
+    flow, code, points = learned(name, latent_size), some_code(B, latent_size), some_points()
+    start, end = torch.tensor([0.0, 0.2, 0.9]), torch.tensor([0.5, 1.0, 0.1])
+    moved = flow.move(points, start, end, code)
+    moved.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in flow.parameters())
+    alone = flow.move(points[1:2], start[1:2], end[1:2], part(code, slice(1, 2)))
+    torch.testing.assert_close(alone, moved[1:2], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        flow.move(points.flip(1), start, end, code), moved.flip(1), atol=1e-5, rtol=1e-4
+    )
+    assert not torch.allclose(flow.move(points, start, end + 0.05, code), moved)
+    assert not torch.allclose(flow.move(points, start + 0.05, end, code), moved)
+    for name in ("c", "z", "frames"):
+        changed = {**vars(code), name: vars(code)[name] + 1}
+        same = torch.allclose(flow.move(points, start, end, CodePerFrame(**changed)), moved)
+        assert same == (name == "z" and latent_size == 0), name
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_path_is_continuous_also_where_frames_are(name):
+    flow, code, points = learned(name), some_code(1), some_points(batch=1)
+    frame, zero, eps = code.times[:, 2], torch.zeros(1), 1e-4
+    before, at, after = (flow.move(points, zero, frame + shift, code) for shift in (-eps, 0.0, eps))
+    assert (before - at).abs().max() < 0.05 and (after - at).abs().max() < 0.05
+    assert not torch.equal(before, at)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_gradient_reaches_the_codes_of_both_times(name):
+    flow, points = learned(name), some_points(batch=1)
+    frames = torch.randn(1, K, C, requires_grad=True)
+    code = CodePerFrame(
+        torch.zeros(1, C), torch.zeros(1, 0), frames, torch.linspace(0, 1, K).view(1, -1)
+    )
+    flow.move(points, torch.tensor([0.25]), torch.tensor([1.0]), code).square().sum().backward()
+    assert frames.grad is not None
+    assert (frames.grad.abs().sum(-1) > 0).tolist() == [[False, True, False, False, True]]
+
+
+# displacement
+
+
+def test_displacement_from_a_time_to_itself_is_exactly_nothing():
+    flow, points, t = learned("displacement"), some_points(), torch.tensor([0.0, 0.37, 1.0])
+    assert torch.equal(flow.move(points, t, t, some_code()), points)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(flow.move(points, t, t, some_code()), points)
+
+
+def test_displacement_is_not_inverted_by_the_way_back():
+    flow, points, code = learned("displacement"), some_points(), some_code()
+    start, end = torch.zeros(B), torch.ones(B)
+    back = flow.move(flow.move(points, start, end, code), end, start, code)
+    assert not torch.allclose(back, points, atol=1e-2)
+
+
+# coupling
+
+PRECISIONS = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+
+def trained_like(dtype: torch.dtype) -> Coupling:
+    """Weights that move points by about as much as a window does."""
+    flow = Coupling(C, 0, hidden_size=16)
+    for parameter in flow.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return flow.to(dtype)
+
+
+def in_precision(code: CodePerFrame, dtype: torch.dtype) -> CodePerFrame:
+    return CodePerFrame(**{name: value.to(dtype) for name, value in vars(code).items()})
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS.items())
+def test_coupling_is_undone_composes_and_stays(dtype, tolerance):
+    flow, code = trained_like(dtype), in_precision(some_code(), dtype)
+    points = some_points(200).to(dtype)
+    start, middle, end = torch.rand(3, B, dtype=dtype)
+    there = flow.move(points, start, end, code)
+    assert (there - points).abs().max() > 0.1
+    back = flow.move(there, end, start, code)
+    torch.testing.assert_close(back, points, atol=tolerance, rtol=0)
+    stopped = flow.move(flow.move(points, start, middle, code), middle, end, code)
+    torch.testing.assert_close(stopped, there, atol=tolerance, rtol=0)
+    stayed = flow.move(points, start, start, code)
+    torch.testing.assert_close(stayed, points, atol=tolerance, rtol=0)
+
+
+def test_coupling_starts_as_the_identity():
+    points = some_points()
+    moved = Coupling(C, 0, hidden_size=8).move(points, torch.zeros(B), torch.ones(B), some_code())
+    torch.testing.assert_close(moved, points)
+
+
+def test_coupling_is_undone_by_the_two_verbs():
+    flow, code, points = trained_like(torch.float32), some_code(), some_points()
+    path = flow.integrate_forward(points, torch.tensor([0.0, 0.5, 1.0]), code)
+    back = flow.integrate_backward(path[:, -1], torch.ones(B), code, torch.tensor([1.0, 0.5, 0.0]))
+    torch.testing.assert_close(back.flip(1), path, atol=1e-5, rtol=0)
+
+
+def test_coupling_is_undone_under_autocast():
+    """Also where rounding to bf16 would tell a point and its round trip apart."""
+    flow, code, points = trained_like(torch.float32), some_code(), some_points(2000)
+    start, end = torch.zeros(B), torch.tensor([0.3, 0.8, 1.0])
+    with torch.autocast("cpu", torch.bfloat16):
+        there = flow.move(points, start, end, code)
+        back = flow.move(there, end, start, code)
+    assert there.dtype == back.dtype == torch.float32
+    torch.testing.assert_close(back, points, atol=1e-5, rtol=0)
+    exact = flow.move(points, start, end, code)
+    assert not torch.equal(there, exact)  # the maps of the codes are in bf16
+    torch.testing.assert_close(there, exact, atol=0.05, rtol=0)
+
+
+def test_coupling_layers_change_every_axis_in_turn_and_keep_the_others():
+    flow, code, points = trained_like(torch.float32), some_code(), some_points()
+    condition = torch.cat([code.at(torch.zeros(B)), code.c, code.z], -1)
+    for k, layer in enumerate(flow.layers):
+        changed = (layer(points, condition) != points).any(1).any(0)
+        assert changed.tolist() == [axis == k % 3 for axis in range(3)]
+
+
+def test_coupling_layers_neither_fold_nor_crush_space(double_precision):
+    """Between e^-1 and e per layer, however large the weights: the inverse is well conditioned."""
+    flow = Coupling(C, 0, hidden_size=8)
+    for parameter in flow.parameters():
+        torch.nn.init.normal_(parameter, std=10.0)
+    code, points = some_code(), some_points()
+    condition = torch.cat([code.at(torch.zeros(B)), code.c, code.z], -1)
+    for layer in flow.layers:
+        step = torch.zeros(3).index_fill(0, torch.tensor(layer.axis), 0.1)
+        stretched = (layer(points + step, condition) - layer(points, condition))[..., layer.axis]
+        assert (stretched > 0.99 * 0.1 / 2.7183).all() and (stretched < 1.01 * 0.1 * 2.7183).all()
+
+
+# The encoder of codes per frame
+
+
+def test_an_encoder_gives_a_code_per_frame_and_one_of_all():
+    encoder = randomize(PointnetPerFrame(17, C, hidden_size=8, num_blocks=3))
+    clouds, times = torch.randn(B, K, N, 3), some_times()
+    code = encoder(clouds, times)
+    assert code.frames.shape == (B, K, C) and code.c.shape == (B, C) and code.z.shape == (B, 0)
+    assert torch.equal(code.times, times)
+    (code.frames.square().sum() + code.c.square().sum()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
+    shuffled = torch.stack([frame[:, torch.randperm(N)] for frame in clouds.unbind(1)], 1)
+    torch.testing.assert_close(encoder(shuffled, times).frames, code.frames)
+    other = encoder(clouds, times.flip(0))
+    assert not torch.allclose(other.frames, code.frames)
+
+
+def test_the_code_of_a_frame_has_seen_the_others():
+    encoder = randomize(PointnetPerFrame(17, C, hidden_size=8, num_blocks=3))
+    clouds, times = torch.randn(1, K, N, 3), some_times(1)
+    changed = clouds.clone()
+    changed[:, 4] += 3
+    before, after = (encoder(seen, times).frames[:, 0] for seen in (clouds, changed))
+    assert not torch.allclose(before, after)
+    alone = randomize(PointnetPerFrame(17, C, hidden_size=8, num_blocks=1))
+    before, after = (alone(seen, times).frames[:, 0] for seen in (clouds, changed))
+    assert torch.equal(before, after)  # with a single block, nothing has been exchanged
+
+
+def test_the_code_of_all_frames_is_that_of_the_other_encoder():
+    """Both pool the same trunk, so that weights can be taken over."""
+    per_frame = randomize(PointnetPerFrame(17, C, hidden_size=8))
+    of_all = PointnetSpaceTime(17, C, hidden_size=8)
+    weights = {k: v for k, v in per_frame.state_dict().items() if not k.startswith("fc_frame")}
+    of_all.load_state_dict(weights)
+    clouds, times = torch.randn(B, K, N, 3), some_times()
+    assert torch.equal(per_frame(clouds, times).c, of_all(clouds, times))
+
+
+def test_codes_per_frame_are_interpolated_in_full_precision():
+    encoder = randomize(PointnetPerFrame(17, C, hidden_size=8))
+    with torch.autocast("cpu", torch.bfloat16):
+        code = encoder(torch.randn(B, K, N, 3), some_times())
+    assert code.frames.dtype == torch.float32
+    at_frames = torch.stack([code.at(t) for t in code.times.unbind(1)], 1)
+    torch.testing.assert_close(at_frames, code.frames)
+    halfway = code.at((code.times[:, 1] + code.times[:, 2]) / 2)
+    torch.testing.assert_close(halfway, (code.frames[:, 1] + code.frames[:, 2]) / 2)
+
+
+# static and carried
+
+
+def test_static_moves_nothing():
+    points, code = some_points(), observed(torch.randn(B, K, N, 3))
+    assert torch.equal(Static(0, 0).move(points, torch.zeros(B), torch.ones(B), code), points)
+
+
+def shifting(times: Tensor, count: int = 20) -> tuple[FramesCode, Tensor]:
+    """Clouds that are shifted as a whole, a little more in every sequence; and the velocities."""
+    start = some_points(count, len(times)).unsqueeze(1)
+    velocity = torch.tensor([0.3, -0.2, 0.1]) * torch.arange(1, len(times) + 1).view(-1, 1)
+    return observed(start + times[..., None, None] * velocity[:, None, None], times), velocity
+
+
+def test_carried_follows_a_translation_exactly(double_precision):
+    times = some_times()
+    code, velocity = shifting(times)
+    start, end = torch.tensor([0.0, 0.05, 0.1]), times[:, -1] * torch.tensor([1.0, 0.5, 0.9])
+    points = some_points()
+    moved = Carried(0, 0).move(points, start, end, code)
+    expected = points + ((end - start).view(-1, 1) * velocity).unsqueeze(1)
+    torch.testing.assert_close(moved, expected, atol=1e-12, rtol=0)
+    back = Carried(0, 0).move(moved, end, start, code)
+    torch.testing.assert_close(back, points, atol=1e-12, rtol=0)
+
+
+def test_carried_takes_an_input_point_nearly_along_with_it():
+    """Neighbours farther than the softening hardly weigh; a single one is followed exactly."""
+    grid = torch.stack(torch.meshgrid(*[torch.arange(3.0)] * 3, indexing="ij"), -1)
+    frames = torch.stack([grid.view(-1, 3), grid.view(-1, 3) + 0.1 * torch.randn(27, 3)])[None]
+    code = observed(frames)
+    moved = Carried(0, 0).move(frames[:, 0], torch.zeros(1), torch.ones(1), code)
+    torch.testing.assert_close(moved, frames[:, 1], atol=2e-3, rtol=0)
+    one = Carried(0, 0, num_neighbours=1).move(frames[:, 0], torch.zeros(1), torch.ones(1), code)
+    torch.testing.assert_close(one, frames[:, 1])
+
+
+def test_carried_is_straight_between_frames_and_stops_after_the_last():
+    times = torch.tensor([[0.0, 0.2, 0.7]])
+    code = observed(torch.randn(1, 3, N, 3), times)
+    flow, points, zero = Carried(0, 0), some_points(batch=1), torch.zeros(1)
+    at = {t: flow.move(points, zero, torch.tensor([t]), code) for t in (0.2, 0.3, 0.7, 1.0)}
+    torch.testing.assert_close(at[0.3], at[0.2] + 0.2 * (at[0.7] - at[0.2]))
+    assert torch.equal(at[1.0], at[0.7])
+
+
+def test_carried_keeps_sequences_apart():
+    """Each with frames at times of its own, from and to times of its own."""
+    code, points = observed(torch.randn(B, K, N, 3), some_times()), some_points()
+    start, end = torch.tensor([0.0, 0.8, 0.3]), torch.tensor([1.0, 0.1, 0.3])
+    together = Carried(0, 0).move(points, start, end, code)
+    for k in range(B):
+        rows = slice(k, k + 1)
+        own = observed(code.frames[rows], code.times[rows])
+        alone = Carried(0, 0).move(points[rows], start[rows], end[rows], own)
+        torch.testing.assert_close(alone, together[rows])
+    assert torch.equal(together[2], points[2])  # from a time to itself
+    assert not torch.allclose(together[:2], points[:2])
+
+
+def test_a_gradient_reaches_the_points_that_are_carried(double_precision):
+    """The weights depend on the points, too: compared with finite differences."""
+    code, t = observed(torch.randn(2, K, N, 3)), torch.tensor([0.4, 0.9])
+    points = some_points(4, 2).requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda p: Carried(0, 0).move(p, torch.zeros(2), t, code), points
+    )
+
+
+def test_one_observed_frame_is_no_motion():
+    points = some_points()
+    code = observed(torch.randn(B, 1, N, 3), torch.zeros(B, 1))
+    assert torch.equal(Carried(0, 0).move(points, torch.zeros(B), torch.ones(B), code), points)
+
+
+def test_more_neighbours_than_points_are_refused():
+    code: Code = observed(torch.randn(B, K, 3, 3))
+    message = r"4 neighbours are needed, but there are 3 points; raise data\.num_input_points"
+    with pytest.raises(ValueError, match=message):
+        Carried(0, 0).move(some_points(), torch.zeros(B), torch.ones(B), code)
+
+
+def test_what_a_deformation_reads_is_said():
+    assert {name: kind.reads for name, kind in DEFORMATIONS.items()} == {
+        "static": FramesCode,
+        "carried": FramesCode,
+        "displacement": CodePerFrame,
+        "coupling": CodePerFrame,
+    }
+    assert Displacement.input_kind is None  # codes may come of images, too
