@@ -16,6 +16,10 @@ from im2mesh.meshing.normals import vertex_normals
 BACKGROUND = (250, 250, 248)
 SUPERSAMPLING = 3  # images are drawn this much larger and averaged down, which smooths all edges
 
+SHADED = {"ambient": 0.30, "diffuse": 0.80, "specular": 0.10}
+SHADED_POINTS = {"ambient": 0.35, "diffuse": 0.65}
+EVEN_LIGHT = {"ambient": 0.68, "diffuse": 0.36, "specular": 0.0}
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -96,8 +100,13 @@ class Renderer:
         faces: Int[np.ndarray, "F 3"],
         colors: UInt8[np.ndarray, "V 3"],
         camera: Camera,
+        even_light: bool = False,
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """Draw a smoothly shaded mesh; one without faces gives an empty image."""
+        """Draw a smoothly shaded mesh; one without faces gives an empty image.
+
+        Args:
+            even_light: Shade so little that colours can be compared with those of a scale.
+        """
         if len(faces) == 0:
             return self.empty_image()
         mesh = self._pyvista.PolyData.from_regular_faces(vertices, faces)
@@ -106,7 +115,7 @@ class Renderer:
         mesh.point_data.active_normals_name = "Normals"
         self._plotter.add_mesh(
             mesh, scalars="colors", rgb=True, name="subject", interpolation="Phong", render=False,
-            ambient=0.30, diffuse=0.80, specular=0.10, specular_power=12,
+            specular_power=12, **(EVEN_LIGHT if even_light else SHADED),
         )  # fmt: skip
         return self._shoot(camera)
 
@@ -116,8 +125,9 @@ class Renderer:
         colors: UInt8[np.ndarray, "N 3"],
         camera: Camera,
         diameter: float = 4.0,
+        even_light: bool = False,
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """Draw points as small balls of the given diameter in pixels."""
+        """Draw points as small balls of the given diameter in pixels; see `render_mesh`."""
         if len(points) == 0:
             return self.empty_image()
         cloud = self._pyvista.PolyData(np.asarray(points, np.float32))
@@ -125,7 +135,7 @@ class Renderer:
         self._plotter.add_mesh(
             cloud, scalars="colors", rgb=True, name="subject", style="points", render=False,
             render_points_as_spheres=True, point_size=diameter * SUPERSAMPLING,
-            ambient=0.35, diffuse=0.65,
+            **(EVEN_LIGHT if even_light else SHADED_POINTS),
         )  # fmt: skip
         return self._shoot(camera)
 

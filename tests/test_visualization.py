@@ -68,6 +68,21 @@ def test_mesh_is_drawn_in_place_size_and_colour(renderer):
     assert red > 100 and green < red / 2 and blue < red / 2
 
 
+def test_even_light_keeps_colours_near_their_own(renderer):
+    """So that they can be read off a scale, on all sides of a body."""
+    mesh = ball(radius=0.9)
+    for draw in (
+        lambda even: renderer.render_mesh(*mesh, painted(mesh[0], 200), FRONT, even),
+        lambda even: renderer.render_points(mesh[0], painted(mesh[0], 200), FRONT, 8.0, even),
+    ):
+        spread = {}
+        for even in (False, True):
+            brightness = draw(even)[..., 0][10:50:2, 20:60:2] / 200
+            spread[even] = np.ptp(brightness)
+        assert brightness.min() > 0.6 and 0.85 < np.median(brightness) < 1.1
+        assert spread[True] < 0.7 * spread[False]
+
+
 def test_nearer_parts_hide_farther_ones(renderer):
     near, faces = ball(center=(0, 0, 0.5), radius=0.3)
     far, _ = ball(center=(0, 0, -0.5), radius=0.3)

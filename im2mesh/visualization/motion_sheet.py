@@ -31,8 +31,8 @@ def draw_motions(
 
     Args:
         title: Shown above the rows.
-        motions: Name of a row (at most 12 letters) -> meshes in normalised coordinates, all at the
-            same times. Empty ones are said to be so.
+        motions: Name of a row -> meshes in normalised coordinates, all at the same times.
+            Empty ones are said to be so.
         path: Of the picture, .png.
         num_columns: Times shown, evenly spread from first to last; at most all.
         cell_height: Of one image, in pixels.

@@ -1,8 +1,8 @@
 """The drawing of a contact sheet: titled sections, in them named rows, in these a cell per time."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ NEUTRAL_COLOR = (176, 180, 188)
 INK, PALE_INK = (34, 40, 49), (122, 128, 138)
 MARGIN, LABEL_WIDTH, TITLE_HEIGHT, TIME_HEIGHT, ROW_GAP = 24, 124, 36, 30, 18
 MIN_CELL_WIDTH = 76  # room for "t = 0.00" above it
-TITLE_SIZE = 22
+TITLE_SIZE, NAME_SIZE, NOTE_SIZE = 22, 19, 15
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,13 @@ class Cell:
             [0, 1]; None leaves the cell empty.
         caption: Written below.
         diameter: Of the points of a cloud, in pixels.
+        even_light: Whether the colours are to be read off a scale.
     """
 
     content: Mesh | Float[np.ndarray, "3 H W"] | None = None
     caption: str = ""
     diameter: float = 3.0
+    even_light: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,24 +47,32 @@ class Section:
         times: Of the columns, in [0, 1].
         rows: Name -> one cell per time.
         in_view: Points that must be seen, in the coordinates of the cells; at least one.
+        notes: Name of a row -> short lines written below its name.
     """
 
     title: str
     times: Float[np.ndarray, "K"]
     rows: dict[str, list[Cell]]
     in_view: Float[np.ndarray, "N 3"]
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def draw_sections(sections: Sequence[Section], path: Path | str, cell_height: int) -> None:
+def draw_sections(
+    sections: Sequence[Section],
+    path: Path | str,
+    cell_height: int,
+    header: Image.Image | None = None,
+) -> None:
     """Write the sections below each other as one picture; all share one scale.
 
     Args:
         sections: At least one; all with the same number of times.
         path: Of the picture, .png.
         cell_height: Of one cell, in pixels.
+        header: Put above the sections.
     """
     cameras, cell_width = _cameras(sections, cell_height)
-    sheet = _Sheet(sections, cell_width, cell_height)
+    sheet = _Sheet(sections, cell_width, cell_height, header)
     with Renderer(cell_width, cell_height) as renderer:
         for section, camera in zip(sections, cameras, strict=True):
             sheet.draw(section, renderer, camera)
@@ -97,24 +107,39 @@ def _corresponds(first: Mesh, mesh: Mesh) -> bool:
     return same_size and np.array_equal(first.faces, mesh.faces)
 
 
+def text_width(text: str, size: int) -> int:
+    """In pixels, of one line."""
+    return math.ceil(ImageFont.load_default(size).getlength(text))
+
+
 class _Sheet:
     """The picture as it grows from top to bottom."""
 
-    def __init__(self, sections: Sequence[Section], cell_width: int, cell_height: int) -> None:
+    def __init__(
+        self,
+        sections: Sequence[Section],
+        cell_width: int,
+        cell_height: int,
+        header: Image.Image | None = None,
+    ) -> None:
         self.cell_width, self.cell_height = cell_width, cell_height
+        self.label_width = max(LABEL_WIDTH, *(_label_width(section) for section in sections))
         num_rows = sum(len(section.rows) for section in sections)
-        cells_width = LABEL_WIDTH + len(sections[0].times) * cell_width
-        title_font = ImageFont.load_default(TITLE_SIZE)
-        title_width = max(math.ceil(title_font.getlength(section.title)) for section in sections)
+        cells_width = self.label_width + len(sections[0].times) * cell_width
+        title_width = max(text_width(section.title, TITLE_SIZE) for section in sections)
         height = (
             2 * MARGIN
+            + (header.height if header else 0)
             + len(sections) * (TITLE_HEIGHT + TIME_HEIGHT)
             + num_rows * (cell_height + ROW_GAP)
         )
-        width = 2 * MARGIN + max(cells_width, title_width)
+        width = 2 * MARGIN + max(cells_width, title_width, header.width if header else 0)
         self.image = Image.new("RGB", (width, height), BACKGROUND)
         self.pen = ImageDraw.Draw(self.image)
         self.top = MARGIN
+        if header:
+            self.image.paste(header, (MARGIN, self.top))
+            self.top += header.height
 
     def draw(self, section: Section, renderer: Renderer, camera: Camera) -> None:
         self._write(MARGIN, self.top + TITLE_HEIGHT // 2, section.title, TITLE_SIZE, INK, "lm")
@@ -125,25 +150,36 @@ class _Sheet:
             )
         self.top += TIME_HEIGHT
         for name, cells in section.rows.items():
-            self._write(MARGIN, self.top + self.cell_height // 2, name, 19, INK, "lm")
+            middle = self.top + self.cell_height // 2
+            self._write(MARGIN, middle, name, NAME_SIZE, INK, "lm")
+            for line, note in enumerate(section.notes.get(name, ()), start=1):
+                y = middle + line * (NOTE_SIZE + 6)
+                self._write(MARGIN, y, note, NOTE_SIZE, PALE_INK, "lm")
             for column, cell in enumerate(cells):
                 self._draw_cell(column, cell, renderer, camera)
             self.top += self.cell_height + ROW_GAP
 
     def _draw_cell(self, column: int, cell: Cell, renderer: Renderer, camera: Camera) -> None:
         picture = Image.fromarray(_render(cell, renderer, camera))
-        self.image.paste(picture, (MARGIN + LABEL_WIDTH + column * self.cell_width, self.top))
+        self.image.paste(picture, (MARGIN + self.label_width + column * self.cell_width, self.top))
         if cell.caption:
             bottom = self.top + self.cell_height + ROW_GAP // 4
             self._write(self._middle(column), bottom, cell.caption, 16, PALE_INK)
 
     def _middle(self, column: int) -> int:
-        return MARGIN + LABEL_WIDTH + column * self.cell_width + self.cell_width // 2
+        return MARGIN + self.label_width + column * self.cell_width + self.cell_width // 2
 
     def _write(
         self, x: int, y: int, text: str, size: int, color: tuple[int, int, int], anchor: str = "mm"
     ) -> None:
         self.pen.text((x, y), text, color, ImageFont.load_default(size), anchor)
+
+
+def _label_width(section: Section) -> int:
+    """Of the widest name or note at the left, with a gap behind it."""
+    names = [text_width(name, NAME_SIZE) for name in section.rows]
+    notes = [text_width(note, NOTE_SIZE) for lines in section.notes.values() for note in lines]
+    return max([*names, *notes]) + ROW_GAP
 
 
 def _render(cell: Cell, renderer: Renderer, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
@@ -154,8 +190,12 @@ def _render(cell: Cell, renderer: Renderer, camera: Camera) -> UInt8[np.ndarray,
         return _fit(content, renderer)
     assert content.colors is not None  # Cell says so
     if len(content.faces):
-        return renderer.render_mesh(content.vertices, content.faces, content.colors, camera)
-    return renderer.render_points(content.vertices, content.colors, camera, diameter=cell.diameter)
+        return renderer.render_mesh(
+            content.vertices, content.faces, content.colors, camera, cell.even_light
+        )
+    return renderer.render_points(
+        content.vertices, content.colors, camera, cell.diameter, cell.even_light
+    )
 
 
 def _fit(
