@@ -1,29 +1,36 @@
 """Draw input, prediction and truth of windows that were generated and evaluated.
 
 By default the best, the median and the worst window by IoU (by Chamfer-L1 for point sets), so that
-the picture flatters nobody.
+the picture flatters nobody. With --color error the prediction is coloured by the error of each
+vertex, and the windows are chosen by the correspondence error where there is one.
 Example: python scripts/contact_sheet.py configs/demo.yaml --output sheet.png
 """
 
 import argparse
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from im2mesh.build import build_config, build_windows
 from im2mesh.command_line import add_sheet_size, add_split, config_parser, exit_status
-from im2mesh.config import dump_config
+from im2mesh.config import Config, dump_config
 from im2mesh.data.sequences import Window
-from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.generation import read_input
 from im2mesh.predictions import PredictedMeshes
 from im2mesh.reporting import read_records
 from im2mesh.run_folder import RunFolder
-from im2mesh.visualization.contact_sheet import draw_contact_sheet, read_panel
+from im2mesh.visualization.color_bar import ErrorScale
+from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
+from im2mesh.visualization.error_sheet import ErrorSheet
+from im2mesh.visualization.vertex_errors import vertex_errors
+from im2mesh.visualization.window_choice import (
+    BY_CORRESPONDENCE,
+    BY_SHAPE,
+    best_median_worst,
+    rank_windows,
+)
 from im2mesh.window_names import find_window
 
 
@@ -40,37 +47,39 @@ def main(arguments: Sequence[str]) -> None:
     if args.windows:
         windows = [find_window(windows, name) for name in args.windows]
     else:
-        windows = best_median_worst(windows, records)
+        metrics = BY_CORRESPONDENCE if args.color == "error" else BY_SHAPE
+        chosen = best_median_worst(rank_windows(windows, records, metrics))
+        windows = list(dict.fromkeys(chosen.values()))
     predictions = PredictedMeshes(folder.generation(split))
-    panels = [
-        read_panel(
-            config.data.root,
-            window,
-            predictions.read(config.data.root, window),
-            read_input(config, window).observation,
-            records,
+    panels = [_panel(config, window, predictions, records, args.color) for window in windows]
+    if args.color == "error":
+        rows = [{"prediction": panel} for panel in panels]
+        sheet = ErrorSheet(
+            ErrorScale(args.max_error), args.columns, args.height, args.missing, args.close_ups
         )
-        for window in windows
-    ]
-    draw_contact_sheet(panels, args.output, args.columns, args.height)
+        sheet.draw(rows, args.output)
+    else:
+        draw_contact_sheet(panels, args.output, args.columns, args.height)
     print(f"{', '.join(map(str, windows))} -> {args.output}")
 
 
-def best_median_worst(windows: Sequence[Window], records: Sequence[Record]) -> list[Window]:
-    """Three windows by a mean over frames: of the IoU, or where there is none of Chamfer-L1."""
-    has_iou = any(record.metric == "iou" for record in records)
-    metric, sign = ("iou", -1) if has_iou else ("chamfer_l1", 1)
-    values = defaultdict(list)
-    for record in records:
-        if record.metric == metric:
-            values[record.category, record.clip, record.start].append(record.value)
-    known = [w for w in windows if (w.category, w.clip, w.start) in values]
-    if not known:
-        raise UserError(f"no window of this split has a value of {metric}; run eval.py first")
-    means = {w: np.mean(values[w.category, w.clip, w.start]) for w in known}
-    ranked = sorted(known, key=lambda window: sign * means[window])
-    chosen = [ranked[0], ranked[(len(ranked) - 1) // 2], ranked[-1]]
-    return list(dict.fromkeys(chosen))
+def _panel(
+    config: Config,
+    window: Window,
+    predictions: PredictedMeshes,
+    records: Sequence[Record],
+    color: str,
+) -> Panel:
+    root, measured = config.data.root, config.evaluation
+    prediction = predictions.read(root, window)
+    observation = read_input(config, window).observation
+    panel = read_panel(root, window, prediction, observation, records)
+    if color != "error":
+        return panel
+    errors = vertex_errors(
+        root, window, prediction, measured.correspondence, measured.project_to_final_mesh
+    )
+    return replace(panel, errors=errors)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -78,6 +87,29 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="picture to write, .png")
     add_split(parser)
     parser.add_argument("--windows", nargs="+", metavar="CLIP/START", help="such as 01_hips/00000")
+    parser.add_argument(
+        "--color",
+        choices=("correspondence", "error"),
+        default="correspondence",
+        help="by place on the body, or by the error of each vertex",
+    )
+    parser.add_argument(
+        "--max-error",
+        type=float,
+        default=ErrorScale.maximum,
+        metavar="LENGTH",
+        help="with --color error: where the colours end; 1 is the longest side of the first mesh",
+    )
+    parser.add_argument(
+        "--missing",
+        action="store_true",
+        help="with --color error: show on the truth, too, which parts were not predicted",
+    )
+    parser.add_argument(
+        "--close-ups",
+        action="store_true",
+        help="with --color error: draw hands, feet and head instead of the whole body",
+    )
     add_sheet_size(parser)
     return parser.parse_intermixed_args(arguments)
 

@@ -1,1 +1,1 @@
-"""Pictures of what generation and evaluation wrote. Computes no metric."""
+"""Pictures of what generation and evaluation wrote, measured only vertex by vertex."""

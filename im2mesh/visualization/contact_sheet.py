@@ -19,6 +19,7 @@ from im2mesh.visualization.sheet import (
     draw_sections,
     spread_frames,
 )
+from im2mesh.visualization.vertex_errors import VertexErrors
 
 INPUT_COLOR = (70, 84, 104)
 
@@ -33,6 +34,7 @@ class Panel:
         prediction: Number of a frame -> mesh or point cloud, or None; frames may be missing.
         inputs: Number of a frame -> observed cloud [N, 3] or RGB image [3, H, W] in [0, 1].
         iou: Of the frames for which it is known.
+        errors: Of the vertices of the prediction.
     """
 
     title: str
@@ -40,6 +42,7 @@ class Panel:
     prediction: Mapping[int, Mesh] | None = None
     inputs: Mapping[int, np.ndarray] | None = None
     iou: Mapping[int, float] | None = None
+    errors: VertexErrors | None = None
 
     @property
     def num_frames(self) -> int:
@@ -106,7 +109,7 @@ def _section(panel: Panel, num_columns: int) -> Section:
     frames = spread_frames(panel.num_frames, num_columns)
     rows = {}
     if panel.inputs is not None:
-        rows["input"] = [_input_cell(panel.inputs, int(frame)) for frame in frames]
+        rows["input"] = [input_cell(panel.inputs, int(frame)) for frame in frames]
     if panel.prediction is not None:
         rows["prediction"] = [_prediction_cell(panel, int(frame)) for frame in frames]
     truth = dict(enumerate(panel.truth))
@@ -120,7 +123,7 @@ def _section(panel: Panel, num_columns: int) -> Section:
     )
 
 
-def _input_cell(inputs: Mapping[int, np.ndarray], frame: int) -> Cell:
+def input_cell(inputs: Mapping[int, np.ndarray], frame: int) -> Cell:
     """The observed cloud or image of a frame; nothing where it was not observed."""
     observed = inputs.get(frame)
     if observed is None or observed.ndim == 3:
