@@ -19,7 +19,7 @@ LAYERS = (
     ("metric_info", "reporting"),
     ("run_folder", "visualization"),
     ("comparison",),
-    ("training", "generation"),
+    ("training", "generation", "robustness"),
     ("build",),
     ("reconstruction",),
 )

@@ -1,4 +1,4 @@
-"""Which points lie inside a mesh."""
+"""Which points lie inside a mesh, and how often."""
 
 import igl  # core functions only: igl.copyleft carries another licence
 import numpy as np
@@ -10,15 +10,28 @@ def points_inside_mesh(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
 ) -> Bool[np.ndarray, " N"]:
-    """Points with a winding number above one half.
+    """Points with a winding number above one half; nothing is inside a mesh without faces.
+
+    Args:
+        points, vertices, faces: As of `winding_numbers`.
+    """
+    return winding_numbers(points, vertices, faces) > 0.5
+
+
+def winding_numbers(
+    points: Float[np.ndarray, "N 3"],
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+) -> Float[np.ndarray, " N"]:
+    """How often the surface encloses each point: 0 outside, 1 inside, 2 where a body overlaps.
 
     Unlike the parity of ray crossings, the winding number is right where a body overlaps itself,
     and it degrades gently at small holes (fast approximation: Barill et al., SIGGRAPH 2018).
 
     Args:
         points: Positions, in the coordinates of the vertices.
-        vertices, faces: Closed mesh, counter-clockwise seen from outside. Nothing is inside a mesh
-            without faces.
+        vertices, faces: Closed mesh, counter-clockwise seen from outside. All numbers of a mesh
+            without faces are 0.
 
     Raises:
         ValueError: If points or vertices have the wrong shape or are not finite.
@@ -29,10 +42,10 @@ def points_inside_mesh(
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite, got NaN or infinity")
     if len(faces) == 0 or len(points) == 0:
-        return np.zeros(len(points), bool)
+        return np.zeros(len(points))
     winding = igl.fast_winding_number(
         np.ascontiguousarray(vertices, np.float64),
         np.ascontiguousarray(faces, np.int64),
         np.ascontiguousarray(points, np.float64),
     )
-    return np.asarray(winding) > 0.5
+    return np.asarray(winding, np.float64)

@@ -1,0 +1,1 @@
+"""How methods fail: with worse observations, larger or longer motion, and how sound motion is."""

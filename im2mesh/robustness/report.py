@@ -1,0 +1,132 @@
+"""A study -> a CSV of all numbers, tables in Markdown, and a plot per sweep and metric."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+
+import numpy as np
+
+from im2mesh.atomic import write_text
+from im2mesh.comparison.report import COLORS, LINES_AND_MARKERS
+from im2mesh.reporting import draw_table
+from im2mesh.robustness.measure import METRICS
+from im2mesh.robustness.study import Number, Study
+from im2mesh.robustness.sweeps import Sweep
+
+NOTE = (
+    "Mean over windows +- its standard error; several runs of one name are averaged per window "
+    "first.\nUnit of length: longest side of the first true mesh. - : the method does not answer "
+    "that."
+)
+
+
+def write_study(folder: Path, study: Study) -> None:
+    """Write robustness.csv, robustness.md and <sweep>_<metric>.png."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "robustness.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(Number)])
+        writer.writerows(astuple(n) for numbers in study.numbers.values() for n in numbers)
+    write_text(folder / "robustness.md", format_study(study, markdown=True))
+    for sweep in study.sweeps:
+        for metric in study.metrics:
+            plot_sweep(study, sweep, metric, folder / f"{sweep.name}_{metric}.png")
+
+
+def format_study(study: Study, markdown: bool = False) -> str:
+    """One table of runs x values per sweep and metric; gaps are named below."""
+    parts = ["# Robustness", NOTE] if markdown else [NOTE]
+    for sweep in study.sweeps:
+        title = f"{sweep.title} (data.{sweep.key})"
+        parts.append(f"## {title}" if markdown else f"== {title}")
+        reasons = _numbered_reasons(study, sweep)
+        for metric in study.metrics:
+            info = METRICS[metric]
+            parts.append(f"{info.title}; {info.better} is better:")
+            parts.append(draw_table(_rows(study, sweep, metric, reasons), markdown))
+        notes = [f"[{number}] {reason}" for reason, number in reasons.items()]
+        notes += _as_configured(study, sweep)
+        parts.append("\n".join(f"- {note}" for note in notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def plot_sweep(study: Study, sweep: Sweep, metric: str, path: Path) -> None:
+    """Plot a metric over the values of a sweep: one line per method, with its standard error."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    if sweep.is_log:
+        axes.set_xscale("log")
+    for index, run in enumerate(study.runs):
+        found = {v: study.per_window(run, sweep, v, metric) for v in sweep.values}
+        curve = {value: mean_and_error(numbers) for value, numbers in found.items() if numbers}
+        if not curve:
+            continue
+        means, errors = np.transpose(list(curve.values()))
+        line, marker = LINES_AND_MARKERS[index % len(LINES_AND_MARKERS)]
+        color, values = COLORS[index % len(COLORS)], list(curve)
+        axes.fill_between(values, means - errors, means + errors, color=color, alpha=0.2, lw=0)
+        axes.plot(values, means, color=color, ls=line, marker=marker, ms=4, label=run)
+    axes.set_xticks(sweep.values, [f"{value:g}" for value in sweep.values])
+    axes.set_xticks([], minor=True)
+    axes.set(xlabel=sweep.title)
+    axes.set_title(METRICS[metric].title, fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.lines:
+        figure.legend(loc="outside right upper", frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+def mean_and_error(numbers: Sequence[float]) -> tuple[float, float]:
+    """The mean over windows, and its standard error: 0 for one window, of which none is known."""
+    count = len(numbers)
+    error = float(np.std(numbers, ddof=1)) / count**0.5 if count > 1 else 0.0
+    return float(np.mean(numbers)), error
+
+
+def _numbered_reasons(study: Study, sweep: Sweep) -> dict[str, int]:
+    """Why something is missing -> the number of the note that says so."""
+    found = (
+        reason
+        for run in study.runs
+        for value in sweep.values
+        for reason in study.reasons(run, sweep, value)
+    )
+    return {reason: number for number, reason in enumerate(dict.fromkeys(found), start=1)}
+
+
+def _rows(study: Study, sweep: Sweep, metric: str, reasons: dict[str, int]) -> list[list[str]]:
+    rows = [["method", *(f"{value:g}" for value in sweep.values)]]
+    for run, seeds in study.runs.items():
+        cells = [_cell(study, run, sweep, value, metric, reasons) for value in sweep.values]
+        rows.append([run if len(seeds) == 1 else f"{run} ({len(seeds)} runs)", *cells])
+    return rows
+
+
+def _cell(
+    study: Study, run: str, sweep: Sweep, value: float, metric: str, reasons: dict[str, int]
+) -> str:
+    answered = study.metrics_of(run)
+    if answered and metric not in answered:
+        return "-"
+    notes = "".join(f" [{reasons[reason]}]" for reason in study.reasons(run, sweep, value))
+    numbers = study.per_window(run, sweep, value, metric)
+    if not numbers:
+        return f"gap{notes}"
+    mean, error = mean_and_error(numbers)
+    digits = METRICS[metric].digits
+    return f"{mean:.{digits}f} +- {error:.{digits}f}{notes}"
+
+
+def _as_configured(study: Study, sweep: Sweep) -> list[str]:
+    """What the runs themselves have, for which they were trained."""
+    found: dict[float, list[str]] = {}
+    for run, seeds in study.runs.items():
+        for value in dict.fromkeys(getattr(data, sweep.key) for data in seeds.values()):
+            found.setdefault(value, []).append(run)
+    return [f"as configured: {value:g} for {', '.join(runs)}" for value, runs in found.items()]

@@ -1,0 +1,139 @@
+"""Runs x sweeps x windows -> numbers, and gaps where a model cannot be asked."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from im2mesh.config import DataConfig
+from im2mesh.data.sequences import Window, frame_numbers
+from im2mesh.generation import Generator
+from im2mesh.robustness.measure import CannotAskError, measure_window
+from im2mesh.robustness.runs import pooled, window_key
+from im2mesh.robustness.sweeps import Sweep
+
+
+@dataclass(frozen=True)
+class Number:
+    """One measured number.
+
+    Attributes:
+        run: Name of the method; its seeds share it.
+        path: Of the run itself.
+        sweep, value: Which setting, and what it was set to.
+        window: As of `window_key`.
+        metric: A key of `measure.METRICS`.
+    """
+
+    run: str
+    path: str
+    sweep: str
+    value: float
+    window: str
+    metric: str
+    number: float
+
+
+NumberKey = tuple[str, str, float, str]  # run, sweep, value, metric
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Windows that a run was not measured in at one value of a sweep, and why."""
+
+    run: str
+    sweep: str
+    value: float
+    reason: str
+
+
+@dataclass
+class Study:
+    """Everything measured.
+
+    Attributes:
+        sweeps: What was asked for.
+        runs: Name -> its seeds, by path -> section data as the run has it.
+        numbers: By run, sweep, value and metric; filled by `measure_run`, as are `gaps`.
+    """
+
+    sweeps: Sequence[Sweep]
+    runs: dict[str, dict[str, DataConfig]] = field(default_factory=dict)
+    numbers: dict[NumberKey, list[Number]] = field(default_factory=lambda: defaultdict(list))
+    gaps: list[Gap] = field(default_factory=list)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Those that any run has."""
+        return list(dict.fromkeys(metric for *_, metric in self.numbers))
+
+    def metrics_of(self, run: str) -> set[str]:
+        return {metric for name, _, _, metric in self.numbers if name == run}
+
+    def add(self, number: Number) -> None:
+        key = number.run, number.sweep, number.value, number.metric
+        self.numbers[key].append(number)
+
+    def per_window(self, run: str, sweep: Sweep, value: float, metric: str) -> list[float]:
+        """One number per window, the mean over seeds; empty where the run was not measured."""
+        numbers = self.numbers.get((run, sweep.name, value, metric), [])
+        return pooled(((n.path, n.window, n.number) for n in numbers), len(self.runs[run]))
+
+    def reasons(self, run: str, sweep: Sweep, value: float) -> list[str]:
+        """Why windows of a run are missing."""
+        where = (run, sweep.name, value)
+        found = (gap for gap in self.gaps if (gap.run, gap.sweep, gap.value) == where)
+        return list(dict.fromkeys(gap.reason for gap in found))
+
+
+def measure_run(
+    study: Study,
+    name: str,
+    path: str,
+    generator: Generator,
+    data: DataConfig,
+    windows: Sequence[Window],
+    on_value: Callable[[], object] = lambda: None,
+) -> None:
+    """Measure one run with every value of every sweep, and add it to the study.
+
+    Args:
+        study: Gets the numbers and the gaps.
+        name: Of the method.
+        path: Of the run.
+        generator: Holds the model and its threshold.
+        data: As the run has it.
+        windows: Where to measure; their length and step are changed with the setting.
+        on_value: Called after every value, to show progress.
+    """
+    study.runs.setdefault(name, {})[path] = data
+    for sweep in study.sweeps:
+        for value in sweep.values:
+            setting = sweep.changed(data, value)
+            fitting = list(_fitting(windows, setting))
+            try:
+                for window in fitting:
+                    numbers = measure_window(generator, setting, data, window)
+                    place = (name, path, sweep.name, value, window_key(window))
+                    for metric, number in numbers.items():
+                        study.add(Number(*place, metric, number))
+            except CannotAskError as error:
+                study.gaps.append(Gap(name, sweep.name, value, str(error)))
+            else:
+                if len(fitting) < len(windows):
+                    reason = _too_short(len(fitting), len(windows), setting)
+                    study.gaps.append(Gap(name, sweep.name, value, reason))
+            on_value()
+
+
+def _fitting(windows: Sequence[Window], setting: DataConfig) -> Iterator[Window]:
+    """The windows with the length and step of a setting, as far as clips are long enough."""
+    for window in windows:
+        asked = replace(window, num_frames=setting.num_frames, frame_step=setting.frame_step)
+        last = asked.index(asked.num_frames - 1)
+        if last < len(frame_numbers(setting.root, asked.category, asked.clip)):
+            yield asked
+
+
+def _too_short(found: int, total: int, setting: DataConfig) -> str:
+    span = (setting.num_frames - 1) * setting.frame_step + 1
+    return f"only {found} of {total} windows have the {span} frames that are needed"

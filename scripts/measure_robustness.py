@@ -1,0 +1,87 @@
+"""Measure how runs bear worse observations, larger motion and other lengths than they know.
+
+Each sweep changes one setting of section data and leaves all else as the run has it: points, noise,
+outliers, hole, step and length; `noise=0,0.05` sets values of its own. No mesh is extracted: the
+model is asked for the occupancy of labelled points, and to carry true surface points.
+Where a model cannot be asked, because its encoder was built for another number of frames or clips
+are too short, the table has a gap that says so. Larger steps and greater lengths need longer clips
+than usual; --root may name another data set that has them.
+Example: python scripts/measure_robustness.py out/pointcloud/oflow out/pointcloud/onet4d
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from im2mesh.build import build_config, build_device, build_generator, build_windows
+from im2mesh.command_line import add_device, add_split, exit_status
+from im2mesh.data.dataset import spread_windows
+from im2mesh.data.sequences import Window
+from im2mesh.robustness.measure import refuse_mute
+from im2mesh.robustness.report import format_study, write_study
+from im2mesh.robustness.runs import config_file, label_runs, refuse_other_windows, run_folder
+from im2mesh.robustness.study import Study, measure_run
+from im2mesh.robustness.sweeps import SWEEPS, parse_sweep, refuse_useless
+
+
+def main(arguments: Sequence[str]) -> None:
+    args = _parse(arguments)
+    study = Study([parse_sweep(text) for text in args.sweeps])
+    total = len(args.runs) * sum(len(sweep.values) for sweep in study.sweeps)
+    first: list[Window] = []
+    with tqdm(total=total, desc="measure", unit="setting") as progress:
+        for name, run in zip(label_runs(args.runs, args.names), args.runs, strict=True):
+            overrides = [] if args.root is None else [f"data.root={args.root}"]
+            config = build_config(config_file(run), overrides)
+            refuse_useless(study.sweeps, config.data, str(run))
+            checkpoint = run_folder(run, config).best_checkpoint
+            generator = build_generator(config, checkpoint, build_device(args.device))
+            refuse_mute(generator, str(run))
+            split = args.split or config.data.test_split
+            windows = build_windows(config, split, stride=config.data.eval_stride)
+            windows = spread_windows(windows, args.windows)
+            first = first or windows
+            refuse_other_windows(first, windows, run)
+            measure_run(
+                study, name, str(run), generator, config.data, windows, on_value=progress.update
+            )
+    write_study(args.output, study)
+    print(format_study(study))
+    print(f"written to {args.output}")
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="configs, or output folders of runs"
+    )
+    parser.add_argument(
+        "--names", nargs="+", help="of the runs; those of one name are pooled (seeds of a method)"
+    )
+    parser.add_argument(
+        "--sweeps",
+        nargs="+",
+        default=list(SWEEPS),
+        metavar="SWEEP",
+        help=f"out of {', '.join(SWEEPS)}; NAME=VALUE,VALUE for values of its own",
+    )
+    add_split(parser)
+    parser.add_argument("--windows", type=int, metavar="N", help="windows used, spread evenly")
+    parser.add_argument("--root", help="data folder to use instead of data.root")
+    parser.add_argument(
+        "--output", type=Path, default=Path("out/robustness"), help="folder for the results"
+    )
+    add_device(parser)
+    args = parser.parse_args(arguments)
+    if args.windows is not None and args.windows < 1:
+        parser.error(f"--windows must be at least 1, got {args.windows}")
+    return args
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))
