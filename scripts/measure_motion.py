@@ -9,14 +9,17 @@ Example: python scripts/measure_motion.py out/pointcloud/oflow out/shape_matchin
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from im2mesh.build import build_config, build_device, build_generator, build_windows
 from im2mesh.command_line import add_device, add_split, exit_status
+from im2mesh.config import DataConfig
 from im2mesh.data.sequences import Window
-from im2mesh.robustness.motion import check_meshes, measure_motion
+from im2mesh.generation import Generator
+from im2mesh.robustness.motion import find_meshes, measure_motion
 from im2mesh.robustness.motion_report import MotionStudy, format_motion, write_motion
 from im2mesh.robustness.runs import (
     config_file,
@@ -27,25 +30,41 @@ from im2mesh.robustness.runs import (
 )
 
 
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that can be measured, with the generated meshes of each window."""
+
+    path: Path
+    generator: Generator
+    data: DataConfig
+    meshes: dict[Window, Path]
+
+
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
-    study, first = MotionStudy(), list[Window]()
-    for name, run in zip(label_runs(args.runs, args.names), args.runs, strict=True):
-        config = build_config(config_file(run))
-        folder = run_folder(run, config)
-        split = args.split or config.data.test_split
-        windows = build_windows(config, split, stride=config.data.eval_stride)
-        first = first or windows
-        refuse_other_windows(first, windows, run)
-        check_meshes(folder, split, windows)
-        generator = build_generator(config, folder.best_checkpoint, build_device(args.device))
-        for window in tqdm(windows, desc=f"measure {name}", unit="window"):
-            file = folder.window(split, window).sequence
-            numbers = measure_motion(generator, config.data, window, file)
-            study.add(name, str(run), window_key(window), numbers)
+    names = label_runs(args.runs, args.names)
+    runs = [prepare_run(path, args) for path in args.runs]
+    for run in runs:  # all mistakes are told now, not after an hour
+        refuse_other_windows(list(runs[0].meshes), list(run.meshes), run.path)
+    study = MotionStudy()
+    for name, run in zip(names, runs, strict=True):
+        for window, file in tqdm(run.meshes.items(), desc=f"measure {name}", unit="window"):
+            numbers = measure_motion(run.generator, run.data, window, file)
+            study.add(name, str(run.path), window_key(window), numbers)
     write_motion(args.output, study)
     print(format_motion(study))
     print(f"written to {args.output}")
+
+
+def prepare_run(path: Path, args: argparse.Namespace) -> PreparedRun:
+    """Load the model of a run and find its meshes."""
+    config = build_config(config_file(path))
+    folder = run_folder(path, config)
+    split = args.split or config.data.test_split
+    windows = build_windows(config, split, stride=config.data.eval_stride)
+    meshes = {window: find_meshes(folder, split, window) for window in windows}
+    generator = build_generator(config, folder.best_checkpoint, build_device(args.device))
+    return PreparedRun(path, generator, config.data, meshes)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

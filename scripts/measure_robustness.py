@@ -12,45 +12,69 @@ Example: python scripts/measure_robustness.py out/pointcloud/oflow out/pointclou
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from im2mesh.build import build_config, build_device, build_generator, build_windows
 from im2mesh.command_line import add_device, add_split, exit_status
+from im2mesh.config import DataConfig
 from im2mesh.data.dataset import spread_windows
 from im2mesh.data.sequences import Window
+from im2mesh.generation import Generator
 from im2mesh.robustness.measure import refuse_mute
 from im2mesh.robustness.report import format_study, write_study
 from im2mesh.robustness.runs import config_file, label_runs, refuse_other_windows, run_folder
 from im2mesh.robustness.study import Study, measure_run
-from im2mesh.robustness.sweeps import SWEEPS, parse_sweep, refuse_useless
+from im2mesh.robustness.sweeps import SWEEPS, Sweep, parse_sweep, refuse_useless
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that can be measured."""
+
+    path: Path
+    generator: Generator
+    data: DataConfig
+    windows: list[Window]
 
 
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     study = Study([parse_sweep(text) for text in args.sweeps])
-    total = len(args.runs) * sum(len(sweep.values) for sweep in study.sweeps)
-    first: list[Window] = []
+    names = label_runs(args.runs, args.names)
+    runs = [prepare_run(path, study.sweeps, args) for path in args.runs]
+    for run in runs:  # all mistakes are told now, not after an hour
+        refuse_other_windows(runs[0].windows, run.windows, run.path)
+    total = len(runs) * sum(len(sweep.values) for sweep in study.sweeps)
     with tqdm(total=total, desc="measure", unit="setting") as progress:
-        for name, run in zip(label_runs(args.runs, args.names), args.runs, strict=True):
-            overrides = [] if args.root is None else [f"data.root={args.root}"]
-            config = build_config(config_file(run), overrides)
-            refuse_useless(study.sweeps, config.data, str(run))
-            checkpoint = run_folder(run, config).best_checkpoint
-            generator = build_generator(config, checkpoint, build_device(args.device))
-            refuse_mute(generator, str(run))
-            split = args.split or config.data.test_split
-            windows = build_windows(config, split, stride=config.data.eval_stride)
-            windows = spread_windows(windows, args.windows)
-            first = first or windows
-            refuse_other_windows(first, windows, run)
+        for name, run in zip(names, runs, strict=True):
             measure_run(
-                study, name, str(run), generator, config.data, windows, on_value=progress.update
+                study,
+                name,
+                str(run.path),
+                run.generator,
+                run.data,
+                run.windows,
+                on_value=progress.update,
             )
     write_study(args.output, study)
     print(format_study(study))
     print(f"written to {args.output}")
+
+
+def prepare_run(path: Path, sweeps: Sequence[Sweep], args: argparse.Namespace) -> PreparedRun:
+    """Load the model of a run and list its windows; refuse what cannot be measured."""
+    overrides = [] if args.root is None else [f"data.root={args.root}"]
+    config = build_config(config_file(path), overrides)
+    refuse_useless(sweeps, config.data, str(path))
+    checkpoint = run_folder(path, config).best_checkpoint
+    generator = build_generator(config, checkpoint, build_device(args.device))
+    refuse_mute(generator, str(path))
+    split = args.split or config.data.test_split
+    windows = build_windows(config, split, stride=config.data.eval_stride)
+    return PreparedRun(path, generator, config.data, spread_windows(windows, args.windows))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

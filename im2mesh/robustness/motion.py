@@ -46,19 +46,19 @@ METRICS = {
 }  # fmt: skip
 
 
-def check_meshes(folder: RunFolder, split: str, windows: list[Window]) -> None:
-    """Make sure that everything was generated, before hours are spent on measuring.
+def find_meshes(folder: RunFolder, split: str, window: Window) -> Path:
+    """The generated meshes of a window.
 
     Raises:
-        UserError: Naming the first window without meshes.
+        UserError: If there are none.
     """
-    for window in windows:
-        file = folder.window(split, window).sequence
-        if not file.is_file():
-            raise UserError(
-                f"window {window}: no meshes at {file}; run generate.py with the config of this "
-                f"run and --split {split} first"
-            )
+    file = folder.window(split, window).sequence
+    if not file.is_file():
+        raise UserError(
+            f"window {window}: no meshes at {file}; run generate.py with the config of this run "
+            f"and --split {split} first"
+        )
+    return file
 
 
 def measure_motion(
