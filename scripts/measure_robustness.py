@@ -27,7 +27,7 @@ from im2mesh.robustness.measure import refuse_mute
 from im2mesh.robustness.report import format_study, write_study
 from im2mesh.robustness.runs import config_file, label_runs, refuse_other_windows, run_folder
 from im2mesh.robustness.study import Study, measure_run
-from im2mesh.robustness.sweeps import SWEEPS, Sweep, parse_sweep, refuse_useless
+from im2mesh.robustness.sweeps import SWEEPS, Sweep, parse_sweeps, refuse_useless
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PreparedRun:
 
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
-    study = Study([parse_sweep(text) for text in args.sweeps])
+    study = Study(parse_sweeps(args.sweeps))
     names = label_runs(args.runs, args.names)
     runs = [prepare_run(path, study.sweeps, args) for path in args.runs]
     for run in runs:  # all mistakes are told now, not after an hour

@@ -35,7 +35,7 @@ from im2mesh.robustness.report import format_study, mean_and_error
 from im2mesh.robustness.runs import label_runs, pooled, refuse_other_windows
 from im2mesh.robustness.solids import self_overlap, volume, volume_drift
 from im2mesh.robustness.study import Study, measure_run
-from im2mesh.robustness.sweeps import SWEEPS, parse_sweep, refuse_useless
+from im2mesh.robustness.sweeps import SWEEPS, parse_sweep, parse_sweeps, refuse_useless
 from im2mesh.run_folder import RunFolder
 from scripts.measure_motion import main as measure_motion_script
 from scripts.measure_robustness import main as measure_robustness
@@ -178,6 +178,8 @@ def test_sweeps_are_those_of_the_configuration():
         parse_sweep("points=few")
     with pytest.raises(UserError, match=r"data\.input_noise cannot be -1"):
         parse_sweep("noise=-1").changed(DataConfig(), -1.0)
+    with pytest.raises(UserError, match="sweep hole is given twice"):
+        parse_sweeps(["hole", "noise", "hole=0.3"])
 
 
 def test_what_a_sweep_would_say_nothing_of_is_refused():
@@ -255,7 +257,16 @@ def read_csv(path):
 
 def test_a_method_without_weights_from_end_to_end(nearest, tmp_path, capsys):
     output = tmp_path / "robustness"
-    options = ["--sweeps", "length", "noise=0,0.05", "--output", str(output), "--device", "cpu"]
+    options = [
+        "--sweeps",
+        "length",
+        "hole=0",
+        "noise=0,0.05",
+        "--output",
+        str(output),
+        "--device",
+        "cpu",
+    ]
     measure_robustness([str(nearest), *options])
     printed = capsys.readouterr().out
     assert "only 1 of 2 windows have the 9 frames" in printed
@@ -275,6 +286,7 @@ def test_a_method_without_weights_from_end_to_end(nearest, tmp_path, capsys):
         "robustness.csv", "robustness.md",
         "length_correspondence_l2.png", "length_correspondence_l2_last.png",
         "noise_correspondence_l2.png", "noise_correspondence_l2_last.png",
+        "hole_correspondence_l2.png", "hole_correspondence_l2_last.png",
     }  # fmt: skip
     assert np.ptp(np.asarray(Image.open(output / "noise_correspondence_l2.png"))) == 255
 

@@ -26,12 +26,12 @@ METRICS = {
     "iou_0": MetricInfo("IoU of labelled points, first frame", "higher", digits=3),
     "iou_last": MetricInfo("IoU of labelled points, last frame", "higher", digits=3),
     "correspondence_l2": MetricInfo(
-        "Correspondence of true surface points, frames after the first, not squared",
+        "Correspondence of surface points, not squared",
         "lower",
         "length",
     ),
     "correspondence_l2_last": MetricInfo(
-        "Correspondence of true surface points, last frame, not squared", "lower", "length"
+        "Correspondence of surface points, last frame, not squared", "lower", "length"
     ),
 }
 

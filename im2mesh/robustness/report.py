@@ -16,8 +16,9 @@ from im2mesh.robustness.sweeps import Sweep
 
 NOTE = (
     "Mean over windows +- its standard error; several runs of one name are averaged per window "
-    "first.\nUnit of length: longest side of the first true mesh. - : the method does not answer "
-    "that."
+    "first.\nCorrespondence: of true points of the first frame, mean over the frames after it, or "
+    "in the last.\nUnit of length: longest side of the first true mesh. - : the method does not "
+    "answer that."
 )
 
 
@@ -56,11 +57,12 @@ def plot_sweep(study: Study, sweep: Sweep, metric: str, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 3.8), layout="constrained")
+    figure = Figure(figsize=(7.5, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     if sweep.is_log:
-        axes.set_xscale("log")
+        smallest = min((value for value in sweep.values if value > 0), default=1)
+        axes.set_xscale("symlog", linthresh=smallest)  # a logarithm that has a place for 0
     for index, run in enumerate(study.runs):
         found = {v: study.per_window(run, sweep, v, metric) for v in sweep.values}
         curve = {value: mean_and_error(numbers) for value, numbers in found.items() if numbers}

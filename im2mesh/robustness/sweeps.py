@@ -16,7 +16,7 @@ class Sweep:
         key: Of section data.
         title: In words, with its unit.
         values: In the order of the plot.
-        is_log: Whether values are spread over a logarithmic axis.
+        is_log: Whether values are spread over a logarithmic axis, from the smallest above 0.
         of_clouds: Whether it changes what is seen of a cloud, so that models of images have no use
             for it.
     """
@@ -49,6 +49,7 @@ SWEEPS = {
             "input_noise",
             "Noise, standard deviation [length]",
             (0.0, 0.001, 0.005, 0.01, 0.02),
+            True,
         ),
         Sweep("outliers", "input_outliers", "Share of outliers", (0.0, 0.05, 0.1, 0.2)),
         Sweep("hole", "input_hole", "Radius of the hole [length]", (0.0, 0.05, 0.1, 0.2)),
@@ -58,6 +59,20 @@ SWEEPS = {
         Sweep("length", "num_frames", "Frames of a window", (5, 9, 17, 33), True, of_clouds=False),
     )
 }
+
+
+def parse_sweeps(texts: Sequence[str]) -> list[Sweep]:
+    """Several sweeps, as of `parse_sweep`.
+
+    Raises:
+        UserError: If one comes twice; values are listed with one name.
+    """
+    sweeps = [parse_sweep(text) for text in texts]
+    names = [sweep.name for sweep in sweeps]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"sweep {twice} is given twice; list its values at once: {twice}=1,2")
+    return sweeps
 
 
 def parse_sweep(text: str) -> Sweep:
