@@ -107,9 +107,13 @@ def measure_run(
     """
     study.runs.setdefault(name, {})[path] = data
     for sweep in study.sweeps:
+        common = _windows_of_all_values(sweep, data, windows)
         for value in sweep.values:
             setting = sweep.changed(data, value)
-            fitting = list(_fitting(windows, setting))
+            fitting = list(_fitting(common, setting))
+            if len(fitting) < len(windows):
+                reason = _too_short(len(fitting), len(windows), setting)
+                study.gaps.append(Gap(name, sweep.name, value, reason))
             try:
                 for window in fitting:
                     numbers = measure_window(generator, setting, data, window)
@@ -118,11 +122,20 @@ def measure_run(
                         study.add(Number(*place, metric, number))
             except CannotAskError as error:
                 study.gaps.append(Gap(name, sweep.name, value, str(error)))
-            else:
-                if len(fitting) < len(windows):
-                    reason = _too_short(len(fitting), len(windows), setting)
-                    study.gaps.append(Gap(name, sweep.name, value, reason))
             on_value()
+
+
+def _windows_of_all_values(
+    sweep: Sweep, data: DataConfig, windows: Sequence[Window]
+) -> list[Window]:
+    """Those that fit every value which any fits: a line over other windows at each value would show
+    how these differ, and not what the setting does."""
+    common = list(windows)
+    for value in sweep.values:
+        fitting = {window_key(w) for w in _fitting(windows, sweep.changed(data, value))}
+        if fitting:
+            common = [window for window in common if window_key(window) in fitting]
+    return common
 
 
 def _fitting(windows: Sequence[Window], setting: DataConfig) -> Iterator[Window]:
@@ -135,5 +148,7 @@ def _fitting(windows: Sequence[Window], setting: DataConfig) -> Iterator[Window]
 
 
 def _too_short(found: int, total: int, setting: DataConfig) -> str:
+    if found:
+        return f"in {found} of {total} windows, those with frames enough for every measured value"
     span = (setting.num_frames - 1) * setting.frame_step + 1
-    return f"only {found} of {total} windows have the {span} frames that are needed"
+    return f"none of {total} windows has the {span} frames that are needed"
