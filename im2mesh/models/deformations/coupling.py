@@ -60,6 +60,33 @@ class Coupling(OneShotDeformation):
     ) -> Float[Tensor, "B N 3"]:
         return self.from_canonical(self.to_canonical(points, start, code), end, code)
 
+    def integrate_forward(
+        self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: CodePerFrame
+    ) -> Float[Tensor, "B T N 3"]:
+        start = points_0.new_zeros(len(points_0))
+        return self._path(points_0, start, [t.expand_as(start) for t in times[1:]], code)
+
+    def integrate_backward(
+        self,
+        points_t: Float[Tensor, "B N 3"],
+        t: Float[Tensor, "B"],
+        code: CodePerFrame,
+        fractions: Float[Tensor, "S"] | None = None,
+    ) -> Float[Tensor, "B S N 3"]:
+        fractions = points_t.new_tensor([1.0, 0.0]) if fractions is None else fractions
+        return self._path(points_t, t, [t * fraction for fraction in fractions[1:]], code)
+
+    def _path(
+        self, points: Tensor, start: Tensor, ends: list[Tensor], code: CodePerFrame
+    ) -> Float[Tensor, "B T N 3"]:
+        """The moves to all times: once into the canonical space, which is half of a move."""
+        if not ends:
+            return points.unsqueeze(1)
+        canonical = self.to_canonical(points, start, code)
+        self.nfe += len(ends)
+        moved = [self.from_canonical(canonical, end, code).to(points.dtype) for end in ends]
+        return torch.stack([points, *moved], dim=1)
+
     def to_canonical(
         self, points: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], code: CodePerFrame
     ) -> Float[Tensor, "B N 3"]:
