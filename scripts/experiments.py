@@ -36,12 +36,13 @@ DATASETS = {
 }  # fmt: skip
 TASKS = {
     "pointcloud": [
-        "oflow", "oflow_w_correspond", "onet4d", "onet_per_frame", "psgn4d", "psgn4d_w_correspond",
-        "oflow_unordered", "oflow_irregular",
+        "static", "carried", "oflow", "oflow_w_correspond", "onet4d", "onet_per_frame", "psgn4d",
+        "psgn4d_w_correspond", "displacement", "coupling", "local", "oflow_unordered",
+        "oflow_irregular", "local_unordered", "local_space_time",
     ],
-    "img": ["oflow", "oflow_w_correspond", "onet4d", "psgn4d", "psgn4d_w_correspond"],
-    "interpolation": ["oflow"],
-    "shape_matching": ["oflow", "nearest_neighbour"],
+    "img": ["static", "oflow", "oflow_w_correspond", "onet4d", "psgn4d", "psgn4d_w_correspond"],
+    "interpolation": ["static", "carried", "oflow"],
+    "shape_matching": ["static", "nearest_neighbour", "oflow"],
     "generative": ["oflow"],
     "representation_power": ["oflow"],
 }  # fmt: skip

@@ -7,6 +7,7 @@ import yaml
 
 from im2mesh.build import CHOICES, build_config, build_model, has_weights
 from im2mesh.config import ConfigError, config_from_dict, dump_config, json_schema
+from im2mesh.models.parts import PARTS
 
 CONFIGS = sorted(set(Path("configs").rglob("*.yaml")) - set(Path("configs/parts").iterdir()))
 OFLOW = "configs/pointcloud/oflow.yaml"
@@ -14,8 +15,11 @@ OFLOW = "configs/pointcloud/oflow.yaml"
 
 @pytest.mark.parametrize("path", CONFIGS, ids=str)
 def test_every_config_loads_and_builds(path):
-    model = build_model(build_config(path))
-    assert has_weights(model) == (model.method != "nearest_neighbour")
+    config = build_config(path)
+    networks = [getattr(config.model, part) for part in PARTS if part != "deformation"]
+    deformation = config.model.deformation
+    learns = any(networks) or (deformation and deformation.name in ("displacement", "coupling"))
+    assert has_weights(build_model(config)) == bool(learns)
 
 
 def test_output_folders_are_distinct():
@@ -156,7 +160,7 @@ def test_schema_knows_the_keys_of_every_config():
     definitions = json_schema(CHOICES)["$defs"]
     decoders = definitions["ModelConfig"]["properties"]["decoder"]["oneOf"]
     named = [d["properties"]["name"]["const"] for d in decoders if "properties" in d]
-    assert named == ["cbatchnorm", "simple"] and {"type": "null"} in decoders
+    assert named == ["cbatchnorm", "simple", "local_attention"] and {"type": "null"} in decoders
     for path in CONFIGS:
         keys = set(yaml.safe_load(path.read_text())) - {"inherit_from"}
         assert keys <= set(json_schema(CHOICES)["properties"])
@@ -179,7 +183,10 @@ def test_several_files_can_be_inherited_and_the_later_one_wins(tmp_path):
         (["model.encoder={name: resnet18, size: 8}"], "unknown key model.encoder.size"),
         (["model.encoder_temporal={name: conv_3D, x: 1}"], "unknown key .*; it takes no options"),
         (["model.method=onet4d"], "onet4d has no use for model.encoder 'pointnet_resnet'"),
-        (["model.velocity_field=null"], "occupancy_flow needs model.velocity_field or model.deformation"),
+        (
+            ["model.velocity_field=null"],
+            "occupancy_flow needs model.velocity_field or model.deformation",
+        ),
         (["model.decoder=null"], "loss.reconstruction asks for occupancy, .* set loss.recon"),
         (["loss.chamfer=1.0"], "loss.chamfer asks for point set, which occupancy_flow"),
         (["loss.kl=1e-4"], "loss.kl needs a latent code; set model.posterior"),

@@ -8,7 +8,7 @@ import pytest
 import eval as evaluation
 import generate
 import train
-from im2mesh.build import build_config, build_windows
+from im2mesh.build import build_config, build_model, build_windows, has_weights
 from im2mesh.config import Config
 from im2mesh.meshing.frame_meshes import FrameMeshes, load_reconstruction
 from im2mesh.meshing.sequence import MeshSequence
@@ -46,7 +46,7 @@ def name_of(path: Path) -> str:
 def test_experiment(path, bodies_root, tmp_path):
     arguments = [str(path), f"data.root={bodies_root}", f"output_dir={tmp_path}", *FEW]
     config = build_config(path, arguments[1:])
-    if config.model.method == "nearest_neighbour":
+    if not has_weights(build_model(config)):
         with pytest.raises(ValueError, match=r"has no weights to train; run generate\.py"):
             train.main(arguments)
     else:
