@@ -1,21 +1,21 @@
 """Local codes: smooth paths, rigid motions, weights without jumps, gradients, and bad input."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from im2mesh.config import OdeConfig
-from im2mesh.models.code import AnchoredCode
+from im2mesh.models.anchor_motion import AnchorMotion
+from im2mesh.models.code import MovingCode
 from im2mesh.models.decoders import DecoderCBatchNorm, DecoderLocalAttention
-from im2mesh.models.encoders import PointnetLocal
+from im2mesh.models.deformations import Carried
+from im2mesh.models.encoders import PointnetLocal, PointnetSpaceTimeLocal, SoftMatching
 from im2mesh.models.flow import Flow
 from im2mesh.models.neighbourhood import find_neighbourhood
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.models.paths import fit_paths, legendre_basis, positions_at, velocities_at
-from im2mesh.models.rigid_motion import rigid_velocity
-from im2mesh.models.velocity_fields import VelocityFieldAnchored
+from im2mesh.models.rigid_motion import anchor_spins, spin_matrices
+from im2mesh.models.velocity_fields import VelocityFieldAnchored, VelocityFieldSpaceTime
 from tests.test_models import randomize, times
 
 B, T, N, C = 2, 5, 30, 6
@@ -30,12 +30,26 @@ def turning_clouds(num_frames: int = T, speed: float = 0.5) -> Tensor:
     return torch.stack([cos * x - sin * y, sin * x + cos * y, z.expand(-1, num_frames, -1)], -1)
 
 
-def a_code(clouds: Tensor, smoothing: float = 0.0) -> AnchoredCode:
-    """What an encoder gives, with random features."""
+def a_code(clouds: Tensor, smoothing: float = 0.0, std: float = 0.3) -> MovingCode:
+    """What an encoder gives, with random features and random weights of the learned motion."""
     batch, frames, count, _ = clouds.shape
     paths = fit_paths(clouds, times(frames, batch), min(5, frames - 1), smoothing)
-    c = torch.randn(batch, C).to(clouds)
-    return AnchoredCode(c, c.new_zeros(batch, 0), paths, torch.randn(batch, count, C).to(clouds))
+    motion = AnchorMotion(C, 8)
+    for parameter in motion.parameters():
+        nn.init.normal_(parameter, std=std)
+    return motion(paths, torch.randn(batch, count, C).to(clouds), torch.randn(batch, C).to(clouds))
+
+
+def part(code: MovingCode, items: slice, order: Tensor) -> MovingCode:
+    """Some sequences, their anchors in another order."""
+    return MovingCode(
+        code.c[items],
+        code.z[items],
+        code.paths[items][:, :, order],
+        code.features[items][:, order],
+        code.affine[items][:, :, order],
+        code.weights[items][:, order],
+    )
 
 
 class TestPaths:
@@ -74,7 +88,7 @@ class TestPaths:
 
     @pytest.mark.parametrize("wrong", [[0.0, 0.5, 0.5], [0.0, 0.7, 0.4]])
     def test_times_that_do_not_increase_are_refused(self, wrong):
-        with pytest.raises(ValueError, match="must increase strictly, got .*leave out frames"):
+        with pytest.raises(ValueError, match=r"must increase strictly, got .*leave out frames"):
             fit_paths(torch.rand(1, 3, N, 3), torch.tensor([wrong]))
 
     def test_bf16_does_not_round_positions(self):
@@ -86,38 +100,37 @@ class TestPaths:
 
 
 class TestRigidMotion:
-    def velocity(self, points: Tensor, spin: Tensor, drift: Tensor) -> Tensor:
-        return torch.linalg.cross(spin.expand_as(points), points) + drift
-
-    def test_a_turning_body_is_met_exactly_also_off_its_points(self, double_precision, monkeypatch):
+    def test_the_spin_of_a_turning_body_is_found(self, double_precision, monkeypatch):
         monkeypatch.setattr("im2mesh.models.rigid_motion.RIDGE", 0.0)
-        spin, drift = torch.randn(3), torch.randn(3)
-        anchors, points = torch.randn(B, 7, 8, 3), torch.randn(B, 7, 3)
-        found = rigid_velocity(
-            points, anchors, self.velocity(anchors, spin, drift), torch.rand(B, 7, 8)
+        paths = fit_paths(turning_clouds(9).double(), times(9, B).double(), 6, 0.0)
+        spins = anchor_spins(paths, 6)
+        for t in (0.0, 0.4, 1.0):
+            found = positions_at(spins, torch.full((B,), t))
+            torch.testing.assert_close(
+                found, torch.tensor([0.0, 0.0, 0.5]).expand_as(found), rtol=0, atol=1e-4
+            )
+
+    def test_neighbours_of_another_part_count_little(self):
+        """Half of the points turn, the other half, which lies between them, stays put."""
+        turning = turning_clouds(9)
+        clouds = torch.cat(
+            [turning[:, :, : N // 2], turning[:, :1, N // 2 :].expand(-1, 9, -1, -1)], 2
         )
-        expected = self.velocity(points, spin, drift)
-        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+        spins = positions_at(anchor_spins(fit_paths(clouds, times(9, B)), 12), torch.zeros(B))
+        assert spins[:, : N // 2, 2].median() > 0.3
+        assert spins[:, N // 2 :, 2].abs().median() < 0.1
 
-    def test_it_is_nearer_than_the_mean_with_the_ridge_too(self):
-        spin = torch.tensor([0.0, 0.0, 1.0])
-        anchors, weights = torch.randn(B, 50, 8, 3), torch.rand(B, 50, 8)
-        points = anchors.mean(2) + 0.5 * torch.randn(B, 50, 3)
-        velocities = self.velocity(anchors, spin, torch.zeros(3))
-        truth = self.velocity(points, spin, torch.zeros(3))
-        mean = (weights.unsqueeze(-1) * velocities).sum(2) / weights.sum(2, keepdim=True)
-        rigid = rigid_velocity(points, anchors, velocities, weights)
-        assert (rigid - truth).norm(dim=-1).mean() < 0.5 * (mean - truth).norm(dim=-1).mean()
+    def test_points_in_one_place_or_on_a_line_have_a_spin(self):
+        in_one_place = fit_paths(torch.zeros(1, T, N, 3), times(T, 1))
+        assert torch.equal(anchor_spins(in_one_place, 6), torch.zeros(1, 6, N, 3))
+        line = torch.rand(1, 1, N, 1) * torch.tensor([1.0, 0.0, 0.0])
+        moving = line + 0.1 * times(T, 1).view(1, T, 1, 1)
+        assert anchor_spins(fit_paths(moving, times(T, 1)), 6).abs().max() < 0.1
 
-    def test_anchors_in_one_place_or_on_a_line_have_a_velocity(self):
-        velocities = torch.randn(1, 1, 8, 3)
-        in_one_place = torch.zeros(1, 1, 8, 3)
-        found = rigid_velocity(torch.ones(1, 1, 3), in_one_place, velocities, torch.ones(1, 1, 8))
-        torch.testing.assert_close(found[0, 0], velocities[0, 0].mean(0))
-        on_a_line = torch.linspace(0, 1, 8).view(1, 1, 8, 1) * torch.tensor([1.0, 0.0, 0.0])
-        found = rigid_velocity(torch.ones(1, 1, 3), on_a_line, velocities, torch.ones(1, 1, 8))
-        assert found.isfinite().all()
-        assert found.norm() < 20
+    def test_the_matrix_of_a_spin_is_its_cross_product(self):
+        spin, offset = torch.randn(5, 3), torch.randn(5, 3)
+        product = (spin_matrices(spin).unflatten(-1, (3, 3)) * offset.unsqueeze(-2)).sum(-1)
+        torch.testing.assert_close(product, torch.linalg.cross(spin, offset))
 
 
 def path_through(function, steps: int = 4000) -> Tensor:
@@ -138,7 +151,7 @@ class TestContinuity:
 
     def test_velocity_has_no_jump(self):
         code = a_code(turning_clouds() + 0.1 * torch.randn(B, T, N, 3))
-        field = randomize(VelocityFieldAnchored(C, 0, hidden_size=8, num_neighbours=4))
+        field = VelocityFieldAnchored(C, 0, num_neighbours=4)
         values = path_through(lambda p: field(torch.full((B,), 0.4), p, code))
         assert largest_jump(values) < 60
 
@@ -162,8 +175,8 @@ class TestContinuity:
         assert largest_jump(values) < 60
 
     def test_a_higher_order_solver_keeps_its_advantage(self, double_precision):
-        code = a_code(turning_clouds().double(), smoothing=1e-4)
-        field = VelocityFieldAnchored(C, 0, hidden_size=8, num_neighbours=6)
+        code = a_code(turning_clouds().double(), smoothing=1e-4, std=0.0)
+        field = VelocityFieldAnchored(C, 0, num_neighbours=6)
         points = 0.8 * (torch.rand(B, 40, 3) - 0.5)
 
         def end(method: str, step: float) -> Tensor:
@@ -177,96 +190,97 @@ class TestContinuity:
 
 
 class TestAnchoredField:
-    def field(self, **options: int) -> VelocityFieldAnchored:
-        return VelocityFieldAnchored(C, 0, hidden_size=8, **options)
-
     def test_untrained_it_carries_points_with_the_observed_motion(self):
-        seen = turning_clouds(9)
-        others = turning_clouds(9)
-        flow = Flow(self.field(), OdeConfig(method="rk4", step_size=1 / 8))
-        path = flow.integrate_forward(others[:, 0], times(9, 1)[0], a_code(seen, 1e-6))
+        seen, others = turning_clouds(9), turning_clouds(9)
+        flow = Flow(VelocityFieldAnchored(C, 0), OdeConfig(method="rk4", step_size=1 / 8))
+        code = a_code(seen, 1e-6, std=0.0)
+        path = flow.integrate_forward(others[:, 0], times(9, 1)[0], code)
         moved = (others[:, -1] - others[:, 0]).norm(dim=-1).mean()
         assert (path[:, -1] - others[:, -1]).norm(dim=-1).mean() < 0.1 * moved
 
     def test_forward_then_backward_returns(self):
-        flow = Flow(randomize_a_little(self.field()), OdeConfig(method="rk4", step_size=1 / 32))
-        code, points = a_code(turning_clouds(9), 1e-6), turning_clouds()[:, 0]
+        flow = Flow(VelocityFieldAnchored(C, 0), OdeConfig(method="rk4", step_size=1 / 32))
+        code, points = a_code(turning_clouds(9), 1e-6, std=0.05), turning_clouds()[:, 0]
         end = flow.integrate_forward(points, torch.tensor([0.0, 1.0]), code)[:, -1]
         back = flow.integrate_backward(end, torch.ones(B), code)[:, -1]
         assert (back - points).norm(dim=-1).max() < 2e-3
 
     def test_order_of_the_anchors_does_not_matter(self):
-        field, code = randomize(self.field()), a_code(turning_clouds())
-        order = torch.randperm(N)
-        shuffled = replace(code, paths=code.paths[:, :, order], features=code.features[:, order])
+        field, code = VelocityFieldAnchored(C, 0), a_code(turning_clouds())
         points, t = torch.rand(B, 9, 3), torch.tensor([0.1, 0.7])
+        shuffled = part(code, slice(None), torch.randperm(N))
         torch.testing.assert_close(field(t, points, shuffled), field(t, points, code))
 
     def test_sequences_do_not_see_each_other(self):
-        field, code = randomize(self.field()), a_code(turning_clouds())
+        field, code = VelocityFieldAnchored(C, 0), a_code(turning_clouds())
         points, t = torch.rand(B, 9, 3), torch.tensor([0.1, 0.7])
-        alone = AnchoredCode(code.c[1:], code.z[1:], code.paths[1:], code.features[1:])
         together = field(t, points, code)[1:]
-        torch.testing.assert_close(field(t[1:], points[1:], alone), together, rtol=1e-4, atol=1e-5)
+        apart = field(t[1:], points[1:], part(code, slice(1, None), torch.arange(N)))
+        torch.testing.assert_close(apart, together, rtol=1e-4, atol=1e-5)
 
     def test_all_points_in_one_place(self):
-        field, code = randomize(self.field()), a_code(torch.zeros(B, T, N, 3))
+        field, code = VelocityFieldAnchored(C, 0), a_code(torch.zeros(B, T, N, 3))
         assert field(torch.zeros(B), torch.rand(B, 9, 3), code).isfinite().all()
 
     def test_fewer_points_than_neighbours_are_an_error(self):
-        code = a_code(turning_clouds()[:, :, :8])
-        with pytest.raises(ValueError, match="9 neighbours are needed, but there are 8 points"):
-            self.field()(torch.zeros(B), torch.rand(B, 9, 3), code)
+        with pytest.raises(ValueError, match="13 neighbours are needed, but there are 8 points"):
+            a_code(turning_clouds()[:, :, :8])
+        field = VelocityFieldAnchored(C, 0, num_neighbours=N)
+        with pytest.raises(ValueError, match="31 neighbours are needed, but there are 30 points"):
+            field(torch.zeros(B), torch.rand(B, 9, 3), a_code(turning_clouds()))
 
-
-def randomize_a_little(module: nn.Module) -> nn.Module:
-    for parameter in module.parameters():
-        nn.init.normal_(parameter, std=0.05)
-    return module
+    def test_a_latent_code_is_refused(self):
+        with pytest.raises(ValueError, match="'anchored' has no use for a latent code; set"):
+            VelocityFieldAnchored(C, 4)
 
 
 class TestGradients:
-    """Everything is declared to the adjoint: features, anchors, weights."""
+    """Everything is declared to the adjoint: what the anchors are, and where."""
 
-    def problem(self) -> tuple[VelocityFieldAnchored, AnchoredCode, Tensor]:
-        field = randomize_a_little(VelocityFieldAnchored(C, 0, hidden_size=8, num_neighbours=5))
-        code = a_code(turning_clouds().double(), 1e-4)
-        leaves = replace(
-            code,
-            c=code.c.requires_grad_(),
-            paths=code.paths.requires_grad_(),
-            features=code.features.requires_grad_(),
-        )
-        return field, leaves, torch.rand(B, 6, 3, requires_grad=True)
+    def problem(self) -> tuple[AnchorMotion, tuple[Tensor, Tensor, Tensor], Tensor]:
+        motion = AnchorMotion(C, 8)
+        for parameter in motion.parameters():
+            nn.init.normal_(parameter, std=0.05)
+        paths = fit_paths(turning_clouds().double(), times(T, B), 4, 1e-4)
+        leaves = (paths, torch.randn(B, N, C), torch.randn(B, C))
+        for leaf in leaves:
+            leaf.requires_grad_()
+        return motion, leaves, torch.rand(B, 6, 3, requires_grad=True)
 
     @staticmethod
-    def loss(field: nn.Module, code: AnchoredCode, points: Tensor, gradient: str) -> Tensor:
-        flow = Flow(field, OdeConfig(method="rk4", step_size=1 / 24, gradient=gradient))  # type: ignore[arg-type]
+    def loss(
+        motion: AnchorMotion, leaves: tuple[Tensor, Tensor, Tensor], points: Tensor, gradient: str
+    ) -> Tensor:
+        """Of points carried forward and backward; features and anchors matter in several ways."""
+        field = VelocityFieldAnchored(C, 0, num_neighbours=5)
+        ode = OdeConfig(method="rk4", step_size=1 / 24, gradient=gradient)  # type: ignore[arg-type]
+        flow, code = Flow(field, ode), motion(*leaves)
         forward = flow.integrate_forward(points, torch.tensor([0.0, 0.6]), code)[:, -1]
         backward = flow.integrate_backward(points, torch.tensor([0.3, 1.0]), code)[:, -1]
         return forward.square().sum() + backward.square().sum()
 
     def test_adjoint_equals_direct(self, double_precision):
-        field, code, points = self.problem()
-        inputs = (points, code.c, code.paths, code.features, *field.parameters())
+        motion, leaves, points = self.problem()
+        inputs = (points, *leaves, *motion.parameters())
         direct, adjoint = (
-            torch.autograd.grad(self.loss(field, code, points, kind), inputs)
+            torch.autograd.grad(self.loss(motion, leaves, points, kind), inputs)
             for kind in ("direct", "adjoint")
         )
         for a, b in zip(direct, adjoint, strict=True):
             assert a.abs().sum() > 0
             assert (a - b).norm() < 2e-3 * a.norm()
 
-    @pytest.mark.parametrize("what", ["paths", "features", "c"])
-    def test_direct_equals_finite_differences(self, what, double_precision):
-        field, code, points = self.problem()
-        value = getattr(code, what)
-        (gradient,) = torch.autograd.grad(self.loss(field, code, points, "direct"), value)
+    @pytest.mark.parametrize("which", [0, 1, 2], ids=["paths", "features", "c"])
+    def test_direct_equals_finite_differences(self, which, double_precision):
+        motion, leaves, points = self.problem()
+        value = leaves[which]
+        (gradient,) = torch.autograd.grad(self.loss(motion, leaves, points, "direct"), value)
         direction = torch.randn_like(value)
 
         def shifted(h: float) -> Tensor:
-            moved = replace(code, **{what: value.detach() + h * direction})
-            return self.loss(field, moved, points, "direct")
+            moved = [leaf.detach() for leaf in leaves]
+            moved[which] = moved[which] + h * direction
+            return self.loss(motion, (moved[0], moved[1], moved[2]), points, "direct")
 
         difference = (shifted(1e-6) - shifted(-1e-6)) / 2e-6
         expected = (gradient * direction).sum()
@@ -296,9 +310,10 @@ class TestEncoder:
             PointnetLocal(1, C, hidden_size=8),
             PointnetLocal(T, C, hidden_size=8),
             DecoderLocalAttention(3, C, 0, hidden_size=8),
-            Flow(VelocityFieldAnchored(C, 0, hidden_size=8), OdeConfig(method="rk4")),
+            Flow(VelocityFieldAnchored(C, 0), OdeConfig(method="rk4")),
         )
-        randomize_a_little(model)
+        for parameter in model.parameters():
+            nn.init.normal_(parameter, std=0.05)
         codes = model.encode(turning_clouds(), times(T, B))
         points = torch.rand(B, 20, 3) - 0.5
         loss = model.occupancy_logits(points, torch.tensor([0.5, 1.0]), codes).square().sum()
@@ -314,3 +329,101 @@ class TestEncoder:
     def test_points_in_space_and_time_are_refused(self):
         with pytest.raises(ValueError, match="looks for neighbours in space at one time"):
             DecoderLocalAttention(4, C, 0)
+
+
+class TestWithoutCorrespondence:
+    """Clouds of other points in every frame: both designs."""
+
+    @pytest.mark.parametrize("encoder", [SoftMatching, PointnetSpaceTimeLocal])
+    def test_order_within_a_frame_does_not_matter(self, encoder):
+        network = randomize(encoder(T, C, hidden_size=8, num_neighbours=4)).double()
+        clouds = turning_clouds() + 0.05 * torch.randn(B, T, N, 3)  # no two distances are equal
+        clouds = clouds.double()
+        shuffled = torch.stack([cloud[:, torch.randperm(N)] for cloud in clouds.unbind(1)], 1)
+        moments = times(T, B).double()
+        torch.testing.assert_close(network(shuffled, moments).c, network(clouds, moments).c)
+
+    @pytest.mark.parametrize("encoder", [SoftMatching, PointnetSpaceTimeLocal])
+    def test_any_number_of_frames_at_any_times(self, encoder):
+        network = encoder(T, C, hidden_size=8)
+        for count in (2, 5, 20):
+            assert network(turning_clouds(count), times(count, B) ** 2).c.isfinite().all()
+
+    def test_untrained_soft_matching_stands_still(self):
+        code = SoftMatching(T, C, hidden_size=8)(turning_clouds(), times(T, B))
+        for t in (0.0, 0.6, 1.0):
+            place = positions_at(code.paths, torch.full((B,), t))
+            torch.testing.assert_close(place, positions_at(code.paths, torch.zeros(B)))
+
+    def test_paths_start_at_the_first_cloud(self):
+        clouds = turning_clouds()
+        code = randomize(SoftMatching(T, C, hidden_size=8))(clouds, times(T, B))
+        start = positions_at(code.paths, torch.zeros(B))
+        torch.testing.assert_close(start, clouds[:, 0], rtol=0, atol=1e-4)
+        assert (positions_at(code.paths, torch.ones(B)) - start).norm(dim=-1).mean() > 1e-3
+
+    def test_soft_matching_learns_a_translation(self):
+        """Independent points of a blob that drifts: what nearest points alone cannot tell."""
+        torch.manual_seed(0)
+        network = SoftMatching(T, C, hidden_size=16, num_blocks=2, num_rounds=2)
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+        errors = []
+        for _ in range(100):
+            drift = 0.2 * torch.randn(8, 1, 1, 3)
+            clouds = 0.1 * torch.randn(8, T, 40, 3) + drift * times(T, 1).view(1, T, 1, 1)
+            code = network(clouds, times(T, 8))
+            truth = clouds[:, 0] + drift[:, 0]
+            error = (positions_at(code.paths, torch.ones(8)) - truth).norm(dim=-1).mean()
+            optimizer.zero_grad()
+            error.backward()
+            optimizer.step()
+            errors.append(error.item())
+        assert sum(errors[-20:]) / 2 < 0.75 * sum(errors[:10])  # staying put is 1
+
+    def test_anchors_are_spread_over_all_frames(self):
+        code = PointnetSpaceTimeLocal(T, C, hidden_size=8, num_neighbours=4, num_anchors=50)(
+            turning_clouds(), times(T, B)
+        )
+        assert code.anchors.shape == (B, 50, 4)
+        assert len(code.anchors[0, :, 3].unique()) == T
+
+    def test_the_space_time_field_sees_time_and_place(self):
+        encoder = PointnetSpaceTimeLocal(T, C, hidden_size=8, num_neighbours=4)
+        field = randomize(VelocityFieldSpaceTime(C, 0, hidden_size=8, num_neighbours=4))
+        code = encoder(turning_clouds(), times(T, B))
+        points = torch.rand(B, 9, 3) - 0.5
+        early, late = (field(torch.full((B,), t), points, code) for t in (0.1, 0.9))
+        assert not torch.allclose(early, late)
+        early.square().sum().backward()
+        assert all(p.grad.abs().sum() > 0 for p in field.parameters())
+
+
+class TestEvidence:
+    """Clouds of several frames, carried to t = 0, show the shape."""
+
+    def model(self, evidence_frames: int) -> OccupancyFlow:
+        encoder = PointnetLocal(1, C, hidden_size=8, num_neighbours=4)
+        return OccupancyFlow(encoder, None, None, Carried(C, 0), evidence_frames=evidence_frames)
+
+    def test_the_first_cloud_alone_is_the_default(self):
+        clouds = turning_clouds()
+        codes = self.model(1).encode(clouds, times(T, B))
+        assert torch.equal(positions_at(codes.shape.paths, torch.zeros(B)), clouds[:, 0])
+
+    def test_other_clouds_join_it_where_they_were(self):
+        """Frames 0, 2 and 4 of particles that are followed exactly: three times the first cloud."""
+        clouds = turning_clouds()
+        codes = self.model(3).encode(clouds, times(T, B))
+        anchors = positions_at(codes.shape.paths, torch.zeros(B))
+        assert anchors.shape == (B, 3 * N, 3)
+        for copy in anchors.split(N, 1):
+            assert (copy - clouds[:, 0]).norm(dim=-1).mean() < 0.05
+
+    def test_the_shape_teaches_the_motion(self):
+        encoder = PointnetLocal(T, C, hidden_size=8)
+        flow = Flow(VelocityFieldAnchored(C, 0), OdeConfig(method="rk4", step_size=1.0))
+        shape = PointnetLocal(1, C, hidden_size=8)
+        model = OccupancyFlow(shape, encoder, None, flow, evidence_frames=2)
+        codes = model.encode(turning_clouds(), times(T, B))
+        codes.shape.features.square().sum().backward()
+        assert encoder.motion.fc_affine.weight.grad.abs().sum() > 0

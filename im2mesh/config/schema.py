@@ -113,6 +113,9 @@ class ModelConfig(Section):
     """Width C of the shape code and of the motion code."""
     encoder: ComponentConfig | None = ComponentConfig(name="pointnet_resnet")
     """Encoder of the first observed frame; null for no shape code."""
+    evidence_frames: PositiveInt = 1
+    """Observed clouds that show the shape: 1 is the first alone; others, evenly spread, are carried
+    to t = 0 along the inferred motion and joined with it."""
     encoder_temporal: ComponentConfig | None = ComponentConfig(name="pointnet_resnet")
     """Encoder of all observed frames; null for no motion code."""
     latent_size: PositiveInt = 128

@@ -1,6 +1,6 @@
 """What a network is conditioned on."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
@@ -27,6 +27,17 @@ class Code:
         """Every tensor that a gradient must reach."""
         values = (getattr(self, field.name) for field in fields(self))
         return tuple(value for value in values if isinstance(value, Tensor))
+
+    def as_arguments(self) -> "Code":
+        """The same values, each a tensor of its own in the graph.
+
+        One tensor of a code may have been computed from another. The adjoint takes derivatives
+        with respect to all of them at once, and would count twice what reaches one through another.
+        """
+        names = [field.name for field in fields(self)]
+        values = {name: getattr(self, name) for name in names}
+        tensors = {k: v.view_as(v) for k, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **tensors)
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,33 @@ class AnchoredCode(Code):
     """
 
     paths: Float[Tensor, "B K N 3"]
+    features: Float[Tensor, "B N C"]
+
+
+@dataclass(frozen=True)
+class MovingCode(AnchoredCode):
+    """Anchors that know how their surroundings move.
+
+    Attributes:
+        affine: Coefficients over time of a velocity [3], added to that of the path, and of a matrix
+            [3 x 3, row by row] that is multiplied by the offset from the anchor.
+        weights: Positive; how much an anchor counts beside others at the same distance.
+    """
+
+    affine: Float[Tensor, "B J N 12"]
+    weights: Float[Tensor, "B N 1"]
+
+
+@dataclass(frozen=True)
+class SpaceTimeCode(Code):
+    """Features at points in space and time.
+
+    Attributes:
+        anchors: Observed points, with their times as a fourth coordinate in units of space.
+        features: One feature per anchor.
+    """
+
+    anchors: Float[Tensor, "B N 4"]
     features: Float[Tensor, "B N C"]
 
 

@@ -59,6 +59,7 @@ def check_inputs(config: Config) -> None:
         )
     if data.input_frames == "random" and data.num_input_frames is None:
         raise ValueError("data.input_frames is random, but all are observed; set num_input_frames")
+    _check_evidence(config)
     if config.model.method == "nearest_neighbour" and not (
         data.input == "pointcloud" and data.input_frames == "even"
     ):
@@ -80,6 +81,23 @@ def check_inputs(config: Config) -> None:
             ]
             choice = f"choose one of: {', '.join(able)}" if able else "no network there can do that"
             raise ValueError(f"model.{part} '{component.name}' {problem}; {choice}")
+
+
+def _check_evidence(config: Config) -> None:
+    """Several clouds can show the shape only where there are clouds, carried by a flow."""
+    parts, data = config.model, config.data
+    if parts.evidence_frames == 1:
+        return
+    if parts.method != "occupancy_flow" or parts.encoder is None or data.input != "pointcloud":
+        raise ValueError(
+            f"model.evidence_frames is {parts.evidence_frames}, but only an occupancy_flow with an "
+            "encoder carries observed clouds to t = 0; set it to 1"
+        )
+    if parts.evidence_frames > data.observed_frames:
+        raise ValueError(
+            f"model.evidence_frames is {parts.evidence_frames}, but {data.observed_frames} frames "
+            "are observed; lower it"
+        )
 
 
 def _unreadable(network: Any, data: DataConfig, sees_motion: bool) -> str | None:

@@ -93,9 +93,11 @@ class DecoderSimple(Decoder):
 
 
 class DecoderLocalAttention(Decoder):
-    """Each point looks at the features of its nearest anchors; the code c and z are added.
+    """Residual blocks over what each point sees of its nearest anchors, its position and the code.
 
-    The anchors are those of `AnchoredCode` at t = 0.
+    The anchors are those of `AnchoredCode` at t = 0; the code c of the whole cloud is the coarse
+    part beside the local one. There is no batch norm: it did not speed up training, and its
+    statistics settle late.
     """
 
     reads = AnchoredCode
@@ -126,7 +128,7 @@ class DecoderLocalAttention(Decoder):
     def forward(self, points: Float[Tensor, "B N 3"], code: AnchoredCode) -> Float[Tensor, "B N"]:
         anchors = positions_at(code.paths, points.new_zeros(len(points)))
         near = find_neighbourhood(points, anchors, self.num_neighbours)
-        x = self.attention.pool(near, self.attention.neighbour_features(near, code.features))
+        x = self.attention(near, code.features)
         x = x + self.fc_p(points) + self.fc_c(torch.cat([code.c, code.z], -1)).unsqueeze(1)
         for block in self.blocks:
             x = block(x)

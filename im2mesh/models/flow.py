@@ -75,6 +75,7 @@ class Flow(nn.Module):
             [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [1.0, 0.0, 0.0]]
         """
         _check_times(times)
+        code = code.as_arguments()
 
         def right_hand_side(t: Tensor, points: Tensor) -> Tensor:
             return self._velocity(t.expand(len(points)), points, code)
@@ -110,6 +111,7 @@ class Flow(nn.Module):
             raise ValueError(f"t must lie in [0, 1], got {t.tolist()}")
         fractions = points_t.new_tensor([1.0, 0.0]) if fractions is None else fractions
         _check_times(1 - fractions, "1 - fractions")
+        code = code.as_arguments()
 
         def right_hand_side(s: Tensor, points: Tensor) -> Tensor:
             return -t.view(-1, 1, 1) * self._velocity(t * (1 - s), points, code)

@@ -23,42 +23,32 @@ class LocalAttention(nn.Module):
     Args:
         feature_size: Width C of the anchors' features.
         hidden_size: Width H of the result.
-        num_extras: Further numbers E per query, the same for all its neighbours, such as the time.
+        num_dimensions: Of the points: 3, or 4 in space and time.
     """
 
-    def __init__(self, feature_size: int, hidden_size: int, num_extras: int = 0) -> None:
+    def __init__(self, feature_size: int, hidden_size: int, num_dimensions: int = 3) -> None:
         super().__init__()
         self.fc_feature = nn.Linear(feature_size, hidden_size)
-        self.fc_offset = nn.Linear(8 + num_extras, hidden_size, bias=False)
+        self.fc_offset = nn.Linear(2 * num_dimensions + 2, hidden_size, bias=False)
         self.mix = ResnetBlockFC(hidden_size)
         self.attention = nn.Linear(hidden_size, hidden_size)
 
-    def neighbour_features(
-        self,
-        near: Neighbourhood,
-        features: Float[Tensor, "B N C"],
-        extras: Float[Tensor, "B E"] | None = None,
-    ) -> Float[Tensor, "B Q k H"]:
-        """What each neighbour has to say."""
-        geometry = self.fc_offset(_geometry(near, extras))
-        return self.mix(near.take(self.fc_feature(features)) + geometry)
-
-    def pool(self, near: Neighbourhood, hidden: Float[Tensor, "B Q k H"]) -> Float[Tensor, "B Q H"]:
-        """The weighted mean over the neighbours."""
+    def forward(
+        self, near: Neighbourhood, features: Float[Tensor, "B N C"]
+    ) -> Float[Tensor, "B Q H"]:
+        geometry = self.fc_offset(_geometry(near))
+        hidden = self.mix(near.take(self.fc_feature(features)) + geometry)  # [B, Q, k, H]
         scores = self.attention(F.relu(hidden)).float() + near.window().log().unsqueeze(-1)
         return (torch.softmax(scores, 2).to(hidden.dtype) * hidden).sum(2)
 
 
-def _geometry(near: Neighbourhood, extras: Tensor | None) -> Float[Tensor, "B Q k G"]:
+def _geometry(near: Neighbourhood) -> Float[Tensor, "B Q k G"]:
     """Offsets as they are, and relative to the radius: alike in dense and sparse clouds."""
-    radius = near.radius.unsqueeze(-1)
-    relative = near.offsets / (radius + 1e-9)
+    radius, distances = near.radius.unsqueeze(-1), near.distances.unsqueeze(-1)
     parts = [
         OFFSET_SCALE * near.offsets,
-        relative,
-        (near.distances.unsqueeze(-1) / (radius + 1e-9)),
-        OFFSET_SCALE * radius.expand_as(near.distances.unsqueeze(-1)),
+        near.offsets / (radius + 1e-9),
+        distances / (radius + 1e-9),
+        OFFSET_SCALE * radius.expand_as(distances),
     ]
-    if extras is not None:
-        parts.append(extras[:, None, None].expand(*near.distances.shape, -1))
     return torch.cat(parts, -1)

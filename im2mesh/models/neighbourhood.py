@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -12,10 +13,13 @@ SOFTENING = 0.02
 LEAST_WEIGHT = 1e-6
 """Of every neighbour, so that weights exist where all points are in one place."""
 
+TIME_SCALE = 0.2
+"""How far apart in space a whole window is in time, where neighbours are looked for in both."""
+
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """The k nearest anchors of every query.
+    """The k nearest anchors of every query, in space (D = 3) or in space and time (D = 4).
 
     Attributes:
         rows: Of the anchors, the nearest first.
@@ -26,8 +30,8 @@ class Neighbourhood:
     """
 
     rows: Int[Tensor, "B Q k"]
-    positions: Float[Tensor, "B Q k 3"]
-    offsets: Float[Tensor, "B Q k 3"]
+    positions: Float[Tensor, "B Q k D"]
+    offsets: Float[Tensor, "B Q k D"]
     distances: Float[Tensor, "B Q k"]
     radius: Float[Tensor, "B Q 1"]
 
@@ -50,7 +54,7 @@ class Neighbourhood:
 
 
 def find_neighbourhood(
-    queries: Float[Tensor, "B Q 3"], anchors: Float[Tensor, "B N 3"], count: int
+    queries: Float[Tensor, "B Q D"], anchors: Float[Tensor, "B N D"], count: int
 ) -> Neighbourhood:
     """The `count` nearest anchors of every query; gradients reach queries and anchors.
 
@@ -69,3 +73,11 @@ def find_neighbourhood(
         distances=distances[..., :count],
         radius=distances[..., count:],
     )
+
+
+def in_space_time(
+    points: Float[Tensor, "*batch N 3"], t: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch N 4"]:
+    """Points with their time as a fourth coordinate, in units of space."""
+    time = (TIME_SCALE * t).to(points)[..., None, None].expand(*points.shape[:-1], 1)
+    return torch.cat([points, time], -1)

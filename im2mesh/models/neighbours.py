@@ -15,7 +15,7 @@ TREE_FROM = 1000
 
 @torch.no_grad()
 def nearest_rows(
-    queries: Float[Tensor, "B Q 3"], anchors: Float[Tensor, "B N 3"], count: int
+    queries: Float[Tensor, "B Q D"], anchors: Float[Tensor, "B N D"], count: int
 ) -> Int[Tensor, "B Q k"]:
     """Rows of the `count` nearest anchors of every query, the nearest first.
 
@@ -37,9 +37,10 @@ def nearest_rows(
 
 def gather_rows(values: Float[Tensor, "B N C"], rows: Int[Tensor, "B Q k"]) -> Tensor:
     """values[b, rows[b, q, i]], of shape [B, Q, k, C]."""
-    batch, queries, count = rows.shape
-    index = rows.reshape(batch, -1, 1).expand(-1, -1, values.shape[-1])
-    return values.gather(1, index).view(batch, queries, count, -1)
+    batch, count, _ = values.shape
+    starts = count * torch.arange(batch, device=rows.device).view(-1, 1, 1)
+    taken = values.flatten(0, 1).index_select(0, (rows + starts).flatten())
+    return taken.unflatten(0, rows.shape)
 
 
 def _rows_from_table(queries: Tensor, anchors: Tensor, count: int) -> Tensor:

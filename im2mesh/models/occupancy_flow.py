@@ -31,6 +31,8 @@ class OccupancyFlow(SequenceModel):
         posterior: (first frame, its time, c) -> distribution of the latent shape code, or None.
         posterior_temporal: (all frames, their times, c) -> of the latent motion code, or None.
         decoder: (points at t = 0, shape code) -> logits; None where the surface at t = 0 is given.
+        evidence_frames: Observed clouds, evenly spread, that show the shape: all after the first
+            are carried to t = 0 along the motion that was just inferred.
         flow: Carries points with the motion code: a velocity field that is integrated, or a
             deformation.
     """
@@ -46,6 +48,7 @@ class OccupancyFlow(SequenceModel):
         *,
         posterior: nn.Module | None = None,
         posterior_temporal: nn.Module | None = None,
+        evidence_frames: int = 1,
     ) -> None:
         super().__init__()
         self.encoder_spatial = encoder_spatial
@@ -54,6 +57,7 @@ class OccupancyFlow(SequenceModel):
         self.posterior_temporal = posterior_temporal
         self.decoder = decoder
         self.flow = flow
+        self.evidence_frames = evidence_frames
 
     @property
     def answers(self) -> frozenset[Question]:
@@ -74,17 +78,25 @@ class OccupancyFlow(SequenceModel):
     def encode(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
     ) -> SequenceCodes:
-        first, first_time = inputs[:, :1], times[:, :1]
-        shape_code = _encode(self.encoder_spatial, first, first_time)
         motion_code = self._encode_motion(inputs, times)
-        shape = _infer(self.posterior, first, first_time, shape_code)
         motion = _infer(self.posterior_temporal, inputs, times, motion_code)
-        return SequenceCodes(
-            shape=replace(shape_code, z=_draw(shape, generator)),
-            motion=replace(motion_code, z=_draw(motion, generator)),
-            shape_posterior=shape,
-            motion_posterior=motion,
-        )
+        motion_code = replace(motion_code, z=_draw(motion, generator))
+        first, first_time = self._at_start(inputs, times, motion_code), times[:, :1]
+        shape_code = _encode(self.encoder_spatial, first, first_time)
+        shape = _infer(self.posterior, first, first_time, shape_code)
+        shape_code = replace(shape_code, z=_draw(shape, generator))
+        return SequenceCodes(shape_code, motion_code, shape, motion)
+
+    def _at_start(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code
+    ) -> Float[Tensor, "B 1 *frame"]:
+        """What shows the shape: the first frame, and the evidence of others carried to it."""
+        frames = torch.linspace(0, inputs.shape[1] - 1, self.evidence_frames).round().long()
+        carried = [
+            self.flow.integrate_backward(inputs[:, k], times[:, k], motion)[:, -1]
+            for k in frames.unique().tolist()[1:]
+        ]
+        return torch.cat([inputs[:, 0], *carried], 1).unsqueeze(1) if carried else inputs[:, :1]
 
     def _encode_motion(self, inputs: Inputs, times: Float[Tensor, "B T"]) -> Code:
         code = _encode(self.encoder_temporal, inputs, times)

@@ -39,6 +39,18 @@ def fit_paths(
     Raises:
         ValueError: If a time stands twice, or times go back.
     """
+    fit = path_fit(times, degree, smoothing)
+    return torch.einsum("bkt,btni->bkni", fit, clouds.double()).to(clouds.dtype)
+
+
+def path_fit(
+    times: Float[Tensor, "B T"], degree: int, smoothing: float = SMOOTHING
+) -> Float[Tensor, "B K T"]:
+    """The linear map from values at the frames to coefficients, in double precision.
+
+    Raises:
+        ValueError: If a time stands twice, or times go back.
+    """
     if bool((times[:, 1:] <= times[:, :-1]).any()):
         raise ValueError(
             f"the times of the frames must increase strictly, got {times.tolist()}; "
@@ -46,8 +58,7 @@ def fit_paths(
         )
     basis = legendre_basis(times.double(), degree)  # [B, T, K]
     normal = basis.transpose(1, 2) @ basis + _penalty(degree, smoothing).to(basis)
-    fit = torch.linalg.solve(normal, basis.transpose(1, 2))  # [B, K, T]
-    return torch.einsum("bkt,btni->bkni", fit, clouds.double()).to(clouds.dtype)
+    return torch.linalg.solve(normal, basis.transpose(1, 2))
 
 
 def legendre_basis(
@@ -62,8 +73,8 @@ def legendre_basis(
     return torch.stack((slopes if derivative else values)[: degree + 1], -1)
 
 
-def positions_at(paths: Float[Tensor, "B K N 3"], t: Float[Tensor, "B"]) -> Float[Tensor, "B N 3"]:
-    """Where the points are at one time per sequence."""
+def positions_at(paths: Float[Tensor, "B K N C"], t: Float[Tensor, "B"]) -> Float[Tensor, "B N C"]:
+    """The values of polynomials, such as where points are, at one time per sequence."""
     weights = legendre_basis(t, paths.shape[1] - 1)
     return (weights[:, :, None, None] * paths).sum(1)
 

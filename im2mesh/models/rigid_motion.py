@@ -1,38 +1,66 @@
-"""The rigid motion that fits the velocities of some anchors best, asked for at a point."""
+"""How the surroundings of every anchor turn: the rigid motion that fits its neighbours best."""
 
+from functools import lru_cache
+
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.polynomial import legendre
 from torch import Tensor
 
+from im2mesh.models.neighbours import gather_rows, nearest_rows
+from im2mesh.models.paths import legendre_basis, positions_at, velocities_at
+
+STRETCH = 0.005
+"""Neighbours whose distance from an anchor varies by more over time, in units of the first frame,
+belong to another part of the body and count little."""
+LEAST_WEIGHT = 1e-4
+"""Of every neighbour all the same: an anchor may have none of its own part."""
 RIDGE = 0.1
-"""Resistance to rotation, relative to the spread of the anchors. Measured best of .03, .1 and .3
-for clouds of 128 points with noise .001, and close to it for 300."""
+"""Resistance to turning, relative to the spread of the neighbours."""
 
 
-def rigid_velocity(
-    points: Float[Tensor, "B Q 3"],
-    anchors: Float[Tensor, "B Q k 3"],
-    velocities: Float[Tensor, "B Q k 3"],
-    weights: Float[Tensor, "B Q k"],
-) -> Float[Tensor, "B Q 3"]:
-    """v + w x (p - c), with v, w the weighted least-squares fit to the anchors of each point.
+def anchor_spins(paths: Float[Tensor, "B K N 3"], num_neighbours: int) -> Float[Tensor, "B K N 3"]:
+    """Coefficients of the angular velocity of every anchor's surroundings over time.
 
-    A mean of the anchors' velocities is wrong to first order in their distance wherever a limb
-    turns; a rigid motion is not, and bodies move nearly rigidly in every small part. Anchors on a
-    line leave the rotation about it open; the ridge keeps it at 0.
+    Minimises the sum over neighbours of |velocity difference - spin x offset|^2, at as many times
+    as there are coefficients. The velocity of an anchor alone, taken for its surroundings, is wrong
+    to first order in the distance wherever a limb turns. The neighbours are those at t = 0.
+
+    Raises:
+        ValueError: If there are not more anchors than neighbours.
     """
-    weights = (weights / weights.sum(-1, keepdim=True)).unsqueeze(-1)
-    centre = (weights * anchors).sum(2)
-    mean = (weights * velocities).sum(2)
-    arms = anchors - centre.unsqueeze(2)
-    momentum = (weights * _cross(arms, velocities - mean.unsqueeze(2))).sum(2)
-    rotation = _solve_inertia(arms, weights, momentum)
-    return mean + _cross(rotation, points - centre)
+    nodes = _nodes(paths.shape[1]).to(paths)
+    batch = len(paths)
+    arms, velocities = (
+        torch.stack([function(paths, t.expand(batch)) for t in nodes], 2)  # [B, N, K, 3]
+        for function in (positions_at, velocities_at)
+    )
+    start = positions_at(paths, paths.new_zeros(batch))
+    rows = nearest_rows(start, start, num_neighbours + 1)[..., 1:]  # without itself
+    moving = torch.cat([arms, velocities], -1)
+    near = gather_rows(moving.flatten(2), rows).unflatten(-1, moving.shape[2:])
+    offsets, differences = (near - moving.unsqueeze(2)).split(3, -1)  # [B, N, k, K, 3]
+    weights = _coherence(offsets).unsqueeze(-1)
+    momentum = (weights * torch.linalg.cross(offsets, differences)).sum(2)
+    spins = _solve_inertia(offsets, weights, momentum)  # [B, N, K, 3]
+    fit = _interpolation(paths.shape[1]).to(paths)
+    return (fit[:, None, :, None] * spins.unsqueeze(1)).sum(3)
+
+
+def _coherence(offsets: Float[Tensor, "B N k K 3"]) -> Float[Tensor, "B N k 1"]:
+    """1 for neighbours that keep their distance, normalised to a mean."""
+    lengths = (offsets.square().sum(-1) + 1e-12).sqrt()
+    stretch = lengths.var(-1, correction=0, keepdim=True)
+    weights = torch.exp(-stretch / STRETCH**2) + LEAST_WEIGHT
+    return weights / weights.sum(2, keepdim=True)
 
 
 def _solve_inertia(
-    arms: Float[Tensor, "B Q k 3"], weights: Float[Tensor, "B Q k 1"], momentum: Tensor
-) -> Float[Tensor, "B Q 3"]:
+    arms: Float[Tensor, "B N k K 3"],
+    weights: Float[Tensor, "B N k 1 1"],
+    momentum: Float[Tensor, "B N K 3"],
+) -> Float[Tensor, "B N K 3"]:
     """w with (sum of m (r^2 I - r r^T) + ridge) w = momentum, by Cramer's rule.
 
     Written out element by element: a batch of tiny matrices is slow to solve, and matrix products
@@ -42,16 +70,30 @@ def _solve_inertia(
     rx, ry, rz = arms.unbind(-1)
     xx, yy, zz = (x * rx).sum(2), (y * ry).sum(2), (z * rz).sum(2)
     xy, xz, yz = -(x * ry).sum(2), -(x * rz).sum(2), -(y * rz).sum(2)
-    spread = xx + yy + zz
-    ridge = RIDGE * spread + 1e-9  # anchors in one place do not turn
+    ridge = RIDGE * (xx + yy + zz) + 1e-9  # neighbours in one place do not turn
     a = torch.stack([yy + zz + ridge, xy, xz], -1)
     b = torch.stack([xy, xx + zz + ridge, yz], -1)
     c = torch.stack([xz, yz, xx + yy + ridge], -1)
-    bc, ca, ab = _cross(b, c), _cross(c, a), _cross(a, b)
+    bc, ca, ab = torch.linalg.cross(b, c), torch.linalg.cross(c, a), torch.linalg.cross(a, b)
     determinant = (a * bc).sum(-1, keepdim=True)
     solution = torch.stack([(row * momentum).sum(-1) for row in (bc, ca, ab)], -1)
     return solution / determinant
 
 
-def _cross(a: Float[Tensor, "*batch 3"], b: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-    return torch.linalg.cross(a, b)
+def spin_matrices(spins: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 9"]:
+    """The matrices of the cross product with each spin, row by row."""
+    x, y, z = spins.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1)
+
+
+@lru_cache
+def _nodes(count: int) -> Float[Tensor, "K"]:
+    """Gauss-Legendre nodes in [0, 1]."""
+    return torch.from_numpy((legendre.leggauss(count)[0] + 1) / 2)
+
+
+@lru_cache
+def _interpolation(count: int) -> Float[Tensor, "K K"]:
+    """Values at the nodes -> Legendre coefficients."""
+    return torch.from_numpy(np.linalg.inv(legendre_basis(_nodes(count), count - 1).numpy()))

@@ -8,14 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import PositiveInt
-from im2mesh.models.code import AnchoredCode, Code
+from im2mesh.models.code import Code, MovingCode, SpaceTimeCode
 from im2mesh.models.layers import ResnetBlockFC
-from im2mesh.models.neighbourhood import find_neighbourhood
-from im2mesh.models.paths import legendre_basis, positions_at, velocities_at
-from im2mesh.models.rigid_motion import rigid_velocity
-
-RESIDUAL_DEGREE = 3
-"""Of the polynomials in time that the learned motions of anchors are."""
+from im2mesh.models.local_attention import LocalAttention
+from im2mesh.models.neighbourhood import find_neighbourhood, in_space_time
+from im2mesh.models.paths import positions_at, velocities_at
 
 
 class VelocityField(nn.Module):
@@ -61,17 +58,48 @@ class VelocityFieldConcat(VelocityField):
 
 
 class VelocityFieldAnchored(VelocityField):
-    """The rigid motion of the nearest anchors, and what a network adds to it.
+    """Every anchor moves its surroundings; a point has the blend of its nearest anchors' motions.
 
-    At time t the anchors of `AnchoredCode` are where their paths are. The base velocity at a point
-    is that of the rigid motion which fits its nearest anchors best. From the features a network
-    gives every anchor a weight and an affine motion of its own surroundings, polynomial in time;
-    their blend at the point is added. All of it starts at 0: an untrained field already carries
-    points with the observed trajectories. The network sees anchors and not points, so that a solve
-    of many points and steps costs little more than its searches for neighbours.
+    At time t the anchors of `MovingCode` are where their paths are. All that is learned hangs on
+    the anchors and comes with the code, so this has no weights, and an evaluation is a search for
+    neighbours and a weighted mean, however wide the networks are.
     """
 
-    reads = AnchoredCode
+    reads = MovingCode
+
+    def __init__(
+        self, code_size: int, latent_size: int, *, num_neighbours: PositiveInt = 8
+    ) -> None:
+        super().__init__()
+        if latent_size:
+            raise ValueError(
+                "velocity_field 'anchored' has no use for a latent code; set "
+                "model.posterior_temporal to null or choose velocity_field 'concat'"
+            )
+        self.num_neighbours = num_neighbours
+
+    def forward(
+        self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: MovingCode
+    ) -> Float[Tensor, "B N 3"]:
+        """Velocity at time t, in units of the first frame per window length."""
+        near = find_neighbourhood(points, positions_at(code.paths, t), self.num_neighbours)
+        affine = positions_at(code.affine, t)
+        shifts = velocities_at(code.paths, t) + affine[..., :3]
+        shifts, matrices, weights = near.take(
+            torch.cat([shifts, affine[..., 3:], code.weights], -1)
+        ).split((3, 9, 1), -1)
+        linear = (matrices.unflatten(-1, (3, 3)) * near.offsets.unsqueeze(-2)).sum(-1)
+        weights = weights * near.inverse_distance_weights().unsqueeze(-1)
+        return (weights * (shifts + linear)).sum(2) / weights.sum(2)
+
+
+class VelocityFieldSpaceTime(VelocityField):
+    """A network looks at the observed points that are near in space and time.
+
+    Nothing tells it how any point moves: it has to see that from clouds that do not correspond.
+    """
+
+    reads = SpaceTimeCode
 
     def __init__(
         self,
@@ -79,45 +107,28 @@ class VelocityFieldAnchored(VelocityField):
         latent_size: int,
         *,
         hidden_size: PositiveInt = 128,
-        num_blocks: PositiveInt = 2,
-        num_neighbours: PositiveInt = 8,
+        num_blocks: PositiveInt = 3,
+        num_neighbours: PositiveInt = 16,
     ) -> None:
         super().__init__()
         self.num_neighbours = num_neighbours
-        self.fc_feature = nn.Linear(code_size, hidden_size)
+        self.attention = LocalAttention(code_size, hidden_size, num_dimensions=4)
+        self.fc_p = nn.Linear(4, hidden_size)
         self.fc_c = nn.Linear(code_size + latent_size, hidden_size)
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
-        self.fc_weight = nn.Linear(hidden_size, 1, bias=False)  # weights are relative
-        self.fc_affine = nn.Linear(hidden_size, 12 * (RESIDUAL_DEGREE + 1))
-        for start in (self.fc_weight.weight, self.fc_affine.weight, self.fc_affine.bias):
-            nn.init.zeros_(start)
+        self.fc_out = nn.Linear(hidden_size, 3)
 
     def forward(
-        self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: AnchoredCode
+        self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: SpaceTimeCode
     ) -> Float[Tensor, "B N 3"]:
         """Velocity at time t, in units of the first frame per window length."""
-        near = find_neighbourhood(points, positions_at(code.paths, t), self.num_neighbours)
-        velocities, scores, shifts, slopes = near.take(
-            torch.cat([velocities_at(code.paths, t), *self._own_motions(t, code)], -1)
-        ).split((3, 1, 3, 9), -1)
-        weights = near.inverse_distance_weights() * scores.squeeze(-1).exp()
-        weights = weights / weights.sum(-1, keepdim=True)
-        base = rigid_velocity(points, near.positions, velocities, weights)
-        linear = (slopes.unflatten(-1, (3, 3)) * near.offsets.unsqueeze(-2)).sum(-1)
-        return base + (weights.unsqueeze(-1) * (shifts + linear)).sum(2)
-
-    def _own_motions(
-        self, t: Float[Tensor, "B"], code: AnchoredCode
-    ) -> tuple[Float[Tensor, "B A 1"], Float[Tensor, "B A 12"]]:
-        """Of every anchor the logarithm of its weight, and its affine motion at time t."""
-        c = torch.cat([code.c, code.z], -1)
-        x = self.fc_feature(code.features) + self.fc_c(c).unsqueeze(1)
+        queries = in_space_time(points, t)
+        near = find_neighbourhood(queries, code.anchors, self.num_neighbours)
+        x = self.attention(near, code.features)
+        x = x + self.fc_p(queries) + self.fc_c(torch.cat([code.c, code.z], -1)).unsqueeze(1)
         for block in self.blocks:
             x = block(x)
-        x = F.relu(x)
-        coefficients = self.fc_affine(x).unflatten(-1, (RESIDUAL_DEGREE + 1, 12)).to(t)
-        basis = legendre_basis(t, RESIDUAL_DEGREE)  # [B, K]
-        return self.fc_weight(x).to(t), (basis[:, None, :, None] * coefficients).sum(2)
+        return self.fc_out(F.relu(x))
 
 
 def _code_layers(size_in: int, size_out: int, count: int) -> nn.ModuleList:
@@ -125,4 +136,8 @@ def _code_layers(size_in: int, size_out: int, count: int) -> nn.ModuleList:
     return nn.ModuleList(nn.Linear(size_in, size_out) for _ in range(count if size_in else 0))
 
 
-VELOCITY_FIELDS = {"concat": VelocityFieldConcat, "anchored": VelocityFieldAnchored}
+VELOCITY_FIELDS = {
+    "concat": VelocityFieldConcat,
+    "anchored": VelocityFieldAnchored,
+    "space_time": VelocityFieldSpaceTime,
+}

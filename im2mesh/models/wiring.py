@@ -48,6 +48,7 @@ def _occupancy_flow(config: Config) -> OccupancyFlow:
         posterior_temporal=_make_optional(
             POSTERIORS, parts.posterior_temporal, num_frames, motion_c, motion_z
         ),
+        evidence_frames=parts.evidence_frames,
     )
 
 

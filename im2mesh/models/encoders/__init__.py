@@ -9,7 +9,9 @@ from im2mesh.models.encoders.pointnet import (
 )
 from im2mesh.models.encoders.pointnet_local import PointnetLocal
 from im2mesh.models.encoders.pointnet_per_frame import PointnetPerFrame
+from im2mesh.models.encoders.pointnet_space_time_local import PointnetSpaceTimeLocal
 from im2mesh.models.encoders.posterior import POSTERIORS, PosteriorPointnet
+from im2mesh.models.encoders.soft_matching import SoftMatching
 
 ENCODERS = {
     "pointnet_resnet": PointnetResnet,
@@ -18,6 +20,8 @@ ENCODERS = {
     "pointnet_space_time": PointnetSpaceTime,
     "pointnet_per_frame": PointnetPerFrame,
     "pointnet_local": PointnetLocal,
+    "pointnet_space_time_local": PointnetSpaceTimeLocal,
+    "soft_matching": SoftMatching,
     "resnet18": Resnet18,
     "conv_3D": Conv3D,
 }
@@ -32,6 +36,8 @@ __all__ = [
     "PointnetResnet",
     "PointnetSimple",
     "PointnetSpaceTime",
+    "PointnetSpaceTimeLocal",
     "PosteriorPointnet",
     "Resnet18",
+    "SoftMatching",
 ]

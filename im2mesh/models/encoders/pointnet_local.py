@@ -6,7 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import NonNegativeFloat, PositiveInt
-from im2mesh.models.code import AnchoredCode
+from im2mesh.models.anchor_motion import AnchorMotion
+from im2mesh.models.code import AnchoredCode, MovingCode
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.layers import ResnetBlockFC
 from im2mesh.models.local_attention import OFFSET_SCALE
@@ -21,9 +22,9 @@ class PointnetLocal(Encoder):
     (an edge convolution, Wang et al., DGCNN, 2019) and the maximum over all points. It ends in one
     feature per point, and one code for all of them.
 
-    A single frame gives anchors that stand still; several frames, whose rows must correspond, give
-    anchors on smooth paths, and the network reads the coefficients of the paths: so it takes any
-    number of frames at any times.
+    Built for a single frame it gives anchors that stand still. Built for several, whose rows must
+    correspond, it gives anchors on smooth paths that move their surroundings (`AnchorMotion`); the
+    network reads the coefficients of the paths, so it takes any number of frames at any times.
 
     Args:
         num_frames: Number of frames; only whether it is 1 matters.
@@ -36,7 +37,7 @@ class PointnetLocal(Encoder):
 
     needs_corresponding_points = True
     sees_times = True
-    gives = AnchoredCode
+    gives = MovingCode
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class PointnetLocal(Encoder):
         self.smoothing = path_smoothing
         self.num_neighbours = num_neighbours
         self.features = PointFeatures(3 * (self.degree + 1), code_size, hidden_size, num_blocks)
+        self.motion = None if num_frames == 1 else AnchorMotion(code_size, hidden_size)
 
     def forward(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
@@ -67,19 +69,30 @@ class PointnetLocal(Encoder):
         anchors = positions_at(paths, times[:, 0])
         near = find_neighbourhood(anchors, anchors, self.num_neighbours)
         c, features = self.features(paths.transpose(1, 2).flatten(2), near)
-        return AnchoredCode(c, c.new_zeros(len(c), 0), paths, features)
+        if self.motion is None:
+            return AnchoredCode(c, c.new_zeros(len(c), 0), paths, features)
+        return self.motion(paths, features, c)
 
 
 class PointFeatures(nn.Module):
     """The network of `PointnetLocal`: one vector per point -> one feature per point, and a code."""
 
-    def __init__(self, size_in: int, code_size: int, hidden_size: int, num_blocks: int) -> None:
+    def __init__(
+        self,
+        size_in: int,
+        code_size: int,
+        hidden_size: int,
+        num_blocks: int,
+        num_dimensions: int = 3,
+    ) -> None:
         super().__init__()
         self.fc_in = nn.Linear(size_in, 3 * hidden_size)
         self.blocks = nn.ModuleList(
             ResnetBlockFC(3 * hidden_size, hidden_size) for _ in range(num_blocks)
         )
-        self.edges = nn.ModuleList(EdgeMaximum(hidden_size) for _ in range(num_blocks))
+        self.edges = nn.ModuleList(
+            EdgeMaximum(hidden_size, num_dimensions) for _ in range(num_blocks)
+        )
         self.fc_feature = nn.Linear(3 * hidden_size, code_size)
         self.fc_c = nn.Linear(hidden_size, code_size)
 
@@ -96,15 +109,15 @@ class PointFeatures(nn.Module):
 
 
 class EdgeMaximum(nn.Module):
-    """The maximum over a point's neighbours of relu(linear(feature) + linear(offset))."""
+    """relu of the maximum over a point's neighbours of linear(feature) + linear(offset)."""
 
-    def __init__(self, hidden_size: int) -> None:
+    def __init__(self, hidden_size: int, num_dimensions: int) -> None:
         super().__init__()
         self.fc_feature = nn.Linear(hidden_size, hidden_size)
-        self.fc_offset = nn.Linear(3, hidden_size, bias=False)
+        self.fc_offset = nn.Linear(num_dimensions, hidden_size, bias=False)
 
     def forward(
         self, features: Float[Tensor, "B N H"], near: Neighbourhood
     ) -> Float[Tensor, "B N H"]:
         offsets = self.fc_offset(OFFSET_SCALE * near.offsets)
-        return F.relu(near.take(self.fc_feature(features)) + offsets).amax(2)
+        return F.relu((near.take(self.fc_feature(features)) + offsets).max(2).values)
