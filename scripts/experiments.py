@@ -10,15 +10,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from im2mesh.build import build_config, build_model, has_weights
+from im2mesh.checkpoints import load_checkpoint
 from im2mesh.command_line import exit_status
+from im2mesh.config import Config
 from im2mesh.errors import UserError
 from im2mesh.run_folder import RunFolder
+from im2mesh.training.schedule import budget_used
 from im2mesh.training.threads import available_cores
 
 OUT = Path("out/experiments")
@@ -51,79 +54,130 @@ SPLITS = ("test", "test_new_individual")
 
 @dataclass(frozen=True)
 class Experiment:
-    """One small config."""
+    """One config, with what is changed of it.
 
-    task: str
+    Attributes:
+        name: Such as "pointcloud/oflow"; also where its log and picture lie.
+        config: File.
+        overrides: As on the command line.
+        splits: Evaluated.
+    """
+
     name: str
+    config: str
+    overrides: tuple[str, ...] = ()
+    splits: tuple[str, ...] = SPLITS
 
-    @property
-    def config(self) -> str:
-        return f"configs/{self.task}/{self.name}-small.yaml"
+    def build_config(self) -> Config:
+        return build_config(self.config, self.overrides)
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        return ("overfit",) if self.task == "representation_power" else SPLITS
-
-    def __str__(self) -> str:
-        return f"{self.task}/{self.name}"
+    def log(self, out: Path) -> Path:
+        return out / "logs" / f"{self.name}.log"
 
 
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
-    for root, options in DATASETS.items():
-        _run(["scripts/make_bodies.py", root, *BODIES, *options], OUT / "logs" / "data.log")
-    chosen = [Experiment(task, name) for task in args.tasks for name in TASKS[task]]
-    run_side_by_side(chosen, args.seconds, args.jobs)
-    for task in args.tasks:
-        experiments = [experiment for experiment in chosen if experiment.task == task]
+    for root in DATASETS:
+        make_data(root, OUT)
+    chosen = {
+        task: [small_experiment(task, name, args.seconds) for name in TASKS[task]]
+        for task in args.tasks
+    }
+    run_side_by_side(run_experiment, [e for task in args.tasks for e in chosen[task]], args.jobs)
+    for task, experiments in chosen.items():
         _compare(task, experiments)
 
 
-def run_side_by_side(experiments: Sequence[Experiment], seconds: float, jobs: int) -> None:
-    """Run experiments with an equal share of the cores, so that equal times are equal work."""
+def small_experiment(task: str, name: str, seconds: float) -> Experiment:
+    """The small variant of a config."""
+    return Experiment(
+        f"{task}/{name}",
+        f"configs/{task}/{name}-small.yaml",
+        (f"training.max_seconds={seconds}", "training.num_workers=0"),
+        ("overfit",) if task == "representation_power" else SPLITS,
+    )
+
+
+def make_data(root: str, out: Path) -> None:
+    """Make the synthetic bodies below one of `DATASETS`, as far as they are not there."""
+    run_script(["scripts/make_bodies.py", root, *BODIES, *DATASETS[root]], out / "logs/data.log")
+
+
+def run_side_by_side(
+    run: Callable[[Experiment, int], None], experiments: Sequence[Experiment], jobs: int
+) -> None:
+    """Call run(experiment, threads) for all, in order, `jobs` at a time.
+
+    Each has an equal share of the cores, so that equal times are equal work. If one fails, the
+    others go on; the first failure is raised at the end.
+    """
     threads = available_cores() // jobs
     if threads == 0:
         raise UserError(f"--jobs is {jobs}, but there are {available_cores()} cores")
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(run_experiment, e, seconds, threads) for e in experiments]
-        for future in futures:
-            future.result()
+        futures = [pool.submit(run, experiment, threads) for experiment in experiments]
+        try:
+            for future in futures:
+                future.result()
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
-def run_experiment(experiment: Experiment, seconds: float, threads: int) -> None:
+def run_experiment(experiment: Experiment, threads: int) -> None:
     """Train, generate, evaluate and draw one experiment."""
     started = time.monotonic()
-    log = OUT / "logs" / experiment.task / f"{experiment.name}.log"
-    if has_weights(build_model(build_config(experiment.config))):
-        budget = [f"training.max_seconds={seconds}", "training.num_workers=0"]
-        _run(["train.py", experiment.config, *budget], log, threads)
-    for split in experiment.splits:
-        _run(["generate.py", experiment.config, "--split", split], log, threads)
-        _run(["eval.py", experiment.config, "--split", split], log, threads)
+    train_and_evaluate(experiment, threads, OUT)
     sheet = ["--split", experiment.splits[0], "--height", "180"]
-    picture = OUT / experiment.task / f"{experiment.name}.png"
-    _run(
+    picture = OUT / f"{experiment.name}.png"
+    run_script(
         ["scripts/contact_sheet.py", experiment.config, *sheet, "--output", str(picture)],
-        log,
+        experiment.log(OUT),
         threads,
     )
-    print(f"{experiment}: done after {time.monotonic() - started:.0f} s", flush=True)
+    print(f"{experiment.name}: done after {time.monotonic() - started:.0f} s", flush=True)
+
+
+def train_and_evaluate(experiment: Experiment, threads: int, out: Path) -> None:
+    """Train, generate and evaluate one experiment, going on where that stopped.
+
+    Raises:
+        UserError: If a script fails, or training was stopped before its time.
+    """
+    config, log = experiment.build_config(), experiment.log(out)
+    settings = [experiment.config, *experiment.overrides]
+    if has_weights(build_model(config)):
+        run_script(["train.py", *settings], log, threads)
+        if not is_trained(config):
+            raise UserError(f"the training of {experiment.name} was stopped; run again to go on")
+    for split in experiment.splits:
+        run_script(["generate.py", *settings, "--split", split], log, threads)
+        run_script(["eval.py", *settings, "--split", split], log, threads)
+
+
+def is_trained(config: Config) -> bool:
+    """Whether the checkpoint of a run has used up its training budget."""
+    path = RunFolder.of(config).checkpoint
+    if not path.is_file():
+        return False
+    checkpoint = load_checkpoint(path)
+    return budget_used(checkpoint.iteration, checkpoint.seconds, config.training) >= 1
 
 
 def _compare(task: str, experiments: Sequence[Experiment]) -> None:
-    runs = [str(RunFolder.of(build_config(e.config)).path) for e in experiments]
-    names = ["--names", *(e.name for e in experiments)]
+    runs = [str(RunFolder.of(e.build_config()).path) for e in experiments]
+    names = ["--names", *(Path(e.name).name for e in experiments)]
     if task == "representation_power":
         curve = ["--names", "IoU at threshold 0.5", "--output", str(OUT / task / "curve.png")]
-        _run(["scripts/plot_training.py", *runs, *curve], OUT / "logs" / task / "curve.log")
-    _run(
+        run_script(["scripts/plot_training.py", *runs, *curve], OUT / "logs" / task / "curve.log")
+    run_script(
         ["scripts/compare.py", *runs, *names, "--output", str(OUT / task)],
         OUT / "logs" / task / "compare.log",
     )
     print((OUT / task / "comparison.md").read_text())
 
 
-def _run(arguments: list[str], log: Path, threads: int | None = None) -> None:
+def run_script(arguments: list[str], log: Path, threads: int | None = None) -> None:
     """Run one script of this repository, its output in a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     variables = ("OMP_NUM_THREADS", "IGL_NUM_THREADS", "LP_NUM_THREADS")  # PyTorch, libigl, OpenGL
