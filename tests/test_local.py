@@ -14,7 +14,7 @@ from im2mesh.models.flow import Flow
 from im2mesh.models.neighbourhood import find_neighbourhood
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.models.paths import fit_paths, legendre_basis, positions_at, velocities_at
-from im2mesh.models.rigid_motion import anchor_spins, spin_matrices
+from im2mesh.models.rigid_motion import anchor_spins
 from im2mesh.models.velocity_fields import VelocityFieldAnchored, VelocityFieldSpaceTime
 from tests.test_models import randomize, times
 
@@ -47,7 +47,7 @@ def part(code: MovingCode, items: slice, order: Tensor) -> MovingCode:
         code.z[items],
         code.paths[items][:, :, order],
         code.features[items][:, order],
-        code.affine[items][:, :, order],
+        code.twists[items][:, :, order],
         code.weights[items][:, order],
     )
 
@@ -122,15 +122,10 @@ class TestRigidMotion:
 
     def test_points_in_one_place_or_on_a_line_have_a_spin(self):
         in_one_place = fit_paths(torch.zeros(1, T, N, 3), times(T, 1))
-        assert torch.equal(anchor_spins(in_one_place, 6), torch.zeros(1, 6, N, 3))
+        assert torch.equal(anchor_spins(in_one_place, 6), torch.zeros(1, 4, N, 3))
         line = torch.rand(1, 1, N, 1) * torch.tensor([1.0, 0.0, 0.0])
         moving = line + 0.1 * times(T, 1).view(1, T, 1, 1)
         assert anchor_spins(fit_paths(moving, times(T, 1)), 6).abs().max() < 0.1
-
-    def test_the_matrix_of_a_spin_is_its_cross_product(self):
-        spin, offset = torch.randn(5, 3), torch.randn(5, 3)
-        product = (spin_matrices(spin).unflatten(-1, (3, 3)) * offset.unsqueeze(-2)).sum(-1)
-        torch.testing.assert_close(product, torch.linalg.cross(spin, offset))
 
 
 def path_through(function, steps: int = 4000) -> Tensor:
@@ -426,4 +421,4 @@ class TestEvidence:
         model = OccupancyFlow(shape, encoder, None, flow, evidence_frames=2)
         codes = model.encode(turning_clouds(), times(T, B))
         codes.shape.features.square().sum().backward()
-        assert encoder.motion.fc_affine.weight.grad.abs().sum() > 0
+        assert encoder.motion.fc_twist.weight.grad.abs().sum() > 0

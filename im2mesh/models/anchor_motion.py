@@ -6,19 +6,17 @@ from torch import Tensor, nn
 
 from im2mesh.models.code import MovingCode
 from im2mesh.models.layers import ResnetBlockFC
-from im2mesh.models.rigid_motion import anchor_spins, spin_matrices
+from im2mesh.models.rigid_motion import DEGREE, anchor_spins
 
-LEARNED_DEGREE = 3
-"""Of the polynomials in time that the learned motions are."""
 NUM_RIGID_NEIGHBOURS = 12
 
 
 class AnchorMotion(nn.Module):
     """Features of moving anchors -> how the surroundings of each move.
 
-    They move as the rigid motion that fits the anchor's neighbours best; a network adds an affine
-    motion, polynomial in time, and gives every anchor a weight. It starts at 0: untrained, points
-    are carried with the observed trajectories.
+    They move as the rigid motion that fits the anchor's neighbours best; a network adds another,
+    polynomial in time, and gives every anchor a weight. It starts at 0: untrained, points are
+    carried with the observed trajectories.
 
     Args:
         code_size: Width C of the features and of the code c.
@@ -31,8 +29,8 @@ class AnchorMotion(nn.Module):
         self.fc_c = nn.Linear(code_size, hidden_size)
         self.block = ResnetBlockFC(hidden_size)
         self.fc_weight = nn.Linear(hidden_size, 1, bias=False)  # weights are relative
-        self.fc_affine = nn.Linear(hidden_size, 12 * (LEARNED_DEGREE + 1))
-        for start in (self.fc_weight.weight, self.fc_affine.weight, self.fc_affine.bias):
+        self.fc_twist = nn.Linear(hidden_size, 6 * (DEGREE + 1))
+        for start in (self.fc_weight.weight, self.fc_twist.weight, self.fc_twist.bias):
             nn.init.zeros_(start)
 
     def forward(
@@ -48,19 +46,8 @@ class AnchorMotion(nn.Module):
         """
         x = self.block(self.fc_feature(features) + self.fc_c(c).unsqueeze(1))
         x = F.relu(x)
-        learned = self.fc_affine(x).to(paths).unflatten(-1, (-1, 12)).transpose(1, 2)
-        spins = spin_matrices(anchor_spins(paths, NUM_RIGID_NEIGHBOURS))
+        learned = self.fc_twist(x).to(paths).unflatten(-1, (-1, 6)).transpose(1, 2)
+        spins = anchor_spins(paths, NUM_RIGID_NEIGHBOURS)
         rigid = F.pad(spins, (3, 0))  # no velocity beside that of the path
         weights = self.fc_weight(x).to(paths).exp()
-        return MovingCode(
-            c, c.new_zeros(len(c), 0), paths, features, _add_series(rigid, learned), weights
-        )
-
-
-def _add_series(
-    a: Float[Tensor, "B K N C"], b: Float[Tensor, "B J N C"]
-) -> Float[Tensor, "B L N C"]:
-    """The sum of two polynomials of different degrees."""
-    length = max(a.shape[1], b.shape[1])
-    a, b = (F.pad(x, (0, 0, 0, 0, 0, length - x.shape[1])) for x in (a, b))
-    return a + b
+        return MovingCode(c, c.new_zeros(len(c), 0), paths, features, rigid + learned, weights)

@@ -83,12 +83,12 @@ class MovingCode(AnchoredCode):
     """Anchors that know how their surroundings move.
 
     Attributes:
-        affine: Coefficients over time of a velocity [3], added to that of the path, and of a matrix
-            [3 x 3, row by row] that is multiplied by the offset from the anchor.
+        twists: Coefficients over time of a velocity [3], added to that of the path, and of an
+            angular velocity [3] about the anchor.
         weights: Positive; how much an anchor counts beside others at the same distance.
     """
 
-    affine: Float[Tensor, "B J N 12"]
+    twists: Float[Tensor, "B J N 6"]
     weights: Float[Tensor, "B N 1"]
 
 

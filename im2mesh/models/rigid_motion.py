@@ -16,11 +16,13 @@ STRETCH = 0.005
 belong to another part of the body and count little."""
 LEAST_WEIGHT = 1e-4
 """Of every neighbour all the same: an anchor may have none of its own part."""
+DEGREE = 3
+"""Of the polynomials in time that spins are; more changed no error on the synthetic bodies."""
 RIDGE = 0.1
 """Resistance to turning, relative to the spread of the neighbours."""
 
 
-def anchor_spins(paths: Float[Tensor, "B K N 3"], num_neighbours: int) -> Float[Tensor, "B K N 3"]:
+def anchor_spins(paths: Float[Tensor, "B K N 3"], num_neighbours: int) -> Float[Tensor, "B J N 3"]:
     """Coefficients of the angular velocity of every anchor's surroundings over time.
 
     Minimises the sum over neighbours of |velocity difference - spin x offset|^2, at as many times
@@ -30,25 +32,25 @@ def anchor_spins(paths: Float[Tensor, "B K N 3"], num_neighbours: int) -> Float[
     Raises:
         ValueError: If there are not more anchors than neighbours.
     """
-    nodes = _nodes(paths.shape[1]).to(paths)
+    nodes = _nodes(DEGREE + 1).to(paths)
     batch = len(paths)
     arms, velocities = (
-        torch.stack([function(paths, t.expand(batch)) for t in nodes], 2)  # [B, N, K, 3]
+        torch.stack([function(paths, t.expand(batch)) for t in nodes], 2)  # [B, N, J, 3]
         for function in (positions_at, velocities_at)
     )
     start = positions_at(paths, paths.new_zeros(batch))
     rows = nearest_rows(start, start, num_neighbours + 1)[..., 1:]  # without itself
     moving = torch.cat([arms, velocities], -1)
     near = gather_rows(moving.flatten(2), rows).unflatten(-1, moving.shape[2:])
-    offsets, differences = (near - moving.unsqueeze(2)).split(3, -1)  # [B, N, k, K, 3]
+    offsets, differences = (near - moving.unsqueeze(2)).split(3, -1)  # [B, N, k, J, 3]
     weights = _coherence(offsets).unsqueeze(-1)
     momentum = (weights * torch.linalg.cross(offsets, differences)).sum(2)
-    spins = _solve_inertia(offsets, weights, momentum)  # [B, N, K, 3]
-    fit = _interpolation(paths.shape[1]).to(paths)
+    spins = _solve_inertia(offsets, weights, momentum)  # [B, N, J, 3]
+    fit = _interpolation(DEGREE + 1).to(paths)
     return (fit[:, None, :, None] * spins.unsqueeze(1)).sum(3)
 
 
-def _coherence(offsets: Float[Tensor, "B N k K 3"]) -> Float[Tensor, "B N k 1"]:
+def _coherence(offsets: Float[Tensor, "B N k J 3"]) -> Float[Tensor, "B N k 1"]:
     """1 for neighbours that keep their distance, normalised to a mean."""
     lengths = (offsets.square().sum(-1) + 1e-12).sqrt()
     stretch = lengths.var(-1, correction=0, keepdim=True)
@@ -57,10 +59,10 @@ def _coherence(offsets: Float[Tensor, "B N k K 3"]) -> Float[Tensor, "B N k 1"]:
 
 
 def _solve_inertia(
-    arms: Float[Tensor, "B N k K 3"],
+    arms: Float[Tensor, "B N k J 3"],
     weights: Float[Tensor, "B N k 1 1"],
-    momentum: Float[Tensor, "B N K 3"],
-) -> Float[Tensor, "B N K 3"]:
+    momentum: Float[Tensor, "B N J 3"],
+) -> Float[Tensor, "B N J 3"]:
     """w with (sum of m (r^2 I - r r^T) + ridge) w = momentum, by Cramer's rule.
 
     Written out element by element: a batch of tiny matrices is slow to solve, and matrix products
@@ -80,20 +82,13 @@ def _solve_inertia(
     return solution / determinant
 
 
-def spin_matrices(spins: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 9"]:
-    """The matrices of the cross product with each spin, row by row."""
-    x, y, z = spins.unbind(-1)
-    zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1)
-
-
 @lru_cache
-def _nodes(count: int) -> Float[Tensor, "K"]:
+def _nodes(count: int) -> Float[Tensor, "J"]:
     """Gauss-Legendre nodes in [0, 1]."""
     return torch.from_numpy((legendre.leggauss(count)[0] + 1) / 2)
 
 
 @lru_cache
-def _interpolation(count: int) -> Float[Tensor, "K K"]:
+def _interpolation(count: int) -> Float[Tensor, "J J"]:
     """Values at the nodes -> Legendre coefficients."""
     return torch.from_numpy(np.linalg.inv(legendre_basis(_nodes(count), count - 1).numpy()))

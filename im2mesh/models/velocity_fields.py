@@ -83,14 +83,14 @@ class VelocityFieldAnchored(VelocityField):
     ) -> Float[Tensor, "B N 3"]:
         """Velocity at time t, in units of the first frame per window length."""
         near = find_neighbourhood(points, positions_at(code.paths, t), self.num_neighbours)
-        affine = positions_at(code.affine, t)
-        shifts = velocities_at(code.paths, t) + affine[..., :3]
-        shifts, matrices, weights = near.take(
-            torch.cat([shifts, affine[..., 3:], code.weights], -1)
-        ).split((3, 9, 1), -1)
-        linear = (matrices.unflatten(-1, (3, 3)) * near.offsets.unsqueeze(-2)).sum(-1)
+        twists = positions_at(code.twists, t)
+        velocities = velocities_at(code.paths, t) + twists[..., :3]
+        velocities, spins, weights = near.take(
+            torch.cat([velocities, twists[..., 3:], code.weights], -1)
+        ).split((3, 3, 1), -1)
         weights = weights * near.inverse_distance_weights().unsqueeze(-1)
-        return (weights * (shifts + linear)).sum(2) / weights.sum(2)
+        motions = velocities + torch.linalg.cross(spins, near.offsets)
+        return (weights * motions).sum(2) / weights.sum(2)
 
 
 class VelocityFieldSpaceTime(VelocityField):

@@ -1,0 +1,191 @@
+"""The study of local codes: its variants build, and its summary has the numbers of known runs."""
+
+import csv
+import math
+
+import pytest
+import torch
+import yaml
+
+from im2mesh.build import build_config, build_model
+from im2mesh.checkpoints import Checkpoint, save_checkpoint
+from im2mesh.config import dump_config
+from im2mesh.errors import UserError
+from im2mesh.run_folder import RunFolder
+from scripts import study_local
+from scripts.experiments import is_trained, run_side_by_side, train_and_evaluate
+from tests.test_comparison import cells, write_run
+
+OTHER_SPLIT = "test_new_individual"
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_local, "OUT", tmp_path)
+    return tmp_path
+
+
+def experiment_of(variant, seed=0, seconds=240.0):
+    return study_local.make_experiment(variant, seed, seconds, 300, "data/bodies")
+
+
+def write_checkpoint(path, *, steps, seconds=240.0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(path, Checkpoint({}, {}, {}, steps, seconds, 0.5, torch.zeros(1)))
+
+
+@pytest.mark.parametrize("variant", study_local.VARIANTS)
+def test_every_variant_builds(variant, out):
+    config = experiment_of(variant, seed=3).build_config()
+    build_model(config)
+    assert (config.training.seed, config.training.max_seconds) == (3, 240)
+    assert (config.data.num_input_points, config.data.root) == (300, "data/bodies")
+    assert config.output_dir == str(out / variant / "seed3")
+
+
+@pytest.mark.parametrize(
+    ("variant", "parts"),
+    [
+        ("local_decoder", ("encoder", "decoder")),
+        ("anchored", ("encoder_temporal", "velocity_field")),
+    ],
+)
+def test_ablations_have_the_parts_of_the_local_model_and_else_those_of_the_paper(variant, parts):
+    config, paper, local = (
+        experiment_of(name).build_config() for name in (variant, "paper", "local")
+    )
+    for part in ("encoder", "encoder_temporal", "decoder", "velocity_field"):
+        other = local if part in parts else paper
+        assert getattr(config.model, part) == getattr(other.model, part), part
+    assert config.ode == (local.ode if variant == "anchored" else paper.ode)
+    assert config.loss == paper.loss and config.model.code_size == paper.model.code_size
+
+
+def test_the_first_seed_of_all_variants_comes_first(out, monkeypatch):
+    ran = []
+    monkeypatch.setattr(study_local, "make_data", lambda root, out: None)
+    monkeypatch.setattr(
+        study_local,
+        "run_side_by_side",
+        lambda run, experiments, jobs: ran.extend(e.name for e in experiments),
+    )
+    study_local.main(["--variants", "paper", "local", "--seeds", "0", "1"])
+    assert ran == ["paper/seed0", "local/seed0", "paper/seed1", "local/seed1"]
+
+
+def test_a_run_is_finished_when_it_was_trained_and_evaluated_as_asked(out):
+    experiment = experiment_of("local")
+    run = RunFolder(out / "local" / "seed0")
+    write_checkpoint(run.checkpoint, steps=900)
+    assert is_trained(experiment.build_config())
+    assert not study_local.is_finished(experiment)  # not evaluated
+    for split in ("test", OTHER_SPLIT):
+        write_run(run.path, 0.5, split=split)
+        (run.evaluation(split) / "config.yaml").write_text(dump_config(experiment.build_config()))
+    assert study_local.is_finished(experiment)
+    assert not study_local.is_finished(experiment_of("local", seconds=300.0))  # train on
+    write_checkpoint(run.checkpoint, steps=450, seconds=120.0)
+    assert not study_local.is_finished(experiment)  # stopped, and evaluated nevertheless
+
+
+def test_a_run_begun_otherwise_is_refused(out):
+    experiment = experiment_of("local")
+    run = RunFolder(out / "local" / "seed0")
+    run.path.mkdir(parents=True)
+    run.config.write_text(dump_config(experiment.build_config()))
+    study_local.refuse_other_settings([experiment, experiment_of("local", seed=1)])
+    with pytest.raises(UserError, match=r"local/seed0 \(training\); give the settings they were"):
+        study_local.refuse_other_settings([experiment_of("local", seconds=300.0)])
+
+
+def test_means_and_spreads_are_over_seeds(out):
+    """In a run, values rise by 0.1 from window to window of 2, by 0.01 from frame to frame of 3."""
+    for seed, level in ((0, 0.5), (2, 0.7)):
+        path = out / "paper" / f"seed{seed}"
+        write_run(path, level, seconds=1.0 + seed)  # and 1 s of writing, nfe 20 and 24
+        write_run(path, level + 0.05, split=OTHER_SPLIT)
+        write_checkpoint(path / "model.pt", steps=1000 + 100 * seed)
+    write_run(out / "local" / "seed0", 0.6)
+    study_local.main(["--summarize", "--variants", "paper", "local", "static"])
+    text = (out / "summary.md").read_text()
+    test, other = text.split(f"## {OTHER_SPLIT}")
+    paper = cells(test, "paper")
+    assert paper["seeds"] == "2"
+    assert paper["IoU"] == "0.660 (0.141)"  # 0.56 and 0.76: 0.2 / sqrt(2)
+    assert paper["IoU at t = 0"] == "0.650 (0.141)"
+    assert paper["IoU, last frame"] == "0.670 (0.141)"
+    assert paper["Chamfer-L1 [length]"] == paper["Corr. [length]"] == "0.6600 (0.1414)"
+    assert paper["Corr. last [length]"] == "0.6700 (0.1414)"
+    assert paper["Training steps"] == "1100 (141)"
+    assert paper["Seconds per window"] == "3.00 (1.41)"
+    assert paper["NFE"] == "22 (0)"
+    assert cells(test, "local")["IoU"] == "0.660"  # one seed has no spread
+    assert cells(test, "local")["Training steps"] == "-"
+    assert set(cells(test, "static").values()) == {"static", "0", "-"}
+    assert "- missing: paper, seed 1\n- missing: local, seed 1, 2\n" in test
+    assert "- missing: static, seed 0, 1, 2" in test
+    assert cells(other, "paper")["IoU"] == "0.710 (0.141)"
+    assert "- missing: local, seed 0, 1, 2" in other
+
+
+def test_the_table_for_machines_has_all_digits(out):
+    for seed, level in ((0, 0.5), (1, 0.7)):
+        write_run(out / "paper" / f"seed{seed}", level)
+    write_run(out / "local" / "seed0", 0.6)
+    study_local.write_summary(["paper", "local"], [0, 1])
+    with (out / "summary.csv").open() as file:
+        rows = {(r["split"], r["variant"], r["metric"]): r for r in csv.DictReader(file)}
+    paper, local = rows["test", "paper", "iou"], rows["test", "local", "iou"]
+    assert float(paper["mean"]) == pytest.approx(0.66)
+    assert float(paper["std"]) == pytest.approx(math.sqrt(0.02))
+    assert (paper["num_seeds"], local["num_seeds"], local["std"]) == ("2", "1", "nan")
+    assert ("test", "paper", "nfe") not in rows
+
+
+def test_what_does_not_compare_is_told(out):
+    write_run(out / "paper" / "seed0", 0.5, training={"max_seconds": 240})
+    write_run(out / "paper" / "seed1", 0.5, frames=range(2), training={"max_seconds": 240})
+    write_run(out / "local" / "seed0", 0.5, training={"max_seconds": 20})
+    settings = RunFolder(out / "local" / "seed0").evaluation("test") / "config.yaml"
+    values = yaml.safe_load(settings.read_text())
+    settings.write_text(yaml.safe_dump(values | {"training": {"max_seconds": 20}}))
+    text = study_local.write_summary(["paper", "local"], [0, 1])
+    assert "paper/seed1: only frames 0-1 of 0-2, in IoU" in text
+    assert "training.max_seconds differs: None in paper/seed0, paper/seed1; 20 in" in text
+    with pytest.raises(UserError, match="evaluated on different windows"):
+        write_run(out / "local" / "seed1", 0.5, starts=(0,))
+        study_local.write_summary(["paper", "local"], [0, 1])
+
+
+def test_a_failed_run_stops_no_other(out):
+    ran = []
+
+    def run(experiment, threads):
+        ran.append(experiment.name)
+        if len(ran) == 1:
+            raise UserError("no data")
+
+    with pytest.raises(UserError, match="no data"):
+        run_side_by_side(run, [experiment_of("static"), experiment_of("paper")], 1)
+    assert ran == ["static/seed0", "paper/seed0"]
+
+
+def test_a_training_that_was_stopped_is_not_evaluated(out, monkeypatch):
+    ran = []
+    monkeypatch.setattr(
+        "scripts.experiments.run_script", lambda arguments, *_: ran.append(arguments[0])
+    )
+    experiment = experiment_of("local")
+    with pytest.raises(UserError, match="training of local/seed0 was stopped; run again"):
+        train_and_evaluate(experiment, 1, out)
+    assert ran == ["train.py"]
+    write_checkpoint(RunFolder.of(experiment.build_config()).checkpoint, steps=9)
+    train_and_evaluate(experiment, 1, out)
+    assert ran[1:] == ["train.py", *["generate.py", "eval.py"] * 2]
+
+
+def test_runs_go_where_their_overrides_say():
+    experiment = experiment_of("local_decoder")
+    config = build_config(experiment.config, experiment.overrides)
+    assert config.output_dir == "out/local/local_decoder/seed0"
+    assert config.training.num_workers == 0
