@@ -5,9 +5,8 @@ import math
 
 import pytest
 import torch
-import yaml
 
-from im2mesh.build import build_config, build_model
+from im2mesh.build import build_model
 from im2mesh.checkpoints import Checkpoint, save_checkpoint
 from im2mesh.config import dump_config
 from im2mesh.errors import UserError
@@ -143,15 +142,12 @@ def test_the_table_for_machines_has_all_digits(out):
 
 
 def test_what_does_not_compare_is_told(out):
-    write_run(out / "paper" / "seed0", 0.5, training={"max_seconds": 240})
-    write_run(out / "paper" / "seed1", 0.5, frames=range(2), training={"max_seconds": 240})
-    write_run(out / "local" / "seed0", 0.5, training={"max_seconds": 20})
-    settings = RunFolder(out / "local" / "seed0").evaluation("test") / "config.yaml"
-    values = yaml.safe_load(settings.read_text())
-    settings.write_text(yaml.safe_dump(values | {"training": {"max_seconds": 20}}))
+    write_run(out / "paper" / "seed0", 0.5, data={"num_input_points": 300})
+    write_run(out / "paper" / "seed1", 0.5, frames=range(2), data={"num_input_points": 300})
+    write_run(out / "local" / "seed0", 0.5, data={"num_input_points": 128})
     text = study_local.write_summary(["paper", "local"], [0, 1])
     assert "paper/seed1: only frames 0-1 of 0-2, in IoU" in text
-    assert "training.max_seconds differs: None in paper/seed0, paper/seed1; 20 in" in text
+    assert "points differs: 300 in paper/seed0, paper/seed1; 128 in local/seed0" in text
     with pytest.raises(UserError, match="evaluated on different windows"):
         write_run(out / "local" / "seed1", 0.5, starts=(0,))
         study_local.write_summary(["paper", "local"], [0, 1])
@@ -182,10 +178,3 @@ def test_a_training_that_was_stopped_is_not_evaluated(out, monkeypatch):
     write_checkpoint(RunFolder.of(experiment.build_config()).checkpoint, steps=9)
     train_and_evaluate(experiment, 1, out)
     assert ran[1:] == ["train.py", *["generate.py", "eval.py"] * 2]
-
-
-def test_runs_go_where_their_overrides_say():
-    experiment = experiment_of("local_decoder")
-    config = build_config(experiment.config, experiment.overrides)
-    assert config.output_dir == "out/local/local_decoder/seed0"
-    assert config.training.num_workers == 0
