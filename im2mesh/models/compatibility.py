@@ -1,10 +1,14 @@
 """What does not go together in a configuration, said before anything is built."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from im2mesh.config import ComponentConfig, Config, DataConfig
-from im2mesh.models.code import Code, FramesCode
+from im2mesh.models.code import Code, FramesCode, MovingCode
 from im2mesh.models.parts import NEEDED, OPTIONAL, PARTS
+
+OBSERVERS = ("encoder", "encoder_temporal", "posterior", "posterior_temporal", "deformation")
+"""Parts that look at observed frames."""
 
 
 def check_parts(config: Config) -> None:
@@ -67,18 +71,13 @@ def check_inputs(config: Config) -> None:
             "nearest_neighbour matches the first to the last cloud; set data.input to pointcloud "
             "and data.input_frames to even"
         )
-    for part in ("encoder", "encoder_temporal", "posterior", "posterior_temporal", "deformation"):
+    for part in OBSERVERS:
         component = getattr(config.model, part)
         if component is None:
             continue
-        sees_motion = part not in ("encoder", "posterior")
-        problem = _unreadable(PARTS[part][component.name], data, sees_motion)
+        problem = _unreadable(PARTS[part][component.name], data, part)
         if problem is not None:
-            able = [
-                name
-                for name, network in PARTS[part].items()
-                if _unreadable(network, data, sees_motion) is None
-            ]
+            able = _fitting(config, part) or _readable(config, part)
             choice = f"choose one of: {', '.join(able)}" if able else "no network there can do that"
             raise ValueError(f"model.{part} '{component.name}' {problem}; {choice}")
 
@@ -88,23 +87,44 @@ def _check_evidence(config: Config) -> None:
     parts, data = config.model, config.data
     if parts.evidence_frames == 1:
         return
-    if parts.method != "occupancy_flow" or parts.encoder is None or data.input != "pointcloud":
-        raise ValueError(
-            f"model.evidence_frames is {parts.evidence_frames}, but only an occupancy_flow with an "
-            "encoder carries observed clouds to t = 0; set it to 1"
-        )
-    if parts.evidence_frames > data.observed_frames:
-        raise ValueError(
-            f"model.evidence_frames is {parts.evidence_frames}, but {data.observed_frames} frames "
-            "are observed; lower it"
-        )
+    if parts.method != "occupancy_flow":
+        problem = f"{parts.method} carries no observed clouds to t = 0; set it to 1"
+    elif parts.encoder is None:
+        problem = "there is no encoder to show them to; set it to 1, or set model.encoder"
+    elif data.input != "pointcloud":
+        problem = f"only clouds can be carried to t = 0, and data.input is {data.input or 'null'}"
+        problem += "; set it to 1"
+    elif parts.evidence_frames > data.observed_frames:
+        problem = f"{data.observed_frames} frames are observed; lower it"
+    else:
+        return
+    raise ValueError(f"model.evidence_frames is {parts.evidence_frames}, but {problem}")
 
 
-def _unreadable(network: Any, data: DataConfig, sees_motion: bool) -> str | None:
+def _readable(config: Config, part: str) -> list[str]:
+    """Networks that could stand there and read what is observed."""
+    return [
+        name
+        for name, network in PARTS[part].items()
+        if _unreadable(network, config.data, part) is None
+    ]
+
+
+def _fitting(config: Config, part: str) -> list[str]:
+    """Those of them that also give the codes that other parts read."""
+    wanted = [kind for _, kind in _readers(config, part)]
+    return [
+        name
+        for name in _readable(config, part)
+        if all(issubclass(PARTS[part][name].gives, kind) for kind in wanted)
+    ]
+
+
+def _unreadable(network: Any, data: DataConfig, part: str) -> str | None:
     """Why a network cannot read what is observed; None if it can."""
     if network.input_kind not in (None, data.input):
         return f"reads {network.input_kind}, but data.input is {data.input or 'null'}"
-    if not sees_motion:
+    if part in ("encoder", "posterior"):  # they see one frame
         return None
     if network.needs_corresponding_points and not data.input_pointcloud_corresponding:
         return (
@@ -118,24 +138,44 @@ def _unreadable(network: Any, data: DataConfig, sees_motion: bool) -> str | None
 
 def check_codes(config: Config) -> None:
     """Every decoder, velocity field and deformation must get the kind of code that it reads."""
-    decoder_source = "encoder_temporal" if config.model.method == "onet4d" else "encoder"
+    for source in ("encoder", "encoder_temporal"):
+        encoder = getattr(config.model, source)
+        for part, wanted in _readers(config, source):
+            name = f"model.{part} '{getattr(config.model, part).name}'"
+            if part == "decoder" and config.model.method == "onet4d" and wanted is not Code:
+                able = [other for other, decoder in PARTS[part].items() if decoder.reads is Code]
+                raise ValueError(
+                    f"{name} looks for neighbours in space at one time, but onet4d asks it for "
+                    f"points (p, t); choose one of: {', '.join(able)}"
+                )
+            if not issubclass(_gives(source, encoder), wanted):
+                able = _fitting(config, source)
+                other = f"choose another model.{part}"
+                raise ValueError(
+                    f"{name} needs codes that model.{source} {_name(encoder)} does not give; "
+                    + (f"set model.{source} to one of: {', '.join(able)}" if able else other)
+                )
+            if wanted is MovingCode and config.data.observed_frames == 1:
+                raise ValueError(
+                    f"{name} follows observed motion, but one frame is observed; set "
+                    "data.num_input_frames to at least 2, or choose another velocity field"
+                )
+
+
+def _readers(config: Config, source: str) -> Iterator[tuple[str, type[Code]]]:
+    """The parts that get the code of an encoder, and the kind of code that each needs."""
+    has_one_code = config.model.method == "onet4d"
     sources = {
-        "decoder": decoder_source,
+        "decoder": "encoder_temporal" if has_one_code else "encoder",
         "velocity_field": "encoder_temporal",
         "deformation": "encoder_temporal",
     }
-    for part, source in sources.items():
-        component, encoder = getattr(config.model, part), getattr(config.model, source)
-        if component is None:
-            continue
-        wanted = PARTS[part][component.name].reads
-        if wanted is FramesCode or issubclass(_gives(source, encoder), wanted):
-            continue
-        able = [name for name, kind in PARTS[source].items() if issubclass(kind.gives, wanted)]
-        raise ValueError(
-            f"model.{part} '{component.name}' needs codes that model.{source} {_name(encoder)} "
-            f"does not give; set model.{source} to one of: {', '.join(able)}"
-        )
+    for part, its_source in sources.items():
+        component = getattr(config.model, part)
+        if component is not None and its_source == source:
+            reads = PARTS[part][component.name].reads
+            if reads is not FramesCode:  # the observation, which comes from no encoder
+                yield part, reads
 
 
 def _gives(source: str, component: ComponentConfig | None) -> type[Code]:
