@@ -37,6 +37,12 @@ def check_objective(model: SequenceModel, config: Config) -> None:
                 f"loss.{name} asks for {question}, which {model.method} with these parts does not "
                 f"answer (it answers: {', '.join(sorted(model.answers))}); set loss.{name} to 0"
             )
+    for name in ("correspondence", "correspondence_backward"):
+        if getattr(weights, name) and not model.learns_motion:
+            raise ValueError(
+                f"loss.{name} compares motion, but nothing in this model that moves points has "
+                f"weights: it learns nothing from it; set loss.{name} to 0"
+            )
     if weights.kl and not model.has_posterior:
         raise ValueError(
             "loss.kl needs a latent code; set model.posterior or model.posterior_temporal, or "

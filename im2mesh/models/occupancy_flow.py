@@ -66,6 +66,11 @@ class OccupancyFlow(SequenceModel):
         return frozenset({"occupancy", "motion", "motion back"})
 
     @property
+    def learns_motion(self) -> bool:
+        parts = (self.encoder_temporal, self.posterior_temporal, self.flow)
+        return any(part is not None and next(part.parameters(), None) is not None for part in parts)
+
+    @property
     def takes_any_frames(self) -> bool:
         if self.encoder_temporal is None:
             return isinstance(self.flow, OneShotDeformation)  # there is nothing built for a number

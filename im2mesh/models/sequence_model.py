@@ -68,6 +68,11 @@ class SequenceModel(nn.Module):
         return False
 
     @property
+    def learns_motion(self) -> bool:
+        """Whether what carries points has weights."""
+        return True
+
+    @property
     def takes_any_frames(self) -> bool:
         """Whether any number of frames can be observed, at any times."""
         return False
