@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import train
 from im2mesh.build import build_config, build_trainer
-from im2mesh.checkpoints import CheckpointError, load_checkpoint
+from im2mesh.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from im2mesh.config import ConfigError
 from im2mesh.data.batch import collate
 from im2mesh.data.dataset import WindowDataset
@@ -170,7 +170,9 @@ def test_pretrained_weights_are_read_once(config_path, tmp_path):
     assert (now - first).abs().max() < 0.1  # two steps from there, not a start at random
 
 
-@pytest.mark.parametrize("change", ["num_frames=4", "input_pointcloud_corresponding=false"])
+@pytest.mark.parametrize(
+    "change", ["num_frames=4", "frame_step=2", "input_pointcloud_corresponding=false"]
+)
 def test_another_observation_in_the_same_folder_is_refused(change, config_path):
     space_time = ["model.encoder_temporal={name: pointnet_space_time, hidden_size: 8}"]
     trainer(config_path, *space_time, "training.max_iterations=1").fit()
@@ -182,6 +184,17 @@ def test_another_model_in_the_same_folder_is_refused(config_path):
     trainer(config_path, "training.max_iterations=1").fit()
     with pytest.raises(CheckpointError, match=r"other settings in section model; .* --fresh"):
         trainer(config_path, "model.code_size=8").resume()
+
+
+def test_a_checkpoint_older_than_a_key_is_resumed(config_path):
+    run = trainer(config_path, "training.max_iterations=1")
+    run.fit()
+    checkpoint = load_checkpoint(run.folder.checkpoint)
+    del checkpoint.config["data"]["frame_step"], checkpoint.config["model"]["evidence_frames"]
+    save_checkpoint(run.folder.checkpoint, checkpoint)
+    assert trainer(config_path).resume()
+    with pytest.raises(CheckpointError, match=r"other settings in data\.frame_step; "):
+        trainer(config_path, "data.frame_step=2").resume()
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_weights(config_path):

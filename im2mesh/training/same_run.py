@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from im2mesh.checkpoints import Checkpoint, CheckpointError
-from im2mesh.config import Config
+from im2mesh.config import Config, DataConfig, ModelConfig
 
 OBSERVED = (
     "input",
     "num_frames",
+    "frame_step",
     "num_input_frames",
     "input_frames",
     "input_pointcloud_corresponding",
@@ -21,9 +22,12 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> No
     Raises:
         CheckpointError: Naming what differs.
     """
-    before, now = checkpoint.config, config.model_dump()
-    changed = [f"data.{key}" for key in OBSERVED if before["data"][key] != now["data"][key]]
-    if before["model"] != now["model"]:
+    now = config.model_dump()
+    # the checkpoint may be older than a key, which then had the effect of its default
+    data = {**DataConfig().model_dump(), **checkpoint.config["data"]}
+    model = {**ModelConfig().model_dump(), **checkpoint.config["model"]}
+    changed = [f"data.{key}" for key in OBSERVED if data[key] != now["data"][key]]
+    if model != now["model"]:
         changed.insert(0, "section model")
     if changed:
         raise CheckpointError(
