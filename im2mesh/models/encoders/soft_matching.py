@@ -18,6 +18,8 @@ from im2mesh.models.paths import legendre_basis, path_fit
 PATH_DEGREE = 3
 NUM_MATCHES = 4
 """Points of a cloud that an anchor is compared with."""
+MATCHED_FRAMES = 7
+"""Of which the matches are looked at, evenly spread; with all, a step takes twice as long."""
 
 
 class SoftMatching(Encoder):
@@ -76,18 +78,20 @@ class SoftMatching(Encoder):
         Raises:
             ValueError: If there are fewer points than neighbours, or times do not increase.
         """
+        coarse = self.overview(clouds, times).unsqueeze(1)
+        clouds, times = _spread_frames(clouds, times)
         anchors = clouds[:, 0]
         near = find_neighbourhood(anchors, anchors, self.num_neighbours)
         basis = legendre_basis(times, PATH_DEGREE)  # [B, T, K]
         basis = (basis - basis[:, :1])[..., 1:]  # of displacements, which start at 0
         fit = path_fit(times, PATH_DEGREE).to(clouds)  # [B, K, T]
-        coarse = self.overview(clouds, times).unsqueeze(1).expand(-1, anchors.shape[1], -1)
+        coarse = coarse.expand(-1, anchors.shape[1], -1).to(anchors)
         motion = anchors.new_zeros(*anchors.shape[:2], PATH_DEGREE, 3)  # [B, N, K - 1, 3]
         for _ in range(self.num_rounds):
             moved = torch.stack([(b[:, None, :, None] * motion).sum(2) for b in basis.unbind(1)], 1)
             seen = self._match(anchors.unsqueeze(1) + moved, clouds)  # [B, T, N, M]
             over_time = _project(fit, seen)  # [B, N, K M]
-            known = [anchors, OFFSET_SCALE * motion.flatten(2), over_time, coarse.to(anchors)]
+            known = [anchors, OFFSET_SCALE * motion.flatten(2), over_time, coarse]
             c, features = self.features(torch.cat(known, -1), near)
             change = self.fc_change(F.relu(features)).to(motion) / OFFSET_SCALE
             motion = motion + change.unflatten(-1, (PATH_DEGREE, 3))
@@ -104,6 +108,13 @@ class SoftMatching(Encoder):
         features = F.relu(self.fc_match(offsets))
         seen = torch.cat([(weights * offsets).sum(2), (weights * features).sum(2)], -1)
         return seen.unflatten(0, positions.shape[:2])
+
+
+def _spread_frames(clouds: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """The first, the last and some frames between."""
+    count = min(MATCHED_FRAMES, clouds.shape[1])
+    chosen = torch.linspace(0, clouds.shape[1] - 1, count).round().long().to(clouds.device)
+    return clouds[:, chosen], times[:, chosen]
 
 
 def _project(fit: Float[Tensor, "B K T"], seen: Float[Tensor, "B T N M"]) -> Tensor:
