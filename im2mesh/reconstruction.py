@@ -51,14 +51,14 @@ class Reconstructor:
         Args:
             inputs: Clouds [K, N, 3] in world coordinates (Y up), or RGB images [K, 3, H, W] in
                 [0, 1]. K is the number of frames the model was trained for, unless its encoder
-                takes any number (pointnet_space_time). Unless the model was trained without
+                takes any number (see docs/configuration.md). Unless the model was trained without
                 correspondence, point n is the same particle in all clouds.
             times: Where meshes are wanted, increasing from 0 (first frame) to at most 1 (last);
                 None for the frames of a window of the training data.
             frame: Normalisation of the body at the first frame; None for the box of the first
                 cloud. For images, None leaves the result in units of the first frame.
             input_times: Of the observed frames, increasing from 0 to at most 1; None for evenly
-                spaced ones. Other times need an encoder that sees them (pointnet_space_time).
+                spaced ones. Other times need an encoder that sees them.
             surfaces: For models that carry a given mesh: that of the first frame, and for
                 interpolation that of the last with the same faces, in world coordinates. None
                 carries the observed clouds themselves.
@@ -137,7 +137,7 @@ class Reconstructor:
         if not (np.allclose(times, even) or self.generator.model.takes_any_frames):
             raise ValueError(
                 "this model's encoder does not see the times of its frames, so they must be evenly "
-                "spaced; train one with model.encoder_temporal pointnet_space_time"
+                "spaced; train one whose encoder does, such as configs/pointcloud/local.yaml"
             )
         return times
 
