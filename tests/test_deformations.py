@@ -83,6 +83,31 @@ def test_the_two_verbs_ask_for_moves(name):
     assert flow.nfe == 5  # two forward, two with fractions, one without
 
 
+@pytest.mark.parametrize("name", DEFORMATIONS)
+def test_times_outside_the_window_are_refused(name):
+    """As by the flow that integrates."""
+    if name in LEARNED:
+        flow, code = learned(name), some_code()
+    else:
+        flow, code = DEFORMATIONS[name](0, 0), observed(torch.randn(B, K, N, 3))
+    points = some_points()
+    for times, message in (
+        ([0.2, 0.1, 3.0], "must start at 0"),
+        ([0.0, 0.5, 0.5], "increase strictly"),
+        ([0.0, 1.5], "end at 1 at the latest"),
+        ([], "must start at 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            flow.integrate_forward(points, torch.tensor(times), code)
+    for t in (7.0, -0.1, float("nan")):
+        with pytest.raises(ValueError, match=r"t must lie in \[0, 1\]"):
+            flow.integrate_backward(points, torch.tensor([0.5, t, 1.0]), code)
+    for fractions in ([0.5, 0.0], [1.0, 0.0, 0.5], [1.0, -0.5]):
+        with pytest.raises(ValueError, match="1 - fractions must"):
+            flow.integrate_backward(points, torch.ones(B), code, torch.tensor(fractions))
+    assert flow.nfe == 0
+
+
 @pytest.mark.parametrize("name", LEARNED)
 @pytest.mark.parametrize("latent_size", [0, Z])
 def test_what_is_learned_depends_on_everything_it_is_given(name, latent_size):

@@ -18,6 +18,7 @@ from torchdiffeq._impl.solvers import FixedGridODESolver
 
 from im2mesh.config import OdeConfig
 from im2mesh.models.code import Code
+from im2mesh.models.schedule import check_times, stops_on_the_way_back
 
 DEFAULT_STEP_SIZE = 1 / 16  # the frame spacing of the paper's windows
 MULTISTEP_METHODS = ("explicit_adams", "implicit_adams", "fixed_adams")
@@ -74,7 +75,7 @@ class Flow(nn.Module):
             >>> [[round(x, 4) for x in p] for p in path[0, :, 0].tolist()]
             [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [1.0, 0.0, 0.0]]
         """
-        _check_times(times)
+        check_times(times)
         code = code.as_arguments()
 
         def right_hand_side(t: Tensor, points: Tensor) -> Tensor:
@@ -105,12 +106,10 @@ class Flow(nn.Module):
             Positions at times fractions * t; the first step is points_t itself.
 
         Raises:
-            ValueError: If t leaves [0, 1], or fractions do not decrease from 1 to 0 at the least.
+            ValueError: If t leaves [0, 1], or fractions do not decrease strictly from 1, or leave
+                [0, 1].
         """
-        if t.numel() and not (t.min() >= 0 and t.max() <= 1):
-            raise ValueError(f"t must lie in [0, 1], got {t.tolist()}")
-        fractions = points_t.new_tensor([1.0, 0.0]) if fractions is None else fractions
-        _check_times(1 - fractions, "1 - fractions")
+        fractions = stops_on_the_way_back(t, fractions)
         code = code.as_arguments()
 
         def right_hand_side(s: Tensor, points: Tensor) -> Tensor:
@@ -222,11 +221,3 @@ def check_solver(ode: OdeConfig) -> None:
             "method 'scipy_solver' runs outside PyTorch, so nothing can be backpropagated through "
             "its steps; set ode.gradient to 'adjoint'"
         )
-
-
-def _check_times(times: Tensor, name: str = "times") -> None:
-    increasing = bool((times[1:] > times[:-1]).all())
-    if len(times) == 0 or times[0] != 0 or not increasing:
-        raise ValueError(f"{name} must start at 0 and increase strictly, got {times.tolist()}")
-    if times[-1] > 1:
-        raise ValueError(f"{name} must end at 1 at the latest, got {times[-1].item()}")

@@ -11,6 +11,7 @@ from im2mesh.config import PositiveInt
 from im2mesh.models.code import CodePerFrame
 from im2mesh.models.deformations.one_shot import OneShotDeformation
 from im2mesh.models.layers import ResnetBlockFC
+from im2mesh.models.schedule import check_times, stops_on_the_way_back
 
 LARGEST_LOG_SCALE = 1.0
 """Bound of a layer's log-scale: a layer stretches or shrinks by a factor of e at most, so that its
@@ -63,6 +64,7 @@ class Coupling(OneShotDeformation):
     def integrate_forward(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: CodePerFrame
     ) -> Float[Tensor, "B T N 3"]:
+        check_times(times)
         start = points_0.new_zeros(len(points_0))
         return self._path(points_0, start, [t.expand_as(start) for t in times[1:]], code)
 
@@ -73,7 +75,7 @@ class Coupling(OneShotDeformation):
         code: CodePerFrame,
         fractions: Float[Tensor, "S"] | None = None,
     ) -> Float[Tensor, "B S N 3"]:
-        fractions = points_t.new_tensor([1.0, 0.0]) if fractions is None else fractions
+        fractions = stops_on_the_way_back(t, fractions)
         return self._path(points_t, t, [t * fraction for fraction in fractions[1:]], code)
 
     def _path(

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.models.code import Code
+from im2mesh.models.schedule import check_times, stops_on_the_way_back
 
 
 class OneShotDeformation(nn.Module):
@@ -44,7 +45,12 @@ class OneShotDeformation(nn.Module):
     def integrate_forward(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
     ) -> Float[Tensor, "B T N 3"]:
-        """Points of t = 0 at each time; the first step is points_0 itself."""
+        """Points of t = 0 at each time; the first step is points_0 itself.
+
+        Raises:
+            ValueError: If times do not start at 0, do not increase strictly, or exceed 1.
+        """
+        check_times(times)
         start = points_0.new_zeros(len(points_0))
         later = [self._move(points_0, start, t.expand_as(start), code) for t in times[1:]]
         return torch.stack([points_0, *later], dim=1)
@@ -56,8 +62,13 @@ class OneShotDeformation(nn.Module):
         code: Code,
         fractions: Float[Tensor, "S"] | None = None,
     ) -> Float[Tensor, "B S N 3"]:
-        """Points of a time of their own per sequence at the fractions (1, ..., 0) of it."""
-        fractions = points_t.new_tensor([1.0, 0.0]) if fractions is None else fractions
+        """Points of a time of their own per sequence at the fractions (1, ..., 0) of it.
+
+        Raises:
+            ValueError: If t leaves [0, 1], or fractions do not decrease strictly from 1, or leave
+                [0, 1].
+        """
+        fractions = stops_on_the_way_back(t, fractions)
         earlier = [self._move(points_t, t, t * fraction, code) for fraction in fractions[1:]]
         return torch.stack([points_t, *earlier], dim=1)
 
