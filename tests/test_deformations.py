@@ -226,6 +226,45 @@ def test_coupling_is_undone_under_autocast():
     torch.testing.assert_close(there, exact, atol=0.05, rtol=0)
 
 
+@pytest.fixture
+def tf32():
+    """Matrix products in tf32, where the device has it, as training.precision tf32 sets it."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+def test_coupling_layers_ask_for_full_precision_and_put_back_what_was_set(tf32, monkeypatch):
+    """On the CPU the setting changes nothing, so it is the setting itself that is looked at."""
+    seen = []
+    flow, code, points = trained_like(torch.float32), some_code(), some_points()
+    for module in flow.layers.modules():
+        if isinstance(module, torch.nn.Linear) and module.in_features in (2, 16):
+            module.register_forward_hook(
+                lambda *_: seen.append(torch.get_float32_matmul_precision())
+            )
+    flow.move(points, torch.zeros(B), torch.ones(B), code)
+    assert seen and set(seen) == {"highest"}
+    assert torch.get_float32_matmul_precision() == "high"
+    monkeypatch.setattr(torch.nn.functional, "relu", None)  # breaks in the midst
+    with pytest.raises(TypeError):
+        flow.move(points, torch.zeros(B), torch.ones(B), code)
+    assert torch.get_float32_matmul_precision() == "high"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_coupling_is_undone_on_a_gpu_also_under_tf32(tf32):
+    flow, code, points = trained_like(torch.float32).cuda(), some_code(), some_points(2000).cuda()
+    code = CodePerFrame(**{name: value.cuda() for name, value in vars(code).items()})
+    start, end = torch.zeros(B).cuda(), torch.tensor([0.3, 0.8, 1.0]).cuda()
+    there = flow.move(points, start, end, code)
+    assert (there - points).abs().max() > 0.1
+    back = flow.move(there, end, start, code)
+    torch.testing.assert_close(back, points, atol=1e-5, rtol=0)
+
+
 def test_coupling_layers_change_every_axis_in_turn_and_keep_the_others():
     flow, code, points = trained_like(torch.float32), some_code(), some_points()
     condition = torch.cat([code.at(torch.zeros(B)), code.c, code.z], -1)
@@ -375,7 +414,7 @@ def test_one_observed_frame_is_no_motion():
 
 def test_more_neighbours_than_points_are_refused():
     code: Code = observed(torch.randn(B, K, 3, 3))
-    message = r"4 neighbours are needed, but there are 3 points; raise data\.num_input_points"
+    message = r"4 neighbours are .*, but there are 3 points; .*data\.num_input_points"
     with pytest.raises(ValueError, match=message):
         Carried(0, 0).move(some_points(), torch.zeros(B), torch.ones(B), code)
 

@@ -1,5 +1,7 @@
 """Invertible maps into one canonical space, as in CaDeX (Lei and Daniilidis, CVPR 2022)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -29,10 +31,10 @@ class Coupling(OneShotDeformation):
     The paper has its occupancy network in the canonical space; here it stays at t = 0, so that all
     flows are compared with the same decoder.
 
-    Positions, and everything computed from them, are not autocast: a layer and its inverse must
-    see the same scale and shift, but rounding to bf16 can tell two positions apart that differ in
-    the last digit of fp32. Only the maps of the codes, which do not depend on positions, may run in
-    bf16.
+    Positions, and everything computed from them, stay in full precision: a layer and its inverse
+    must see the same scale and shift, but rounding to bf16 or tf32 can tell two positions apart
+    that differ in the last digit of fp32. Only the maps of the codes, which do not depend on
+    positions, may be rounded.
     """
 
     reads = CodePerFrame
@@ -144,7 +146,7 @@ class CouplingLayer(nn.Module):
         self, points: Tensor, condition: Tensor
     ) -> tuple[Float[Tensor, "B N"], Float[Tensor, "B N"]]:
         offset = self.fc_c(condition).to(points.dtype).unsqueeze(1)
-        with torch.autocast(points.device.type, enabled=False):
+        with _full_precision(points.device.type):
             x = self.fc_p(points[..., self.kept]) + offset
             for block in self.blocks:
                 x = block(x)
@@ -155,6 +157,18 @@ class CouplingLayer(nn.Module):
         columns = list(points.unbind(-1))
         columns[self.axis] = coordinate
         return torch.stack(columns, -1)
+
+
+@contextmanager
+def _full_precision(device_type: str) -> Iterator[None]:
+    """Neither autocast nor tf32; the setting of matrix products is global, so it is put back."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device_type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _condition(t: Float[Tensor, "B"], code: CodePerFrame) -> Float[Tensor, "B D"]:
