@@ -34,9 +34,11 @@ class Prediction:
 class PredictedMeshes:
     """Where predictions lie: ours, or numbered meshes made by somebody else.
 
-    Read for each window, whichever is found first below <folder>/<category>/<clip>/<start:05d>/:
-    sequence.npz; meshes/00000.ply ... ; 00000.ply ... (or .off, .obj, .glb). Meshes of different
-    frames may differ in topology. Files without faces are taken as samples of the surface.
+    Read for each window, whichever is found first below <folder>/<category>/<clip>/<window>/:
+    sequence.npz; meshes/00000.ply ... ; 00000.ply ... (or .off, .obj, .glb). The window is named by
+    its first frame, 00015, and where data.frame_step is not 1 by that, too: 00015_step2. Meshes of
+    different frames may differ in topology. Files without faces are taken as samples of the
+    surface.
 
     Attributes:
         folder: For our own output <output_dir>/generation/<split>.
@@ -65,7 +67,7 @@ class PredictedMeshes:
                 return path
         raise UserError(
             f"sequence {window}: no meshes in {folder.path}; run generate.py first, or check the "
-            "folder given with --meshes (<category>/<clip>/<start>/<number>.ply)"
+            f"folder given with --meshes (<category>/<clip>/{window.name}/<number>.ply)"
         )
 
     def read(self, root: Path | str, window: Window) -> Prediction:

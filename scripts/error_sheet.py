@@ -38,9 +38,9 @@ def main(arguments: Sequence[str]) -> None:
     split = args.split or common_splits(args.runs)[0]
     comparison = compare(runs, split)  # refuses runs that were measured on different windows
     first = comparison.methods[0]
-    num_frames = first.settings["data.num_frames"]
+    window_shape = first.settings["data.num_frames"], first.settings["data.frame_step"]
     ranked = rank_windows(
-        [Window(*key, num_frames) for key in sorted(first.windows)],
+        [Window(*key, *window_shape) for key in sorted(first.windows)],
         first.records,
         BY_CORRESPONDENCE,
     )
@@ -91,7 +91,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         nargs="+",
         default=["worst"],
         metavar="WINDOW",
-        help="CLIP/START, such as 01_hips/00000; or best, median, worst, of the first run",
+        help="CLIP/START, such as 01_hips/00000 (CLIP/START_step2 where data.frame_step is 2); or "
+        "best, median, worst, of the first run",
     )
     parser.add_argument(
         "--max-error",

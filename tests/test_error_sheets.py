@@ -354,11 +354,11 @@ def test_windows_are_ranked_by_the_first_metric_there_is():
         rank_windows(windows, [], BY_SHAPE)
 
 
-def write_run(path, root, amounts, split="test"):
+def write_run(path, root, amounts, split="test", frame_step=1):
     """A run that predicted the windows starting at some frames, and its evaluation."""
     run, evaluator, records = RunFolder(path), Evaluator(root, 200), []
     for start, amount in amounts.items():
-        window = replace(WINDOW, start=start)
+        window = replace(WINDOW, start=start, frame_step=frame_step)
         prediction = displaced(root, amount, window)
         vertices = np.stack([mesh.vertices for mesh in prediction.meshes.values()])
         faces = prediction.meshes[0].faces
@@ -367,7 +367,7 @@ def write_run(path, root, amounts, split="test"):
         records += evaluator.evaluate_window(window, prediction)
     write_records(run.evaluation_records(split), records)
     settings = {
-        "data": {"root": str(root), "num_frames": NUM_FRAMES},
+        "data": {"root": str(root), "num_frames": NUM_FRAMES, "frame_step": frame_step},
         "evaluation": {
             "num_samples": 200, "seed": 0, "project_to_final_mesh": False, "frames": "all",
             "correspondence": True,
@@ -409,6 +409,19 @@ def test_error_sheet_compares_runs_in_the_worst_window_of_the_first(
     assert [title.split(", ")[1] for title in titles] == ["frames 0 to 4", "frames 4 to 8"]
     with pytest.raises(UserError, match="no window ball_x"):
         error_sheet.main([*map(str, runs), *output, "--windows", "ball_x"])
+
+
+def test_error_sheet_shows_the_frames_that_a_run_with_a_step_was_measured_in(
+    tmp_path, ball_root, drawn
+):
+    run = write_run(tmp_path / "flow", ball_root, {0: 0.02}, frame_step=2)
+    error_sheet.main([str(run), "--output", str(tmp_path / "a.png")])
+    _, (panels,), _ = drawn.pop()
+    panel = panels["flow"]
+    assert "frames 0 to 8" in panel.title
+    np.testing.assert_allclose(panel.errors.by_frame[4], 0.02, atol=1e-5)
+    last = read_surface_points(ball_root, replace(WINDOW, frame_step=2), 4).points
+    np.testing.assert_array_equal(panel.truth[4].vertices, last)
 
 
 def test_contact_sheet_draws_errors_when_asked(tmp_path, ball_root, drawn, capsys):

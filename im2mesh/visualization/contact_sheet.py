@@ -69,8 +69,9 @@ def read_panel(
         records: Of an evaluation; those of other windows are ignored.
     """
     identity = (window.category, window.clip, window.start)
+    last = window.index(window.num_frames - 1)
     return Panel(
-        title=f"{window.clip}, frames {window.start} to {window.start + window.num_frames - 1}",
+        title=f"{window.clip}, frames {window.start} to {last}",
         truth=[_read_truth(root, window, k) for k in range(window.num_frames)],
         prediction=None if prediction is None else prediction.meshes,
         inputs=None if observation is None else _inputs_by_frame(observation, window),
