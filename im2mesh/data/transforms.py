@@ -117,13 +117,11 @@ def choose_rows_outside(
 def follow_point(
     clouds: Sequence[Float[np.ndarray, "_ 3"]], row: int
 ) -> list[Float[np.ndarray, "3"]]:
-    """Where a point of the first cloud is in each.
+    """Where a point of the first cloud is in each, for clouds whose rows need not correspond.
 
-    Clouds of equal size are taken to correspond, so the point stays in its row. Otherwise it jumps
-    to the nearest point of the next cloud, which drifts along the surface but stays at the part.
+    It jumps to the nearest point of the next cloud, which drifts along the surface but stays at the
+    part. Rows say nothing, even of clouds of one size: scans may have been resampled to it.
     """
-    if len({len(cloud) for cloud in clouds}) == 1:
-        return [cloud[row] for cloud in clouds]
     places = [clouds[0][row]]
     for cloud in clouds[1:]:
         distances = np.linalg.norm(cloud - places[-1], axis=1)
