@@ -60,7 +60,10 @@ METRICS = {
         "Seconds per sequence, all stages of generate.py", "lower", "s", "Time", 2
     ),
     "nfe": MetricInfo(
-        "NFE: evaluations of the velocity field per sequence", "", short="NFE", digits=0
+        "NFE: evaluations of the velocity field, or moves of a deformation, per sequence",
+        "",
+        short="NFE",
+        digits=0,
     ),
 }
 """In the order of the tables.

@@ -21,6 +21,8 @@ from im2mesh.generation import Generator
 from im2mesh.meshing.containment import points_inside_mesh, winding_numbers
 from im2mesh.meshing.io import Mesh
 from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.metric_info import metric_info
+from im2mesh.models.deformations import Static
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.robustness import motion
@@ -427,6 +429,17 @@ def test_quality_of_a_known_motion(drifting, tmp_path):
     slipping = Slipping(None, None, Ball(), Flow(Constant()))
     numbers = measure_motion(generator_of(slipping), data, WINDOW, file)
     assert numbers["return_l2"] == pytest.approx(0.5, abs=1e-5)
+
+
+def test_moves_are_counted_where_no_velocity_is_evaluated(drifting, tmp_path):
+    """And both tables that show the count say so."""
+    run = RunFolder(tmp_path)
+    write_meeting_spheres(run, WINDOW)
+    static = generator_of(OccupancyFlow(None, None, Ball(), Static(0, 0)))
+    file = run.window("test", WINDOW).sequence
+    assert measure_motion(static, settings(drifting), WINDOW, file)["nfe"] == 16
+    for info in (motion.METRICS["nfe"], metric_info("nfe")):
+        assert "or moves of a deformation" in info.title
 
 
 def test_time_is_the_median_after_a_warm_up(drifting, tmp_path, monkeypatch):

@@ -32,7 +32,10 @@ METRICS = {
         "Forward to t = 1 and back: distance from the start, not squared", "lower", "length",
         "Return", 5,
     ),
-    "nfe": MetricInfo("Evaluations of the velocity to 17 times", "", short="NFE", digits=0),
+    "nfe": MetricInfo(
+        "Evaluations of the velocity, or moves of a deformation, to 17 times", "", short="NFE",
+        digits=0,
+    ),
     "seconds": MetricInfo("Time to carry points to 17 times", "lower", "s", "Time"),
     "volume_drift": MetricInfo(
         "Volume: largest relative change over frames", "lower", short="Volume drift"
