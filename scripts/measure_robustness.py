@@ -3,9 +3,10 @@
 Each sweep changes one setting of section data and leaves all else as the run has it: points, noise,
 outliers, hole, step and length; `noise=0,0.05` sets values of its own. No mesh is extracted: the
 model is asked for the occupancy of labelled points, and to carry true surface points.
-Where a model cannot be asked, because its encoder was built for another number of frames or clips
-are too short, the table has a gap that says so. Larger steps and greater lengths need longer clips
-than usual; --root may name another data set that has them.
+Where a model cannot be asked, because its encoder was built for another number of frames or needs
+more points, clips are too short, or clouds have too few points, the table has a gap that says so.
+Larger steps and greater lengths need longer clips than usual; --root may name another data set that
+has them. Results are written after every run.
 Example: python scripts/measure_robustness.py out/pointcloud/oflow out/pointcloud/onet4d
 """
 
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str]) -> None:
                 run.windows,
                 on_value=progress.update,
             )
-    write_study(args.output, study)
+            write_study(args.output, study)  # a later run may fail, or be stopped
     print(format_study(study))
     print(f"written to {args.output}")
 

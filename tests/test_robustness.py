@@ -3,6 +3,7 @@
 import csv
 import math
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from im2mesh.meshing.containment import points_inside_mesh, winding_numbers
 from im2mesh.meshing.io import Mesh
 from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.metric_info import metric_info
-from im2mesh.models.deformations import Static
+from im2mesh.models.deformations import Carried, Static
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.robustness import motion
@@ -170,9 +171,49 @@ def test_only_another_number_of_frames_is_a_gap(drifting):
     with pytest.raises(CannotAskError, match="5 frames are observed, the window has 3"):
         short = few.model_copy(update={"num_frames": 3})
         measure_window(generator_of(model_of(DRIFT)), short, few, Window(CATEGORY, "ball_d", 0, 3))
+
+
+def test_impossible_values_are_gaps_and_the_others_are_measured(drifting):
+    """Too few points for the model, more than there are, and a hole that leaves too few."""
+    data = settings(drifting)
+    carried = generator_of(OccupancyFlow(None, None, Ball(), Carried(0, 0)))
+    study = Study([parse_sweep("points=2,20,700"), parse_sweep("hole=0,0.2,3")])
+    measure_run(study, "carried", "a", carried, data, [WINDOW])
+    measured = {(number.sweep, number.value) for n in study.numbers.values() for number in n}
+    assert measured == {("points", 20), ("hole", 0.0), ("hole", 0.2)}
+    reasons = {(gap.sweep, gap.value): gap.reason for gap in study.gaps}
+    assert set(reasons) == {("points", 2), ("points", 700), ("hole", 3.0)}
+    assert "4 neighbours are" in reasons["points", 2]
+    assert "pcl_seq has 600 rows, 700 were asked for" in reasons["points", 700]
+    assert "radius 3 has 0 rows, 20 were asked for" in reasons["hole", 3.0]
+    table = format_study(study)
+    assert (table.count("gap [1]"), table.count("gap [2]")) == (2 * 4, 4)  # of four metrics
+
+
+def test_what_a_run_itself_has_must_be_there(drifting):
+    """A gap would hide that the data, or the run, are broken."""
+    data = settings(drifting, num_input_points=700)
     study = Study([parse_sweep("points=700")])
     with pytest.raises(UserError, match="pcl_seq has 600 rows, 700 were asked for"):
-        measure_run(study, "a", "a", generator_of(model_of(DRIFT)), trained, [WINDOW])
+        measure_run(study, "a", "a", generator_of(model_of(DRIFT)), data, [WINDOW])
+
+
+def test_a_value_with_a_gap_has_no_mean_over_the_other_windows(drifting):
+    class Picky(OccupancyFlow):
+        def encode(self, inputs, times, generator=None):
+            if inputs.shape[2] == 10 and len(asked) == 1:
+                raise ValueError("the second window needs more points")
+            asked.append(inputs.shape[2])
+            return super().encode(inputs, times, generator)
+
+    asked = []
+    model = Picky(None, None, Ball(), Flow(Constant()))
+    study = Study([parse_sweep("points=10,20")])
+    windows = [WINDOW, replace(WINDOW, start=3)]
+    measure_run(study, "picky", "a", generator_of(model), settings(drifting), windows)
+    assert asked == [10, 20, 20]
+    assert {number.value for n in study.numbers.values() for number in n} == {20}
+    assert [gap.reason for gap in study.gaps] == ["the second window needs more points"]
 
 
 def test_sweeps_are_those_of_the_configuration():
@@ -338,6 +379,28 @@ def test_seeds_of_one_method_are_one_line(seeds, tmp_path, capsys):
     last = [float(r["number"]) for r in rows if r["metric"] == "correspondence_l2_last"]
     assert len(last) == 2 and last[0] != last[1]
     assert f"small (2 runs)  {np.mean(last):.4f} +- 0.0000  gap [1]" in printed
+
+
+def test_what_was_measured_stays_when_a_later_run_fails(seeds, tmp_path, monkeypatch):
+    def fail_on_the_second(study, name, path, *rest, **options):
+        if path == str(seeds[1]):
+            raise UserError("out of order")
+        measure_run(study, name, path, *rest, **options)
+
+    monkeypatch.setattr("scripts.measure_robustness.measure_run", fail_on_the_second)
+    options = ["--sweeps", "hole=0", "--windows", "1", "--output", str(tmp_path / "out")]
+    with pytest.raises(UserError, match="out of order"):
+        measure_robustness([*map(str, seeds), *options, "--device", "cpu"])
+    rows = read_csv(tmp_path / "out" / "robustness.csv")
+    assert {row["path"] for row in rows} == {str(seeds[0])}
+
+
+def test_a_value_that_no_configuration_can_have_is_told_before_anything_is_measured(
+    nearest, monkeypatch
+):
+    monkeypatch.setattr("scripts.measure_robustness.measure_run", None)
+    with pytest.raises(UserError, match=r"sweep noise: data\.input_noise cannot be -1"):
+        measure_robustness([str(nearest), "--sweeps", "hole", "noise=-1", "--device", "cpu"])
 
 
 def test_windows_of_different_steps_share_a_run_folder(nearest):

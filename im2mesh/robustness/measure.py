@@ -10,7 +10,7 @@ from im2mesh.config import DataConfig
 from im2mesh.data.batch import frame_times
 from im2mesh.data.fields import count_points, read_labelled_points, read_trajectories
 from im2mesh.data.observation import draw_observation
-from im2mesh.data.sequences import CLOUD_FOLDER, POINTS_FOLDER, Window
+from im2mesh.data.sequences import CLOUD_FOLDER, POINTS_FOLDER, DataError, Window
 from im2mesh.data.transforms import choose_rows
 from im2mesh.errors import UserError
 from im2mesh.generation import Generator
@@ -37,7 +37,8 @@ METRICS = {
 
 
 class CannotAskError(ValueError):
-    """The model was built for windows with another number of frames."""
+    """There is no such observation, or the model cannot take it: it was built for another number of
+    frames, or needs more points."""
 
 
 def refuse_mute(generator: Generator, run: str) -> None:
@@ -66,13 +67,34 @@ def measure_window(
     Args:
         generator: Holds the model.
         data: What is observed of the window.
-        trained: The same section as the run has it.
+        trained: The same section as the run has it; with it, everything must be answered.
         window: With the length and step of `data`.
 
     Raises:
-        CannotAskError: If the model cannot take that number of frames.
+        CannotAskError: If there is no such observation, or the model cannot take it.
     """
-    codes = encode_window(generator, data, trained, window)
+    if data.observed_frames > window.num_frames:
+        raise CannotAskError(
+            f"{data.observed_frames} frames are observed, the window has {window.num_frames}"
+        )
+    try:
+        return _measure(generator, data, window)
+    except DataError as error:
+        if data == trained:
+            raise
+        raise CannotAskError(str(error)) from error
+    except ValueError as error:
+        if _size(data) == _size(trained):
+            raise  # it has nothing to do with the size of the observation
+        raise CannotAskError(str(error)) from error
+
+
+def _size(data: DataConfig) -> tuple[int, int]:
+    return data.observed_frames, data.num_input_points
+
+
+def _measure(generator: Generator, data: DataConfig, window: Window) -> dict[str, float]:
+    codes = encode_window(generator, data, window)
     numbers: dict[str, float] = {}
     if "occupancy" in generator.model.answers:
         numbers["iou_0"] = _iou(generator, codes, data.root, window, 0)
@@ -88,25 +110,14 @@ def measure_window(
     return numbers
 
 
-def encode_window(
-    generator: Generator, data: DataConfig, trained: DataConfig, window: Window
-) -> SequenceCodes:
+def encode_window(generator: Generator, data: DataConfig, window: Window) -> SequenceCodes:
     """The codes of a window (B = 1).
 
     Raises:
-        CannotAskError: If the model cannot take that number of frames.
+        DataError: If it cannot be observed in that way.
+        ValueError: If the model cannot take the observation.
     """
-    if data.observed_frames > window.num_frames:
-        raise CannotAskError(
-            f"{data.observed_frames} frames are observed, the window has {window.num_frames}"
-        )
-    observation = draw_observation(data, window, _random(window, 0), random_view=False)
-    try:
-        return generator.encode(observation)
-    except ValueError as error:
-        if data.observed_frames == trained.observed_frames:
-            raise  # it has nothing to do with the number of frames
-        raise CannotAskError(str(error)) from error
+    return generator.encode(draw_observation(data, window, _random(window, 0), random_view=False))
 
 
 def read_true_motion(root: str, window: Window) -> Float[np.ndarray, "T N 3"]:

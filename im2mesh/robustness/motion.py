@@ -84,7 +84,7 @@ def measure_motion(
 @torch.no_grad()
 def _measure_model(generator: Generator, data: DataConfig, window: Window) -> dict[str, float]:
     model, device = generator.model, generator.device
-    codes = encode_window(generator, data, data, window)
+    codes = encode_window(generator, data, window)
     start = torch.as_tensor(read_true_motion(data.root, window)[:1], device=device)
     cost = _measure_cost(generator, start, codes)
     numbers = {"nfe": cost.nfe, "seconds": cost.seconds}

@@ -115,13 +115,14 @@ def measure_run(
                 reason = _too_short(len(fitting), len(windows), setting)
                 study.gaps.append(Gap(name, sweep.name, value, reason))
             try:
-                for window in fitting:
-                    numbers = measure_window(generator, setting, data, window)
-                    place = (name, path, sweep.name, value, window_key(window))
-                    for metric, number in numbers.items():
-                        study.add(Number(*place, metric, number))
-            except CannotAskError as error:
+                found = {w: measure_window(generator, setting, data, w) for w in fitting}
+            except CannotAskError as error:  # a mean over the windows before it would not compare
                 study.gaps.append(Gap(name, sweep.name, value, str(error)))
+                found = {}
+            for window, numbers in found.items():
+                place = (name, path, sweep.name, value, window_key(window))
+                for metric, number in numbers.items():
+                    study.add(Number(*place, metric, number))
             on_value()
 
 

@@ -96,11 +96,15 @@ def parse_sweep(text: str) -> Sweep:
 
 
 def refuse_useless(sweeps: Sequence[Sweep], data: DataConfig, run: str) -> None:
-    """Refuse to draw a flat line for a model that cannot see what is changed.
+    """Refuse to draw a flat line for a model that cannot see what is changed, and values that no
+    configuration can have.
 
     Raises:
-        UserError: Naming the run and the sweeps that say something of it.
+        UserError: Naming the run and the sweeps that say something of it, or the value.
     """
+    for sweep in sweeps:
+        for value in sweep.values:
+            sweep.changed(data, value)
     useless = [sweep.name for sweep in sweeps if sweep.of_clouds and data.input != "pointcloud"]
     if data.input is None:
         raise UserError(f"{run} observes nothing, so no sweep says anything of it; leave it out")
