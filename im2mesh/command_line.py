@@ -24,6 +24,28 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def measurement_parser(description: str | None, output: Path) -> argparse.ArgumentParser:
+    """A parser with the arguments of scripts that measure several runs.
+
+    Args:
+        description: The docstring of the script, whose lines are kept.
+        output: Folder for the results, unless another is given.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="configs, or output folders of runs"
+    )
+    parser.add_argument(
+        "--names", nargs="+", help="of the runs; those of one name are pooled (seeds of a method)"
+    )
+    add_split(parser)
+    parser.add_argument("--output", type=Path, default=output, help="folder for the results")
+    add_device(parser)
+    return parser
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number>")
 

@@ -9,19 +9,16 @@ Example: python scripts/measure_motion.py out/pointcloud/oflow out/shape_matchin
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from im2mesh.build import build_config, build_device, build_generator, build_windows
-from im2mesh.command_line import add_device, add_split, exit_status
-from im2mesh.config import DataConfig
-from im2mesh.data.sequences import Window
-from im2mesh.generation import Generator
+from im2mesh.command_line import exit_status, measurement_parser
 from im2mesh.robustness.motion import find_meshes, measure_motion
 from im2mesh.robustness.motion_report import MotionStudy, format_motion, write_motion
 from im2mesh.robustness.runs import (
+    PreparedRun,
     config_file,
     label_runs,
     refuse_other_windows,
@@ -30,25 +27,16 @@ from im2mesh.robustness.runs import (
 )
 
 
-@dataclass(frozen=True)
-class PreparedRun:
-    """A run that can be measured, with the generated meshes of each window."""
-
-    path: Path
-    generator: Generator
-    data: DataConfig
-    meshes: dict[Window, Path]
-
-
 def main(arguments: Sequence[str]) -> None:
-    args = _parse(arguments)
+    args = measurement_parser(__doc__, Path("out/motion")).parse_args(arguments)
     names = label_runs(args.runs, args.names)
     runs = [prepare_run(path, args) for path in args.runs]
     for run in runs:  # all mistakes are told now, not after an hour
-        refuse_other_windows(list(runs[0].meshes), list(run.meshes), run.path)
+        refuse_other_windows(runs[0].windows, run.windows, run.path)
     study = MotionStudy()
     for name, run in zip(names, runs, strict=True):
-        for window, file in tqdm(run.meshes.items(), desc=f"measure {name}", unit="window"):
+        for window in tqdm(run.windows, desc=f"measure {name}", unit="window"):
+            file = find_meshes(run.folder, run.split, window)
             numbers = measure_motion(run.generator, run.data, window, file)
             study.add(name, str(run.path), window_key(window), numbers)
     write_motion(args.output, study)
@@ -57,32 +45,14 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def prepare_run(path: Path, args: argparse.Namespace) -> PreparedRun:
-    """Load the model of a run and find its meshes."""
+    """Load the model of a run, whose meshes must be there."""
     config = build_config(config_file(path))
-    folder = run_folder(path, config)
-    split = args.split or config.data.test_split
+    folder, split = run_folder(path, config), args.split or config.data.test_split
     windows = build_windows(config, split, stride=config.data.eval_stride)
-    meshes = {window: find_meshes(folder, split, window) for window in windows}
+    for window in windows:
+        find_meshes(folder, split, window)
     generator = build_generator(config, folder.best_checkpoint, build_device(args.device))
-    return PreparedRun(path, generator, config.data, meshes)
-
-
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="configs, or output folders of runs"
-    )
-    parser.add_argument(
-        "--names", nargs="+", help="of the runs; those of one name are pooled (seeds of a method)"
-    )
-    add_split(parser)
-    parser.add_argument(
-        "--output", type=Path, default=Path("out/motion"), help="folder for the results"
-    )
-    add_device(parser)
-    return parser.parse_args(arguments)
+    return PreparedRun(path, folder, split, generator, config.data, windows)
 
 
 if __name__ == "__main__":

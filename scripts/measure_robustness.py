@@ -13,32 +13,24 @@ Example: python scripts/measure_robustness.py out/pointcloud/oflow out/pointclou
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from im2mesh.build import build_config, build_device, build_generator, build_windows
-from im2mesh.command_line import add_device, add_split, exit_status
-from im2mesh.config import DataConfig
+from im2mesh.command_line import exit_status, measurement_parser
 from im2mesh.data.dataset import spread_windows
-from im2mesh.data.sequences import Window
-from im2mesh.generation import Generator
 from im2mesh.robustness.measure import refuse_mute
 from im2mesh.robustness.report import format_study, write_study
-from im2mesh.robustness.runs import config_file, label_runs, refuse_other_windows, run_folder
+from im2mesh.robustness.runs import (
+    PreparedRun,
+    config_file,
+    label_runs,
+    refuse_other_windows,
+    run_folder,
+)
 from im2mesh.robustness.study import Study, measure_run
 from im2mesh.robustness.sweeps import SWEEPS, Sweep, parse_sweeps, refuse_useless
-
-
-@dataclass(frozen=True)
-class PreparedRun:
-    """A run that can be measured."""
-
-    path: Path
-    generator: Generator
-    data: DataConfig
-    windows: list[Window]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -70,24 +62,16 @@ def prepare_run(path: Path, sweeps: Sequence[Sweep], args: argparse.Namespace) -
     overrides = [] if args.root is None else [f"data.root={args.root}"]
     config = build_config(config_file(path), overrides)
     refuse_useless(sweeps, config.data, str(path))
-    checkpoint = run_folder(path, config).best_checkpoint
-    generator = build_generator(config, checkpoint, build_device(args.device))
+    folder, split = run_folder(path, config), args.split or config.data.test_split
+    generator = build_generator(config, folder.best_checkpoint, build_device(args.device))
     refuse_mute(generator, str(path))
-    split = args.split or config.data.test_split
     windows = build_windows(config, split, stride=config.data.eval_stride)
-    return PreparedRun(path, generator, config.data, spread_windows(windows, args.windows))
+    windows = spread_windows(windows, args.windows)
+    return PreparedRun(path, folder, split, generator, config.data, windows)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="configs, or output folders of runs"
-    )
-    parser.add_argument(
-        "--names", nargs="+", help="of the runs; those of one name are pooled (seeds of a method)"
-    )
+    parser = measurement_parser(__doc__, Path("out/robustness"))
     parser.add_argument(
         "--sweeps",
         nargs="+",
@@ -95,13 +79,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="SWEEP",
         help=f"out of {', '.join(SWEEPS)}; NAME=VALUE,VALUE for values of its own",
     )
-    add_split(parser)
     parser.add_argument("--windows", type=int, metavar="N", help="windows used, spread evenly")
     parser.add_argument("--root", help="data folder to use instead of data.root")
-    parser.add_argument(
-        "--output", type=Path, default=Path("out/robustness"), help="folder for the results"
-    )
-    add_device(parser)
     args = parser.parse_args(arguments)
     if args.windows is not None and args.windows < 1:
         parser.error(f"--windows must be at least 1, got {args.windows}")

@@ -1,15 +1,38 @@
 """What is named on a command line -> config and folder of a run; several seeds, one method."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from im2mesh.comparison.runs import default_names
-from im2mesh.config import Config
+from im2mesh.config import Config, DataConfig
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
+from im2mesh.generation import Generator
 from im2mesh.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that can be measured.
+
+    Attributes:
+        path: As named on the command line.
+        folder: Where its files lie.
+        split: In which it is measured.
+        generator: Holds its best model.
+        data: Section data of its configuration.
+        windows: Where it is measured.
+    """
+
+    path: Path
+    folder: RunFolder
+    split: str
+    generator: Generator
+    data: DataConfig
+    windows: Sequence[Window]
 
 
 def config_file(run: Path) -> Path:
