@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import train
-from im2mesh.build import build_config, build_generator, build_windows
+from im2mesh.build import build_config, build_generator, build_trainer, build_windows
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.generation.code_table import CodeTable, Posteriors
@@ -228,6 +228,72 @@ def test_models_with_encoders_are_blended_and_exchanged_too(conditioned, tmp_pat
     assert (tmp_path / "t" / "sheet.png").is_file()
     with pytest.raises(UserError, match="needs an observation"):
         sample_script.main([str(conditioned)])
+
+
+LOCAL = "{name: pointnet_local, hidden_size: 8, num_blocks: 1}"
+PER_FRAME = "{name: pointnet_per_frame, hidden_size: 8, num_blocks: 1}"
+NO_VECTORS = {
+    "MovingCode": [
+        f"model.encoder_temporal={LOCAL}",
+        "model.velocity_field={name: anchored}",
+    ],
+    "CodePerFrame": [
+        f"model.encoder_temporal={PER_FRAME}",
+        "model.velocity_field=null",
+        "model.deformation={name: displacement, hidden_size: 8, num_blocks: 1}",
+    ],
+    "FramesCode": [
+        "model.encoder_temporal=null",
+        "model.velocity_field=null",
+        "model.deformation={name: static}",
+        "loss.correspondence=0.0",
+    ],
+}
+LOCAL_SHAPE = [
+    f"model.encoder={LOCAL}",
+    "model.decoder={name: local_attention, hidden_size: 8, num_blocks: 1}",
+]
+
+
+def fresh(folder, root, overrides):
+    """Arguments of a script for a model with fresh weights."""
+    path = write_small_config(folder, root)
+    named = path.read_text().replace("velocity_field: {", "velocity_field: {name: concat, ")
+    path.write_text(named)  # the options of one network are not those of another
+    config = build_config(path, overrides)
+    best = RunFolder.of(config).best_checkpoint
+    build_trainer(config, torch.device("cpu")).save(best)
+    return [str(path), *overrides]
+
+
+@pytest.mark.parametrize("kind", NO_VECTORS)
+def test_codes_of_one_observation_are_neither_blended_nor_exchanged(tmp_path, ball_root, kind):
+    arguments = fresh(tmp_path, ball_root, NO_VECTORS[kind])
+    message = (
+        f"the motion code of this model is no vector but a {kind}, .*"
+        r"such as configs/pointcloud/oflow\.yaml"
+    )
+    with pytest.raises(UserError, match=message):
+        interpolate_latent.main([*arguments, *ENDS, "--what", "motion"])
+    windows = ["--motion-of", A, "--body-of", B, "--split", "train"]
+    with pytest.raises(UserError, match=message):
+        transfer_script.main([*arguments, *windows])
+    assert not (tmp_path / "run" / "latent").exists()
+
+
+def test_a_local_shape_is_not_blended_but_takes_another_motion(tmp_path, ball_root):
+    arguments = fresh(tmp_path, ball_root, LOCAL_SHAPE)
+    with pytest.raises(UserError, match=r"the shape code of this model is no vector but a \w+Code"):
+        interpolate_latent.main([*arguments, *ENDS, "--what", "shape"])
+    config = build_config(arguments[0], arguments[1:])
+    best = RunFolder.of(config).best_checkpoint
+    generator = build_generator(config, best, torch.device("cpu"))
+    windows = build_windows(config, "train", stride=4)
+    first, last = (
+        encode_body(generator, config, find_window(windows, name), "x") for name in (A, B)
+    )
+    assert transfer_motion(first, last).codes.shape is last.codes.shape
+    assert len(interpolate(first, last, "motion", 3)) == 3
 
 
 def test_the_same_seed_gives_the_same_samples(trained, tmp_path):

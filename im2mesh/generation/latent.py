@@ -68,10 +68,12 @@ def interpolate(first: CodedBody, last: CodedBody, what: CodeName, steps: int) -
     and the place in the world, stay those of the first.
 
     Raises:
-        UserError: If there are fewer than 2 steps, or the model has no such code to blend.
+        UserError: If there are fewer than 2 steps, or the model has no such code to blend, or one
+            that is no vector.
     """
     if steps < 2:
         raise UserError(f"steps is {steps}; it takes at least 2, the first body and the last")
+    _check_vector(first, what)
     _check_decides(first, what)
     weights = np.linspace(0, 1, steps).tolist()
     return [
@@ -88,9 +90,13 @@ def interpolate(first: CodedBody, last: CodedBody, what: CodeName, steps: int) -
 def transfer_motion(motion_of: CodedBody, body_of: CodedBody) -> CodedBody:
     """The motion code of one body with the shape code, or given surface, of another.
 
+    The shape code may be any: it stays with its body.
+
     Raises:
-        UserError: If the model does not know shape and motion apart.
+        UserError: If the model does not know shape and motion apart, or the motion code is no
+            vector.
     """
+    _check_vector(motion_of, "motion")
     _check_decides(motion_of, "motion")
     if body_of.given is None:
         _check_decides(body_of, "shape")
@@ -139,6 +145,18 @@ def _blend(
     if what == "shape":
         return replace(first, shape=blended, shape_posterior=none)
     return replace(first, motion=blended, motion_posterior=none)
+
+
+def _check_vector(body: CodedBody, what: CodeName) -> None:
+    """Refuse codes that belong to the frames, or the places, of one observation."""
+    kind = type(_code(body.codes, what))
+    if kind is not Code:
+        raise UserError(
+            f"the {what} code of this model is no vector but a {kind.__name__}, which belongs to "
+            "one observation: it can be neither blended nor given to another body; use a config "
+            f"whose {what} code is a vector, such as configs/pointcloud/oflow.yaml or "
+            "configs/generative/oflow.yaml"
+        )
 
 
 def _check_decides(body: CodedBody, what: CodeName) -> None:
