@@ -7,8 +7,15 @@ import pytest
 from im2mesh.build import build_config, build_model
 from im2mesh.config import ConfigError
 from im2mesh.models.compatibility import OBSERVERS
+from im2mesh.models.encoders import ENCODERS
 from im2mesh.models.parts import PARTS
 
+SEVERAL_FRAMES = (
+    "pointnet_2stream",
+    "pointnet_per_frame",
+    "pointnet_space_time_local",
+    "soft_matching",
+)
 UNORDERED = "data.input_pointcloud_corresponding=false"
 
 
@@ -89,6 +96,33 @@ def test_one_thing_carries_the_points(config, overrides, message):
 )
 def test_parts_can_read_what_is_observed(config, overrides, message):
     refuse(config, overrides, message)
+
+
+@pytest.mark.parametrize("name", SEVERAL_FRAMES)
+@pytest.mark.parametrize("config", ["oflow", "onet_per_frame"])
+def test_what_compares_frames_is_no_encoder_of_one(config, name):
+    message = (
+        f"model.encoder '{name}' compares frames, but is shown one alone; choose one of: "
+        "pointnet_resnet, pointnet_simple, pointnet_space_time, pointnet_local"
+    )
+    with pytest.raises(ConfigError) as error:
+        encoder = f"model.encoder={{name: {name}}}"
+        build_model(build_config(f"configs/pointcloud/{config}.yaml", [encoder]))
+    assert str(error.value).endswith(message)
+
+
+def test_what_compares_frames_says_so():
+    found = {name for name, encoder in ENCODERS.items() if encoder.needs_several_frames}
+    assert found == set(SEVERAL_FRAMES)
+
+
+@pytest.mark.parametrize("key", ["input_hole", "input_outliers"])
+@pytest.mark.parametrize(
+    ("config", "seen"), [("img/oflow", "images"), ("representation_power/oflow", "null")]
+)
+def test_what_spoils_clouds_needs_clouds(config, seen, key):
+    message = f"data.{key} is 0.1, which spoils clouds, but data.input is {seen}; set data.{key} to"
+    refuse(config, [f"data.{key}=0.1"], message)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,10 @@ from im2mesh.models.parts import NEEDED, OPTIONAL, PARTS
 
 OBSERVERS = ("encoder", "encoder_temporal", "posterior", "posterior_temporal", "deformation")
 """Parts that look at observed frames."""
+FIRST_FRAME_OBSERVERS = ("encoder", "posterior")
+"""Those of them that are shown a single frame: the first, or each on its own."""
+CLOUD_SETTINGS = ("input_outliers", "input_hole")
+"""Keys of section data that spoil observed clouds, and nothing else."""
 
 
 def check_parts(config: Config) -> None:
@@ -63,6 +67,13 @@ def check_inputs(config: Config) -> None:
         )
     if data.input_frames == "random" and data.num_input_frames is None:
         raise ValueError("data.input_frames is random, but all are observed; set num_input_frames")
+    for key in CLOUD_SETTINGS:
+        value = getattr(data, key)
+        if value and data.input != "pointcloud":
+            raise ValueError(
+                f"data.{key} is {value:g}, which spoils clouds, but data.input is "
+                f"{data.input or 'null'}; set data.{key} to 0"
+            )
     _check_evidence(config)
     if config.model.method == "nearest_neighbour" and not (
         data.input == "pointcloud" and data.input_frames == "even"
@@ -124,8 +135,9 @@ def _unreadable(network: Any, data: DataConfig, part: str) -> str | None:
     """Why a network cannot read what is observed; None if it can."""
     if network.input_kind not in (None, data.input):
         return f"reads {network.input_kind}, but data.input is {data.input or 'null'}"
-    if part in ("encoder", "posterior"):  # they see one frame
-        return None
+    if part in FIRST_FRAME_OBSERVERS:
+        needs_more = network.needs_several_frames
+        return "compares frames, but is shown one alone" if needs_more else None
     if network.needs_corresponding_points and not data.input_pointcloud_corresponding:
         return (
             "needs point i to be the same particle in every frame, but "

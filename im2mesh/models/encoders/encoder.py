@@ -14,10 +14,13 @@ class Encoder(nn.Module):
         input_kind: What it reads, as data.input names it.
         needs_corresponding_points: Whether row n of all clouds must be the same particle.
         sees_times: Whether any number of frames can be read, at any times.
+        needs_several_frames: Whether what it gives comes of comparing frames, so that it is no
+            encoder of the first frame alone.
         gives: The kind of code; `Code` for a vector.
     """
 
     input_kind: ClassVar[str] = "pointcloud"
     needs_corresponding_points: ClassVar[bool] = False
     sees_times: ClassVar[bool] = False
+    needs_several_frames: ClassVar[bool] = False
     gives: ClassVar[type[Code]] = Code

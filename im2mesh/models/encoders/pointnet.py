@@ -93,6 +93,8 @@ class Pointnet2Stream(Encoder):
     Of the paper's interpolation and shape matching: rows of the two clouds need not correspond.
     """
 
+    needs_several_frames = True
+
     def __init__(
         self,
         num_frames: int,

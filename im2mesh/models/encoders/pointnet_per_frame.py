@@ -17,6 +17,7 @@ class PointnetPerFrame(SpaceTime):
     its frame and that over all frames.
     """
 
+    needs_several_frames = True
     gives = CodePerFrame
 
     def __init__(
