@@ -8,26 +8,17 @@ at once with --summarize, means and spread over the seeds go to out/local/summar
 """
 
 import argparse
-import csv
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where scripts.experiments is found
 
-from im2mesh.atomic import write_text
 from im2mesh.build import build_config
-from im2mesh.checkpoints import load_checkpoint
 from im2mesh.command_line import exit_status
-from im2mesh.comparison.result import MethodResult
-from im2mesh.comparison.runs import Comparison, compare
+from im2mesh.comparison.seeds import is_evaluated, write_summary
 from im2mesh.errors import UserError
-from im2mesh.metric_info import metric_info
-from im2mesh.reporting import draw_table, summarize
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 from scripts.experiments import (
     DATASETS,
@@ -41,25 +32,24 @@ from scripts.experiments import (
 
 OUT = Path("out/local")
 PAPER = "configs/pointcloud/oflow_w_correspond-small.yaml"
+LOCAL_SHAPE = (
+    "model.encoder={name: pointnet_local, hidden_size: 64, num_blocks: 3}",
+    "model.decoder={name: local_attention, hidden_size: 64, num_blocks: 3}",
+)
+LOCAL_MOTION = (
+    "model.encoder_temporal={name: pointnet_local, hidden_size: 32, num_blocks: 2}",
+    "model.velocity_field={name: anchored}",
+)
 VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "static": ("configs/pointcloud/static-small.yaml", ()),
     "carried": ("configs/pointcloud/carried-small.yaml", ()),
+    "carried_local": (
+        "configs/pointcloud/carried-small.yaml",
+        (*LOCAL_SHAPE, "model.code_size=64", "training.batch_size=12"),
+    ),
     "paper": (PAPER, ()),
-    "local_decoder": (
-        PAPER,
-        (
-            "model.encoder={name: pointnet_local, hidden_size: 64, num_blocks: 3}",
-            "model.decoder={name: local_attention, hidden_size: 64, num_blocks: 3}",
-        ),
-    ),
-    "anchored": (
-        PAPER,
-        (
-            "model.encoder_temporal={name: pointnet_local, hidden_size: 32, num_blocks: 2}",
-            "model.velocity_field={name: anchored}",
-            "ode.step_size=0.5",
-        ),
-    ),
+    "local_decoder": (PAPER, LOCAL_SHAPE),
+    "anchored": (PAPER, LOCAL_MOTION),
     "local": ("configs/pointcloud/local-small.yaml", ()),
     "displacement": ("configs/pointcloud/displacement-small.yaml", ()),
     "coupling": ("configs/pointcloud/coupling-small.yaml", ()),
@@ -67,44 +57,15 @@ VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "local_unordered": ("configs/pointcloud/local_unordered-small.yaml", ()),
     "space_time_unordered": ("configs/pointcloud/local_space_time-small.yaml", ()),
 }
-"""Name -> config, and what is changed of it: parts as in local-small.yaml, one at a time."""
+"""Name -> config, and what is changed of it.
+
+local_decoder and anchored are `paper` but for two parts, which are those of local-small.yaml. The
+width of codes, the steps of the solver and the batches stay the paper's. carried_local is `local`
+but for its motion, which it takes from the input: what learning a motion has to beat.
+"""
 
 SAME_RUN = ("data", "model", "ode", "loss", "training")
 """Sections of the configuration that a run must go on with as it began."""
-TOLD = ("training.max_seconds", "training.batch_size", "data.num_input_points", "data.root")
-"""Settings that should be the same in all runs; a difference is told."""
-HEADER = (
-    "Mean (standard deviation) over seeds of each run's mean over frames, then windows.\n"
-    "Unit of length: longest side of the first true mesh; no distance is squared."
-)
-TIME_NOTE = "Times were measured while other runs had the other cores; they compare roughly."
-COLUMNS = {
-    "iou": metric_info("iou").column,
-    "iou_0": "IoU at t = 0",
-    "iou_last": "IoU, last frame",
-    "chamfer_l1": metric_info("chamfer_l1").column,
-    "correspondence_l2": metric_info("correspondence_l2").column,
-    "correspondence_l2_last": metric_info("correspondence_l2_last").column,
-    "steps": "Training steps",
-    "seconds": "Seconds per window",
-    "nfe": metric_info("nfe").column,
-}
-DIGITS = {"iou_0": 3, "iou_last": 3, "steps": 0}
-
-
-@dataclass(frozen=True)
-class VariantSummary:
-    """One variant on one split.
-
-    Attributes:
-        variant: A key of `VARIANTS`.
-        seeds: Those that were evaluated.
-        values: Key of `COLUMNS` -> one number per seed that has it.
-    """
-
-    variant: str
-    seeds: Sequence[int]
-    values: dict[str, list[float]]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -113,7 +74,7 @@ def main(arguments: Sequence[str]) -> None:
         if not args.summarize:
             run_study(args)
     finally:  # also when a run has failed, or was stopped
-        summary = write_summary(args.variants, args.seeds)
+        summary = summarize(args.variants, args.seeds)
         print(f"{summary}\nwritten to {OUT}")
 
 
@@ -181,11 +142,6 @@ def is_finished(experiment: Experiment) -> bool:
     return all(other == config for other in used)
 
 
-def is_evaluated(run: RunFolder, split: str) -> bool:
-    config = run.evaluation(split) / CONFIG_FILE
-    return run.evaluation_records(split).is_file() and config.is_file()
-
-
 def run_and_tell(experiment: Experiment, threads: int) -> None:
     started = time.monotonic()
     try:
@@ -200,109 +156,10 @@ def folder(variant: str, seed: int) -> Path:
     return OUT / variant / f"seed{seed}"
 
 
-def write_summary(variants: Sequence[str], seeds: Sequence[int]) -> str:
-    """Write summary.md and summary.csv of the runs there are; returns the text."""
-    parts, lines = ["# Local codes", HEADER], []
-    for split in SPLITS:
-        paths = {
-            (variant, seed): folder(variant, seed)
-            for variant in variants
-            for seed in seeds
-            if is_evaluated(RunFolder(folder(variant, seed)), split)
-        }
-        runs = {f"{variant}/seed{seed}": path for (variant, seed), path in paths.items()}
-        comparison = compare(runs, split) if runs else None
-        methods = comparison.methods if comparison else []
-        results = dict(zip(paths, methods, strict=True))
-        rows = [_summarize(variant, results) for variant in variants]
-        windows = comparison.num_windows if comparison else 0
-        parts += [f"## {split} (windows: {windows})", _table(rows)]
-        missing = [
-            f"missing: {row.variant}, seed {', '.join(map(str, absent))}"
-            for row in rows
-            if (absent := [seed for seed in seeds if seed not in row.seeds])
-        ]
-        notes = [*missing, *(_notes(comparison) if comparison else [])]
-        parts.append("\n".join(f"- {note}" for note in notes))
-        lines += [[split, *line] for row in rows for line in _csv_lines(row)]
-    parts.append(TIME_NOTE)
-    text = "\n\n".join(filter(None, parts)) + "\n"
-    OUT.mkdir(parents=True, exist_ok=True)
-    write_text(OUT / "summary.md", text)
-    with (OUT / "summary.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [["split", "variant", "metric", "mean", "std", "num_seeds"], *lines]
-        )
-    return text
-
-
-def _summarize(variant: str, results: dict[tuple[str, int], MethodResult]) -> VariantSummary:
-    found = {seed: result for (name, seed), result in results.items() if name == variant}
-    values: dict[str, list[float]] = {key: [] for key in COLUMNS}
-    for seed, result in found.items():
-        for key, value in _numbers(result, folder(variant, seed)).items():
-            values[key].append(value)
-    return VariantSummary(variant, list(found), values)
-
-
-def _numbers(result: MethodResult, path: Path) -> dict[str, float]:
-    """What one run has of `COLUMNS`."""
-    numbers = {key: row.mean for key, row in result.summary.items() if key in COLUMNS}
-    last_frame = result.settings["data.num_frames"] - 1
-    for key, frame in (("iou_0", 0), ("iou_last", last_frame)):
-        rows = summarize([r for r in result.records if r.metric == "iou" and r.frame == frame])
-        if rows:
-            numbers[key] = rows[0].mean
-    checkpoint = RunFolder(path).checkpoint
-    if checkpoint.is_file():
-        numbers["steps"] = float(load_checkpoint(checkpoint).iteration)
-    return numbers
-
-
-def spread(values: Sequence[float]) -> float:
-    """Standard deviation of the population that the seeds are drawn from; nan for a single one."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-
-
-def _table(rows: Sequence[VariantSummary]) -> str:
-    cells = [
-        [row.variant, str(len(row.seeds)), *(_cell(key, row.values[key]) for key in COLUMNS)]
-        for row in rows
-    ]
-    return draw_table([["variant", "seeds", *COLUMNS.values()], *cells], markdown=True)
-
-
-def _cell(key: str, values: Sequence[float]) -> str:
-    if not values:
-        return "-"
-    digits = DIGITS.get(key, metric_info(key).digits)
-    mean = f"{np.mean(values):.{digits}f}"
-    return f"{mean} ({spread(values):.{digits}f})" if len(values) > 1 else mean
-
-
-def _csv_lines(row: VariantSummary) -> Iterator[list[str | float | int]]:
-    for key, values in row.values.items():
-        if values:
-            yield [row.variant, key, float(np.mean(values)), spread(values), len(values)]
-
-
-def _notes(comparison: Comparison) -> Iterator[str]:
-    """Whatever keeps the numbers from being compared."""
-    for gap in comparison.gaps:
-        metrics = [key for key in gap.metrics if key in COLUMNS]
-        if metrics:
-            yield f"{gap.method}: only {gap.what}, in {', '.join(COLUMNS[key] for key in metrics)}"
-    for method in comparison.methods:
-        row = method.summary.get("empty")
-        if row is not None and row.mean > 0:
-            yield f"{method.name}: {row.mean:.1%} of the meshes are empty"
-    for key in TOLD:
-        runs: dict[object, list[str]] = {}
-        for method in comparison.methods:
-            runs.setdefault(method.settings.get(key), []).append(method.name)
-        if len(runs) > 1:
-            listed = "; ".join(f"{value} in {', '.join(names)}" for value, names in runs.items())
-            yield f"{key} differs: {listed}"
+def summarize(variants: Sequence[str], seeds: Sequence[int]) -> str:
+    """Write what is known of the variants; returns the text."""
+    runs = {variant: {seed: folder(variant, seed) for seed in seeds} for variant in variants}
+    return write_summary(OUT, "Local codes", runs, SPLITS)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

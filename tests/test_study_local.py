@@ -42,22 +42,45 @@ def test_every_variant_builds(variant, out):
     assert config.output_dir == str(out / variant / "seed3")
 
 
+def differences(variant, base):
+    """Keys of the configuration in which two variants differ, but for those that change no
+    result: where it is written, and how many points are asked at once."""
+    one, other = (
+        flatten(experiment_of(name).build_config().model_dump()) for name in (variant, base)
+    )
+    keys = {key for key in one | other if one.get(key) != other.get(key)}
+    return keys - {"output_dir", "generation.batch_points"}
+
+
+def flatten(section, prefix=""):
+    """Dotted key -> value; networks are one value."""
+    if not isinstance(section, dict) or "name" in section:
+        return {prefix: section}
+    parts = (flatten(value, f"{prefix}.{key}".strip(".")) for key, value in section.items())
+    return {key: value for part in parts for key, value in part.items()}
+
+
 @pytest.mark.parametrize(
     ("variant", "parts"),
     [
-        ("local_decoder", ("encoder", "decoder")),
-        ("anchored", ("encoder_temporal", "velocity_field")),
+        ("local_decoder", {"model.encoder", "model.decoder"}),
+        ("anchored", {"model.encoder_temporal", "model.velocity_field"}),
     ],
 )
-def test_ablations_have_the_parts_of_the_local_model_and_else_those_of_the_paper(variant, parts):
-    config, paper, local = (
-        experiment_of(name).build_config() for name in (variant, "paper", "local")
-    )
-    for part in ("encoder", "encoder_temporal", "decoder", "velocity_field"):
-        other = local if part in parts else paper
-        assert getattr(config.model, part) == getattr(other.model, part), part
-    assert config.ode == (local.ode if variant == "anchored" else paper.ode)
-    assert config.loss == paper.loss and config.model.code_size == paper.model.code_size
+def test_ablations_differ_from_the_paper_in_the_parts_they_name_and_nothing_else(variant, parts):
+    assert differences(variant, "paper") == parts
+    assert not parts & differences(variant, "local")
+
+
+def test_carried_local_has_the_shape_of_the_local_model_and_no_learned_motion():
+    assert differences("carried_local", "local") == {
+        "model.encoder_temporal",
+        "model.velocity_field",
+        "model.deformation",
+        "loss.correspondence",
+        "loss.correspondence_frames",  # of a loss that is 0
+        "ode.step_size",  # of a solver that is not asked
+    }
 
 
 def test_the_first_seed_of_all_variants_comes_first(out, monkeypatch):
@@ -131,7 +154,7 @@ def test_the_table_for_machines_has_all_digits(out):
     for seed, level in ((0, 0.5), (1, 0.7)):
         write_run(out / "paper" / f"seed{seed}", level)
     write_run(out / "local" / "seed0", 0.6)
-    study_local.write_summary(["paper", "local"], [0, 1])
+    study_local.summarize(["paper", "local"], [0, 1])
     with (out / "summary.csv").open() as file:
         rows = {(r["split"], r["variant"], r["metric"]): r for r in csv.DictReader(file)}
     paper, local = rows["test", "paper", "iou"], rows["test", "local", "iou"]
@@ -142,15 +165,20 @@ def test_the_table_for_machines_has_all_digits(out):
 
 
 def test_what_does_not_compare_is_told(out):
-    write_run(out / "paper" / "seed0", 0.5, data={"num_input_points": 300})
-    write_run(out / "paper" / "seed1", 0.5, frames=range(2), data={"num_input_points": 300})
-    write_run(out / "local" / "seed0", 0.5, data={"num_input_points": 128})
-    text = study_local.write_summary(["paper", "local"], [0, 1])
+    paper = write_run(out / "paper" / "seed0", 0.5, data={"num_input_points": 300})
+    other = write_run(out / "paper" / "seed1", 0.5, frames=range(2), data={"num_input_points": 300})
+    local = write_run(out / "local" / "seed0", 0.5, data={"num_input_points": 128})
+    for path, width, step in ((paper, 128, 1.0), (other, 128, 1.0), (local, 64, 0.5)):
+        with (RunFolder(path).evaluation("test") / "config.yaml").open("a") as file:
+            file.write(f"model: {{code_size: {width}}}\node: {{step_size: {step}}}\n")
+    text = study_local.summarize(["paper", "local"], [0, 1])
     assert "paper/seed1: only frames 0-1 of 0-2, in IoU" in text
     assert "points differs: 300 in paper/seed0, paper/seed1; 128 in local/seed0" in text
+    assert "model.code_size differs: 128 in paper/seed0, paper/seed1; 64 in local/seed0" in text
+    assert "ode.step_size differs: 1.0 in paper/seed0, paper/seed1; 0.5 in local/seed0" in text
     with pytest.raises(UserError, match="evaluated on different windows"):
         write_run(out / "local" / "seed1", 0.5, starts=(0,))
-        study_local.write_summary(["paper", "local"], [0, 1])
+        study_local.summarize(["paper", "local"], [0, 1])
 
 
 def test_a_failed_run_stops_no_other(out):
