@@ -43,5 +43,7 @@ def test_gathered_rows_are_those_of_the_same_cloud():
 
 
 def test_fewer_points_than_neighbours_are_an_error():
-    with pytest.raises(ValueError, match=r"8 neighbours are needed, but there are 5 points; raise"):
+    with pytest.raises(
+        ValueError, match="8 neighbours are looked for, but there are 5 points; give"
+    ):
         nearest_rows(torch.rand(1, 2, 3), torch.rand(1, 5, 3), 8)

@@ -25,6 +25,7 @@ class AnchorMotion(nn.Module):
 
     def __init__(self, code_size: int, hidden_size: int) -> None:
         super().__init__()
+        self.min_points = NUM_RIGID_NEIGHBOURS + 1
         self.fc_feature = nn.Linear(code_size, hidden_size)
         self.fc_c = nn.Linear(code_size, hidden_size)
         self.block = ResnetBlockFC(hidden_size)
@@ -49,5 +50,5 @@ class AnchorMotion(nn.Module):
         learned = self.fc_twist(x).to(paths).unflatten(-1, (-1, 6)).transpose(1, 2)
         spins = anchor_spins(paths, NUM_RIGID_NEIGHBOURS)
         rigid = F.pad(spins, (3, 0))  # no velocity beside that of the path
-        weights = self.fc_weight(x).to(paths).exp()
+        weights = self.fc_weight(x).to(paths).clamp(-20, 20).exp()  # all or nothing beyond
         return MovingCode(c, c.new_zeros(len(c), 0), paths, features, rigid + learned, weights)

@@ -75,7 +75,7 @@ class AnchoredCode(Code):
     """
 
     paths: Float[Tensor, "B K N 3"]
-    features: Float[Tensor, "B N C"]
+    features: Float[Tensor, "B N F"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,11 @@ class MovingCode(AnchoredCode):
 
     twists: Float[Tensor, "B J N 6"]
     weights: Float[Tensor, "B N 1"]
+
+    def as_arguments(self) -> Code:
+        """Without the features: what they say of the motion is in the rest, and the adjoint would
+        carry them along with every point."""
+        return super(MovingCode, replace(self, features=self.features[..., :0])).as_arguments()
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,7 @@ class DecoderLocalAttention(Decoder):
                 "points (p, t); choose decoder 'cbatchnorm' or 'simple'"
             )
         self.num_neighbours = num_neighbours
+        self.min_points = num_neighbours + 1
         self.attention = LocalAttention(code_size, hidden_size)
         self.fc_p = nn.Linear(3, hidden_size)
         self.fc_c = nn.Linear(code_size + latent_size, hidden_size)

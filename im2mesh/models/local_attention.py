@@ -17,7 +17,7 @@ class LocalAttention(nn.Module):
 
     Every neighbour gives relu-residual features of (anchor feature, offset, distance); a softmax
     over the neighbours, channel by channel, weighs them (as in the Point Transformer, Zhao et al.,
-    ICCV 2021). The weights are multiplied by the neighbourhood's window, so that the result has no
+    ICCV 2021). The weights are multiplied by the neighbourhood's falloff, so that the result has no
     jump where neighbours change.
 
     Args:
@@ -38,7 +38,8 @@ class LocalAttention(nn.Module):
     ) -> Float[Tensor, "B Q H"]:
         geometry = self.fc_offset(_geometry(near))
         hidden = self.mix(near.take(self.fc_feature(features)) + geometry)  # [B, Q, k, H]
-        scores = self.attention(F.relu(hidden)).float() + near.window().log().unsqueeze(-1)
+        falloff = near.falloff().unsqueeze(-1)  # in the precision of positions, as the softmax
+        scores = self.attention(F.relu(hidden)).to(falloff) + falloff.log()
         return (torch.softmax(scores, 2).to(hidden.dtype) * hidden).sum(2)
 
 

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from im2mesh.models.neighbours import gather_rows, nearest_rows
 
-SOFTENING = 0.02
+CORE = 0.02
 """Distance below which neighbours weigh alike, in units of the first frame."""
-LEAST_WEIGHT = 1e-6
-"""Of every neighbour, so that weights exist where all points are in one place."""
+LEAST_WEIGHT = 1e-30
+"""Of every neighbour, so that sums of weights are never 0."""
 
 TIME_SCALE = 0.2
 """How far apart in space a whole window is in time, where neighbours are looked for in both."""
@@ -23,14 +23,12 @@ class Neighbourhood:
 
     Attributes:
         rows: Of the anchors, the nearest first.
-        positions: Of the anchors.
         offsets: query - anchor.
         distances: Lengths of the offsets.
         radius: Distance of the anchor after these k, where their influence ends.
     """
 
     rows: Int[Tensor, "B Q k"]
-    positions: Float[Tensor, "B Q k D"]
     offsets: Float[Tensor, "B Q k D"]
     distances: Float[Tensor, "B Q k"]
     radius: Float[Tensor, "B Q 1"]
@@ -39,7 +37,7 @@ class Neighbourhood:
         """What the neighbours have of something that every anchor has."""
         return gather_rows(values, self.rows)
 
-    def window(self) -> Float[Tensor, "B Q k"]:
+    def falloff(self) -> Float[Tensor, "B Q k"]:
         """(1 - d^2 / radius^2)^2: 1 at the query, 0 where another anchor takes over.
 
         The k-th and the next nearest anchor swap places at distance `radius`, where neither has any
@@ -49,8 +47,8 @@ class Neighbourhood:
         return (1 - (self.distances / (self.radius + 1e-9)) ** 2).clamp(min=0) ** 2 + LEAST_WEIGHT
 
     def inverse_distance_weights(self) -> Float[Tensor, "B Q k"]:
-        """The window over (d^2 + 0.02^2): the nearer, the more; not normalised."""
-        return self.window() / (self.distances**2 + SOFTENING**2)
+        """The falloff over (d^2 + 0.02^2): the nearer, the more; not normalised."""
+        return self.falloff() / (self.distances**2 + CORE**2)
 
 
 def find_neighbourhood(
@@ -62,13 +60,11 @@ def find_neighbourhood(
         ValueError: If there are not more anchors than that: one more says where influence ends.
     """
     rows = nearest_rows(queries, anchors, count + 1)
-    positions = gather_rows(anchors, rows)
-    offsets = queries.unsqueeze(2) - positions
+    offsets = queries.unsqueeze(2) - gather_rows(anchors, rows)
     # the root of 0 has no derivative, and a query may sit on an anchor
     distances = (offsets.square().sum(-1) + 1e-12).sqrt()
     return Neighbourhood(
         rows=rows[..., :count],
-        positions=positions[..., :count, :],
         offsets=offsets[..., :count, :],
         distances=distances[..., :count],
         radius=distances[..., count:],

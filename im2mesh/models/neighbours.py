@@ -26,8 +26,8 @@ def nearest_rows(
     """
     if anchors.shape[1] < count:
         raise ValueError(
-            f"{count} neighbours are needed, but there are {anchors.shape[1]} points; raise "
-            "data.num_input_points or lower num_neighbours"
+            f"{count} neighbours are looked for, but there are {anchors.shape[1]} points; give "
+            "more points (data.num_input_points), or look for fewer (num_neighbours)"
         )
     if anchors.device.type == "cpu" and anchors.shape[1] >= TREE_FROM:
         return _rows_from_trees(queries, anchors, count)
@@ -51,8 +51,9 @@ def _rows_from_table(queries: Tensor, anchors: Tensor, count: int) -> Tensor:
 
 
 def _rows_from_trees(queries: Tensor, anchors: Tensor, count: int) -> Tensor:
+    workers = torch.get_num_threads()
     found = [
-        KDTree(points.numpy()).query(asked.numpy(), count)[1].reshape(-1, count)
+        KDTree(points.numpy()).query(asked.numpy(), count, workers=workers)[1].reshape(-1, count)
         for points, asked in zip(anchors.detach().float(), queries.detach().float(), strict=True)
     ]
     return torch.from_numpy(np.stack(found))

@@ -16,7 +16,13 @@ from im2mesh.models.code import (
 )
 from im2mesh.models.deformations import OneShotDeformation
 from im2mesh.models.flow import Flow
-from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
+from im2mesh.models.sequence_model import (
+    Inputs,
+    Question,
+    SequenceCodes,
+    SequenceModel,
+    refuse_unordered_times,
+)
 
 
 class OccupancyFlow(SequenceModel):
@@ -31,8 +37,8 @@ class OccupancyFlow(SequenceModel):
         posterior: (first frame, its time, c) -> distribution of the latent shape code, or None.
         posterior_temporal: (all frames, their times, c) -> of the latent motion code, or None.
         decoder: (points at t = 0, shape code) -> logits; None where the surface at t = 0 is given.
-        evidence_frames: Observed clouds, evenly spread, that show the shape: all after the first
-            are carried to t = 0 along the motion that was just inferred.
+        evidence_frames: Observed clouds, evenly spread, that show the shape (all, where fewer are
+            observed): those after the first are carried to t = 0 along the motion just inferred.
         flow: Carries points with the motion code: a velocity field that is integrated, or a
             deformation.
     """
@@ -72,9 +78,10 @@ class OccupancyFlow(SequenceModel):
 
     @property
     def takes_any_frames(self) -> bool:
-        if self.encoder_temporal is None:
+        temporal = [p for p in (self.encoder_temporal, self.posterior_temporal) if p is not None]
+        if not temporal:
             return isinstance(self.flow, OneShotDeformation)  # there is nothing built for a number
-        return bool(self.encoder_temporal.sees_times)
+        return all(part.sees_times for part in temporal)
 
     @property
     def has_posterior(self) -> bool:
@@ -83,6 +90,7 @@ class OccupancyFlow(SequenceModel):
     def encode(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
     ) -> SequenceCodes:
+        refuse_unordered_times(times)
         motion_code = self._encode_motion(inputs, times)
         motion = _infer(self.posterior_temporal, inputs, times, motion_code)
         motion_code = replace(motion_code, z=_draw(motion, generator))

@@ -116,3 +116,16 @@ class SequenceModel(nn.Module):
             f"{self.method} cannot be asked for {question}, only for "
             f"{', '.join(sorted(self.answers))}; choose another model.method or other parts"
         )
+
+
+def refuse_unordered_times(times: Float[Tensor, "B T"]) -> None:
+    """Observed frames must come one after another.
+
+    Raises:
+        ValueError: If a time stands twice, or times go back.
+    """
+    if bool((times[:, 1:] <= times[:, :-1]).any()):
+        raise ValueError(
+            f"the times of observed frames must increase strictly, got {times.tolist()}; "
+            "leave out frames of the same time"
+        )

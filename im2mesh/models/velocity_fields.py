@@ -77,6 +77,7 @@ class VelocityFieldAnchored(VelocityField):
                 "model.posterior_temporal to null or choose velocity_field 'concat'"
             )
         self.num_neighbours = num_neighbours
+        self.min_points = num_neighbours + 1
 
     def forward(
         self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: MovingCode

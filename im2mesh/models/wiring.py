@@ -32,7 +32,21 @@ def wire(config: Config) -> SequenceModel:
     check_parts(config)
     check_inputs(config)
     check_codes(config)
-    return _WIRINGS[config.model.method](config)
+    model = _WIRINGS[config.model.method](config)
+    _check_num_points(model, config)
+    return model
+
+
+def _check_num_points(model: SequenceModel, config: Config) -> None:
+    """Enough observed points for the neighbours that each part looks for."""
+    given = config.data.num_input_points
+    for name, part in model.named_modules():
+        needed = getattr(part, "min_points", 0)
+        if needed > given:
+            raise ValueError(
+                f"{name} ({type(part).__name__}) needs at least {needed} observed points, and "
+                f"data.num_input_points is {given}; raise it, or lower num_neighbours of that part"
+            )
 
 
 def _occupancy_flow(config: Config) -> OccupancyFlow:

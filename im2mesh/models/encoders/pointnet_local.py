@@ -51,11 +51,17 @@ class PointnetLocal(Encoder):
         path_smoothing: NonNegativeFloat = SMOOTHING,
     ) -> None:
         super().__init__()
+        if num_frames == 1 and (path_degree, path_smoothing) != (DEGREE, SMOOTHING):
+            raise ValueError(
+                "path_degree and path_smoothing of encoder 'pointnet_local' have no effect on a "
+                "single frame; leave them out"
+            )
         self.degree = 0 if num_frames == 1 else path_degree
         self.smoothing = path_smoothing
         self.num_neighbours = num_neighbours
         self.features = PointFeatures(3 * (self.degree + 1), code_size, hidden_size, num_blocks)
         self.motion = None if num_frames == 1 else AnchorMotion(code_size, hidden_size)
+        self.min_points = num_neighbours + 1
 
     def forward(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
@@ -63,7 +69,7 @@ class PointnetLocal(Encoder):
         """Encode clouds.
 
         Raises:
-            ValueError: If there are fewer points than neighbours, or times do not increase.
+            ValueError: If there are not more points than neighbours.
         """
         paths = fit_paths(clouds, times, self.degree, self.smoothing)
         anchors = positions_at(paths, times[:, 0])
@@ -100,11 +106,11 @@ class PointFeatures(nn.Module):
         self, x: Float[Tensor, "B N D"], near: Neighbourhood
     ) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B N C"]]:
         x = self.fc_in(x)
-        pooled = x.new_zeros(0)
         for block, edge in zip(self.blocks, self.edges, strict=True):
             own = block(x)
-            pooled = own.amax(1)
-            x = torch.cat([own, edge(own, near), pooled.unsqueeze(1).expand_as(own)], -1)
+            pooled = own.amax(1, keepdim=True).expand_as(own)
+            x = torch.cat([own, edge(own, near), pooled], -1)
+        pooled = x[:, 0, -self.fc_c.in_features :]
         return self.fc_c(F.relu(pooled)), self.fc_feature(F.relu(x))
 
 

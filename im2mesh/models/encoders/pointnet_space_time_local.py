@@ -20,10 +20,12 @@ class PointnetSpaceTimeLocal(Encoder):
         num_frames: Not looked at: any number of frames at any times.
         code_size: Width C of the features and of the code.
         hidden_size: Width H of the blocks.
-        num_anchors: Points kept, spread evenly over the frames; all if there are fewer.
+        num_anchors: Points kept, as many of every frame, by their place in the cloud: a random
+            subset, since clouds have no order. All if there are fewer.
     """
 
     sees_times = True
+    needs_several_frames = True
     gives = SpaceTimeCode
 
     def __init__(
@@ -37,6 +39,11 @@ class PointnetSpaceTimeLocal(Encoder):
         num_anchors: PositiveInt = 1024,
     ) -> None:
         super().__init__()
+        if num_anchors <= num_neighbours:
+            raise ValueError(
+                f"encoder 'pointnet_space_time_local' looks for {num_neighbours} neighbours among "
+                f"{num_anchors} anchors; raise num_anchors or lower num_neighbours"
+            )
         self.num_neighbours = num_neighbours
         self.num_anchors = num_anchors
         self.features = PointFeatures(4, code_size, hidden_size, num_blocks, num_dimensions=4)
@@ -47,11 +54,12 @@ class PointnetSpaceTimeLocal(Encoder):
         """Encode clouds.
 
         Raises:
-            ValueError: If there are fewer points than neighbours.
+            ValueError: If there are not more points than neighbours.
         """
         anchors = in_space_time(clouds, times).flatten(1, 2)
         count = min(self.num_anchors, anchors.shape[1])
-        kept = torch.linspace(0, anchors.shape[1] - 1, count).round().long().to(anchors.device)
+        last = anchors.shape[1] - 1
+        kept = torch.linspace(0, last, count, device=anchors.device).round().long()
         anchors = anchors[:, kept]
         near = find_neighbourhood(anchors, anchors, self.num_neighbours)
         c, features = self.features(anchors, near)

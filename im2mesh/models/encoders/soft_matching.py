@@ -45,6 +45,7 @@ class SoftMatching(Encoder):
     """
 
     sees_times = True
+    needs_several_frames = True
     gives = MovingCode
 
     def __init__(
@@ -60,6 +61,7 @@ class SoftMatching(Encoder):
         super().__init__()
         self.num_neighbours = num_neighbours
         self.num_rounds = num_rounds
+        self.min_points = max(num_neighbours, NUM_MATCHES) + 1
         self.match_size = max(1, hidden_size // 4)
         self.fc_match = nn.Linear(3, self.match_size)
         self.overview = PointnetSpaceTime(
@@ -76,7 +78,7 @@ class SoftMatching(Encoder):
         """Encode clouds.
 
         Raises:
-            ValueError: If there are fewer points than neighbours, or times do not increase.
+            ValueError: If there are not more points than neighbours.
         """
         coarse = self.overview(clouds, times).unsqueeze(1)
         clouds, times = _spread_frames(clouds, times)
@@ -102,7 +104,7 @@ class SoftMatching(Encoder):
     ) -> Float[Tensor, "B T N M"]:
         """What every anchor sees in every frame: the mean offset to its match, and features."""
         near = find_neighbourhood(positions.flatten(0, 1), clouds.flatten(0, 1), NUM_MATCHES)
-        weights = near.window()
+        weights = near.falloff()
         weights = (weights / weights.sum(-1, keepdim=True)).unsqueeze(-1)
         offsets = -OFFSET_SCALE * near.offsets  # from the anchor to the cloud
         features = F.relu(self.fc_match(offsets))
@@ -113,7 +115,8 @@ class SoftMatching(Encoder):
 def _spread_frames(clouds: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
     """The first, the last and some frames between."""
     count = min(MATCHED_FRAMES, clouds.shape[1])
-    chosen = torch.linspace(0, clouds.shape[1] - 1, count).round().long().to(clouds.device)
+    last = clouds.shape[1] - 1
+    chosen = torch.linspace(0, last, count, device=clouds.device).round().long()
     return clouds[:, chosen], times[:, chosen]
 
 
