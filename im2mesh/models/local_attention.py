@@ -31,7 +31,7 @@ class LocalAttention(nn.Module):
         self.fc_feature = nn.Linear(feature_size, hidden_size)
         self.fc_offset = nn.Linear(2 * num_dimensions + 2, hidden_size, bias=False)
         self.mix = ResnetBlockFC(hidden_size)
-        self.attention = nn.Linear(hidden_size, hidden_size)
+        self.attention = nn.Linear(hidden_size, hidden_size, bias=False)  # differences count
 
     def forward(
         self, near: Neighbourhood, features: Float[Tensor, "B N C"]
