@@ -297,7 +297,7 @@ class TestOtherGradients:
         inputs = (features.requires_grad_(), c.requires_grad_(), points.requires_grad_())
 
         def gradients(kind: str) -> tuple[Tensor, ...]:
-            flow = Flow(field, OdeConfig(method="rk4", step_size=1 / 24, gradient=kind))  # type: ignore[arg-type]
+            flow = Flow(field, OdeConfig(method="rk4", step_size=1 / 64, gradient=kind))  # type: ignore[arg-type]
             code = SpaceTimeCode(c, c[:, :0], anchors, features)
             end = flow.integrate_forward(points, torch.tensor([0.0, 1.0]), code)[:, -1]
             return torch.autograd.grad(end.square().sum(), (*inputs, *field.parameters()))

@@ -102,7 +102,7 @@ class OccupancyFlow(SequenceModel):
 
     def _at_start(
         self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code
-    ) -> Float[Tensor, "B 1 *frame"]:
+    ) -> Float[Tensor, "B K *frame"]:
         """What shows the shape: the first frame, and the evidence of others carried to it."""
         frames = torch.linspace(0, inputs.shape[1] - 1, self.evidence_frames).round().long()
         carried = [

@@ -42,7 +42,7 @@ class TrainingError(UserError):
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one step did. Times in seconds; `nfe` counts evaluations of the velocity field."""
+    """What one step did. Times in seconds; `nfe` counts evaluations of the velocity."""
 
     loss_parts: dict[str, float]
     learning_rate: float
