@@ -8,7 +8,7 @@ from im2mesh.models.code import MovingCode
 from im2mesh.models.layers import ResnetBlockFC
 from im2mesh.models.rigid_motion import DEGREE, anchor_spins
 
-NUM_RIGID_NEIGHBOURS = 12
+NUM_RIGID_NEIGHBOURS = 8
 
 
 class AnchorMotion(nn.Module):

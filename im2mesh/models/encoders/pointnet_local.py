@@ -92,14 +92,14 @@ class PointFeatures(nn.Module):
         num_dimensions: int = 3,
     ) -> None:
         super().__init__()
-        self.fc_in = nn.Linear(size_in, 3 * hidden_size)
-        self.blocks = nn.ModuleList(
-            ResnetBlockFC(3 * hidden_size, hidden_size) for _ in range(num_blocks)
-        )
+        edge_size = max(1, hidden_size // 2)
+        width = 2 * hidden_size + edge_size
+        self.fc_in = nn.Linear(size_in, width)
+        self.blocks = nn.ModuleList(ResnetBlockFC(width, hidden_size) for _ in range(num_blocks))
         self.edges = nn.ModuleList(
-            EdgeMaximum(hidden_size, num_dimensions) for _ in range(num_blocks)
+            EdgeMaximum(hidden_size, edge_size, num_dimensions) for _ in range(num_blocks)
         )
-        self.fc_feature = nn.Linear(3 * hidden_size, code_size)
+        self.fc_feature = nn.Linear(width, code_size)
         self.fc_c = nn.Linear(hidden_size, code_size)
 
     def forward(
@@ -117,13 +117,13 @@ class PointFeatures(nn.Module):
 class EdgeMaximum(nn.Module):
     """relu of the maximum over a point's neighbours of linear(feature) + linear(offset)."""
 
-    def __init__(self, hidden_size: int, num_dimensions: int) -> None:
+    def __init__(self, hidden_size: int, edge_size: int, num_dimensions: int) -> None:
         super().__init__()
-        self.fc_feature = nn.Linear(hidden_size, hidden_size)
-        self.fc_offset = nn.Linear(num_dimensions, hidden_size, bias=False)
+        self.fc_feature = nn.Linear(hidden_size, edge_size)
+        self.fc_offset = nn.Linear(num_dimensions, edge_size, bias=False)
 
     def forward(
         self, features: Float[Tensor, "B N H"], near: Neighbourhood
-    ) -> Float[Tensor, "B N H"]:
+    ) -> Float[Tensor, "B N E"]:
         offsets = self.fc_offset(OFFSET_SCALE * near.offsets)
         return F.relu((near.take(self.fc_feature(features)) + offsets).max(2).values)
