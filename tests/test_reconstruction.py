@@ -44,7 +44,7 @@ def test_frames_may_be_missing_and_times_uneven(ball_root, tmp_path, clouds):
 
 def test_uneven_times_need_an_encoder_that_sees_them(ball_root, tmp_path, clouds):
     reconstruct = reconstructor(tmp_path, ball_root, [])
-    with pytest.raises(ValueError, match=r"does not see the times .* pointnet_space_time"):
+    with pytest.raises(ValueError, match=r"does not see the times .*/local\.yaml"):
         reconstruct(clouds, input_times=[0.0, 0.1, 0.2, 0.3, 1.0])
 
 
