@@ -66,6 +66,16 @@ def test_experiment(path, bodies_root, tmp_path):
     assert frames == set(range(17)) - given.get(path.parent.name, set())
 
 
+def test_other_settings_of_a_part_without_weights_make_new_meshes(bodies_root, tmp_path, capsys):
+    path = "configs/interpolation/carried-small.yaml"
+    arguments = [path, f"data.root={bodies_root}", f"output_dir={tmp_path}", *FEW]
+    generate.main(arguments)
+    generate.main(arguments)
+    assert "replaced" not in capsys.readouterr().out
+    generate.main([*arguments, "model.deformation.num_neighbours=2"])
+    assert "replaced: weights, input or settings have changed" in capsys.readouterr().out
+
+
 def expected_metrics(config: Config) -> set[str]:
     """Surfaces have an IoU and normals, bodies that are followed a correspondence error."""
     metrics = {"empty", "accuracy", "completeness", "chamfer_l1", "chamfer_l2"}

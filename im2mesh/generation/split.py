@@ -103,9 +103,8 @@ def read_input(config: Config, window: Window) -> WindowInput:
 def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     """Whatever decides the meshes: weights, input, solver, and how the mesh is made."""
     settings = config.generation.model_dump_json() + config.ode.model_dump_json()
-    settings += f"{config.model.method} {config.data.num_frames}"
-    if config.data.frame_step != 1:  # so that meshes made before there was such a key stay valid
-        settings += f" {config.data.frame_step}"
+    settings += config.model.model_dump_json()  # some parts have settings and no weights
+    settings += f"{config.data.num_frames} {config.data.frame_step}"
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
     digest = hashlib.sha256(f"{weights} {settings} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
