@@ -64,6 +64,27 @@ def add_body_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_error_colors(parser: argparse.ArgumentParser, largest: float, condition: str = "") -> None:
+    """What is shown of the errors of vertices; `condition` precedes the help of each option."""
+    parser.add_argument(
+        "--max-error",
+        type=float,
+        default=largest,
+        metavar="LENGTH",
+        help=f"{condition}where the colours end; 1 is the longest side of the first mesh",
+    )
+    parser.add_argument(
+        "--missing",
+        action="store_true",
+        help=f"{condition}show on the truth, too, which parts were not predicted",
+    )
+    parser.add_argument(
+        "--close-ups",
+        action="store_true",
+        help=f"{condition}draw hands, feet and head instead of the whole body",
+    )
+
+
 def add_sheet_size(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", type=_positive_int, default=6, help="frames shown")
     parser.add_argument(

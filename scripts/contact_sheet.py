@@ -13,7 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from im2mesh.build import build_config, build_windows
-from im2mesh.command_line import add_sheet_size, add_split, config_parser, exit_status
+from im2mesh.command_line import (
+    add_error_colors,
+    add_sheet_size,
+    add_split,
+    config_parser,
+    exit_status,
+)
 from im2mesh.config import Config, dump_config
 from im2mesh.data.sequences import Window
 from im2mesh.evaluation import Record
@@ -93,23 +99,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         default="correspondence",
         help="by place on the body, or by the error of each vertex",
     )
-    parser.add_argument(
-        "--max-error",
-        type=float,
-        default=ErrorScale.maximum,
-        metavar="LENGTH",
-        help="with --color error: where the colours end; 1 is the longest side of the first mesh",
-    )
-    parser.add_argument(
-        "--missing",
-        action="store_true",
-        help="with --color error: show on the truth, too, which parts were not predicted",
-    )
-    parser.add_argument(
-        "--close-ups",
-        action="store_true",
-        help="with --color error: draw hands, feet and head instead of the whole body",
-    )
+    add_error_colors(parser, ErrorScale.maximum, "with --color error: ")
     add_sheet_size(parser)
     return parser.parse_intermixed_args(arguments)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from im2mesh.command_line import add_sheet_size, exit_status
+from im2mesh.command_line import add_error_colors, add_sheet_size, exit_status
 from im2mesh.comparison.runs import common_splits, compare, name_runs
 from im2mesh.data.sequences import Window
 from im2mesh.predictions import PredictedMeshes
@@ -94,23 +94,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="CLIP/START, such as 01_hips/00000 (CLIP/START_step2 where data.frame_step is 2); or "
         "best, median, worst, of the first run",
     )
-    parser.add_argument(
-        "--max-error",
-        type=float,
-        default=ErrorScale.maximum,
-        metavar="LENGTH",
-        help="where the colours end; 1 is the longest side of the first mesh",
-    )
-    parser.add_argument(
-        "--missing",
-        action="store_true",
-        help="show on the truth, too, which parts each run did not predict",
-    )
-    parser.add_argument(
-        "--close-ups",
-        action="store_true",
-        help="draw hands, feet and head instead of the whole body",
-    )
+    add_error_colors(parser, ErrorScale.maximum)
     add_sheet_size(parser)
     return parser.parse_args(arguments)
 
