@@ -26,7 +26,7 @@ class SoftMatching(Encoder):
     """Paths of the first cloud's points, matched softly with the clouds of all other frames.
 
     A space-time PointNet over all clouds gives the coarse motion: one code, as in the paper. Then,
-    every round, each anchor looks in every frame at the points nearest to where its path now is:
+    every round, each anchor looks in some frames at the points nearest to where its path now is:
     the offsets to them, weighted without jumps, are its soft match there. What is seen over time is
     projected onto the paths' polynomials, a network of points (`PointFeatures`, which knows
     neighbours and the whole) turns it and the coarse code into a change of the path, and the next
