@@ -54,6 +54,12 @@ def check_objective(model: SequenceModel, config: Config) -> None:
             raise ValueError(
                 f"loss.{name} needs followed points; set data.num_correspondence_points"
             )
+    if weights.motion_share < 1 and not (weights.reconstruction and model.encodes_shape_alone):
+        raise ValueError(
+            f"loss.motion_share is {weights.motion_share:g}, so some steps train the shape of the "
+            "first frame alone; that needs loss.reconstruction, and a model with a code of its own "
+            "for the shape (occupancy_flow with a decoder). Set loss.motion_share to 1"
+        )
     if weights.reconstruction and not config.data.num_points:
         raise ValueError("loss.reconstruction needs labelled points; set data.num_points")
     if "occupancy" in model.answers and not config.validation.num_points:
@@ -68,8 +74,11 @@ def compute_loss_parts(
     """The parts of the loss whose weight is not 0 (sec. 3.3 and 3.4 of the paper).
 
     Args:
-        generator: Draws latent codes and the frames of the correspondence loss.
+        generator: Draws latent codes, the frames of the correspondence loss, and whether the step
+            is one of those that train the shape alone.
     """
+    if weights.motion_share < 1 and torch.rand((), generator=generator) >= weights.motion_share:
+        return _shape_parts(model, batch, weights, generator)
     codes = model.encode(batch.inputs, batch.input_times, generator)
     return {
         **_reconstruction_parts(model, batch, codes, weights),
@@ -79,19 +88,33 @@ def compute_loss_parts(
     }
 
 
+def _shape_parts(
+    model: SequenceModel, batch: Batch, weights: LossConfig, generator: torch.Generator
+) -> LossParts:
+    """Those of the first frame and t = 0: no motion is encoded, and nothing is carried."""
+    codes = model.encode_shape(batch.inputs, batch.input_times, generator)
+    parts = {"reconstruction_0": _start_error(model, batch, codes, weights)}
+    return {**parts, **_kl_parts(codes, weights)}
+
+
 def _reconstruction_parts(
     model: SequenceModel, batch: Batch, codes: SequenceCodes, weights: LossConfig
 ) -> LossParts:
     if not weights.reconstruction:
         return {}
-    logits_0 = model.occupancy_logits_0(batch.points_0, codes)
     logits_t = model.occupancy_logits(batch.points_t, batch.t, codes)
     return {
-        "reconstruction_0": weights.reconstruction
-        * reconstruction_loss(logits_0, batch.occupancy_0),
+        "reconstruction_0": _start_error(model, batch, codes, weights),
         "reconstruction_t": weights.reconstruction
         * reconstruction_loss(logits_t, batch.occupancy_t),
     }
+
+
+def _start_error(
+    model: SequenceModel, batch: Batch, codes: SequenceCodes, weights: LossConfig
+) -> Float[Tensor, ""]:
+    logits_0 = model.occupancy_logits_0(batch.points_0, codes)
+    return weights.reconstruction * reconstruction_loss(logits_0, batch.occupancy_0)
 
 
 def _correspondence_parts(

@@ -38,14 +38,15 @@ LOCAL_SHAPE = (
 )
 LOCAL_MOTION = (
     "model.encoder_temporal={name: pointnet_local, hidden_size: 32, num_blocks: 2}",
-    "model.velocity_field={name: anchored}",
+    "model.velocity_field=null",
+    "model.deformation={name: anchored}",
 )
 VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "static": ("configs/pointcloud/static-small.yaml", ()),
     "carried": ("configs/pointcloud/carried-small.yaml", ()),
     "carried_local": (
         "configs/pointcloud/carried-small.yaml",
-        (*LOCAL_SHAPE, "model.code_size=64", "training.batch_size=12"),
+        (*LOCAL_SHAPE, "model.code_size=64", "training.batch_size=6", "loss.motion_share=0.25"),
     ),
     "paper": (PAPER, ()),
     "local_decoder": (PAPER, LOCAL_SHAPE),
@@ -60,7 +61,7 @@ VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
 """Name -> config, and what is changed of it.
 
 local_decoder and anchored are `paper` but for two parts, which are those of local-small.yaml. The
-width of codes, the steps of the solver and the batches stay the paper's. carried_local is `local`
+width of codes and the batches stay the paper's. carried_local is `local`
 but for its motion, which it takes from the input: what learning a motion has to beat.
 """
 

@@ -72,7 +72,7 @@ def test_one_thing_carries_the_points(config, overrides, message):
             "pointcloud/carried",
             [UNORDERED],
             "model.deformation 'carried' needs point i to be the same particle in every frame, but "
-            "data.input_pointcloud_corresponding is false; choose one of: static, displacement",
+            "data.input_pointcloud_corresponding is false; choose one of: static, anchored",
         ),
         (
             "img/static",
@@ -131,14 +131,14 @@ def test_what_spoils_clouds_needs_clouds(config, seen, key):
         (
             "pointcloud/local",
             ["model.encoder_temporal={name: pointnet_resnet}"],
-            "model.velocity_field 'anchored' needs codes that model.encoder_temporal "
+            "model.deformation 'anchored' needs codes that model.encoder_temporal "
             "'pointnet_resnet' does not give; set model.encoder_temporal to one of: "
             "pointnet_local, soft_matching",
         ),
         (
             "pointcloud/local",
             ["model.encoder_temporal=null"],
-            "model.velocity_field 'anchored' needs codes that model.encoder_temporal null does not",
+            "model.deformation 'anchored' needs codes that model.encoder_temporal null does not",
         ),
         (
             "pointcloud/local",
@@ -153,7 +153,7 @@ def test_what_spoils_clouds_needs_clouds(config, seen, key):
         ),
         (
             "pointcloud/local",
-            ["model.velocity_field={name: space_time}"],
+            ["model.deformation=null", "model.velocity_field={name: space_time}"],
             "model.velocity_field 'space_time' needs codes that model.encoder_temporal "
             "'pointnet_local' does not give; set model.encoder_temporal to one of: "
             "pointnet_space_time_local",
@@ -202,11 +202,17 @@ def test_codes_are_of_the_kind_that_is_read(config, overrides, message):
         (
             "pointcloud/local",
             ["data.num_input_frames=1"],
-            "model.velocity_field 'anchored' follows observed motion, but one frame is observed; "
+            "model.deformation 'anchored' follows observed motion, but one frame is observed; "
             "set data.num_input_frames to at least 2",
         ),
         (
             "pointcloud/local",
+            ["model.posterior_temporal={name: pointnet}"],
+            "deformation 'anchored' has no use for a latent code; set model.posterior_temporal to "
+            "null",
+        ),
+        (
+            "pointcloud/local_flow",
             ["model.posterior_temporal={name: pointnet}"],
             "velocity_field 'anchored' has no use for a latent code; set model.posterior_temporal "
             "to null",
@@ -257,9 +263,11 @@ def test_a_motion_without_weights_learns_nothing_from_a_loss_of_motion(config, l
     refuse(config, [f"loss.{loss}=1.0"], f"it learns nothing from it; set loss.{loss} to 0")
 
 
-@pytest.mark.parametrize("config", ["oflow", "local", "local_space_time", "displacement"])
+@pytest.mark.parametrize(
+    "config", ["oflow", "local", "local_flow", "local_space_time", "displacement"]
+)
 def test_a_motion_that_is_learned_anywhere_takes_a_loss_of_motion(config):
-    """The anchored velocity field has no weights, but its encoder has."""
+    """What reads anchors has no weights, but their encoder has."""
     path = f"configs/pointcloud/{config}-small.yaml"
     model = build_model(build_config(path, ["loss.correspondence=1.0"]))
     assert model.learns_motion

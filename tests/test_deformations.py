@@ -1,23 +1,31 @@
 """Flows that integrate nothing: what they promise of moves; the encoder of codes per frame."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from im2mesh.models.code import Code, CodePerFrame, FramesCode
+from im2mesh.config import OdeConfig
+from im2mesh.models.code import Code, CodePerFrame, FramesCode, MovingCode
 from im2mesh.models.deformations import (
     DEFORMATIONS,
+    Anchored,
     Carried,
     Coupling,
     Displacement,
     OneShotDeformation,
     Static,
 )
+from im2mesh.models.deformations.anchored import rotation_matrices
 from im2mesh.models.encoders import PointnetPerFrame, PointnetSpaceTime
+from im2mesh.models.flow import Flow
+from im2mesh.models.paths import positions_at
+from im2mesh.models.velocity_fields import VelocityFieldAnchored
 from tests.test_models import randomize
 
 B, K, N, C, Z = 3, 5, 7, 6, 4
-LEARNED = {
+NETWORKS = {
     "displacement": {"hidden_size": 8, "num_blocks": 2},
     "coupling": {"hidden_size": 8},
 }
@@ -47,7 +55,27 @@ def part(code: CodePerFrame, rows: slice) -> CodePerFrame:
 
 
 def learned(name: str, latent_size: int = 0) -> OneShotDeformation:
-    return randomize(DEFORMATIONS[name](C, latent_size, **LEARNED[name]))  # type: ignore[return-value]
+    return randomize(DEFORMATIONS[name](C, latent_size, **NETWORKS[name]))  # type: ignore[return-value]
+
+
+def moving_code(batch: int = B, count: int = 20) -> MovingCode:
+    """Anchors that go on curved ways and turn."""
+    return MovingCode(
+        c=torch.randn(batch, C),
+        z=torch.randn(batch, 0),
+        paths=torch.rand(batch, 6, count, 3) - 0.5,
+        features=torch.randn(batch, count, C),
+        twists=0.3 * torch.randn(batch, 4, count, 6),
+        weights=torch.rand(batch, count, 1) + 0.1,
+    )
+
+
+def flow_and_code(name: str) -> tuple[OneShotDeformation, Code]:
+    if name in NETWORKS:
+        return learned(name), some_code()
+    if name == "anchored":
+        return Anchored(C, 0), moving_code()
+    return DEFORMATIONS[name](0, 0), observed(torch.randn(B, K, N, 3), some_times())
 
 
 def observed(frames: Tensor, times: Tensor | None = None) -> FramesCode:
@@ -63,10 +91,7 @@ def observed(frames: Tensor, times: Tensor | None = None) -> FramesCode:
 @pytest.mark.parametrize("name", DEFORMATIONS)
 def test_the_two_verbs_ask_for_moves(name):
     """Forward from 0 to every time; backward from a time per sequence to fractions of it."""
-    if name in LEARNED:
-        flow, code = learned(name), some_code()
-    else:
-        flow, code = DEFORMATIONS[name](0, 0), observed(torch.randn(B, K, N, 3), some_times())
+    flow, code = flow_and_code(name)
     points, times, t = some_points(), torch.tensor([0.0, 0.3, 1.0]), torch.tensor([0.1, 0.6, 1.0])
     zeros = torch.zeros(B)
     path = flow.integrate_forward(points, times, code)
@@ -86,10 +111,7 @@ def test_the_two_verbs_ask_for_moves(name):
 @pytest.mark.parametrize("name", DEFORMATIONS)
 def test_times_outside_the_window_are_refused(name):
     """As by the flow that integrates."""
-    if name in LEARNED:
-        flow, code = learned(name), some_code()
-    else:
-        flow, code = DEFORMATIONS[name](0, 0), observed(torch.randn(B, K, N, 3))
+    flow, code = flow_and_code(name)
     points = some_points()
     for times, message in (
         ([0.2, 0.1, 3.0], "must start at 0"),
@@ -108,7 +130,7 @@ def test_times_outside_the_window_are_refused(name):
     assert flow.nfe == 0
 
 
-@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("latent_size", [0, Z])
 def test_what_is_learned_depends_on_everything_it_is_given(name, latent_size):
     flow, code, points = learned(name, latent_size), some_code(B, latent_size), some_points()
@@ -129,7 +151,7 @@ def test_what_is_learned_depends_on_everything_it_is_given(name, latent_size):
         assert same == (name == "z" and latent_size == 0), name
 
 
-@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_path_is_continuous_also_where_frames_are(name):
     flow, code, points = learned(name), some_code(1), some_points(batch=1)
     frame, zero, eps = code.times[:, 2], torch.zeros(1), 1e-4
@@ -138,7 +160,7 @@ def test_a_path_is_continuous_also_where_frames_are(name):
     assert not torch.equal(before, at)
 
 
-@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_gradient_reaches_the_codes_of_both_times(name):
     flow, points = learned(name), some_points(batch=1)
     frames = torch.randn(1, K, C, requires_grad=True)
@@ -148,6 +170,95 @@ def test_a_gradient_reaches_the_codes_of_both_times(name):
     flow.move(points, torch.tensor([0.25]), torch.tensor([1.0]), code).square().sum().backward()
     assert frames.grad is not None
     assert (frames.grad.abs().sum(-1) > 0).tolist() == [[False, True, False, False, True]]
+
+
+# anchored
+
+
+def test_rotations_are_those_of_the_matrix_exponential(double_precision):
+    turn = torch.randn(50, 3) * torch.logspace(-8, 0.5, 50).unsqueeze(1)
+    x, y, z = turn.unbind(-1)
+    o = torch.zeros_like(x)
+    cross = torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).view(-1, 3, 3)
+    torch.testing.assert_close(
+        rotation_matrices(turn), torch.linalg.matrix_exp(cross), rtol=0, atol=1e-12
+    )
+    start = torch.zeros(1, 3, requires_grad=True)
+    rotation_matrices(start).sum().backward()
+    assert start.grad is not None and start.grad.isfinite().all()
+
+
+def test_a_lone_anchor_moves_points_as_the_field_does(double_precision):
+    """With one neighbour that stays the nearest, and a fixed axis, one shot is the exact flow."""
+    code = moving_code(1, 2)
+    code.paths[:, 0, 1] += 100  # the other one is far away
+    code.twists[..., :3] = 0
+    code.twists[..., 3:] = torch.randn(1, 4, 2, 1) * torch.tensor([0.6, 0.0, 0.8])
+    flow, field = Anchored(C, 0, num_neighbours=1), VelocityFieldAnchored(C, 0, num_neighbours=1)
+    exact = Flow(field, OdeConfig(method="rk4", step_size=0.01, gradient="direct"))
+    points, stops = some_points(batch=1), torch.tensor([0.0, 0.4, 1.0])
+    path = flow.integrate_forward(points, stops, code)
+    torch.testing.assert_close(
+        path, exact.integrate_forward(points, stops, code), rtol=0, atol=1e-6
+    )
+    back = flow.integrate_backward(path[:, -1], torch.ones(1), code)
+    torch.testing.assert_close(back[:, -1], points, rtol=0, atol=1e-10)
+
+
+def test_a_learned_velocity_is_a_drift():
+    code, points = moving_code(1), some_points(batch=1)
+    flow, zero, end = Anchored(C, 0), torch.zeros(1), torch.tensor([0.7])
+    before = flow.move(points, zero, end, code)
+    code.twists[:, 0, :, :3] += torch.tensor([0.1, 0.2, -0.3])
+    drift = 0.7 * torch.tensor([0.1, 0.2, -0.3])
+    torch.testing.assert_close(flow.move(points, zero, end, code), before + drift)
+
+
+def test_a_heavier_anchor_counts_more():
+    """Up to all: points beside it move with it alone."""
+    code, flow, zero, end = moving_code(1), Anchored(C, 0), torch.zeros(1), torch.ones(1)
+    code.weights[:, 3] = 1e9
+    at_anchor = positions_at(code.paths, zero)[:, 3]
+    points = at_anchor.unsqueeze(1) + 0.05 * torch.randn(1, 5, 3)
+    others = torch.full((9,), 3)  # as if all anchors were this one
+    alone = replace(
+        code,
+        paths=code.paths[:, :, others],
+        features=code.features[:, others],
+        twists=code.twists[:, :, others],
+        weights=code.weights[:, others],
+    )
+    moved, expected = flow.move(points, zero, end, code), flow.move(points, zero, end, alone)
+    torch.testing.assert_close(moved, expected, rtol=0, atol=1e-4)
+    lighter = replace(code, weights=torch.ones_like(code.weights))
+    assert not torch.allclose(flow.move(points, zero, end, lighter), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("what", ["points", "paths", "twists", "weights"])
+def test_gradients_of_one_shot_equal_finite_differences(what, double_precision):
+    code, points, flow = moving_code(2, 10), some_points(4, 2), Anchored(C, 0)
+    start, end = torch.tensor([0.1, 0.8]), torch.tensor([0.9, 0.2])
+
+    def moved(value: Tensor) -> Tensor:
+        if what == "points":
+            return flow.move(value, start, end, code)
+        return flow.move(points, start, end, replace(code, **{what: value}))
+
+    value = points if what == "points" else getattr(code, what)
+    assert torch.autograd.gradcheck(moved, value.clone().requires_grad_(), atol=1e-5)
+
+
+def test_anchored_is_continuous_where_neighbours_change(double_precision):
+    code, flow = moving_code(1, 60), Anchored(C, 0)
+    line = torch.linspace(-0.4, 0.4, 20000).view(1, -1, 1) * torch.tensor([1.0, 0.7, -0.3])
+    moved = flow.move(line, torch.zeros(1), torch.ones(1), code)
+    steps = moved.diff(dim=1).norm(dim=-1)
+    assert steps.max() < 0.01  # the anchors go ways of 1 and more
+
+
+def test_anchored_refuses_a_latent_code():
+    with pytest.raises(ValueError, match=r"no use for a latent code.*posterior_temporal"):
+        Anchored(C, Z)
 
 
 # displacement
@@ -423,6 +534,7 @@ def test_what_a_deformation_reads_is_said():
     assert {name: kind.reads for name, kind in DEFORMATIONS.items()} == {
         "static": FramesCode,
         "carried": FramesCode,
+        "anchored": MovingCode,
         "displacement": CodePerFrame,
         "coupling": CodePerFrame,
     }

@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 
+from im2mesh.build import build_config, build_model
 from im2mesh.config import LossConfig, TrainingConfig
 from im2mesh.data.batch import Batch, frame_times
 from im2mesh.losses import chamfer_loss, correspondence_loss, reconstruction_loss
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
-from im2mesh.objective import compute_loss_parts
+from im2mesh.objective import check_objective, compute_loss_parts
 from im2mesh.training.schedule import learning_rate
 from im2mesh.training.validation import point_iou
 from tests.problems import Constant
@@ -99,6 +100,46 @@ def test_a_body_that_stays_put_is_wrong_by_the_mean_drift():
 def test_weights_of_0_cost_nothing():
     assert set(loss_parts(Constant())) == {"reconstruction_0", "reconstruction_t"}
     assert set(loss_parts(Constant(), reconstruction=0.0, correspondence=1.0)) == {"correspondence"}
+
+
+def test_some_steps_train_the_shape_alone():
+    model = OccupancyFlow(None, None, Ball(), Flow(Constant((0.0, 0.0, 0.0))))
+    batch = drifting_batch(torch.tensor([0.3, -0.2, 0.1]))
+    weights = LossConfig(correspondence=1.0, motion_share=0.25)
+    generator = torch.Generator().manual_seed(0)
+    alone, whole = {"reconstruction_0"}, {"reconstruction_0", "reconstruction_t", "correspondence"}
+    draws, evaluations = [], []
+    for _ in range(400):
+        parts = compute_loss_parts(model, batch, weights, generator)
+        draws.append(set(parts))
+        evaluations.append(model.take_nfe())
+        always = compute_loss_parts(model, batch, LossConfig(), torch.Generator().manual_seed(0))
+        torch.testing.assert_close(parts["reconstruction_0"], always["reconstruction_0"])
+        model.take_nfe()
+    assert all(drawn in (alone, whole) for drawn in draws)
+    assert sum(drawn == whole for drawn in draws) == pytest.approx(100, abs=30)
+    assert all((nfe > 0) == (drawn == whole) for nfe, drawn in zip(evaluations, draws, strict=True))
+
+
+def test_the_shape_alone_needs_a_code_of_its_own():
+    for path, changes in (
+        ("configs/pointcloud/onet4d-small.yaml", []),
+        ("configs/pointcloud/oflow-small.yaml", ["loss.reconstruction=0", "loss.correspondence=1"]),
+    ):
+        config = build_config(path, [*changes, "loss.motion_share=0.5"])
+        with pytest.raises(ValueError, match=r"motion_share is 0\.5.*Set loss\.motion_share to 1"):
+            check_objective(build_model(config), config)
+
+
+def test_the_shape_alone_has_the_same_code():
+    """The first frame's; a model whose shape is shown by several frames sees only that one, too."""
+    changes = ["data.num_input_points=40", "model.evidence_frames=1"]
+    config = build_config("configs/pointcloud/local-small.yaml", changes)
+    model = build_model(config).eval()
+    clouds, moments = torch.rand(2, 17, 40, 3) - 0.5, frame_times(17).expand(2, -1)
+    whole, alone = model.encode(clouds, moments), model.encode_shape(clouds, moments)
+    torch.testing.assert_close(alone.shape.c, whole.shape.c)
+    assert alone.motion.c.shape == (2, 0)
 
 
 def test_a_random_subset_of_frames_is_unbiased():

@@ -12,18 +12,26 @@ def slow_rows(queries: torch.Tensor, anchors: torch.Tensor, count: int) -> torch
     return distances.argsort(-1)[..., :count]
 
 
-@pytest.mark.parametrize("num_anchors", [9, 300, neighbours.TREE_FROM])
+@pytest.mark.parametrize("num_anchors", [9, 300])
 @pytest.mark.parametrize("count", [1, 8])
 def test_rows_equal_sorting_all_distances(num_anchors, count):
     queries, anchors = torch.rand(2, 50, 3), torch.rand(2, num_anchors, 3)
-    rows = nearest_rows(queries, anchors, count)
-    assert torch.equal(rows, slow_rows(queries, anchors, count))
+    expected = slow_rows(queries, anchors, count)
+    assert torch.equal(nearest_rows(queries, anchors, count), expected)
+    assert torch.equal(neighbours._rows_from_table(queries, anchors, count), expected)
 
 
 def test_slices_change_nothing(monkeypatch):
     queries, anchors = torch.rand(2, 50, 3), torch.rand(2, 20, 3)
-    whole = nearest_rows(queries, anchors, 3)
+    whole = neighbours._rows_from_table(queries, anchors, 3)
     monkeypatch.setattr(neighbours, "TABLE_ENTRIES", 300)
+    assert torch.equal(neighbours._rows_from_table(queries, anchors, 3), whole)
+
+
+def test_several_threads_change_nothing(monkeypatch):
+    queries, anchors = torch.rand(2, 50, 3), torch.rand(2, 20, 3)
+    whole = nearest_rows(queries, anchors, 3)
+    monkeypatch.setattr(neighbours, "SHARED_FROM", 1)
     assert torch.equal(nearest_rows(queries, anchors, 3), whole)
 
 

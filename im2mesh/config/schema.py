@@ -156,6 +156,9 @@ class LossConfig(Section):
     correspondence_frames: PositiveInt | Literal["last"] | None = None
     """Frames of the forward correspondence loss: that many, redrawn every step; "last" for the
     last only; null for all."""
+    motion_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the steps, drawn at random, that train all; the others train the shape at t = 0 of
+    the first frame alone, which is cheaper. 1 trains all in every step, as the paper does."""
     kl: NonNegativeFloat = 0.0
     """Weight of the KL divergence of each latent code to N(0, I)."""
     chamfer: NonNegativeFloat = 0.0

@@ -170,7 +170,7 @@ def check_codes(config: Config) -> None:
             if wanted is MovingCode and config.data.observed_frames == 1:
                 raise ValueError(
                     f"{name} follows observed motion, but one frame is observed; set "
-                    "data.num_input_frames to at least 2, or choose another velocity field"
+                    f"data.num_input_frames to at least 2, or choose another model.{part}"
                 )
 
 

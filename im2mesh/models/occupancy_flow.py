@@ -94,11 +94,28 @@ class OccupancyFlow(SequenceModel):
         motion_code = self._encode_motion(inputs, times)
         motion = _infer(self.posterior_temporal, inputs, times, motion_code)
         motion_code = replace(motion_code, z=_draw(motion, generator))
-        first, first_time = self._at_start(inputs, times, motion_code), times[:, :1]
-        shape_code = _encode(self.encoder_spatial, first, first_time)
-        shape = _infer(self.posterior, first, first_time, shape_code)
-        shape_code = replace(shape_code, z=_draw(shape, generator))
+        evidence = self._at_start(inputs, times, motion_code)
+        shape_code, shape = self._encode_start(evidence, times[:, :1], generator)
         return SequenceCodes(shape_code, motion_code, shape, motion)
+
+    @property
+    def encodes_shape_alone(self) -> bool:
+        return self.decoder is not None
+
+    def encode_shape(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+    ) -> SequenceCodes:
+        shape_code, shape = self._encode_start(inputs[:, :1], times[:, :1], generator)
+        unknown = empty_code(len(times), times)
+        return SequenceCodes(shape_code, unknown, shape, empty_gaussian(len(times), times))
+
+    def _encode_start(
+        self, evidence: Inputs, time: Float[Tensor, "B K"], generator: torch.Generator | None
+    ) -> tuple[Code, Gaussian]:
+        """The shape code, and what its latent part is drawn from."""
+        code = _encode(self.encoder_spatial, evidence, time)
+        shape = _infer(self.posterior, evidence, time, code)
+        return replace(code, z=_draw(shape, generator)), shape
 
     def _at_start(
         self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code

@@ -73,6 +73,17 @@ def velocities_at(paths: Float[Tensor, "B K N 3"], t: Float[Tensor, "B"]) -> Flo
     return (slopes[:, :, None, None] * paths).sum(1)
 
 
+def integrals_at(paths: Float[Tensor, "B K N C"], t: Float[Tensor, "B"]) -> Float[Tensor, "B N C"]:
+    """Integrals of polynomials from 0 to one time per sequence."""
+    degree = paths.shape[1] - 1
+    values = legendre_basis(t, degree + 1)  # [B, K + 1]
+    # the integral of P_n over x is (P_n+1 - P_n-1) / (2n + 1), which vanishes at x = -1
+    orders = torch.arange(1, degree + 1, device=t.device)
+    weights = (values[:, 2:] - values[:, :-2]) / (2 * (2 * orders + 1))
+    weights = torch.cat([t.unsqueeze(1), weights], 1)
+    return (weights[:, :, None, None] * paths).sum(1)
+
+
 @lru_cache
 def _penalty(degree: int, smoothing: float, device: torch.device) -> Float[Tensor, "K K"]:
     """The quadratic form of smoothing * mean of x''^2 + REST * mean of x'^2 over [0, 1]."""

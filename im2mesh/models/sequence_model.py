@@ -63,6 +63,21 @@ class SequenceModel(nn.Module):
         raise NotImplementedError
 
     @property
+    def encodes_shape_alone(self) -> bool:
+        """Whether the shape at t = 0 has a code of its own."""
+        return False
+
+    def encode_shape(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+    ) -> SequenceCodes:
+        """What the first frame says of the shape; nothing is known of the motion.
+
+        Raises:
+            ValueError: If shape and motion have one code.
+        """
+        raise ValueError(f"{self.method} has no code of the shape alone")
+
+    @property
     def has_posterior(self) -> bool:
         """Whether there is a latent code to draw."""
         return False

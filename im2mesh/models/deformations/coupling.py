@@ -1,7 +1,5 @@
 """Invertible maps into one canonical space, as in CaDeX (Lei and Daniilidis, CVPR 2022)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -13,14 +11,14 @@ from im2mesh.config import PositiveInt
 from im2mesh.models.code import CodePerFrame
 from im2mesh.models.deformations.one_shot import OneShotDeformation
 from im2mesh.models.layers import ResnetBlockFC
-from im2mesh.models.schedule import check_times, stops_on_the_way_back
+from im2mesh.models.precision import full_precision
 
 LARGEST_LOG_SCALE = 1.0
 """Bound of a layer's log-scale: a layer stretches or shrinks by a factor of e at most, so that its
 inverse does not blow up rounding errors."""
 
 
-class Coupling(OneShotDeformation):
+class Coupling(OneShotDeformation[Tensor]):
     """move = (into the canonical space from the start), then (out of it at the end).
 
     The map into the canonical space is a real NVP (Dinh et al., ICLR 2017): coupling layers that
@@ -54,57 +52,20 @@ class Coupling(OneShotDeformation):
             CouplingLayer(k % 3, condition_size, hidden_size, num_blocks) for k in range(num_layers)
         )
 
-    def move(
-        self,
-        points: Float[Tensor, "B N 3"],
-        start: Float[Tensor, "B"],
-        end: Float[Tensor, "B"],
-        code: CodePerFrame,
+    def depart(
+        self, points: Float[Tensor, "B N 3"], start: Float[Tensor, "B"], code: CodePerFrame
     ) -> Float[Tensor, "B N 3"]:
-        return self.from_canonical(self.to_canonical(points, start, code), end, code)
-
-    def integrate_forward(
-        self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: CodePerFrame
-    ) -> Float[Tensor, "B T N 3"]:
-        check_times(times)
-        start = points_0.new_zeros(len(points_0))
-        return self._path(points_0, start, [t.expand_as(start) for t in times[1:]], code)
-
-    def integrate_backward(
-        self,
-        points_t: Float[Tensor, "B N 3"],
-        t: Float[Tensor, "B"],
-        code: CodePerFrame,
-        fractions: Float[Tensor, "S"] | None = None,
-    ) -> Float[Tensor, "B S N 3"]:
-        fractions = stops_on_the_way_back(t, fractions)
-        return self._path(points_t, t, [t * fraction for fraction in fractions[1:]], code)
-
-    def _path(
-        self, points: Tensor, start: Tensor, ends: list[Tensor], code: CodePerFrame
-    ) -> Float[Tensor, "B T N 3"]:
-        """The moves to all times: once into the canonical space, which is half of a move."""
-        if not ends:
-            return points.unsqueeze(1)
-        canonical = self.to_canonical(points, start, code)
-        self.nfe += len(ends)
-        moved = [self.from_canonical(canonical, end, code).to(points.dtype) for end in ends]
-        return torch.stack([points, *moved], dim=1)
-
-    def to_canonical(
-        self, points: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], code: CodePerFrame
-    ) -> Float[Tensor, "B N 3"]:
-        """Canonical positions of the particles that are at `points` at time t."""
-        condition = _condition(t, code)
+        """Canonical positions of the particles that are at `points` at time `start`."""
+        condition = _condition(start, code)
         for layer in self.layers:
             points = layer(points, condition)
         return points
 
-    def from_canonical(
-        self, points: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], code: CodePerFrame
+    def arrive(
+        self, departure: Float[Tensor, "B N 3"], end: Float[Tensor, "B"], code: CodePerFrame
     ) -> Float[Tensor, "B N 3"]:
-        """Where the particles with these canonical positions are at time t."""
-        condition = _condition(t, code)
+        """Where the particles with these canonical positions are at time `end`."""
+        points, condition = departure, _condition(end, code)
         for layer in reversed(self.layers):
             points = cast(CouplingLayer, layer).inverse(points, condition)
         return points
@@ -146,7 +107,7 @@ class CouplingLayer(nn.Module):
         self, points: Tensor, condition: Tensor
     ) -> tuple[Float[Tensor, "B N"], Float[Tensor, "B N"]]:
         offset = self.fc_c(condition).to(points.dtype).unsqueeze(1)
-        with _full_precision(points.device.type):
+        with full_precision(points.device.type):
             x = self.fc_p(points[..., self.kept]) + offset
             for block in self.blocks:
                 x = block(x)
@@ -157,18 +118,6 @@ class CouplingLayer(nn.Module):
         columns = list(points.unbind(-1))
         columns[self.axis] = coordinate
         return torch.stack(columns, -1)
-
-
-@contextmanager
-def _full_precision(device_type: str) -> Iterator[None]:
-    """Neither autocast nor tf32; the setting of matrix products is global, so it is put back."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.autocast(device_type, enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _condition(t: Float[Tensor, "B"], code: CodePerFrame) -> Float[Tensor, "B D"]:

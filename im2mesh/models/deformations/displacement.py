@@ -1,5 +1,7 @@
 """A network that predicts where a point has gone, as LPDC-Net does (Tang et al., CVPR 2021)."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -11,7 +13,20 @@ from im2mesh.models.deformations.one_shot import OneShotDeformation
 from im2mesh.models.layers import ResnetBlockFC
 
 
-class Displacement(OneShotDeformation):
+@dataclass(frozen=True)
+class Staying:
+    """Points that leave.
+
+    Attributes:
+        features: What the network says of staying where they are.
+    """
+
+    points: Float[Tensor, "B N 3"]
+    start: Float[Tensor, "B"]
+    features: Float[Tensor, "B N H"]
+
+
+class Displacement(OneShotDeformation[Staying]):
     """move(p) = p + f(p, code at the start, code at the end) - f(p, code at the start, the same).
 
     f is a residual MLP; before each block, a linear map of both codes and the sequence's is added.
@@ -40,23 +55,25 @@ class Displacement(OneShotDeformation):
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
         self.fc_out = nn.Linear(hidden_size, 3, bias=False)  # a bias would be subtracted again
 
-    def move(
+    def depart(
+        self, points: Float[Tensor, "B N 3"], start: Float[Tensor, "B"], code: CodePerFrame
+    ) -> Staying:
+        return Staying(points, start, self._features(points, start, start, code))
+
+    def arrive(
+        self, departure: Staying, end: Float[Tensor, "B"], code: CodePerFrame
+    ) -> Float[Tensor, "B N 3"]:
+        moved = self._features(departure.points, departure.start, end, code)
+        return departure.points + self.fc_out(moved - departure.features)
+
+    def _features(
         self,
         points: Float[Tensor, "B N 3"],
         start: Float[Tensor, "B"],
         end: Float[Tensor, "B"],
         code: CodePerFrame,
-    ) -> Float[Tensor, "B N 3"]:
-        here, there = code.at(start), code.at(end)
-        moved, stayed = (
-            self._features(points, torch.cat([here, target, code.c, code.z], -1))
-            for target in (there, here)
-        )
-        return points + self.fc_out(moved - stayed)
-
-    def _features(
-        self, points: Float[Tensor, "B N 3"], condition: Float[Tensor, "B D"]
     ) -> Float[Tensor, "B N H"]:
+        condition = torch.cat([code.at(start), code.at(end), code.c, code.z], -1)
         x = self.fc_p(points)
         for fc_c, block in zip(self.fc_c, self.blocks, strict=True):
             x = block(x + fc_c(condition).unsqueeze(1))

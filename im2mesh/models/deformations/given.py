@@ -1,10 +1,12 @@
 """Deformations without weights: how far one comes without learning anything."""
 
-from jaxtyping import Float
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from im2mesh.config import PositiveInt
-from im2mesh.models.code import Code, FramesCode, interpolate_frames
+from im2mesh.models.code import FramesCode, interpolate_frames
 from im2mesh.models.deformations.one_shot import OneShotDeformation
 from im2mesh.models.neighbours import gather_rows, nearest_rows
 
@@ -12,7 +14,7 @@ SOFTENING = 0.02
 """Distance below which neighbours weigh alike, in units of the first frame."""
 
 
-class Static(OneShotDeformation):
+class Static(OneShotDeformation[Tensor]):
     """Nothing moves."""
 
     reads = FramesCode
@@ -20,17 +22,35 @@ class Static(OneShotDeformation):
     def __init__(self, code_size: int, latent_size: int) -> None:
         super().__init__()
 
-    def move(
-        self,
-        points: Float[Tensor, "B N 3"],
-        start: Float[Tensor, "B"],
-        end: Float[Tensor, "B"],
-        code: Code,
+    def depart(
+        self, points: Float[Tensor, "B N 3"], start: Float[Tensor, "B"], code: FramesCode
     ) -> Float[Tensor, "B N 3"]:
         return points
 
+    def arrive(
+        self, departure: Float[Tensor, "B N 3"], end: Float[Tensor, "B"], code: FramesCode
+    ) -> Float[Tensor, "B N 3"]:
+        return departure
 
-class Carried(OneShotDeformation):
+
+@dataclass(frozen=True)
+class OffTrajectories:
+    """Points that leave, and the trajectories they leave with.
+
+    Attributes:
+        points: Where the points are.
+        trajectories: Where all trajectories are then.
+        rows: The nearest of them.
+        weights: How much each counts, with a sum of 1 for every point.
+    """
+
+    points: Float[Tensor, "B N 3"]
+    trajectories: Float[Tensor, "B M 3"]
+    rows: Int[Tensor, "B N k"]
+    weights: Float[Tensor, "B N k 1"]
+
+
+class Carried(OneShotDeformation[OffTrajectories]):
     """A point moves with its nearest input trajectories.
 
     At the start the nearest trajectories are found; their displacements until the end are averaged
@@ -47,17 +67,19 @@ class Carried(OneShotDeformation):
         super().__init__()
         self.num_neighbours = num_neighbours
 
-    def move(
-        self,
-        points: Float[Tensor, "B N 3"],
-        start: Float[Tensor, "B"],
-        end: Float[Tensor, "B"],
-        code: FramesCode,
-    ) -> Float[Tensor, "B N 3"]:
+    def depart(
+        self, points: Float[Tensor, "B N 3"], start: Float[Tensor, "B"], code: FramesCode
+    ) -> OffTrajectories:
         before = interpolate_frames(code.frames, code.times, start)
-        after = interpolate_frames(code.frames, code.times, end)
         rows = nearest_rows(points, before, self.num_neighbours)
         offsets = points.unsqueeze(2) - gather_rows(before, rows)
         weights = (offsets.norm(dim=-1, keepdim=True) + SOFTENING) ** -2
-        displacements = gather_rows(after - before, rows)
-        return points + (weights * displacements).sum(2) / weights.sum(2)
+        weights = weights / weights.sum(2, keepdim=True)
+        return OffTrajectories(points, before, rows, weights)
+
+    def arrive(
+        self, departure: OffTrajectories, end: Float[Tensor, "B"], code: FramesCode
+    ) -> Float[Tensor, "B N 3"]:
+        after = interpolate_frames(code.frames, code.times, end)
+        displacements = gather_rows(after - departure.trajectories, departure.rows)
+        return departure.points + (departure.weights * displacements).sum(2)

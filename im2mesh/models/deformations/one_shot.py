@@ -1,6 +1,7 @@
 """What deformations share: one map from any time to any other instead of a velocity field."""
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -9,19 +10,23 @@ from torch import Tensor, nn
 from im2mesh.models.code import Code
 from im2mesh.models.schedule import check_times, stops_on_the_way_back
 
+Departure = TypeVar("Departure")
+"""What a deformation knows of points where they start, whatever the time they go to."""
 
-class OneShotDeformation(nn.Module):
+
+class OneShotDeformation(nn.Module, Generic[Departure]):
     """Carries points from one time to another in one go, behind the two verbs of `Flow`.
 
     Nothing is integrated: each time is answered on its own, so a path need not be smooth, and two
-    moves need not compose. A subclass says how in `move`.
+    moves need not compose. A subclass says how in `depart`, once per start, and `arrive`, once per
+    time that is asked for.
 
     Attributes:
-        nfe: Calls of `move` since this was last set to 0.
+        nfe: Calls of `arrive` since this was last set to 0.
     """
 
     reads: ClassVar[type[Code]] = Code
-    """The kind of motion code that `move` needs."""
+    """The kind of motion code that a move needs."""
     input_kind: ClassVar[str | None] = None
     """The kind of frames that it looks at itself, as data.input names it; None for none."""
     needs_corresponding_points: ClassVar[bool] = False
@@ -32,6 +37,18 @@ class OneShotDeformation(nn.Module):
         super().__init__()
         self.nfe = 0
 
+    def depart(
+        self, points: Float[Tensor, "B N 3"], start: Float[Tensor, "B"], code: Code
+    ) -> Departure:
+        """All that is known of the particles at `points` at time `start`."""
+        raise NotImplementedError
+
+    def arrive(
+        self, departure: Departure, end: Float[Tensor, "B"], code: Code
+    ) -> Float[Tensor, "B N 3"]:
+        """Where these particles are at time `end`."""
+        raise NotImplementedError
+
     def move(
         self,
         points: Float[Tensor, "B N 3"],
@@ -40,7 +57,7 @@ class OneShotDeformation(nn.Module):
         code: Code,
     ) -> Float[Tensor, "B N 3"]:
         """Where the particles at `points` at time `start` are at time `end`."""
-        raise NotImplementedError
+        return self.arrive(self.depart(points, start, code), end, code)
 
     def integrate_forward(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
@@ -52,8 +69,7 @@ class OneShotDeformation(nn.Module):
         """
         check_times(times)
         start = points_0.new_zeros(len(points_0))
-        later = [self._move(points_0, start, t.expand_as(start), code) for t in times[1:]]
-        return torch.stack([points_0, *later], dim=1)
+        return self._path(points_0, start, (t.expand_as(start) for t in times[1:]), code)
 
     def integrate_backward(
         self,
@@ -69,9 +85,13 @@ class OneShotDeformation(nn.Module):
                 [0, 1].
         """
         fractions = stops_on_the_way_back(t, fractions)
-        earlier = [self._move(points_t, t, t * fraction, code) for fraction in fractions[1:]]
-        return torch.stack([points_t, *earlier], dim=1)
+        return self._path(points_t, t, (t * fraction for fraction in fractions[1:]), code)
 
-    def _move(self, points: Tensor, start: Tensor, end: Tensor, code: Code) -> Tensor:
-        self.nfe += 1
-        return self.move(points, start, end, code).to(points.dtype)
+    def _path(
+        self, points: Tensor, start: Tensor, ends: Iterable[Tensor], code: Code
+    ) -> Float[Tensor, "B T N 3"]:
+        departure, path = self.depart(points, start, code), [points]
+        for end in ends:
+            self.nfe += 1
+            path.append(self.arrive(departure, end, code).to(points.dtype))
+        return torch.stack(path, dim=1)

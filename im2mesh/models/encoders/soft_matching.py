@@ -1,4 +1,4 @@
-"""Trajectories from clouds that do not correspond: found by matching, round after round."""
+"""Trajectories from clouds that do not correspond: registered, then corrected by a network."""
 
 import torch
 import torch.nn.functional as F
@@ -13,35 +13,29 @@ from im2mesh.models.encoders.pointnet import PointnetSpaceTime
 from im2mesh.models.encoders.pointnet_local import PointFeatures
 from im2mesh.models.local_attention import OFFSET_SCALE
 from im2mesh.models.neighbourhood import find_neighbourhood
-from im2mesh.models.paths import legendre_basis, path_fit
+from im2mesh.models.paths import legendre_basis
+from im2mesh.models.registration import DEGREE, register_clouds
 
-PATH_DEGREE = 3
-NUM_MATCHES = 4
-"""Points of a cloud that an anchor is compared with."""
 MATCHED_FRAMES = 7
-"""Of which the matches are looked at, evenly spread; with all, a step takes twice as long."""
+"""Frames that are looked at, evenly spread; with all of 17, the motion found is hardly better."""
+TOLD_STAGES = (1, 3, 6)
+"""Stages of the registration that the network is told: how a displacement changes from wide to
+narrow surroundings says how much of it was held back."""
 
 
 class SoftMatching(Encoder):
-    """Paths of the first cloud's points, matched softly with the clouds of all other frames.
+    """Paths of the first cloud's points, matched softly with the clouds of other frames.
 
-    A space-time PointNet over all clouds gives the coarse motion: one code, as in the paper. Then,
-    every round, each anchor looks in some frames at the points nearest to where its path now is:
-    the offsets to them, weighted without jumps, are its soft match there. What is seen over time is
-    projected onto the paths' polynomials, a network of points (`PointFeatures`, which knows
-    neighbours and the whole) turns it and the coarse code into a change of the path, and the next
-    round looks again, with the same weights (the loop of RAFT, Teed and Deng, ECCV 2020, for
-    points). Nearest points alone slide along the surface: followed without learning, on synthetic
-    bodies they take a quarter of the motion at best, and more rounds make it worse. What they mean
-    is learned from true trajectories, so the correspondence loss is needed.
-
-    The first path is that of a point at rest. Anchors start exactly at the first cloud's points.
+    Registration finds a coherent motion without learning (`register_clouds`); like every smooth
+    one, it is too small. A network of points (`PointFeatures`, which knows neighbours and the
+    whole), told also the code of a space-time PointNet over all clouds, corrects it, starting at no
+    correction. What is missing is learned from true trajectories, so the correspondence loss is
+    needed. Anchors start exactly at the first cloud's points.
 
     Args:
         num_frames: Not looked at: any number of frames at any times.
         code_size: Width C of the features and of the code.
         hidden_size: Width H of the network of points.
-        num_rounds: Times that the paths are changed.
     """
 
     sees_times = True
@@ -56,23 +50,19 @@ class SoftMatching(Encoder):
         hidden_size: PositiveInt = 128,
         num_blocks: PositiveInt = 3,
         num_neighbours: PositiveInt = 8,
-        num_rounds: PositiveInt = 2,
     ) -> None:
         super().__init__()
         self.num_neighbours = num_neighbours
-        self.num_rounds = num_rounds
-        self.min_points = max(num_neighbours, NUM_MATCHES) + 1
-        self.match_size = max(1, hidden_size // 4)
-        self.fc_match = nn.Linear(3, self.match_size)
+        self.min_points = num_neighbours + 1
         self.overview = PointnetSpaceTime(
             num_frames, code_size, hidden_size=max(1, hidden_size // 2), num_blocks=num_blocks
         )
-        numbers = 3 + PATH_DEGREE * 3 + (PATH_DEGREE + 1) * (3 + self.match_size) + code_size
+        numbers = 3 + len(TOLD_STAGES) * DEGREE * 3 + code_size
         self.features = PointFeatures(numbers, code_size, hidden_size, num_blocks)
-        self.fc_change = nn.Linear(code_size, PATH_DEGREE * 3)
+        self.fc_correction = nn.Linear(code_size, DEGREE * 3)
         self.motion = AnchorMotion(code_size, hidden_size)
-        nn.init.zeros_(self.fc_change.weight)
-        nn.init.zeros_(self.fc_change.bias)
+        nn.init.zeros_(self.fc_correction.weight)
+        nn.init.zeros_(self.fc_correction.bias)
 
     def forward(self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]) -> MovingCode:
         """Encode clouds.
@@ -80,36 +70,17 @@ class SoftMatching(Encoder):
         Raises:
             ValueError: If there are not more points than neighbours.
         """
-        coarse = self.overview(clouds, times).unsqueeze(1)
         clouds, times = _spread_frames(clouds, times)
         anchors = clouds[:, 0]
+        stages = register_clouds(clouds, times)  # [B, S, N, J, 3]
+        told = stages[:, TOLD_STAGES].transpose(1, 2).flatten(2)  # [B, N, 9S]
+        overview = self.overview(clouds, times).unsqueeze(1).expand(-1, anchors.shape[1], -1)
+        known = torch.cat([anchors, OFFSET_SCALE * told, overview.to(anchors)], -1)
         near = find_neighbourhood(anchors, anchors, self.num_neighbours)
-        basis = legendre_basis(times, PATH_DEGREE)  # [B, T, K]
-        basis = (basis - basis[:, :1])[..., 1:]  # of displacements, which start at 0
-        fit = path_fit(times, PATH_DEGREE).to(clouds)  # [B, K, T]
-        coarse = coarse.expand(-1, anchors.shape[1], -1).to(anchors)
-        motion = anchors.new_zeros(*anchors.shape[:2], PATH_DEGREE, 3)  # [B, N, K - 1, 3]
-        for _ in range(self.num_rounds):
-            moved = torch.stack([(b[:, None, :, None] * motion).sum(2) for b in basis.unbind(1)], 1)
-            seen = self._match(anchors.unsqueeze(1) + moved, clouds)  # [B, T, N, M]
-            over_time = _project(fit, seen)  # [B, N, K M]
-            known = [anchors, OFFSET_SCALE * motion.flatten(2), over_time, coarse]
-            c, features = self.features(torch.cat(known, -1), near)
-            change = self.fc_change(F.relu(features)).to(motion) / OFFSET_SCALE
-            motion = motion + change.unflatten(-1, (PATH_DEGREE, 3))
+        c, features = self.features(known, near)
+        correction = self.fc_correction(F.relu(features)).to(anchors) / OFFSET_SCALE
+        motion = stages[:, -1] + correction.unflatten(-1, (DEGREE, 3))
         return self.motion(_paths(anchors, motion, times), features, c)
-
-    def _match(
-        self, positions: Float[Tensor, "B T N 3"], clouds: Float[Tensor, "B T N 3"]
-    ) -> Float[Tensor, "B T N M"]:
-        """What every anchor sees in every frame: the mean offset to its match, and features."""
-        near = find_neighbourhood(positions.flatten(0, 1), clouds.flatten(0, 1), NUM_MATCHES)
-        weights = near.falloff()
-        weights = (weights / weights.sum(-1, keepdim=True)).unsqueeze(-1)
-        offsets = -OFFSET_SCALE * near.offsets  # from the anchor to the cloud
-        features = F.relu(self.fc_match(offsets))
-        seen = torch.cat([(weights * offsets).sum(2), (weights * features).sum(2)], -1)
-        return seen.unflatten(0, positions.shape[:2])
 
 
 def _spread_frames(clouds: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,16 +91,10 @@ def _spread_frames(clouds: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
     return clouds[:, chosen], times[:, chosen]
 
 
-def _project(fit: Float[Tensor, "B K T"], seen: Float[Tensor, "B T N M"]) -> Tensor:
-    """Coefficients over time of what an anchor sees, [B, N, K M]."""
-    coefficients = torch.einsum("bkt,btnm->bnkm", fit, seen)
-    return coefficients.flatten(2)
-
-
 def _paths(
     anchors: Float[Tensor, "B N 3"], motion: Float[Tensor, "B N J 3"], times: Float[Tensor, "B T"]
 ) -> Float[Tensor, "B K N 3"]:
     """Coefficients of anchor + displacement, with the constant that makes them start there."""
-    at_start = legendre_basis(times[:, 0], PATH_DEGREE)[:, None, 1:, None]  # [B, 1, J, 1]
+    at_start = legendre_basis(times[:, 0], DEGREE)[:, None, 1:, None]  # [B, 1, J, 1]
     constant = anchors - (at_start * motion).sum(2)
     return torch.cat([constant.unsqueeze(1), motion.transpose(1, 2)], 1)
