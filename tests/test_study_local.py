@@ -78,7 +78,6 @@ def test_carried_local_has_the_shape_of_the_local_model_and_no_learned_motion():
         "model.deformation",
         "loss.correspondence",
         "loss.correspondence_frames",  # of a loss that is 0
-        "ode.step_size",  # of a solver that is not asked
     }
 
 
