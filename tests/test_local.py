@@ -1,5 +1,7 @@
 """Local codes: smooth paths, rigid motions, weights without jumps, gradients, and bad input."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from im2mesh.config import ConfigError, OdeConfig
 from im2mesh.models.anchor_motion import AnchorMotion
 from im2mesh.models.code import AnchoredCode, MovingCode, SpaceTimeCode
 from im2mesh.models.decoders import DecoderCBatchNorm, DecoderLocalAttention
-from im2mesh.models.deformations import Carried
+from im2mesh.models.deformations import Anchored, Carried
 from im2mesh.models.encoders import PointnetLocal, PointnetSpaceTimeLocal, SoftMatching
 from im2mesh.models.flow import Flow
 from im2mesh.models.neighbourhood import find_neighbourhood, in_space_time
@@ -379,6 +381,31 @@ class TestEncoder:
         loss.backward()
         without = [name for name, p in model.named_parameters() if not p.grad.abs().sum() > 0]
         assert without == []
+
+    @pytest.mark.parametrize("noise", [0.0, 0.02])
+    def test_rows_that_follow_nothing_lose_their_weight(self, noise):
+        """As outliers of the data: anywhere, in every frame anew."""
+        torch.manual_seed(0)
+        clouds = turning_clouds(17, speed=1.0)
+        clouds = clouds + noise * torch.randn_like(clouds)
+        clouds[:, :, :6] = torch.rand(B, 17, 6, 3) - 0.5
+        code = PointnetLocal(17, C, hidden_size=8)(clouds, times(17, B))
+        assert code.weights[:, :6].max() < 0.05 and code.weights[:, 6:].min() > 0.9
+
+    def test_outliers_mislead_no_point(self):
+        torch.manual_seed(0)
+        clean = turning_clouds(17, speed=1.0)
+        clouds = clean.clone()
+        clouds[:, :, :6] = torch.rand(B, 17, 6, 3) - 0.5
+        code = PointnetLocal(17, C, hidden_size=8)(clouds, times(17, B))
+        ends = torch.tensor([0.0, 1.0])
+        path = Anchored(C, 0).integrate_forward(clean[:, 0, 6:], ends, code)
+        blind = replace(code, weights=torch.ones_like(code.weights))
+        misled = Anchored(C, 0).integrate_forward(clean[:, 0, 6:], ends, blind)
+        error, without = (
+            (points[:, -1] - clean[:, -1, 6:]).norm(dim=-1).mean() for points in (path, misled)
+        )
+        assert error < 0.5 * without
 
     def test_the_papers_decoder_reads_the_code_of_all_points(self):
         encoder = randomize(PointnetLocal(1, C, hidden_size=8))

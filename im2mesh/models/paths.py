@@ -40,6 +40,14 @@ def fit_paths(
     return torch.einsum("bkt,btni->bkni", fit, clouds.double()).to(clouds.dtype)
 
 
+def path_misfit(
+    paths: Float[Tensor, "B K N 3"], clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
+) -> Float[Tensor, "B N"]:
+    """How far trajectories are from their paths: the root of the mean squared distance."""
+    fitted = torch.einsum("btk,bkni->btni", legendre_basis(times, paths.shape[1] - 1), paths)
+    return (clouds - fitted).square().sum(-1).mean(1).sqrt()
+
+
 def path_fit(
     times: Float[Tensor, "B T"], degree: int, smoothing: float = SMOOTHING
 ) -> Float[Tensor, "B K T"]:

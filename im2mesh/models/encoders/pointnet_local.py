@@ -1,5 +1,7 @@
 """A feature for every observed point, or for its path: a code that knows where it is."""
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -12,7 +14,13 @@ from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.layers import ResnetBlockFC
 from im2mesh.models.local_attention import OFFSET_SCALE
 from im2mesh.models.neighbourhood import Neighbourhood, find_neighbourhood
-from im2mesh.models.paths import DEGREE, SMOOTHING, fit_paths, positions_at
+from im2mesh.models.paths import DEGREE, SMOOTHING, fit_paths, path_misfit, positions_at
+
+MISFIT_FACTOR = 5.0
+"""Trajectories that are so many medians from their smooth path lose half of their weight."""
+LEAST_MISFIT = 0.03
+"""But none that are nearer than this, in units of the first frame: in windows of a quarter of a
+second the fastest points of the synthetic bodies come to 0.002."""
 
 
 class PointnetLocal(Encoder):
@@ -25,6 +33,7 @@ class PointnetLocal(Encoder):
     Built for a single frame it gives anchors that stand still. Built for several, whose rows must
     correspond, it gives anchors on smooth paths that move their surroundings (`AnchorMotion`); the
     network reads the coefficients of the paths, so it takes any number of frames at any times.
+    Rows that follow nothing (outliers) have no smooth path, and lose their weight.
 
     Args:
         num_frames: Number of frames; only whether it is 1 matters.
@@ -77,7 +86,19 @@ class PointnetLocal(Encoder):
         c, features = self.features(paths.transpose(1, 2).flatten(2), near)
         if self.motion is None:
             return AnchoredCode(c, c.new_zeros(len(c), 0), paths, features)
-        return self.motion(paths, features, c)
+        moving = self.motion(paths, features, c)
+        trust = _trust(path_misfit(paths, clouds, times)).unsqueeze(-1)
+        return replace(moving, weights=moving.weights * trust)
+
+
+@torch.no_grad()
+def _trust(misfit: Float[Tensor, "B N"]) -> Float[Tensor, "B N"]:
+    """1 for trajectories as smooth as most of their sequence, towards 0 for those that jump about.
+
+    A share of them may be no trajectories at all (wrong matches, background): up to one half.
+    """
+    usual = (MISFIT_FACTOR * misfit.median(1, keepdim=True).values).clamp(min=LEAST_MISFIT)
+    return 1 / (1 + (misfit / usual) ** 4)
 
 
 class PointFeatures(nn.Module):
