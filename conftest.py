@@ -94,3 +94,12 @@ def _names_in_doctests(request: pytest.FixtureRequest) -> None:
     names["checkpoint"] = Path(folder / "model.pt")
     names["clouds"] = request.getfixturevalue("clouds")
     names["folder"] = Path(folder)
+
+
+@pytest.fixture
+def tf32():
+    """Matrix products in tf32, where the device has it, as training.precision tf32 sets it."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    yield
+    torch.set_float32_matmul_precision(before)

@@ -46,8 +46,8 @@ TASKS = {
     "img": ["static", "oflow", "oflow_w_correspond", "onet4d", "psgn4d", "psgn4d_w_correspond"],
     "interpolation": ["static", "carried", "oflow"],
     "shape_matching": ["static", "nearest_neighbour", "oflow"],
-    "generative": ["oflow"],
-    "representation_power": ["oflow"],
+    "generative": ["static", "oflow"],
+    "representation_power": ["static", "oflow"],
 }  # fmt: skip
 SPLITS = ("test", "test_new_individual")
 

@@ -60,9 +60,10 @@ VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Name -> config, and what is changed of it.
 
-local_decoder and anchored are `paper` but for two parts, which are those of local-small.yaml. The
-width of codes and the batches stay the paper's. carried_local is `local`
-but for its motion, which it takes from the input: what learning a motion has to beat.
+local_decoder and anchored are `paper` but for the parts of local-small.yaml that show the shape, or
+the motion; the width of codes, the batches, and that every step trains the motion, stay those of
+`paper`. carried_local is `local` but for its motion, which it takes from the input: what learning a
+motion has to beat.
 """
 
 SAME_RUN = ("data", "model", "ode", "loss", "training")

@@ -208,14 +208,14 @@ def test_codes_are_of_the_kind_that_is_read(config, overrides, message):
         (
             "pointcloud/local",
             ["model.posterior_temporal={name: pointnet}"],
-            "deformation 'anchored' has no use for a latent code; set model.posterior_temporal to "
-            "null",
+            "model.deformation 'anchored' has no use for a latent code; set "
+            "model.posterior_temporal to null",
         ),
         (
             "pointcloud/local_flow",
             ["model.posterior_temporal={name: pointnet}"],
-            "velocity_field 'anchored' has no use for a latent code; set model.posterior_temporal "
-            "to null",
+            "model.velocity_field 'anchored' has no use for a latent code; set "
+            "model.posterior_temporal to null",
         ),
     ],
 )
@@ -271,6 +271,16 @@ def test_a_motion_that_is_learned_anywhere_takes_a_loss_of_motion(config):
     path = f"configs/pointcloud/{config}-small.yaml"
     model = build_model(build_config(path, ["loss.correspondence=1.0"]))
     assert model.learns_motion
+
+
+@pytest.mark.parametrize("size", ["", "-small"])
+def test_weights_of_the_anchored_motion_serve_a_solver_and_one_shot(size):
+    """The two configs differ in what carries the points, and in nothing that is learned."""
+    configs = [build_config(f"configs/pointcloud/{n}{size}.yaml") for n in ("local", "local_flow")]
+    one, other = (build_model(config).state_dict() for config in configs)
+    assert {k: v.shape for k, v in one.items()} == {k: v.shape for k, v in other.items()}
+    same = [config.model_dump(exclude={"model", "ode", "output_dir"}) for config in configs]
+    assert same[0] == same[1]
 
 
 def test_what_a_message_offers_is_accepted():

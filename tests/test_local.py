@@ -244,10 +244,6 @@ class TestAnchoredField:
         with pytest.raises(ValueError, match="31 neighbours are looked for, but there are 30"):
             field(torch.zeros(B), torch.rand(B, 9, 3), a_code(turning_clouds()))
 
-    def test_a_latent_code_is_refused(self):
-        with pytest.raises(ValueError, match="'anchored' has no use for a latent code; set"):
-            VelocityFieldAnchored(C, 4)
-
 
 class TestGradients:
     """Everything is declared to the adjoint: what the anchors are, and where."""

@@ -1,9 +1,12 @@
 """The search for neighbours against the slow way, and what it refuses."""
 
+import math
+
 import pytest
 import torch
 
 from im2mesh.models import neighbours
+from im2mesh.models.neighbourhood import find_neighbourhood
 from im2mesh.models.neighbours import gather_rows, nearest_rows
 
 
@@ -32,14 +35,25 @@ def test_several_threads_change_nothing(monkeypatch):
     queries, anchors = torch.rand(2, 50, 3), torch.rand(2, 20, 3)
     whole = nearest_rows(queries, anchors, 3)
     monkeypatch.setattr(neighbours, "SHARED_FROM", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     assert torch.equal(nearest_rows(queries, anchors, 3), whole)
 
 
 def test_bf16_does_not_round_the_search():
     queries, anchors = torch.rand(1, 200, 3), torch.rand(1, 100, 3)
-    exact = nearest_rows(queries, anchors, 4)
+    exact = slow_rows(queries, anchors, 4)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(nearest_rows(queries, anchors, 4), exact)
+        for search in (nearest_rows, neighbours._rows_from_table):
+            assert torch.equal(search(queries, anchors, 4), exact)
+
+
+def test_what_is_not_finite_stays_so_in_the_offsets():
+    """The search goes on, for it is the trainer that tells of a loss which is not finite."""
+    queries, anchors = torch.rand(1, 5, 3), torch.rand(1, 20, 3)
+    queries[0, 2, 1], anchors[0, 7] = math.nan, math.inf
+    near = find_neighbourhood(queries, anchors, 19)
+    assert near.offsets[0, 2].isnan().any()
+    assert near.radius[0, :2].isinf().all()  # the farthest of all 20
 
 
 def test_gathered_rows_are_those_of_the_same_cloud():

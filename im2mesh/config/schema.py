@@ -130,7 +130,7 @@ class ModelConfig(Section):
     """Velocity network of the flow; null where a deformation carries the points."""
     deformation: ComponentConfig | None = None
     """What carries points without a velocity field and a solver: nothing (static), the nearest
-    input trajectories (carried), or a network (displacement, coupling)."""
+    input trajectories (carried), anchors (anchored), or a network (displacement, coupling)."""
     trajectory_decoder: ComponentConfig | None = None
     """Network of psgn4d that draws trajectories of surface points."""
 
@@ -157,8 +157,9 @@ class LossConfig(Section):
     """Frames of the forward correspondence loss: that many, redrawn every step; "last" for the
     last only; null for all."""
     motion_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the steps, drawn at random, that train all; the others train the shape at t = 0 of
-    the first frame alone, which is cheaper. 1 trains all in every step, as the paper does."""
+    """Share of the steps, drawn at random, that train all; the others train the shape at t = 0,
+    shown by the first frame alone (whatever model.evidence_frames is), which is cheaper. 1 trains
+    all in every step, as the paper does."""
     kl: NonNegativeFloat = 0.0
     """Weight of the KL divergence of each latent code to N(0, I)."""
     chamfer: NonNegativeFloat = 0.0

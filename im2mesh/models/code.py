@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from im2mesh.models.paths import integrals_at, positions_at
+
 
 @dataclass(frozen=True)
 class Code:
@@ -90,6 +92,10 @@ class MovingCode(AnchoredCode):
 
     twists: Float[Tensor, "B J N 6"]
     weights: Float[Tensor, "B N 1"]
+
+    def anchors_at(self, t: Float[Tensor, "B"]) -> Float[Tensor, "B N 3"]:
+        """Where anchors are: on their paths, and off them by what the added velocity amounts to."""
+        return positions_at(self.paths, t) + integrals_at(self.twists[..., :3], t)
 
     def as_arguments(self) -> Code:
         """Without the features: what they say of the motion is in the rest, and the adjoint would

@@ -167,6 +167,11 @@ def check_codes(config: Config) -> None:
                     f"{name} needs codes that model.{source} {_name(encoder)} does not give; "
                     + (f"set model.{source} to one of: {', '.join(able)}" if able else other)
                 )
+            if wanted is MovingCode and config.model.posterior_temporal is not None:
+                raise ValueError(
+                    f"{name} has no use for a latent code; set model.posterior_temporal to null, "
+                    f"or choose another model.{part}"
+                )
             if wanted is MovingCode and config.data.observed_frames == 1:
                 raise ValueError(
                     f"{name} follows observed motion, but one frame is observed; set "

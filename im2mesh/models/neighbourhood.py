@@ -50,6 +50,11 @@ class Neighbourhood:
         """The falloff over (d^2 + 0.02^2): the nearer, the more; not normalised."""
         return self.falloff() / (self.distances**2 + CORE**2)
 
+    def blend_weights(self, own: Float[Tensor, "B N 1"]) -> Float[Tensor, "B Q k 1"]:
+        """Inverse-distance weights times those that anchors have of their own, of sum 1."""
+        weights = self.take(own) * self.inverse_distance_weights().unsqueeze(-1)
+        return weights / weights.sum(2, keepdim=True)
+
 
 def find_neighbourhood(
     queries: Float[Tensor, "B Q D"], anchors: Float[Tensor, "B N D"], count: int

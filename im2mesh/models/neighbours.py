@@ -59,7 +59,13 @@ def _rows_from_trees(queries: Tensor, anchors: Tensor, count: int) -> Tensor:
     """One tree per cloud: 2.5 times as fast on a CPU as a table at 300 anchors, 15 at 5100."""
     workers = torch.get_num_threads() if queries.shape[1] >= SHARED_FROM else 1
     found = [
-        KDTree(points.numpy()).query(asked.numpy(), count, workers=workers)[1].reshape(-1, count)
-        for points, asked in zip(anchors.detach().float(), queries.detach().float(), strict=True)
+        KDTree(_finite(points)).query(_finite(asked), count, workers=workers)[1].reshape(-1, count)
+        for points, asked in zip(anchors, queries, strict=True)
     ]
     return torch.from_numpy(np.stack(found))
+
+
+def _finite(points: Float[Tensor, "N D"]) -> np.ndarray:
+    """Trees refuse NaN and infinity. Offsets to the neighbours keep them, so nothing is hidden: it
+    is the trainer that finds a loss which is not finite, and names the step."""
+    return points.detach().float().nan_to_num().numpy()

@@ -71,14 +71,12 @@ def legendre_basis(
 
 def positions_at(paths: Float[Tensor, "B K N C"], t: Float[Tensor, "B"]) -> Float[Tensor, "B N C"]:
     """The values of polynomials, such as where points are, at one time per sequence."""
-    weights = legendre_basis(t, paths.shape[1] - 1)
-    return (weights[:, :, None, None] * paths).sum(1)
+    return _combine(legendre_basis(t, paths.shape[1] - 1), paths)
 
 
 def velocities_at(paths: Float[Tensor, "B K N 3"], t: Float[Tensor, "B"]) -> Float[Tensor, "B N 3"]:
     """How fast they move then, in units of the first frame per window length."""
-    slopes = legendre_basis(t, paths.shape[1] - 1, derivative=True)
-    return (slopes[:, :, None, None] * paths).sum(1)
+    return _combine(legendre_basis(t, paths.shape[1] - 1, derivative=True), paths)
 
 
 def integrals_at(paths: Float[Tensor, "B K N C"], t: Float[Tensor, "B"]) -> Float[Tensor, "B N C"]:
@@ -88,7 +86,10 @@ def integrals_at(paths: Float[Tensor, "B K N C"], t: Float[Tensor, "B"]) -> Floa
     # the integral of P_n over x is (P_n+1 - P_n-1) / (2n + 1), which vanishes at x = -1
     orders = torch.arange(1, degree + 1, device=t.device)
     weights = (values[:, 2:] - values[:, :-2]) / (2 * (2 * orders + 1))
-    weights = torch.cat([t.unsqueeze(1), weights], 1)
+    return _combine(torch.cat([t.unsqueeze(1), weights], 1), paths)
+
+
+def _combine(weights: Float[Tensor, "B K"], paths: Float[Tensor, "B K N C"]) -> Tensor:
     return (weights[:, :, None, None] * paths).sum(1)
 
 

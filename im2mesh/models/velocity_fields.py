@@ -60,7 +60,7 @@ class VelocityFieldConcat(VelocityField):
 class VelocityFieldAnchored(VelocityField):
     """Every anchor moves its surroundings; a point has the blend of its nearest anchors' motions.
 
-    At time t the anchors of `MovingCode` are where their paths are. All that is learned hangs on
+    The anchors of `MovingCode` move, too. All that is learned hangs on
     the anchors and comes with the code, so this has no weights, and an evaluation is a search for
     neighbours and a weighted mean, however wide the networks are.
     """
@@ -71,11 +71,6 @@ class VelocityFieldAnchored(VelocityField):
         self, code_size: int, latent_size: int, *, num_neighbours: PositiveInt = 8
     ) -> None:
         super().__init__()
-        if latent_size:
-            raise ValueError(
-                "velocity_field 'anchored' has no use for a latent code; set "
-                "model.posterior_temporal to null or choose velocity_field 'concat'"
-            )
         self.num_neighbours = num_neighbours
         self.min_points = num_neighbours + 1
 
@@ -83,15 +78,12 @@ class VelocityFieldAnchored(VelocityField):
         self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: MovingCode
     ) -> Float[Tensor, "B N 3"]:
         """Velocity at time t, in units of the first frame per window length."""
-        near = find_neighbourhood(points, positions_at(code.paths, t), self.num_neighbours)
-        twists = positions_at(code.twists, t)
-        velocities = velocities_at(code.paths, t) + twists[..., :3]
-        velocities, spins, weights = near.take(
-            torch.cat([velocities, twists[..., 3:], code.weights], -1)
-        ).split((3, 3, 1), -1)
-        weights = weights * near.inverse_distance_weights().unsqueeze(-1)
+        near = find_neighbourhood(points, code.anchors_at(t), self.num_neighbours)
+        added, spins = positions_at(code.twists, t).split(3, -1)
+        known = torch.cat([velocities_at(code.paths, t) + added, spins], -1)
+        velocities, spins = near.take(known).split(3, -1)
         motions = velocities + torch.linalg.cross(spins, near.offsets)
-        return (weights * motions).sum(2) / weights.sum(2)
+        return (near.blend_weights(code.weights) * motions).sum(2)
 
 
 class VelocityFieldSpaceTime(VelocityField):

@@ -14,13 +14,10 @@ from im2mesh.models.encoders.pointnet_local import PointFeatures
 from im2mesh.models.local_attention import OFFSET_SCALE
 from im2mesh.models.neighbourhood import find_neighbourhood
 from im2mesh.models.paths import legendre_basis
-from im2mesh.models.registration import DEGREE, register_clouds
+from im2mesh.models.registration import DEGREE, TOLD_STAGES, register_clouds
 
 MATCHED_FRAMES = 7
 """Frames that are looked at, evenly spread; with all of 17, the motion found is hardly better."""
-TOLD_STAGES = (1, 3, 6)
-"""Stages of the registration that the network is told: how a displacement changes from wide to
-narrow surroundings says how much of it was held back."""
 
 
 class SoftMatching(Encoder):
@@ -28,9 +25,10 @@ class SoftMatching(Encoder):
 
     Registration finds a coherent motion without learning (`register_clouds`); like every smooth
     one, it is too small. A network of points (`PointFeatures`, which knows neighbours and the
-    whole), told also the code of a space-time PointNet over all clouds, corrects it, starting at no
-    correction. What is missing is learned from true trajectories, so the correspondence loss is
-    needed. Anchors start exactly at the first cloud's points.
+    whole) corrects it, starting at no correction. It is told how the motion grew from wide to
+    narrow surroundings, and the code of a space-time PointNet over the same frames. What is missing
+    is learned from true trajectories, so the correspondence loss is needed. Anchors start exactly
+    at the first cloud's points.
 
     Args:
         num_frames: Not looked at: any number of frames at any times.
@@ -73,7 +71,7 @@ class SoftMatching(Encoder):
         clouds, times = _spread_frames(clouds, times)
         anchors = clouds[:, 0]
         stages = register_clouds(clouds, times)  # [B, S, N, J, 3]
-        told = stages[:, TOLD_STAGES].transpose(1, 2).flatten(2)  # [B, N, 9S]
+        told = stages[:, TOLD_STAGES].transpose(1, 2).flatten(2)  # [B, N, 27]
         overview = self.overview(clouds, times).unsqueeze(1).expand(-1, anchors.shape[1], -1)
         known = torch.cat([anchors, OFFSET_SCALE * told, overview.to(anchors)], -1)
         near = find_neighbourhood(anchors, anchors, self.num_neighbours)
