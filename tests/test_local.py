@@ -17,6 +17,8 @@ from im2mesh.models.flow import Flow
 from im2mesh.models.neighbourhood import find_neighbourhood, in_space_time
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.models.paths import (
+    DEGREE,
+    SMOOTHINGS,
     fit_paths,
     integrals_at,
     legendre_basis,
@@ -42,7 +44,7 @@ def turning_clouds(num_frames: int = T, speed: float = 0.5) -> Tensor:
 def a_code(clouds: Tensor, smoothing: float = 0.0, std: float = 0.3) -> MovingCode:
     """What an encoder gives, with random features and random weights of the learned motion."""
     batch, frames, count, _ = clouds.shape
-    paths = fit_paths(clouds, times(frames, batch), min(5, frames - 1), smoothing)
+    paths = fit_paths(clouds, times(frames, batch), min(5, frames - 1), (smoothing,))
     motion = AnchorMotion(C, 8)
     for parameter in motion.parameters():
         nn.init.normal_(parameter, std=std)
@@ -67,7 +69,7 @@ class TestPaths:
         moments = times(7)[:B].double() ** 2  # irregular
         basis = legendre_basis(moments, 3)
         clouds = torch.einsum("btk,bkni->btni", basis, truth)
-        torch.testing.assert_close(fit_paths(clouds, moments, 3, 0.0), truth, rtol=0, atol=1e-6)
+        torch.testing.assert_close(fit_paths(clouds, moments, 3, (0.0,)), truth, rtol=0, atol=1e-6)
 
     def test_velocity_is_the_derivative_of_position(self, double_precision):
         paths, t, h = torch.randn(B, 6, N, 3), torch.tensor([0.2, 0.9]), 1e-6
@@ -88,6 +90,34 @@ class TestPaths:
         paths = fit_paths(noisy, times(17, B))
         fitted = torch.stack([positions_at(paths, t.expand(B)) for t in times(17, 1)[0]], 1)
         assert (fitted - truth).norm(dim=-1).mean() < 0.65 * (noisy - truth).norm(dim=-1).mean()
+
+    @pytest.mark.parametrize("noise", [0.0, 0.001, 0.02])
+    @pytest.mark.parametrize("speed", [0.3, 4.0])
+    def test_how_smooth_is_decided_by_the_data(self, noise, speed):
+        """Nearly as good as the best of all weights would be, which only the truth can tell."""
+        truth = turning_clouds(17, speed)
+        noisy = truth + noise * torch.randn_like(truth)
+        moments = times(17, B)
+        basis = legendre_basis(moments, DEGREE)
+
+        def error(paths):
+            fitted = torch.einsum("btk,bkni->btni", basis, paths)
+            return (fitted - truth).norm(dim=-1).mean().item()
+
+        best = min(error(fit_paths(noisy, moments, DEGREE, (weight,))) for weight in SMOOTHINGS)
+        assert error(fit_paths(noisy, moments)) < 1.1 * best + 1e-4
+
+    def test_each_sequence_gets_its_own_smoothness_and_outliers_have_no_say(self):
+        slow, fast = turning_clouds(17, 0.3)[:1], turning_clouds(17, 4.0)[1:]
+        clouds = torch.cat([slow, fast]) + 0.003 * torch.randn(B, 17, N, 3)
+        moments = times(17, B)
+        together = fit_paths(clouds, moments)
+        for k in range(B):
+            alone = fit_paths(clouds[k : k + 1], moments[k : k + 1])
+            torch.testing.assert_close(together[k : k + 1], alone)
+        spoilt = clouds.clone()
+        spoilt[:, :, :6] = torch.rand(B, 17, 6, 3) - 0.5
+        torch.testing.assert_close(fit_paths(spoilt, moments)[:, :, 6:], together[:, :, 6:])
 
     def test_one_frame_stands_still(self):
         cloud = torch.rand(B, 1, N, 3)
@@ -116,7 +146,7 @@ class TestPaths:
 class TestRigidMotion:
     def test_the_spin_of_a_turning_body_is_found(self, double_precision, monkeypatch):
         monkeypatch.setattr("im2mesh.models.rigid_motion.RIDGE", 0.0)
-        paths = fit_paths(turning_clouds(9).double(), times(9, B).double(), 6, 0.0)
+        paths = fit_paths(turning_clouds(9).double(), times(9, B).double(), 6, (0.0,))
         spins = anchor_spins(paths, 6)
         for t in (0.0, 0.4, 1.0):
             found = positions_at(spins, torch.full((B,), t))
@@ -252,7 +282,7 @@ class TestGradients:
         motion = AnchorMotion(C, 8)
         for parameter in motion.parameters():
             nn.init.normal_(parameter, std=0.05)
-        paths = fit_paths(turning_clouds().double(), times(T, B), 4, 1e-4)
+        paths = fit_paths(turning_clouds().double(), times(T, B), 4, (1e-4,))
         leaves = (paths, torch.randn(B, N, C), torch.randn(B, C))
         for leaf in leaves:
             leaf.requires_grad_()
@@ -359,7 +389,7 @@ class TestEncoder:
         encoder = PointnetLocal(17, C, hidden_size=8)
         for count in (1, 2, 5, 30):
             code = encoder(turning_clouds(count), times(count, B) ** 2)
-            assert code.paths.shape == (B, 6, N, 3)
+            assert code.paths.shape == (B, DEGREE + 1, N, 3)
             assert code.features.isfinite().all()
 
     def test_every_weight_gets_a_gradient_through_the_whole_model(self):
@@ -409,7 +439,7 @@ class TestEncoder:
         assert DecoderCBatchNorm(3, C, 0, hidden_size=8)(torch.rand(B, 9, 3), code).shape == (B, 9)
 
     def test_settings_without_effect_are_refused(self):
-        with pytest.raises(ValueError, match="have no effect on a single frame; leave them out"):
+        with pytest.raises(ValueError, match="has no effect on a single frame; leave it out"):
             PointnetLocal(1, C, path_degree=9)
 
     @pytest.mark.parametrize("wrong", [[0.0, 0.0, 1.0], [0.0, 0.7, 0.4]])

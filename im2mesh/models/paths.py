@@ -5,6 +5,7 @@ polynomial of low degree, fitted with a penalty on acceleration (a smoothing spl
 basis), is defined for any times and number of frames, and has all derivatives.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -13,11 +14,11 @@ from jaxtyping import Float
 from numpy.polynomial import legendre
 from torch import Tensor
 
-DEGREE = 5
-"""Enough for half a stride or a punch in a window of a quarter of a second."""
-SMOOTHING = 1e-4
-"""Weight of the mean squared acceleration against the squared error summed over frames. Of 1e-7 to
-1e-3 and degrees 3, 5 and 7 the best for noise of .001, on synthetic and on real clips."""
+DEGREE = 7
+"""Enough for a stride or a punch in a window of a second, of which a quarter needs 5."""
+SMOOTHINGS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+"""Weights of the mean squared acceleration against the squared error summed over frames, of which
+every sequence gets one: slow motion and much noise a large one."""
 REST = 1e-9
 """The same of the velocity: what no frame tells stands still."""
 
@@ -26,18 +27,42 @@ def fit_paths(
     clouds: Float[Tensor, "B T N 3"],
     times: Float[Tensor, "B T"],
     degree: int = DEGREE,
-    smoothing: float = SMOOTHING,
+    smoothings: Sequence[float] = SMOOTHINGS,
 ) -> Float[Tensor, "B K N 3"]:
     """Coefficients, in Legendre polynomials over [0, 1], of the path of every point.
+
+    How smooth the paths of a sequence are is decided by generalised cross-validation (Craven and
+    Wahba, 1979): the weight that would predict left-out frames best, of the median point, so that
+    outliers have no say.
 
     Args:
         clouds: Row n is the same particle in all frames.
         times: Of the frames, strictly increasing within [0, 1]; one frame stands still.
         degree: Of the polynomials, K - 1.
-        smoothing: Weight of the mean squared acceleration.
+        smoothings: Weights of the mean squared acceleration to choose from.
     """
-    fit = path_fit(times, degree, smoothing)
-    return torch.einsum("bkt,btni->bkni", fit, clouds.double()).to(clouds.dtype)
+    basis, observed = legendre_basis(times.double(), degree), clouds.double()
+    fits = [_smooth_fit(basis, smoothing) for smoothing in smoothings]
+    scores = torch.stack([_cross_validation(basis @ fit, observed) for fit in fits], 1)
+    best, rows = scores.argmin(1), torch.arange(len(clouds), device=clouds.device)
+    fit = torch.stack(fits, 1)[rows, best]  # [B, K, T]
+    return torch.einsum("bkt,btni->bkni", fit, observed).to(clouds.dtype)
+
+
+def _smooth_fit(basis: Float[Tensor, "B T K"], smoothing: float) -> Float[Tensor, "B K T"]:
+    """The linear map from values at the frames to coefficients, in double precision."""
+    penalty = _penalty(basis.shape[-1] - 1, smoothing, basis.device)
+    return torch.linalg.solve(basis.transpose(1, 2) @ basis + penalty, basis.transpose(1, 2))
+
+
+def _cross_validation(
+    smoother: Float[Tensor, "B T T"], observed: Float[Tensor, "B T N 3"]
+) -> Float[Tensor, "B"]:
+    """Squared error of the median point, over the squared share of freedom that is left to it."""
+    error = observed - torch.einsum("bst,btni->bsni", smoother, observed)
+    squared = error.square().sum(-1).mean(1).median(1).values
+    freedom = 1 - smoother.diagonal(dim1=1, dim2=2).mean(1)
+    return squared / freedom.clamp(min=1e-6) ** 2  # few frames leave none
 
 
 def path_misfit(
@@ -46,15 +71,6 @@ def path_misfit(
     """How far trajectories are from their paths: the root of the mean squared distance."""
     fitted = torch.einsum("btk,bkni->btni", legendre_basis(times, paths.shape[1] - 1), paths)
     return (clouds - fitted).square().sum(-1).mean(1).sqrt()
-
-
-def path_fit(
-    times: Float[Tensor, "B T"], degree: int, smoothing: float = SMOOTHING
-) -> Float[Tensor, "B K T"]:
-    """The linear map from values at the frames to coefficients, in double precision."""
-    basis = legendre_basis(times.double(), degree)  # [B, T, K]
-    normal = basis.transpose(1, 2) @ basis + _penalty(degree, smoothing, basis.device)
-    return torch.linalg.solve(normal, basis.transpose(1, 2))
 
 
 def legendre_basis(

@@ -7,15 +7,17 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config import NonNegativeFloat, PositiveInt
+from im2mesh.config import PositiveInt
 from im2mesh.models.anchor_motion import AnchorMotion
 from im2mesh.models.code import AnchoredCode, MovingCode
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.layers import ResnetBlockFC
 from im2mesh.models.local_attention import OFFSET_SCALE
 from im2mesh.models.neighbourhood import Neighbourhood, find_neighbourhood
-from im2mesh.models.paths import DEGREE, SMOOTHING, fit_paths, path_misfit, positions_at
+from im2mesh.models.paths import DEGREE, fit_paths, path_misfit, positions_at
 
+TOLD_DEGREE = 5
+"""Of the coefficients that the network reads; those of higher degree are small, or noise."""
 MISFIT_FACTOR = 5.0
 """Trajectories that are so many medians from their smooth path lose half of their weight."""
 LEAST_MISFIT = 0.03
@@ -32,8 +34,8 @@ class PointnetLocal(Encoder):
 
     Built for a single frame it gives anchors that stand still. Built for several, whose rows must
     correspond, it gives anchors on smooth paths that move their surroundings (`AnchorMotion`); the
-    network reads the coefficients of the paths, so it takes any number of frames at any times.
-    Rows that follow nothing (outliers) have no smooth path, and lose their weight.
+    network reads the first coefficients of the paths, so it takes any number of frames at any
+    times. Rows that follow nothing (outliers) have no smooth path, and lose their weight.
 
     Args:
         num_frames: Number of frames; only whether it is 1 matters.
@@ -41,7 +43,6 @@ class PointnetLocal(Encoder):
         hidden_size: Width H of the blocks.
         num_neighbours: Of the edge convolutions, the point itself among them.
         path_degree: Of the polynomials that the paths are.
-        path_smoothing: Weight of the paths' mean squared acceleration against the squared errors.
     """
 
     needs_corresponding_points = True
@@ -57,18 +58,17 @@ class PointnetLocal(Encoder):
         num_blocks: PositiveInt = 3,
         num_neighbours: PositiveInt = 8,
         path_degree: PositiveInt = DEGREE,
-        path_smoothing: NonNegativeFloat = SMOOTHING,
     ) -> None:
         super().__init__()
-        if num_frames == 1 and (path_degree, path_smoothing) != (DEGREE, SMOOTHING):
+        if num_frames == 1 and path_degree != DEGREE:
             raise ValueError(
-                "path_degree and path_smoothing of encoder 'pointnet_local' have no effect on a "
-                "single frame; leave them out"
+                "path_degree of encoder 'pointnet_local' has no effect on a single frame; leave it "
+                "out"
             )
         self.degree = 0 if num_frames == 1 else path_degree
-        self.smoothing = path_smoothing
         self.num_neighbours = num_neighbours
-        self.features = PointFeatures(3 * (self.degree + 1), code_size, hidden_size, num_blocks)
+        self.num_told = min(self.degree, TOLD_DEGREE) + 1
+        self.features = PointFeatures(3 * self.num_told, code_size, hidden_size, num_blocks)
         self.motion = None if num_frames == 1 else AnchorMotion(code_size, hidden_size)
         self.min_points = num_neighbours + 1
 
@@ -80,10 +80,11 @@ class PointnetLocal(Encoder):
         Raises:
             ValueError: If there are not more points than neighbours.
         """
-        paths = fit_paths(clouds, times, self.degree, self.smoothing)
+        paths = fit_paths(clouds, times, self.degree)
         anchors = positions_at(paths, times[:, 0])
         near = find_neighbourhood(anchors, anchors, self.num_neighbours)
-        c, features = self.features(paths.transpose(1, 2).flatten(2), near)
+        told = paths[:, : self.num_told].transpose(1, 2).flatten(2)
+        c, features = self.features(told, near)
         if self.motion is None:
             return AnchoredCode(c, c.new_zeros(len(c), 0), paths, features)
         moving = self.motion(paths, features, c)
