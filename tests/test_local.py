@@ -105,19 +105,18 @@ class TestPaths:
             return (fitted - truth).norm(dim=-1).mean().item()
 
         best = min(error(fit_paths(noisy, moments, DEGREE, (weight,))) for weight in SMOOTHINGS)
-        assert error(fit_paths(noisy, moments)) < 1.1 * best + 1e-4
+        assert error(fit_paths(noisy, moments)) < 1.25 * best + 1e-4
 
-    def test_each_sequence_gets_its_own_smoothness_and_outliers_have_no_say(self):
-        slow, fast = turning_clouds(17, 0.3)[:1], turning_clouds(17, 4.0)[1:]
-        clouds = torch.cat([slow, fast]) + 0.003 * torch.randn(B, 17, N, 3)
+    def test_each_path_gets_its_own_smoothness(self):
+        """Whatever the others do, in its sequence or beside it."""
+        clouds = torch.cat([turning_clouds(17, 0.3)[:1], turning_clouds(17, 4.0)[1:]])
+        clouds = clouds + 0.003 * torch.randn(B, 17, N, 3)
+        clouds[:, :, :6] = torch.rand(B, 17, 6, 3) - 0.5
         moments = times(17, B)
         together = fit_paths(clouds, moments)
         for k in range(B):
-            alone = fit_paths(clouds[k : k + 1], moments[k : k + 1])
-            torch.testing.assert_close(together[k : k + 1], alone)
-        spoilt = clouds.clone()
-        spoilt[:, :, :6] = torch.rand(B, 17, 6, 3) - 0.5
-        torch.testing.assert_close(fit_paths(spoilt, moments)[:, :, 6:], together[:, :, 6:])
+            alone = fit_paths(clouds[k : k + 1, :, 6:], moments[k : k + 1])
+            torch.testing.assert_close(together[k : k + 1, :, 6:], alone)
 
     def test_one_frame_stands_still(self):
         cloud = torch.rand(B, 1, N, 3)

@@ -18,7 +18,7 @@ DEGREE = 7
 """Enough for a stride or a punch in a window of a second, of which a quarter needs 5."""
 SMOOTHINGS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Weights of the mean squared acceleration against the squared error summed over frames, of which
-every sequence gets one: slow motion and much noise a large one."""
+every path gets one: slow motion and much noise a large one."""
 REST = 1e-9
 """The same of the velocity: what no frame tells stands still."""
 
@@ -31,9 +31,9 @@ def fit_paths(
 ) -> Float[Tensor, "B K N 3"]:
     """Coefficients, in Legendre polynomials over [0, 1], of the path of every point.
 
-    How smooth the paths of a sequence are is decided by generalised cross-validation (Craven and
-    Wahba, 1979): the weight that would predict left-out frames best, of the median point, so that
-    outliers have no say.
+    How smooth each path is, generalised cross-validation decides (Craven and Wahba, 1979): it has
+    the weight with which left-out frames would be predicted best. So a hand may be fast beside a
+    chest that rests, and noise is taken away as far as can be told from motion.
 
     Args:
         clouds: Row n is the same particle in all frames.
@@ -42,11 +42,13 @@ def fit_paths(
         smoothings: Weights of the mean squared acceleration to choose from.
     """
     basis, observed = legendre_basis(times.double(), degree), clouds.double()
-    fits = [_smooth_fit(basis, smoothing) for smoothing in smoothings]
-    scores = torch.stack([_cross_validation(basis @ fit, observed) for fit in fits], 1)
-    best, rows = scores.argmin(1), torch.arange(len(clouds), device=clouds.device)
-    fit = torch.stack(fits, 1)[rows, best]  # [B, K, T]
-    return torch.einsum("bkt,btni->bkni", fit, observed).to(clouds.dtype)
+    fits = torch.stack([_smooth_fit(basis, smoothing) for smoothing in smoothings], 1)
+    paths = torch.einsum("bskt,btni->bskni", fits, observed)
+    best = torch.stack(
+        [_cross_validation(basis @ fit, observed) for fit in fits.unbind(1)], 1
+    ).argmin(1)  # [B, N]
+    chosen = best[:, None, None, :, None].expand(-1, 1, *paths.shape[2:])
+    return paths.gather(1, chosen).squeeze(1).to(clouds.dtype)
 
 
 def _smooth_fit(basis: Float[Tensor, "B T K"], smoothing: float) -> Float[Tensor, "B K T"]:
@@ -57,12 +59,12 @@ def _smooth_fit(basis: Float[Tensor, "B T K"], smoothing: float) -> Float[Tensor
 
 def _cross_validation(
     smoother: Float[Tensor, "B T T"], observed: Float[Tensor, "B T N 3"]
-) -> Float[Tensor, "B"]:
-    """Squared error of the median point, over the squared share of freedom that is left to it."""
+) -> Float[Tensor, "B N"]:
+    """Squared error of every path, over the squared share of freedom that is left to it."""
     error = observed - torch.einsum("bst,btni->bsni", smoother, observed)
-    squared = error.square().sum(-1).mean(1).median(1).values
-    freedom = 1 - smoother.diagonal(dim1=1, dim2=2).mean(1)
-    return squared / freedom.clamp(min=1e-6) ** 2  # few frames leave none
+    freedom = 1 - smoother.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
+    # few frames leave no freedom
+    return error.square().sum(-1).mean(1) / freedom.clamp(min=1e-6) ** 2
 
 
 def path_misfit(
