@@ -18,12 +18,12 @@ from im2mesh.data.fields import (
 )
 from im2mesh.data.observation import Observation, draw_observation
 from im2mesh.data.sequences import DataError, Window, clip_files, frame_numbers, read_windows
-from im2mesh.data.storage import StorageError, StoredArrays
+from im2mesh.data.storage import StorageError, open_arrays
 from im2mesh.data.transforms import (
     NormalizationFrame,
     add_noise,
     bounding_frame,
-    change_frame,
+    change_frames,
     choose_rows,
     choose_rows_outside,
     follow_point,
@@ -527,7 +527,7 @@ def test_compressed_files_are_read_with_a_warning(tmp_path):
     points = np.random.default_rng(0).random((10, 3))
     np.savez_compressed(tmp_path / "a.npz", points=points)
     with pytest.warns(UserWarning, match="is compressed"):
-        np.testing.assert_array_equal(StoredArrays(tmp_path / "a.npz")["points"], points)
+        np.testing.assert_array_equal(open_arrays(str(tmp_path / "a.npz"))["points"], points)
 
 
 def test_stored_arrays_equal_what_numpy_reads(tmp_path):
@@ -539,7 +539,7 @@ def test_stored_arrays_equal_what_numpy_reads(tmp_path):
         "d": np.zeros((0, 3)),
     }
     np.savez(tmp_path / "x.npz", **arrays)
-    stored = StoredArrays(tmp_path / "x.npz")
+    stored = open_arrays(str(tmp_path / "x.npz"))
     for name, value in arrays.items():
         np.testing.assert_array_equal(stored[name], value)
         assert not stored[name].flags.writeable
@@ -549,9 +549,9 @@ def test_stored_arrays_equal_what_numpy_reads(tmp_path):
 def test_a_changed_file_is_noticed(tmp_path):
     path = tmp_path / "x.npz"
     np.savez(path, points=np.zeros((5, 3)))
-    assert StoredArrays(path)["points"].shape == (5, 3)
+    assert open_arrays(str(path))["points"].shape == (5, 3)
     np.savez(path, points=np.ones((8, 3)))
-    assert StoredArrays(path)["points"].shape == (8, 3)
+    assert open_arrays(str(path))["points"].shape == (8, 3)
 
 
 def test_a_header_that_claims_too_much_is_refused(tmp_path):
@@ -562,7 +562,10 @@ def test_a_header_that_claims_too_much_is_refused(tmp_path):
     )
     path.write_bytes(content)
     with pytest.raises(StorageError, match=r"x\.npz"):
-        StoredArrays(path)
+        open_arrays(str(path))
+
+
+WORLD = NormalizationFrame(np.zeros(3), 1.0)
 
 
 def test_frames_of_reference(rng):
@@ -573,8 +576,8 @@ def test_frames_of_reference(rng):
     np.testing.assert_allclose(local.max(0) + local.min(0), 0, atol=1e-12)
     np.testing.assert_allclose(frame.to_world(local), points)
     other = NormalizationFrame(np.array([1.0, 2.0, 3.0]), 0.5)
-    moved = change_frame(local.astype(np.float32), frame, other)
-    np.testing.assert_allclose(other.to_world(moved), points, atol=1e-5)
+    moved = change_frames(np.stack([local, points]).astype(np.float32), [frame, WORLD], other)
+    np.testing.assert_allclose(other.to_world(moved), np.stack([points] * 2), atol=1e-5)
 
 
 def test_points_without_extent_have_no_frame():

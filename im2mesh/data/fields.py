@@ -22,8 +22,8 @@ from im2mesh.data.sequences import (
     Window,
     clip_files,
 )
-from im2mesh.data.storage import StorageError, StoredArrays
-from im2mesh.data.transforms import NormalizationFrame, change_frame
+from im2mesh.data.storage import FileVersion, StorageError, StoredArrays, open_arrays
+from im2mesh.data.transforms import NormalizationFrame, change_frames
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def frame_path(root: str | Path, window: Window, frame: int, folder: str) -> str
 def window_frame(root: str | Path, window: Window) -> NormalizationFrame:
     """The frame of reference of a window: that of its first point cloud."""
     with _open(frame_path(root, window, 0, CLOUD_FOLDER), window) as arrays:
-        return _normalization(arrays)
+        return _normalization(arrays.version)
 
 
 def count_points(root: str | Path, window: Window, frame: int, folder: str) -> int:
@@ -92,31 +92,32 @@ def read_trajectories(
     """
     frames = range(window.num_frames) if frames is None else frames
     total = count_points(root, window, 0, CLOUD_FOLDER)
-    return np.stack([read_surface_rows(root, window, frame, rows, total) for frame in frames])
+    stored, sources = [], []
+    for frame in frames:
+        with _open(frame_path(root, window, frame, CLOUD_FOLDER), window) as arrays:
+            points = _points(arrays)
+            _check_same_rows(arrays, len(points), total)
+            stored.append(points.take(rows, 0))
+            sources.append(_normalization(arrays.version))
+    return change_frames(np.stack(stored), sources, window_frame(root, window))
+
+
+def _check_same_rows(arrays: StoredArrays, count: int, total: int) -> None:
+    if count != total:
+        raise StorageError(
+            f"{arrays.path} holds {count} points, the first frame of the window {total}; "
+            f"rows of {CLOUD_FOLDER} must correspond over all frames, or set "
+            "data.input_pointcloud_corresponding to false, data.num_correspondence_points to 0 "
+            "and evaluation.correspondence to false"
+        )
 
 
 def read_surface_rows(
-    root: str | Path,
-    window: Window,
-    frame: int,
-    rows: Int[np.ndarray, "N"],
-    total: int | None = None,
+    root: str | Path, window: Window, frame: int, rows: Int[np.ndarray, "N"]
 ) -> Float[np.ndarray, "N 3"]:
-    """The given surface points of one frame; only these are read.
-
-    Args:
-        total: Points that the frame must have, if its rows are to correspond to others.
-    """
+    """The given surface points of one frame; only these are read."""
     with _open(frame_path(root, window, frame, CLOUD_FOLDER), window) as arrays:
-        points = _points(arrays)
-        if total is not None and len(points) != total:
-            raise StorageError(
-                f"{arrays.path} holds {len(points)} points, the first frame of the window {total}; "
-                f"rows of {CLOUD_FOLDER} must correspond over all frames, or set "
-                "data.input_pointcloud_corresponding to false, data.num_correspondence_points to 0 "
-                "and evaluation.correspondence to false"
-            )
-        return _to_window(points[rows], arrays, root, window)
+        return _to_window(_points(arrays).take(rows, 0), arrays, root, window)
 
 
 def read_labelled_points(
@@ -150,7 +151,7 @@ def mesh_path(root: str | Path, window: Window, frame: int) -> Path | None:
 def _open(path: str, window: Window) -> Iterator[StoredArrays]:
     """Storage knows files only; add the clip to what it reports."""
     try:
-        yield StoredArrays(path)
+        yield open_arrays(path)
     except StorageError as error:
         raise DataError(f"clip {window.clip}: {error}") from error
 
@@ -162,7 +163,10 @@ def _points(arrays: StoredArrays) -> np.ndarray:
     return points
 
 
-def _normalization(arrays: StoredArrays) -> NormalizationFrame:
+@functools.lru_cache(maxsize=1 << 17)
+def _normalization(version: FileVersion) -> NormalizationFrame:
+    """The frame of reference of a file's points."""
+    arrays = open_arrays(version.path)
     loc, scale = arrays["loc"].astype(np.float64), arrays["scale"].astype(np.float64)
     is_valid = loc.shape == (3,) and scale.size == 1 and np.isfinite(loc).all()
     if not (is_valid and np.isfinite(scale).all() and (scale > 0).all()):
@@ -176,4 +180,5 @@ def _normalization(arrays: StoredArrays) -> NormalizationFrame:
 def _to_window(
     points: np.ndarray, arrays: StoredArrays, root: str | Path, window: Window
 ) -> Float[np.ndarray, "N 3"]:
-    return change_frame(points, _normalization(arrays), window_frame(root, window))
+    source = _normalization(arrays.version)
+    return change_frames(points[None], [source], window_frame(root, window))[0]

@@ -2,6 +2,7 @@
 
 import functools
 import mmap
+import os
 import struct
 import warnings
 import zipfile
@@ -9,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -41,33 +42,48 @@ class ArrayLocation:
         return count
 
 
+class FileVersion(NamedTuple):
+    """A file as it is now: what is known of it holds until it changes on disk."""
+
+    path: str
+    mtime_ns: int
+    size: int
+
+
+def open_arrays(path: str) -> "StoredArrays":
+    """The arrays of one npz file. Files opened lately are still open: a sample reads most twice.
+
+    Raises:
+        StorageError: If the file is missing or is not an intact npz file.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116 - on the path of every sample
+        return _open_arrays(FileVersion(path, status.st_mtime_ns, status.st_size))
+    except FileNotFoundError as error:
+        raise StorageError(f"{path} does not exist") from error
+    except READ_ERRORS as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(
+            f"{path} is not an intact npz file ({error}); copy or create it again"
+        ) from error
+
+
 class StoredArrays:
     """The arrays of one npz file, mapped and not read: only pages that are indexed are loaded.
 
     A compressed member cannot be mapped; it is decompressed as a whole, with a warning.
 
-    Args:
-        path: The file.
-
-    Raises:
-        StorageError: If the file is missing or is not an intact npz file.
+    Attributes:
+        version: The file as it was opened.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
-        try:
-            status = Path(path).stat()
-            self._locations = _locate_arrays(self.path, status.st_mtime_ns, status.st_size)
-            with open(self.path, "rb") as file:  # noqa: PTH123 - on the path of every sample
-                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except FileNotFoundError as error:
-            raise StorageError(f"{path} does not exist") from error
-        except READ_ERRORS as error:
-            if isinstance(error, StorageError):
-                raise
-            raise StorageError(
-                f"{path} is not an intact npz file ({error}); copy or create it again"
-            ) from error
+    def __init__(self, version: FileVersion) -> None:
+        self.version = version
+        self.path = version.path
+        self._locations = _locate_arrays(version)
+        with open(self.path, "rb") as file:  # noqa: PTH123 - on the path of every sample
+            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def __contains__(self, member: str) -> bool:
         return member in self._locations
@@ -88,9 +104,15 @@ class StoredArrays:
         return flat.reshape(location.shape, order="F" if location.fortran_order else "C")
 
 
+@functools.lru_cache(maxsize=64)  # every one holds a file descriptor
+def _open_arrays(version: FileVersion) -> StoredArrays:
+    return StoredArrays(version)
+
+
 @functools.lru_cache(maxsize=1 << 17)
-def _locate_arrays(path: str, _mtime_ns: int, file_size: int) -> Mapping[str, ArrayLocation]:
-    """Name -> location; remembered until the file changes on disk."""
+def _locate_arrays(version: FileVersion) -> Mapping[str, ArrayLocation]:
+    """Name -> location."""
+    path, _, file_size = version
     with zipfile.ZipFile(path) as archive, Path(path).open("rb") as file:
         members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
         locations = {

@@ -37,13 +37,16 @@ def bounding_frame(points: Float[np.ndarray, "N 3"]) -> NormalizationFrame:
     return NormalizationFrame((low + high).astype(np.float64) / 2, scale)
 
 
-def change_frame(
-    points: Float[np.ndarray, "N 3"], source: NormalizationFrame, target: NormalizationFrame
-) -> Float[np.ndarray, "N 3"]:
-    """Express points given in one frame in another: (loc + scale * p - loc0) / scale0."""
-    ratio = source.scale / target.scale
-    shift = (source.loc - target.loc) / target.scale
-    return (points.astype(np.float64) * ratio + shift).astype(np.float32)
+def change_frames(
+    points: Float[np.ndarray, "T N 3"],
+    sources: Sequence[NormalizationFrame],
+    target: NormalizationFrame,
+) -> Float[np.ndarray, "T N 3"]:
+    """Bring clouds, each given in a frame of its own, to one: (loc + scale * p - loc0) / scale0."""
+    ratios = np.array([source.scale for source in sources]) / target.scale
+    shifts = (np.stack([source.loc for source in sources]) - target.loc) / target.scale
+    moved = points.astype(np.float64) * ratios[:, None, None] + shifts[:, None]
+    return moved.astype(np.float32)
 
 
 def choose_rows(
