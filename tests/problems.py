@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from im2mesh.models.velocity_fields import VelocityField
 
-class Constant(nn.Module):
+
+class Constant(VelocityField):
     """v = velocity; p(t) = p0 + t velocity."""
 
     def __init__(self, velocity: tuple[float, float, float] = (0.3, -0.2, 0.1)) -> None:
@@ -18,7 +20,7 @@ class Constant(nn.Module):
         return points_0 + t * self.velocity
 
 
-class Rotation(nn.Module):
+class Rotation(VelocityField):
     """Turns about z with a constant angular velocity."""
 
     def __init__(self, speed: float = 2.0) -> None:
@@ -35,7 +37,7 @@ class Rotation(nn.Module):
         return torch.stack([cos * x - sin * y, sin * x + cos * y, z], -1)
 
 
-class Expansion(nn.Module):
+class Expansion(VelocityField):
     """v = rate p; p(t) = p0 exp(rate t)."""
 
     def __init__(self, rate: float = 0.7) -> None:
@@ -49,7 +51,7 @@ class Expansion(nn.Module):
         return points_0 * torch.exp(self.rate * t)
 
 
-class Accelerated(nn.Module):
+class Accelerated(VelocityField):
     """v = c t, with a direction from the code; p(t) = p0 + c t^2 / 2."""
 
     def forward(self, t, points, code):
@@ -59,7 +61,7 @@ class Accelerated(nn.Module):
         return points_0 + c[:, None, :3] * t.view(-1, 1, 1) ** 2 / 2
 
 
-class Conditioned(nn.Module):
+class Conditioned(VelocityField):
     """A smooth non-linear field that depends on time, place, code and weights."""
 
     def __init__(self, size: int = 4) -> None:

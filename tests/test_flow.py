@@ -10,6 +10,7 @@ from torchdiffeq._impl.odeint import SOLVERS
 from im2mesh.config import OdeConfig
 from im2mesh.models.code import Code, empty_code
 from im2mesh.models.flow import Flow, step_grid
+from im2mesh.models.velocity_fields import VelocityField
 from tests.problems import Accelerated, Conditioned, Constant, Expansion, Rotation
 
 TIMES = torch.tensor([0.0, 0.1, 0.35, 0.8, 1.0])
@@ -142,7 +143,7 @@ class AnchoredCode(Code):
     features: Tensor
 
 
-class Anchored(torch.nn.Module):
+class Anchored(VelocityField):
     def forward(self, t, points, code):
         return code.features.mean(1, keepdim=True) * points + code.c[:, None, :3]
 

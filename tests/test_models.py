@@ -9,8 +9,9 @@ from im2mesh.models.code import Code, Gaussian, blend_codes, empty_code, empty_g
 from im2mesh.models.decoders import DECODERS
 from im2mesh.models.encoders import ENCODERS, POSTERIORS
 from im2mesh.models.flow import Flow
-from im2mesh.models.layers import ConditionalBatchNorm, ResnetBlockFC
+from im2mesh.models.layers import ConditionalBatchNorm, ResnetBlockFC, linear_of_joined
 from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.pointwise import POINTS_IN_CACHE, piece_by_piece
 from im2mesh.models.velocity_fields import VELOCITY_FIELDS, VelocityFieldConcat
 
 B, N, C, Z = 3, 10, 6, 4
@@ -177,15 +178,19 @@ def test_decoders(name, sizes):
 def test_velocity_fields(name, sizes):
     field = randomize(VELOCITY_FIELDS[name](*sizes, hidden_size=8))
     conditions, points, t = code(B, *sizes), torch.randn(B, N, 3), torch.rand(B)
-    velocity = field(t, points, conditions)
+
+    def at(t: torch.Tensor, points: torch.Tensor, code: Code) -> torch.Tensor:
+        return field(t, points, field.condition(code))
+
+    velocity = at(t, points, conditions)
     assert velocity.shape == (B, N, 3)
     velocity.square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in field.parameters())
-    assert not torch.allclose(field(t + 0.5, points, conditions), velocity)
-    one = field(t[1:2], points[1:2], Code(conditions.c[1:2], conditions.z[1:2]))
+    assert not torch.allclose(at(t + 0.5, points, conditions), velocity)
+    one = at(t[1:2], points[1:2], Code(conditions.c[1:2], conditions.z[1:2]))
     torch.testing.assert_close(one, velocity[1:2])
     if sizes[0]:
-        assert not torch.allclose(field(t, points, Code(conditions.c + 1, conditions.z)), velocity)
+        assert not torch.allclose(at(t, points, Code(conditions.c + 1, conditions.z)), velocity)
 
 
 def test_residual_block_starts_as_its_shortcut():
@@ -194,6 +199,52 @@ def test_residual_block_starts_as_its_shortcut():
     torch.testing.assert_close(same(x), x + same.fc_1.bias)
     narrower = ResnetBlockFC(8, 4)
     torch.testing.assert_close(narrower(x), narrower.shortcut(x) + narrower.fc_1.bias)
+
+
+def test_joined_parts_are_as_if_concatenated():
+    layer = torch.nn.Linear(9, 4)
+    own, pooled = torch.randn(2, 5, 6), torch.randn(2, 1, 3)
+    whole = torch.cat([own, pooled.expand(-1, 5, -1)], -1)
+    torch.testing.assert_close(linear_of_joined(layer, own, pooled), layer(whole))
+    block = randomize(ResnetBlockFC(9, 4))
+    torch.testing.assert_close(block(own, pooled), block(whole))
+
+
+def test_conditional_batch_norm_in_evaluation_is_one_scale_and_shift():
+    layer = randomize(ConditionalBatchNorm(C, 5))
+    c, x = torch.randn(4, C), 3 + 2 * torch.randn(4, 50, 5)
+    for _ in range(200):  # until the running statistics are those of x
+        trained = layer(x, c)
+    torch.testing.assert_close(layer.eval()(x, c), trained, atol=5e-2, rtol=0)
+    plain = layer.norm(x.flatten(0, 1)).view_as(x)
+    expected = layer.gamma(c)[:, None] * plain + layer.beta(c)[:, None]
+    torch.testing.assert_close(layer(x, c), expected)
+
+
+def test_points_piece_by_piece_are_all_points():
+    decoder = randomize(DECODERS["cbatchnorm"](3, C, 0, hidden_size=8)).eval()
+    conditions, points = code(3, z=0), torch.randn(3, POINTS_IN_CACHE, 3)
+    sizes = []
+
+    def ask(piece: torch.Tensor) -> torch.Tensor:
+        sizes.append(piece.shape[1])
+        return decoder(piece, conditions)
+
+    with torch.no_grad():
+        torch.testing.assert_close(piece_by_piece(ask, points), decoder(points, conditions))
+    assert len(sizes) > 3 and max(sizes) * 3 <= POINTS_IN_CACHE
+    sizes.clear()
+    piece_by_piece(ask, points)  # gradients need all layers' outputs anyway
+    assert sizes == [POINTS_IN_CACHE]
+
+
+def test_statistics_of_training_are_those_of_all_points():
+    model = small_model().train()
+    inputs, many = torch.randn(2, 4, 20, 3), torch.randn(2, 2 * POINTS_IN_CACHE, 3)
+    with torch.no_grad():
+        codes = model.encode(inputs, times(4, 2))
+        expected = model.decoder(many, codes.shape)  # type: ignore[misc]
+        torch.testing.assert_close(model.occupancy_logits_0(many, codes), expected)
 
 
 def test_conditional_batch_norm_starts_as_batch_norm():

@@ -120,7 +120,8 @@ def test_networks_equal(name, dtype):
             check(model.occupancy_logits_0(points, codes), "eval/occupancy_logits")
         for time in ("0.00", "0.37", "1.00"):
             t = torch.full((2,), np.float32(time).item())  # the times were given in float32
-            velocity = model.flow.velocity_field(t, points, codes.motion)
+            field = model.flow.velocity_field
+            velocity = field(t, points, field.condition(codes.motion))
             check(velocity, f"eval/velocity_t{time}")
 
 

@@ -142,6 +142,9 @@ class OdeConfig(Section):
     atol: PositiveFloat = 1e-5
     step_size: PositiveFloat | None = None
     """Longest step of a fixed-step method, in windows; null for 1/16. Null for adaptive ones."""
+    interpolate: bool = False
+    """Let the steps of rk4 end where they like and interpolate to the times asked for, instead of a
+    step to each of these: as accurate, with fewer evaluations. Needs gradient direct."""
     gradient: Literal["adjoint", "direct"] = "adjoint"
     """Solve the adjoint equation backward (constant memory), or backpropagate through the steps."""
 

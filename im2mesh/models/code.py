@@ -10,12 +10,36 @@ from im2mesh.models.paths import integrals_at, positions_at
 
 
 @dataclass(frozen=True)
-class Code:
+class Conditions:
+    """What a network is told beside points and times: a dataclass of tensors.
+
+    The flow declares `tensors()` to the adjoint, so whatever a subclass adds receives gradients
+    without any change to the flow.
+    """
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Every tensor that a gradient must reach."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return tuple(value for value in values if isinstance(value, Tensor))
+
+    def as_arguments(self) -> "Conditions":
+        """The same values, each a tensor of its own in the graph.
+
+        One tensor may have been computed from another. The adjoint takes derivatives with respect
+        to all of them at once, and would count twice what reaches one through another.
+        """
+        names = [field.name for field in fields(self)]
+        values = {name: getattr(self, name) for name in names}
+        tensors = {k: v.view_as(v) for k, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **tensors)
+
+
+@dataclass(frozen=True)
+class Code(Conditions):
     """One conditioning per sequence: a conditioned part c and a latent part z.
 
-    The flow hands a code through to the velocity field untouched and declares `tensors()` to the
-    adjoint. A code with more than vectors (features at anchor points, say) is a subclass with more
-    tensor fields: they reach the field and receive gradients without any change to the flow.
+    A code with more than vectors (features at anchor points, say) is a subclass with more tensor
+    fields.
 
     Attributes:
         c: Encoded from the observation. Width 0 if there is no encoder.
@@ -24,22 +48,6 @@ class Code:
 
     c: Float[Tensor, "B C"]
     z: Float[Tensor, "B Z"]
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Every tensor that a gradient must reach."""
-        values = (getattr(self, field.name) for field in fields(self))
-        return tuple(value for value in values if isinstance(value, Tensor))
-
-    def as_arguments(self) -> "Code":
-        """The same values, each a tensor of its own in the graph.
-
-        One tensor of a code may have been computed from another. The adjoint takes derivatives
-        with respect to all of them at once, and would count twice what reaches one through another.
-        """
-        names = [field.name for field in fields(self)]
-        values = {name: getattr(self, name) for name in names}
-        tensors = {k: v.view_as(v) for k, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, **tensors)
 
 
 @dataclass(frozen=True)
@@ -96,11 +104,6 @@ class MovingCode(AnchoredCode):
     def anchors_at(self, t: Float[Tensor, "B"]) -> Float[Tensor, "B N 3"]:
         """Where anchors are: on their paths, and off them by what the added velocity amounts to."""
         return positions_at(self.paths, t) + integrals_at(self.twists[..., :3], t)
-
-    def as_arguments(self) -> Code:
-        """Without the features: what they say of the motion is in the rest, and the adjoint would
-        carry them along with every point."""
-        return super(MovingCode, replace(self, features=self.features[..., :0])).as_arguments()
 
 
 @dataclass(frozen=True)

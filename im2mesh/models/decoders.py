@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from im2mesh.config import PositiveInt
 from im2mesh.models.code import AnchoredCode, Code
-from im2mesh.models.layers import ConditionalBatchNorm, ConditionalResnetBlock, ResnetBlockFC
+from im2mesh.models.layers import (
+    ConditionalBatchNorm,
+    ConditionalResnetBlock,
+    FullPrecisionLinear,
+    ResnetBlockFC,
+)
 from im2mesh.models.local_attention import LocalAttention
 from im2mesh.models.neighbourhood import find_neighbourhood
 from im2mesh.models.paths import positions_at
@@ -45,7 +50,7 @@ class DecoderCBatchNorm(Decoder):
                 "decoder 'cbatchnorm' is conditioned on c, but there is no encoder; "
                 "set model.encoder, or choose decoder 'simple'"
             )
-        self.fc_p = nn.Linear(num_dimensions, hidden_size)
+        self.fc_p = FullPrecisionLinear(num_dimensions, hidden_size)
         self.fc_z = nn.Linear(latent_size, hidden_size) if latent_size else None
         self.blocks = nn.ModuleList(
             ConditionalResnetBlock(code_size, hidden_size) for _ in range(num_blocks)
@@ -75,7 +80,7 @@ class DecoderSimple(Decoder):
         num_blocks: PositiveInt = 5,
     ) -> None:
         super().__init__()
-        self.fc_p = nn.Linear(num_dimensions, hidden_size)
+        self.fc_p = FullPrecisionLinear(num_dimensions, hidden_size)
         self.fc_z = nn.Linear(latent_size, hidden_size) if latent_size else None
         self.fc_c = nn.Linear(code_size, hidden_size) if code_size else None
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))

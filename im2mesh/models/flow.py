@@ -1,6 +1,6 @@
 """A velocity field and a solver: points carried forward and backward in time.
 
-The only user of torchdiffeq.
+The only user of torchdiffeq; `fixed_steps.py` is the one solver of our own.
 """
 
 import math
@@ -17,8 +17,11 @@ from torchdiffeq._impl.rk_common import RKAdaptiveStepsizeODESolver
 from torchdiffeq._impl.solvers import FixedGridODESolver
 
 from im2mesh.config import OdeConfig
-from im2mesh.models.code import Code
+from im2mesh.models.code import Code, Conditions
+from im2mesh.models.fixed_steps import solve_with_rk4
+from im2mesh.models.pointwise import piece_by_piece
 from im2mesh.models.schedule import check_times, stops_on_the_way_back
+from im2mesh.models.velocity_fields import VelocityField
 
 DEFAULT_STEP_SIZE = 1 / 16  # the frame spacing of the paper's windows
 MULTISTEP_METHODS = ("explicit_adams", "implicit_adams", "fixed_adams")
@@ -30,7 +33,7 @@ class Flow(nn.Module):
     Positions are in the frame of the first mesh, roughly the cube [-0.5, 0.5]^3.
 
     Args:
-        velocity_field: (t [B], points [B, N, 3], code) -> velocity [B, N, 3].
+        velocity_field: (t [B], points [B, N, 3], conditions) -> velocity [B, N, 3].
         ode: Solver, tolerances, and how gradients are taken.
 
     Attributes:
@@ -41,7 +44,7 @@ class Flow(nn.Module):
         ValueError: If the method is unknown or does not go with the other settings.
     """
 
-    def __init__(self, velocity_field: nn.Module, ode: OdeConfig | None = None) -> None:
+    def __init__(self, velocity_field: VelocityField, ode: OdeConfig | None = None) -> None:
         super().__init__()
         self.velocity_field = velocity_field
         self.ode = OdeConfig() if ode is None else ode
@@ -67,8 +70,8 @@ class Flow(nn.Module):
 
         Example:
             >>> from im2mesh.models.code import empty_code
-            >>> class Drift(torch.nn.Module):
-            ...     def forward(self, t, points, code):
+            >>> class Drift(VelocityField):
+            ...     def forward(self, t, points, conditions):
             ...         return torch.tensor([1.0, 0.0, 0.0]).expand_as(points)
             >>> times = torch.tensor([0.0, 0.5, 1.0])
             >>> path = Flow(Drift()).integrate_forward(torch.zeros(1, 1, 3), times, empty_code(1))
@@ -76,12 +79,12 @@ class Flow(nn.Module):
             [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [1.0, 0.0, 0.0]]
         """
         check_times(times)
-        code = code.as_arguments()
+        conditions = self.velocity_field.condition(code).as_arguments()
 
         def right_hand_side(t: Tensor, points: Tensor) -> Tensor:
-            return self._velocity(t.expand(len(points)), points, code)
+            return self._velocity(t.expand(len(points)), points, conditions)
 
-        return self._solve(right_hand_side, points_0, times, code).transpose(0, 1)
+        return self._solve(right_hand_side, points_0, times, conditions).transpose(0, 1)
 
     def integrate_backward(
         self,
@@ -110,24 +113,27 @@ class Flow(nn.Module):
                 [0, 1].
         """
         fractions = stops_on_the_way_back(t, fractions)
-        code = code.as_arguments()
+        conditions = self.velocity_field.condition(code).as_arguments()
 
         def right_hand_side(s: Tensor, points: Tensor) -> Tensor:
-            return -t.view(-1, 1, 1) * self._velocity(t * (1 - s), points, code)
+            return -t.view(-1, 1, 1) * self._velocity(t * (1 - s), points, conditions)
 
-        return self._solve(right_hand_side, points_t, 1 - fractions, code).transpose(0, 1)
+        return self._solve(right_hand_side, points_t, 1 - fractions, conditions).transpose(0, 1)
 
-    def _velocity(self, t: Tensor, points: Tensor, code: Code) -> Tensor:
+    def _velocity(self, t: Tensor, points: Tensor, conditions: Conditions) -> Tensor:
         self.nfe += 1
-        return self.velocity_field(t, points, code).to(points.dtype)
+        velocity = piece_by_piece(lambda piece: self.velocity_field(t, piece, conditions), points)
+        return velocity.to(points.dtype)
 
     def _solve(
-        self, right_hand_side: Callable, points: Tensor, times: Tensor, code: Code
+        self, right_hand_side: Callable, points: Tensor, times: Tensor, conditions: Conditions
     ) -> Float[Tensor, "T B N 3"]:
         if points.numel() == 0 or len(times) == 1:
             return points.expand(len(times), *points.shape)
         right_hand_side = _in_present_precision(right_hand_side, points.device.type)
         times = times.to(points)
+        if self.ode.interpolate:
+            return solve_with_rk4(right_hand_side, points, times, _step_size(self.ode))
         settings = {
             "method": self.ode.method,
             "rtol": self.ode.rtol,
@@ -136,9 +142,9 @@ class Flow(nn.Module):
         }
         if self.ode.gradient == "direct" or not torch.is_grad_enabled():
             return cast(Tensor, odeint(right_hand_side, points, times, **settings))
-        # What the field depends on must be declared: a code that the function above merely captures
-        # would get no gradient, without any warning.
-        depends_on = (*code.tensors(), *self.velocity_field.parameters())
+        # What the field depends on must be declared: conditions that the function above merely
+        # captures would get no gradient, without any warning.
+        depends_on = (*conditions.tensors(), *self.velocity_field.weights_of_evaluation())
         path = odeint_adjoint(
             right_hand_side,
             points,
@@ -176,11 +182,15 @@ def _step_options(ode: OdeConfig, times: Tensor, stops: Tensor) -> dict[str, Any
         return {"step_t": stops}
     if not _is_fixed_step(ode.method):
         return {}
-    step_size = DEFAULT_STEP_SIZE if ode.step_size is None else ode.step_size
+    step_size = _step_size(ode)
     if ode.method in MULTISTEP_METHODS:  # their coefficients are right for equal steps only
         span = abs(float(times[-1] - times[0]))
         return {"step_size": span / math.ceil(span / step_size - 1e-4), "interp": "cubic"}
     return {"grid_constructor": lambda _func, _y0, times: step_grid(times, step_size)}
+
+
+def _step_size(ode: OdeConfig) -> float:
+    return DEFAULT_STEP_SIZE if ode.step_size is None else ode.step_size
 
 
 def step_grid(times: Float[Tensor, "T"], step_size: float) -> Float[Tensor, "S"]:
@@ -215,6 +225,11 @@ def check_solver(ode: OdeConfig) -> None:
         raise ValueError(
             f"method '{ode.method}' picks its own steps, so ode.step_size must be null, "
             f"got {ode.step_size}; for fixed steps use 'rk4'"
+        )
+    if ode.interpolate and (ode.method != "rk4" or ode.gradient != "direct"):
+        raise ValueError(
+            "ode.interpolate is for ode.method 'rk4' with ode.gradient 'direct', got "
+            f"'{ode.method}' and '{ode.gradient}'; set these, or ode.interpolate to false"
         )
     if ode.method == "scipy_solver" and ode.gradient == "direct":
         raise ValueError(

@@ -16,6 +16,7 @@ from im2mesh.models.code import (
 )
 from im2mesh.models.deformations import OneShotDeformation
 from im2mesh.models.flow import Flow
+from im2mesh.models.pointwise import piece_by_piece
 from im2mesh.models.sequence_model import (
     Inputs,
     Question,
@@ -161,7 +162,10 @@ class OccupancyFlow(SequenceModel):
     ) -> Float[Tensor, "B N"]:
         if self.decoder is None:
             raise self._cannot_answer("occupancy")
-        return self.decoder(points_0, codes.shape)
+        decoder, shape = self.decoder, codes.shape
+        if decoder.training:  # batch norm looks at all points together
+            return decoder(points_0, shape)
+        return piece_by_piece(lambda piece: decoder(piece, shape), points_0)
 
     def occupancy_logits(
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes

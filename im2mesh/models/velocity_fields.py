@@ -1,5 +1,7 @@
-"""Velocity fields: (time, points, motion code) -> velocity. They know nothing of any solver."""
+"""Velocity fields: (time, points, conditions) -> velocity. They know nothing of any solver."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -8,23 +10,49 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import PositiveInt
-from im2mesh.models.code import Code, MovingCode, SpaceTimeCode
-from im2mesh.models.layers import ResnetBlockFC
+from im2mesh.models.code import Code, Conditions, MovingCode, SpaceTimeCode
+from im2mesh.models.layers import FullPrecisionLinear, ResnetBlockFC
 from im2mesh.models.local_attention import LocalAttention
 from im2mesh.models.neighbourhood import find_neighbourhood, in_space_time
 from im2mesh.models.paths import positions_at, velocities_at
 
 
 class VelocityField(nn.Module):
-    """(t, points, code) -> velocity; `reads` is the kind of code that it needs."""
+    """(t, points, conditions) -> velocity; `reads` is the kind of code that it needs."""
 
     reads: ClassVar[type[Code]] = Code
+
+    def condition(self, code: Code) -> Conditions:
+        """What evaluations need of the code: computed once, before a solve.
+
+        Gradients flow back through it, so weights that are used here only are none that the adjoint
+        has to carry along.
+        """
+        return code
+
+    def weights_of_evaluation(self) -> Iterator[nn.Parameter]:
+        """The weights that evaluations depend on."""
+        return self.parameters()
+
+    def forward(
+        self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], conditions: Conditions
+    ) -> Float[Tensor, "B N 3"]:
+        """Velocity at time t, in units of the first frame per window length."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LayerShifts(Conditions):
+    """What the codes add before each of L residual blocks."""
+
+    shifts: Float[Tensor, "B L H"]
 
 
 class VelocityFieldConcat(VelocityField):
     """The velocity network of the paper (sec. 3.2): time is concatenated to the position.
 
-    Before each residual block, linear maps of the codes are added.
+    Before each residual block, linear maps of the codes are added. They are the same for all points
+    and times.
     """
 
     def __init__(
@@ -36,24 +64,31 @@ class VelocityFieldConcat(VelocityField):
         num_blocks: PositiveInt = 5,
     ) -> None:
         super().__init__()
-        self.fc_p = nn.Linear(4, hidden_size)
+        self.fc_p = FullPrecisionLinear(4, hidden_size)
         self.fc_c = _code_layers(code_size, hidden_size, num_blocks)
         self.fc_z = _code_layers(latent_size, hidden_size, num_blocks)
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
-        self.fc_out = nn.Linear(hidden_size, 3)
+        self.fc_out = FullPrecisionLinear(hidden_size, 3)
+
+    def condition(self, code: Code) -> LayerShifts:
+        shifts = code.c.new_zeros(len(code.c), len(self.blocks), self.fc_p.out_features)
+        for maps, vector in ((self.fc_c, code.c), (self.fc_z, code.z)):
+            if len(maps):
+                shifts = shifts + torch.stack([fc(vector) for fc in maps], 1)
+        return LayerShifts(shifts.to(self.fc_p.weight.dtype))
+
+    def weights_of_evaluation(self) -> Iterator[nn.Parameter]:
+        for module in (self.fc_p, self.blocks, self.fc_out):
+            yield from module.parameters()
 
     def forward(
-        self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: Code
+        self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], conditions: LayerShifts
     ) -> Float[Tensor, "B N 3"]:
-        """Velocity at time t, in units of the first frame per window length."""
         time = t.to(points.dtype).view(-1, 1, 1).expand(*points.shape[:2], 1)
         x = self.fc_p(torch.cat([points, time], -1))
+        shifts = conditions.shifts.to(x.dtype).unsqueeze(2)
         for i, block in enumerate(self.blocks):
-            if len(self.fc_c):
-                x = x + self.fc_c[i](code.c).unsqueeze(1)
-            if len(self.fc_z):
-                x = x + self.fc_z[i](code.z).unsqueeze(1)
-            x = block(x)
+            x = block(x + shifts[:, i])
         return self.fc_out(F.relu(x))
 
 
@@ -74,10 +109,13 @@ class VelocityFieldAnchored(VelocityField):
         self.num_neighbours = num_neighbours
         self.min_points = num_neighbours + 1
 
+    def condition(self, code: MovingCode) -> MovingCode:
+        """Without the features: what they say of the motion is in the rest."""
+        return replace(code, features=code.features[..., :0])
+
     def forward(
         self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: MovingCode
     ) -> Float[Tensor, "B N 3"]:
-        """Velocity at time t, in units of the first frame per window length."""
         near = find_neighbourhood(points, code.anchors_at(t), self.num_neighbours)
         added, spins = positions_at(code.twists, t).split(3, -1)
         known = torch.cat([velocities_at(code.paths, t) + added, spins], -1)
@@ -106,15 +144,14 @@ class VelocityFieldSpaceTime(VelocityField):
         super().__init__()
         self.num_neighbours = num_neighbours
         self.attention = LocalAttention(code_size, hidden_size, num_dimensions=4)
-        self.fc_p = nn.Linear(4, hidden_size)
+        self.fc_p = FullPrecisionLinear(4, hidden_size)
         self.fc_c = nn.Linear(code_size + latent_size, hidden_size)
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
-        self.fc_out = nn.Linear(hidden_size, 3)
+        self.fc_out = FullPrecisionLinear(hidden_size, 3)
 
     def forward(
         self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: SpaceTimeCode
     ) -> Float[Tensor, "B N 3"]:
-        """Velocity at time t, in units of the first frame per window length."""
         queries = in_space_time(points, t)
         near = find_neighbourhood(queries, code.anchors, self.num_neighbours)
         x = self.attention(near, code.features)
@@ -126,7 +163,9 @@ class VelocityFieldSpaceTime(VelocityField):
 
 def _code_layers(size_in: int, size_out: int, count: int) -> nn.ModuleList:
     """One linear map per block; none for a code of width 0."""
-    return nn.ModuleList(nn.Linear(size_in, size_out) for _ in range(count if size_in else 0))
+    return nn.ModuleList(
+        FullPrecisionLinear(size_in, size_out) for _ in range(count if size_in else 0)
+    )
 
 
 VELOCITY_FIELDS = {

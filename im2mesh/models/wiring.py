@@ -20,7 +20,7 @@ from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.trajectory_decoders import TRAJECTORY_DECODERS
-from im2mesh.models.velocity_fields import VELOCITY_FIELDS
+from im2mesh.models.velocity_fields import VELOCITY_FIELDS, VelocityField
 
 
 def wire(config: Config) -> SequenceModel:
@@ -73,7 +73,8 @@ def _flow(config: Config, code_size: int, latent_size: int) -> Flow | OneShotDef
         return cast(
             OneShotDeformation, _make(DEFORMATIONS, parts.deformation, code_size, latent_size)
         )
-    return Flow(_make(VELOCITY_FIELDS, parts.velocity_field, code_size, latent_size), config.ode)
+    field = _make(VELOCITY_FIELDS, parts.velocity_field, code_size, latent_size)
+    return Flow(cast(VelocityField, field), config.ode)
 
 
 def _onet4d(config: Config) -> OccupancyNetwork4D:

@@ -1,5 +1,8 @@
 """PointNets (Qi et al., CVPR 2017): clouds -> one code. The order of the points does not matter."""
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -7,7 +10,7 @@ from torch import Tensor, nn
 
 from im2mesh.config import PositiveInt
 from im2mesh.models.encoders.encoder import Encoder
-from im2mesh.models.layers import ResnetBlockFC, append_pooled, pooled_resnet
+from im2mesh.models.layers import FullPrecisionLinear, ResnetBlockFC, linear_of_joined
 
 
 class _Pointnet(Encoder):
@@ -29,9 +32,9 @@ class _Pointnet(Encoder):
     ) -> None:
         super().__init__()
         self.num_frames = num_frames
-        self.fc_pos = nn.Linear(3 * num_frames, 2 * hidden_size)
+        self.fc_pos = FullPrecisionLinear(3 * num_frames, 2 * hidden_size)
         self.layers = nn.ModuleList(layers)
-        self.fc_c = nn.Linear(hidden_size, code_size)
+        self.fc_c = FullPrecisionLinear(hidden_size, code_size)
 
     def forward(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
@@ -64,7 +67,10 @@ class PointnetResnet(_Pointnet):
         super().__init__(num_frames, code_size, hidden_size, list(blocks))
 
     def _pool(self, x: Float[Tensor, "B N H2"]) -> Float[Tensor, "B H"]:
-        return pooled_resnet(self.layers, x)
+        x = self.layers[0](x)
+        for block in self.layers[1:]:
+            x = block(x, x.amax(1, keepdim=True))
+        return x.amax(1)
 
 
 class PointnetSimple(_Pointnet):
@@ -82,9 +88,11 @@ class PointnetSimple(_Pointnet):
         super().__init__(num_frames, code_size, hidden_size, list(layers))
 
     def _pool(self, x: Float[Tensor, "B N H2"]) -> Float[Tensor, "B H"]:
-        for layer in self.layers[:-1]:
-            x = append_pooled(layer(F.relu(x)))
-        return self.layers[-1](F.relu(x)).amax(1)
+        x = self.layers[0](F.relu(x))
+        for layer in cast(Iterable[nn.Linear], self.layers[1:]):
+            x = F.relu(x)
+            x = linear_of_joined(layer, x, x.amax(1, keepdim=True))
+        return x.amax(1)
 
 
 class Pointnet2Stream(Encoder):
@@ -139,21 +147,23 @@ class SpaceTime(Encoder):
         num_blocks: PositiveInt = 5,
     ) -> None:
         super().__init__()
-        self.fc_pos = nn.Linear(4, 3 * hidden_size)
+        self.fc_pos = FullPrecisionLinear(4, 3 * hidden_size)
         self.blocks = nn.ModuleList(
             ResnetBlockFC(3 * hidden_size, hidden_size) for _ in range(num_blocks)
         )
-        self.fc_c = nn.Linear(hidden_size, code_size)
+        self.fc_c = FullPrecisionLinear(hidden_size, code_size)
 
     def pool_frames(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
     ) -> Float[Tensor, "B T H"]:
         """Features of every frame, which have seen the other frames if there are two blocks."""
         time = times[:, :, None, None].expand(*clouds.shape[:3], 1)
-        x = self.fc_pos(torch.cat([clouds, time], -1))  # [B, T, N, 3H]
-        for block in self.blocks[:-1]:
-            x = _append_pooled_in_space_and_time(block(x))
-        return self.blocks[-1](x).amax(2)
+        x = self.blocks[0](self.fc_pos(torch.cat([clouds, time], -1)))  # [B, T, N, H]
+        for block in self.blocks[1:]:
+            of_frame = x.amax(2, keepdim=True)
+            of_sequence = of_frame.amax(1, keepdim=True)
+            x = block(x, of_frame, of_sequence)
+        return x.amax(2)
 
 
 class PointnetSpaceTime(SpaceTime):
@@ -177,10 +187,3 @@ def check_num_frames(clouds: Float[Tensor, "B T N 3"], num_frames: int) -> None:
             f"the encoder was built for {num_frames} frames, got {clouds.shape[1]}; set "
             "data.num_frames and train, or give it windows of that length"
         )
-
-
-def _append_pooled_in_space_and_time(x: Float[Tensor, "B T N H"]) -> Float[Tensor, "B T N H3"]:
-    """Beside each point's features the maximum over its frame, and over all frames."""
-    of_frame = x.amax(2, keepdim=True)
-    of_sequence = of_frame.amax(1, keepdim=True)
-    return torch.cat([x, of_frame.expand_as(x), of_sequence.expand_as(x)], -1)

@@ -11,7 +11,7 @@ from im2mesh.config import PositiveInt
 from im2mesh.models.anchor_motion import AnchorMotion
 from im2mesh.models.code import AnchoredCode, MovingCode
 from im2mesh.models.encoders.encoder import Encoder
-from im2mesh.models.layers import ResnetBlockFC
+from im2mesh.models.layers import ResnetBlockFC, linear_of_joined
 from im2mesh.models.local_attention import OFFSET_SCALE
 from im2mesh.models.neighbourhood import Neighbourhood, find_neighbourhood
 from im2mesh.models.paths import DEGREE, fit_paths, path_misfit, positions_at
@@ -127,13 +127,12 @@ class PointFeatures(nn.Module):
     def forward(
         self, x: Float[Tensor, "B N D"], near: Neighbourhood
     ) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B N C"]]:
-        x = self.fc_in(x)
+        parts = (self.fc_in(x),)
         for block, edge in zip(self.blocks, self.edges, strict=True):
-            own = block(x)
-            pooled = own.amax(1, keepdim=True).expand_as(own)
-            x = torch.cat([own, edge(own, near), pooled], -1)
-        pooled = x[:, 0, -self.fc_c.in_features :]
-        return self.fc_c(F.relu(pooled)), self.fc_feature(F.relu(x))
+            own = block(*parts)
+            parts = (own, edge(own, near), own.amax(1, keepdim=True))
+        features = linear_of_joined(self.fc_feature, *(F.relu(part) for part in parts))
+        return self.fc_c(F.relu(parts[-1][:, 0])), features
 
 
 class EdgeMaximum(nn.Module):

@@ -8,7 +8,7 @@ from im2mesh.config import PositiveInt
 from im2mesh.models.code import Gaussian
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.encoders.pointnet import check_num_frames, join_frames
-from im2mesh.models.layers import ResnetBlockFC, append_pooled
+from im2mesh.models.layers import FullPrecisionLinear, ResnetBlockFC
 
 
 class PosteriorPointnet(Encoder):
@@ -34,7 +34,7 @@ class PosteriorPointnet(Encoder):
         super().__init__()
         self.num_frames = num_frames
         self.latent_size = latent_size
-        self.fc_pos = nn.Linear(3 * num_frames, 2 * hidden_size)
+        self.fc_pos = FullPrecisionLinear(3 * num_frames, 2 * hidden_size)
         self.layers = nn.ModuleList(
             ResnetBlockFC(2 * hidden_size, hidden_size) for _ in range(num_blocks)
         )
@@ -53,7 +53,7 @@ class PosteriorPointnet(Encoder):
         check_num_frames(clouds, self.num_frames)
         x = self.fc_pos(join_frames(clouds))
         for i, block in enumerate(self.layers):
-            x = block(x if i == 0 else append_pooled(x))
+            x = block(x) if i == 0 else block(x, x.amax(1, keepdim=True))
             if len(self.fc_c):
                 x = x + self.fc_c[i](c).unsqueeze(1)
         pooled = x.amax(1)
