@@ -1,0 +1,197 @@
+"""What speed costs: trajectories, gradients and meshes of a trained model against far finer solves.
+
+    python -m benchmarks.accuracy out/pointcloud/oflow/model_best.pt
+
+Compared are the paper's solver, the fast one, and the fast one in bf16.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.spatial import KDTree
+from torch import Tensor
+
+from benchmarks.table import markdown
+from im2mesh.build import build_training_data, build_windows, load_trained
+from im2mesh.command_line import exit_status
+from im2mesh.config import Config, OdeConfig
+from im2mesh.data.batch import Batch, collate
+from im2mesh.data.fields import window_frame
+from im2mesh.data.observation import draw_observation
+from im2mesh.errors import UserError
+from im2mesh.generation import Generator
+from im2mesh.meshing.extraction import extract_surface
+from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.models.flow import Flow
+from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.objective import compute_loss_parts
+
+PAPER = OdeConfig()
+FAST = OdeConfig(method="rk4", step_size=0.25, interpolate=True, gradient="direct")
+EXACT_PATHS = OdeConfig(rtol=1e-7, atol=1e-9)
+EXACT_GRADIENTS = OdeConfig(method="rk4", step_size=1 / 64, gradient="direct")
+SETTINGS = {"paper": (PAPER, False), "fast": (FAST, False), "fast, bf16": (FAST, True)}
+
+Truth = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Of one setting. Lengths in units of the first frame's longest side.
+
+    Attributes:
+        there_mean, there_max: Of surface points at all times after the first, against dopri5 at
+            rtol 1e-7 in float64, encoder included.
+        back_max: The same of labelled points brought back to t = 0.
+        gradient: Norm of the difference to the gradient through RK4 steps of 1/64 in float64, in
+            parts of the norm of that.
+        gradient_norm: By how much the norms differ, in parts.
+    """
+
+    there_mean: float
+    there_max: float
+    back_max: float
+    gradient: float
+    gradient_norm: float
+
+
+@dataclass(frozen=True)
+class MeshErrors:
+    """Of one window's mesh.
+
+    Attributes:
+        carried_mean, carried_max: Distance of its vertices, at all times, from where dopri5 at rtol
+            1e-7 in float64 takes the same vertices.
+        surface_max: Largest distance between the surface at t = 0, found from coarse to fine, and
+            that of a float64 network evaluated everywhere.
+    """
+
+    carried_mean: float
+    carried_max: float
+    surface_max: float
+
+
+def measure_batch(model: OccupancyFlow, config: Config, batch: Batch) -> dict[str, Errors]:
+    """The errors of all settings in training."""
+    exact, doubled = deepcopy(model).double(), _double(batch)
+    truth = (
+        *_positions(_with_solver(exact, EXACT_PATHS), doubled),
+        _gradient(_with_solver(exact, EXACT_GRADIENTS), doubled, config),
+    )
+    found = {}
+    for name, (ode, bf16) in SETTINGS.items():
+        _with_solver(model, ode)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            there, back = _positions(model, batch)
+            found[name] = _errors(truth, (there, back, _gradient(model, batch, config)))
+    return found
+
+
+@torch.no_grad()
+def _positions(model: OccupancyFlow, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Surface points carried from t = 0 to all times, and labelled points carried back to it."""
+    codes = model.encode(batch.inputs, batch.input_times)
+    there = model.trajectories(batch.pointcloud[:, 0], batch.times, codes)
+    return there, model.flow.integrate_backward(batch.points_t, batch.t, codes.motion)[:, -1]
+
+
+def _gradient(model: OccupancyFlow, batch: Batch, config: Config) -> Tensor:
+    """Of the loss with respect to all weights, as one vector."""
+    model.train().zero_grad()
+    parts = compute_loss_parts(model, batch, config.loss, torch.Generator())
+    with torch.autocast("cpu", enabled=False):  # as in training, backward is outside of it
+        torch.stack(list(parts.values())).sum().backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+
+def _errors(truth: Truth, found: Truth) -> Errors:
+    there, back, slope = (t - f.double() for t, f in zip(truth, found, strict=True))
+    distances, size = there.norm(dim=-1)[:, 1:], truth[2].norm()
+    return Errors(
+        there_mean=distances.mean().item(),
+        there_max=distances.max().item(),
+        back_max=back.norm(dim=-1).max().item(),
+        gradient=(slope.norm() / size).item(),
+        gradient_norm=(found[2].double().norm() / size - 1).item(),
+    )
+
+
+def measure_mesh(model: OccupancyFlow, config: Config) -> dict[str, MeshErrors]:
+    """The errors of the first test window's mesh."""
+    window = build_windows(config, config.data.test_split, stride=config.data.eval_stride)[0]
+    rng = np.random.default_rng(0)
+    observation = draw_observation(config.data, window, rng, random_view=False)
+    frame, exact = window_frame(config.data.root, window), deepcopy(model).double().eval()
+    found = {}
+    for name, ode in (("paper", PAPER), ("fast", FAST)):
+        fast = Generator(_with_solver(model, ode), config.generation, config.data.num_frames)
+        meshes, codes = fast.generate(observation, frame=frame), fast.encode(observation)
+        assert isinstance(meshes, MeshSequence)
+        if meshes.is_empty:
+            raise UserError("the model finds no surface; name one that is trained longer")
+        doubled = replace(codes, shape=_double(codes.shape), motion=_double(codes.motion))
+        start, times = torch.tensor(meshes.vertices[0]).double(), torch.tensor(meshes.times)
+        with torch.no_grad():
+            truth = _with_solver(exact, EXACT_PATHS).trajectories(start[None], times, doubled)
+        distances = np.linalg.norm(meshes.vertices - truth[0].numpy(), axis=-1)[1:]
+        settings = config.generation
+        cells = settings.resolution * 2**settings.upsampling_steps
+        whole = extract_surface(
+            lambda points: exact.occupancy_logits_0(points.double()[None], doubled)[0],  # noqa: B023
+            threshold=settings.threshold,
+            resolution=cells,
+            upsampling_steps=0,
+            padding=settings.padding,
+        )
+        surface = _farthest(meshes.vertices[0], whole.vertices)
+        found[name] = MeshErrors(float(distances.mean()), float(distances.max()), surface)
+    return found
+
+
+def _farthest(a: np.ndarray, b: np.ndarray) -> float:
+    """Largest distance from a vertex of either to the nearest of the other."""
+    return float(max(KDTree(a).query(b)[0].max(), KDTree(b).query(a)[0].max()))
+
+
+def _with_solver(model: OccupancyFlow, ode: OdeConfig) -> OccupancyFlow:
+    assert isinstance(model.flow, Flow)
+    model.flow.ode = ode
+    return model
+
+
+def _double(values):
+    """The same in float64."""
+    changed = {
+        name: value.double()
+        for name, value in vars(values).items()
+        if isinstance(value, Tensor) and value.is_floating_point()
+    }
+    return replace(values, **changed)
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="model.pt or model_best.pt of a training")
+    parser.add_argument("--windows", type=int, default=2, help="of the batch (default 2)")
+    args = parser.parse_args(arguments)
+    config, generator = load_trained(args.model, torch.device("cpu"))
+    data = build_training_data(config)
+    batch = collate([data[i] for i in range(args.windows)])
+    model = generator.model
+    assert isinstance(model, OccupancyFlow)
+    moved = (batch.pointcloud[:, 1:] - batch.pointcloud[:, :1]).norm(dim=-1)
+    print(f"true motion of these windows: mean {moved.mean():.4f}, largest {moved.max():.4f}\n")
+    print(markdown({name: vars(e) for name, e in measure_batch(model, config, batch).items()}))
+    print(markdown({name: vars(e) for name, e in measure_mesh(model, config).items()}))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

@@ -1,0 +1,74 @@
+"""What this machine can do at best: its name, and its rates of matrix products and copies."""
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.workloads import wait
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Measured: the better of a square product (4096) and one of 8192 points by 512 x 512 weights.
+
+    Attributes:
+        gflops: Precision -> billions of operations a second.
+        gigabytes: Read and written a second while copying 256 MB.
+    """
+
+    gflops: dict[str, float]
+    gigabytes: float
+
+
+def measure_rates(device: torch.device) -> Rates:
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    source = torch.rand(64 * 2**20, device=device)
+    target = torch.empty_like(source)
+    seconds = _median(lambda: target.copy_(source), device)
+    rates = {name: _product_rate(dtype, device) for name, dtype in dtypes.items()}
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        rates["tf32"] = _product_rate(torch.float32, device)
+        torch.set_float32_matmul_precision("highest")
+    return Rates(rates, 2 * source.numel() * 4 / seconds / 1e9)
+
+
+def _product_rate(dtype: torch.dtype, device: torch.device) -> float:
+    best = 0.0
+    for n, k, m in ((4096, 4096, 4096), (8192, 512, 512)):
+        a = torch.rand(n, k, device=device, dtype=dtype)
+        b = torch.rand(k, m, device=device, dtype=dtype)
+        seconds = _median(lambda a=a, b=b: a @ b, device)
+        best = max(best, 2 * n * k * m / seconds / 1e9)
+    return best
+
+
+def _median(work: Callable[[], object], device: torch.device) -> float:
+    seconds = []
+    for _ in range(8):
+        started = time.perf_counter()
+        work()
+        wait(device)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[1:])
+
+
+def describe(device: torch.device) -> str:
+    """The machine in a line."""
+    if device.type == "cuda":
+        where = torch.cuda.get_device_name(device)
+    else:
+        where = f"{_processor()}, {torch.get_num_threads()} threads"
+    return f"{where}; Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
