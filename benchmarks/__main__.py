@@ -3,7 +3,8 @@
     python -m benchmarks                                    # everything, about 25 minutes on a CPU
     python -m benchmarks --only table --rows 'train oflow' 'generate oflow'
     python -m benchmarks --only table --against ../other-checkout
-    python -m benchmarks --device cuda training.precision=tf32
+    python -m benchmarks training.precision=tf32 --device cuda
+    python -m benchmarks.accuracy out/pointcloud/oflow/model_best.pt    # what speed costs
 
 Timings are told, never judged. Tables are printed and written to out/benchmarks/, with plots.
 """
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str]) -> None:
     bench = Bench(data, out, str(device), tuple(args.overrides))
     print(describe(device), flush=True)
     if "table" in args.only:
-        _write(out / "table.md", _table(bench, args.rows, args.against))
+        _make_table(bench, args.rows, args.against, out / "table.md")
     if "stages" in args.only:
         place = Workplace(data, out, device, tuple(args.overrides))
         _write(out / "stages.md", _stages(place))
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str]) -> None:
         plot_memory(bench, out / "memory.png")
 
 
-def _table(bench: Bench, rows: Sequence[str], against: Path | None) -> str:
+def _make_table(bench: Bench, rows: Sequence[str], against: Path | None, path: Path) -> None:
+    """Measure and write row by row: nothing is lost if a later one fails."""
     table = {}
     for row in rows:
         found = bench.measure(row)
@@ -68,17 +70,27 @@ def _table(bench: Bench, rows: Sequence[str], against: Path | None) -> str:
             "min - max": f"{found['min']:.3g} - {found['max']:.3g} ({found['repeats']})",
             "NFE": found.get("nfe"),
             "peak memory GB": found["peak_memory"] / 1e9,
-            "peak GPU memory GB": found["peak_gpu_memory"] and found["peak_gpu_memory"] / 1e9,
         }
+        if found["peak_gpu_memory"] is not None:
+            table[row]["peak GPU memory GB"] = found["peak_gpu_memory"] / 1e9
         official = ROWS[row].official
-        if official is not None:
+        if official is not None and bench.device == "cpu" and not bench.overrides:
             table[row]["official code / this"] = official / found["median"]
         if against is not None:
-            other = bench.measure(row, checkout=against.resolve())
-            table[row][f"{against.name} s"] = other["median"]
-            table[row][f"{against.name} / this"] = other["median"] / found["median"]
+            table[row] |= _compare(bench, row, against.resolve(), found["median"])
         print(f"{row}: {found['median']:.3g} s", flush=True)
-    return markdown(table)
+        path.write_text(markdown(table))
+    print(f"\n{markdown(table)}\nwritten to {path}", flush=True)
+
+
+def _compare(bench: Bench, row: str, checkout: Path, seconds: float) -> dict[str, object]:
+    """The same row there; a checkout without it says so."""
+    try:
+        there = bench.measure(row, checkout=checkout)["median"]
+    except UserError as error:
+        print(error, flush=True)
+        return {f"{checkout.name} s": "failed"}
+    return {f"{checkout.name} s": there, f"{checkout.name} / this": there / seconds}
 
 
 def _stages(place: Workplace) -> str:

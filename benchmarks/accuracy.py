@@ -14,13 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
+from jaxtyping import Float
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from benchmarks.processes import HERE
 from benchmarks.table import markdown
 from im2mesh.build import build_training_data, build_windows, load_trained
 from im2mesh.command_line import exit_status
-from im2mesh.config import Config, OdeConfig
+from im2mesh.config import Config, GenerationConfig, OdeConfig
 from im2mesh.data.batch import Batch, collate
 from im2mesh.data.fields import window_frame
 from im2mesh.data.observation import draw_observation
@@ -30,10 +33,11 @@ from im2mesh.meshing.extraction import extract_surface
 from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.sequence_model import SequenceCodes
 from im2mesh.objective import compute_loss_parts
 
 PAPER = OdeConfig()
-FAST = OdeConfig(method="rk4", step_size=0.25, interpolate=True, gradient="direct")
+FAST = OdeConfig(**yaml.safe_load((HERE / "configs/parts/fast.yaml").read_text())["ode"])
 EXACT_PATHS = OdeConfig(rtol=1e-7, atol=1e-9)
 EXACT_GRADIENTS = OdeConfig(method="rk4", step_size=1 / 64, gradient="direct")
 SETTINGS = {"paper": (PAPER, False), "fast": (FAST, False), "fast, bf16": (FAST, True)}
@@ -86,17 +90,17 @@ def measure_batch(model: OccupancyFlow, config: Config, batch: Batch) -> dict[st
     )
     found = {}
     for name, (ode, bf16) in SETTINGS.items():
-        _with_solver(model, ode)
+        tried = _with_solver(model, ode)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            there, back = _positions(model, batch)
-            found[name] = _errors(truth, (there, back, _gradient(model, batch, config)))
+            there, back = _positions(tried, batch)
+            found[name] = _errors(truth, (there, back, _gradient(tried, batch, config)))
     return found
 
 
 @torch.no_grad()
 def _positions(model: OccupancyFlow, batch: Batch) -> tuple[Tensor, Tensor]:
     """Surface points carried from t = 0 to all times, and labelled points carried back to it."""
-    codes = model.encode(batch.inputs, batch.input_times)
+    codes = model.eval().encode(batch.inputs, batch.input_times)
     there = model.trajectories(batch.pointcloud[:, 0], batch.times, codes)
     return there, model.flow.integrate_backward(batch.points_t, batch.t, codes.motion)[:, -1]
 
@@ -127,31 +131,40 @@ def measure_mesh(model: OccupancyFlow, config: Config) -> dict[str, MeshErrors]:
     window = build_windows(config, config.data.test_split, stride=config.data.eval_stride)[0]
     rng = np.random.default_rng(0)
     observation = draw_observation(config.data, window, rng, random_view=False)
-    frame, exact = window_frame(config.data.root, window), deepcopy(model).double().eval()
-    found = {}
+    frame = window_frame(config.data.root, window)
+    exact = _with_solver(deepcopy(model).double(), EXACT_PATHS).eval()
+    clouds, seen = (
+        torch.tensor(array).double()[None] for array in (observation.inputs, observation.times)
+    )
+    with torch.no_grad():
+        codes = exact.encode(clouds, seen)
+    surface, found = _extract_everywhere(exact, codes, config.generation), {}
     for name, ode in (("paper", PAPER), ("fast", FAST)):
-        fast = Generator(_with_solver(model, ode), config.generation, config.data.num_frames)
-        meshes, codes = fast.generate(observation, frame=frame), fast.encode(observation)
+        generator = Generator(_with_solver(model, ode), config.generation, config.data.num_frames)
+        meshes = generator.generate(observation, frame=frame)
         assert isinstance(meshes, MeshSequence)
         if meshes.is_empty:
             raise UserError("the model finds no surface; name one that is trained longer")
-        doubled = replace(codes, shape=_double(codes.shape), motion=_double(codes.motion))
         start, times = torch.tensor(meshes.vertices[0]).double(), torch.tensor(meshes.times)
         with torch.no_grad():
-            truth = _with_solver(exact, EXACT_PATHS).trajectories(start[None], times, doubled)
-        distances = np.linalg.norm(meshes.vertices - truth[0].numpy(), axis=-1)[1:]
-        settings = config.generation
-        cells = settings.resolution * 2**settings.upsampling_steps
-        whole = extract_surface(
-            lambda points: exact.occupancy_logits_0(points.double()[None], doubled)[0],  # noqa: B023
-            threshold=settings.threshold,
-            resolution=cells,
-            upsampling_steps=0,
-            padding=settings.padding,
-        )
-        surface = _farthest(meshes.vertices[0], whole.vertices)
-        found[name] = MeshErrors(float(distances.mean()), float(distances.max()), surface)
+            truth = exact.trajectories(start[None], times, codes)[0].numpy()
+        distances = np.linalg.norm(meshes.vertices - truth, axis=-1)[1:]
+        apart = _farthest(meshes.vertices[0], surface)
+        found[name] = MeshErrors(float(distances.mean()), float(distances.max()), apart)
     return found
+
+
+def _extract_everywhere(
+    model: OccupancyFlow, codes: SequenceCodes, settings: GenerationConfig
+) -> Float[np.ndarray, "V 3"]:
+    """Vertices of the surface at t = 0 from the finest grid, evaluated at each of its points."""
+    return extract_surface(
+        lambda points: model.occupancy_logits_0(points.double()[None], codes)[0],
+        threshold=settings.threshold,
+        resolution=settings.resolution * 2**settings.upsampling_steps,
+        upsampling_steps=0,
+        padding=settings.padding,
+    ).vertices
 
 
 def _farthest(a: np.ndarray, b: np.ndarray) -> float:
@@ -160,19 +173,21 @@ def _farthest(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _with_solver(model: OccupancyFlow, ode: OdeConfig) -> OccupancyFlow:
-    assert isinstance(model.flow, Flow)
-    model.flow.ode = ode
-    return model
+    """A copy of the model that solves as told."""
+    copy = deepcopy(model)
+    assert isinstance(copy.flow, Flow)
+    copy.flow.ode = ode
+    return copy
 
 
-def _double(values):
+def _double(batch: Batch) -> Batch:
     """The same in float64."""
     changed = {
         name: value.double()
-        for name, value in vars(values).items()
+        for name, value in vars(batch).items()
         if isinstance(value, Tensor) and value.is_floating_point()
     }
-    return replace(values, **changed)
+    return replace(batch, **changed)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -186,7 +201,10 @@ def main(arguments: Sequence[str]) -> None:
     data = build_training_data(config)
     batch = collate([data[i] for i in range(args.windows)])
     model = generator.model
-    assert isinstance(model, OccupancyFlow)
+    if not (isinstance(model, OccupancyFlow) and isinstance(model.flow, Flow) and model.decoder):
+        raise UserError(
+            f"{args.model} has no velocity field, or no decoder; name one that has both"
+        )
     moved = (batch.pointcloud[:, 1:] - batch.pointcloud[:, :1]).norm(dim=-1)
     print(f"true motion of these windows: mean {moved.mean():.4f}, largest {moved.max():.4f}\n")
     print(markdown({name: vars(e) for name, e in measure_batch(model, config, batch).items()}))

@@ -20,7 +20,7 @@ class Bench:
         data: Synthetic bodies with 100k points a frame.
         out: For what is written.
         device: Of the networks.
-        overrides: key=value, of every configuration.
+        overrides: key=value, of every configuration; those of one measurement win.
     """
 
     data: Path
@@ -39,7 +39,7 @@ class Bench:
         command = [sys.executable, "-m", "benchmarks.worker", row, "--checkout", str(checkout)]
         command += ["--data", str(self.data), "--out", str(self.out), "--device", self.device]
         command += [] if repeats is None else ["--repeats", str(repeats)]
-        command += [*overrides, *self.overrides]
+        command += [*self.overrides, *overrides]
         done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -1,7 +1,8 @@
 """Where the time of a training step and of a window goes: seconds, operations and bytes by stage.
 
 A step is cut between its stages: what a stage returns is detached, and gradients are handed on by
-hand, so that the backward pass falls apart into stages, too. It is the same computation.
+hand, so that the backward pass falls apart into stages, too. It is the same computation, but for
+gradient clipping and the optional parts of the loss.
 """
 
 import statistics
@@ -16,8 +17,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from benchmarks.workloads import Workplace, one_batch, wait, window_task
+from benchmarks.machine import wait
+from benchmarks.workloads import Workplace, one_batch, window_task
 from im2mesh.build import build_trainer
+from im2mesh.data.batch import Batch
 from im2mesh.generation.generator import StageTimer
 from im2mesh.losses import correspondence_loss, reconstruction_loss
 from im2mesh.models.code import Code
@@ -63,7 +66,7 @@ def window_stages(place: Workplace, name: str, repeats: int = 3) -> dict[str, St
     return _measure(run, place.device, repeats)
 
 
-def _staged_step(trainer: Trainer, batch, clock: "_Clock") -> None:
+def _staged_step(trainer: Trainer, batch: Batch, clock: "_Clock") -> None:
     model, weights = trainer.model.train(), trainer.config.loss
     assert isinstance(model, OccupancyFlow)
     enabled = trainer.config.training.precision == "bf16"
@@ -81,16 +84,17 @@ def _staged_step(trainer: Trainer, batch, clock: "_Clock") -> None:
                 model.occupancy_logits_0(batch.points_0, cut), batch.occupancy_0
             ) + reconstruction_loss(model.occupancy_logits_0(arrived, cut), batch.occupancy_t)
         with clock.stage("decoder, backward"):
-            loss.backward()
+            (weights.reconstruction * loss).backward()
         if weights.correspondence:
             with clock.stage("solve from t = 0"):
                 carried = model.trajectories(batch.pointcloud[:, 0], batch.times, cut)
                 error = correspondence_loss(carried[:, 1:], batch.pointcloud[:, 1:])
+                weighted = error.mul(weights.correspondence)
     with clock.stage("solve to t = 0, backward"):
         path[:, -1].backward(arrived.grad)
     if weights.correspondence:
         with clock.stage("solve from t = 0, backward"):
-            error.backward()
+            weighted.backward()
     with clock.stage("encode, backward"):
         _hand_on({**_gradients(codes.shape, shape), **_gradients(codes.motion, motion)})
     with clock.stage("optimizer"):

@@ -43,16 +43,25 @@ def _measure(args: argparse.Namespace) -> dict:
         started = time.perf_counter()
         told = work()
         seconds.append(time.perf_counter() - started)
-    counted = seconds[1:]
+    counted, is_gpu = seconds[1:], device.type == "cuda"
     return {
         "median": statistics.median(counted),
         "min": min(counted),
         "max": max(counted),
         "repeats": len(counted),
-        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "peak_gpu_memory": torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
+        "peak_memory": _peak_memory(),
+        "peak_gpu_memory": torch.cuda.max_memory_allocated(device) if is_gpu else None,
         **told,
     }
+
+
+def _peak_memory() -> int:
+    """Of this process, in bytes. Linux hands the peak of getrusage on from the parent process."""
+    status = Path("/proc/self/status")
+    if not status.exists():  # macOS counts in bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":

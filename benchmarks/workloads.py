@@ -5,7 +5,7 @@ fresh, as they were for the figures of the official code; evaluations of the vel
 beside times.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import torch
 import trimesh
 from torch import Tensor, nn
 
+from benchmarks.machine import wait
 from im2mesh.build import (
     build_config,
     build_evaluator,
@@ -24,9 +25,9 @@ from im2mesh.build import (
 )
 from im2mesh.config import Config
 from im2mesh.data.batch import Batch, collate, frame_times
-from im2mesh.data.fields import mesh_path, window_frame
+from im2mesh.data.fields import frame_path, mesh_path, window_frame
 from im2mesh.data.observation import Observation, draw_observation
-from im2mesh.data.sequences import Window
+from im2mesh.data.sequences import CLOUD_FOLDER, POINTS_FOLDER, Window
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation import Generator
 from im2mesh.meshing.extraction import extract_surface
@@ -51,7 +52,7 @@ class Workplace:
         data: Synthetic bodies with 100k points a frame.
         out: For what is written.
         device: Of the networks.
-        overrides: key=value, of every configuration.
+        overrides: key=value, of every configuration; a row's own win.
     """
 
     data: Path
@@ -62,7 +63,7 @@ class Workplace:
     def config(self, name: str, *overrides: str) -> Config:
         """One of the repository's configurations, on these data."""
         places = (f"data.root={self.data}", f"output_dir={self.out / name}")
-        own = [*places, "training.num_workers=0", *overrides, *self.overrides]
+        own = [*places, "training.num_workers=0", *self.overrides, *overrides]
         return build_config(f"configs/{name}.yaml", own)
 
 
@@ -109,11 +110,12 @@ def load_whole_files(place: Workplace) -> Timed:
     """The same samples from the same files, every one read as a whole: how not to do it."""
     config = place.config("pointcloud/oflow_w_correspond")
     windows = build_training_data(config).windows
+    files = {window: _files_of(config, window) for window in windows}
     drawn = iter(np.random.default_rng(0).integers(len(windows), size=10**5))
 
     def load() -> dict[str, float]:
         for _ in range(config.training.batch_size):
-            for path in _files_of(config, windows[next(drawn)]):
+            for path in files[windows[next(drawn)]]:
                 with np.load(path) as arrays:
                     _ = {name: arrays[name] for name in arrays.files}
         return {}
@@ -121,16 +123,12 @@ def load_whole_files(place: Workplace) -> Timed:
     return load
 
 
-def _files_of(config: Config, window: Window) -> Iterator[Path]:
+def _files_of(config: Config, window: Window) -> list[str]:
     """Clouds observed, clouds followed, labelled points at two times: 36 files."""
-    clip = Path(config.data.root) / window.category / window.clip
-    for folder, frames in (
-        ("pcl_seq", range(window.num_frames)),
-        ("pcl_seq", range(window.num_frames)),
-        ("points_seq", (0, window.num_frames - 1)),
-    ):
-        files = sorted((clip / folder).iterdir())
-        yield from (files[window.index(frame)] for frame in frames)
+    clouds, ends = list(range(window.num_frames)), [0, window.num_frames - 1]
+    wanted = [(CLOUD_FOLDER, frame) for frame in 2 * clouds]
+    wanted += [(POINTS_FOLDER, frame) for frame in ends]
+    return [frame_path(config.data.root, window, frame, folder) for folder, frame in wanted]
 
 
 def generate_window(place: Workplace, name: str) -> Timed:
@@ -233,9 +231,3 @@ def _body_meshes(place: Workplace) -> MeshSequence:
     times = frame_times(window.num_frames).double().numpy()
     faces = faces.astype(np.int32)
     return MeshSequence(faces, np.stack(frames), times, None, frame.loc, frame.scale)
-
-
-def wait(device: torch.device) -> None:
-    """A GPU works behind our back; wait until it is done."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -1,6 +1,7 @@
 """The benchmarks measure what they say; no time is ever judged."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch import nn
 
 import benchmarks.__main__ as command
 from benchmarks.accuracy import measure_batch, measure_mesh
+from benchmarks.processes import Bench
 from benchmarks.rows import ROWS
 from benchmarks.stages import _Clock, _Counter, _staged_step, step_stages, window_stages
 from benchmarks.table import markdown
@@ -138,6 +140,54 @@ def test_the_worker_measures_another_checkout(place, tmp_path):
     told = json.loads(done.stdout)
     assert 0 < told["min"] <= told["median"] <= told["max"] and told["repeats"] == 2
     assert told["peak_memory"] > 1e8
+
+
+def test_the_worker_imports_the_checkout_it_is_told(place, tmp_path):
+    root = Path(__file__).parents[1]
+    for folder in ("im2mesh", "configs"):
+        shutil.copytree(root / folder, tmp_path / folder)
+    (tmp_path / "im2mesh/build.py").write_text("raise RuntimeError('the other checkout')")
+    bench = Bench(place.data, tmp_path, "cpu", SMALL)
+    with pytest.raises(UserError, match="the other checkout"):
+        bench.measure("load 16 samples", checkout=tmp_path)
+    assert bench.measure("load 16 samples", repeats=1)["repeats"] == 1
+
+
+def test_the_overrides_of_a_row_win(ball_root, tmp_path):
+    place = Workplace(ball_root, tmp_path, CPU, ("training.precision=tf32", "data.num_points=7"))
+    config = place.config("fast/oflow", "training.precision=bf16")
+    assert config.training.precision == "bf16" and config.data.num_points == 7
+
+
+def test_the_peak_is_that_of_the_process_itself():
+    """Not that of its parent, which getrusage would tell."""
+    hold = bytearray(400_000_000)
+    code = "from benchmarks.worker import _peak_memory; print(_peak_memory())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(hold) > int(told.stdout) > 5_000_000
+
+
+def test_tables_and_curves_of_one_row(ball_root, tmp_path, monkeypatch):
+    """The whole command with workers that answer at once."""
+    answer = {"median": 2.0, "min": 1.0, "max": 3.0, "repeats": 2, "nfe": 5}
+    answer |= {"peak_memory": 10**9, "peak_gpu_memory": None}
+
+    def measure(self, row, *overrides, checkout=None, repeats=None):
+        if checkout is not None:
+            raise UserError("not there")
+        return answer
+
+    monkeypatch.setattr(Bench, "measure", measure)
+    monkeypatch.setattr(command, "make_dataset", lambda *args, **settings: None)
+    root = Path(__file__).parents[1]
+    command.main(
+        ["--only", "table", "growth", "--device", "cpu", "--rows"]
+        + ["train oflow", "load 16 samples", "--against", str(root), "--out", str(tmp_path)]
+    )
+    table = (tmp_path / "table.md").read_text()
+    assert "| train oflow | " in table and "| 5.3 | failed |" in table
+    assert (tmp_path / "growth.png").stat().st_size > 10_000
+    assert (tmp_path / "memory.png").stat().st_size > 5_000
 
 
 def test_every_row_has_its_config():

@@ -4,13 +4,14 @@ import pytest
 import torch
 from torchdiffeq import odeint
 
+from im2mesh.build import build_config
 from im2mesh.config import OdeConfig
 from im2mesh.models.code import Code, empty_code
 from im2mesh.models.fixed_steps import solve_with_rk4
 from im2mesh.models.flow import Flow, check_solver
 from tests.problems import Conditioned, Rotation
 
-FAST = OdeConfig(method="rk4", step_size=0.25, interpolate=True, gradient="direct")
+FAST = build_config("configs/fast/oflow.yaml").ode
 BETWEEN = torch.tensor([0.0, 0.1, 0.35, 0.5, 0.77, 0.9], dtype=torch.float64)
 
 
@@ -62,6 +63,23 @@ def test_times_that_miss_a_step_by_rounding_are_the_step():
     flow = Flow(Rotation().float(), FAST)
     path = flow.integrate_forward(start, times, empty_code(1))
     assert path.shape == (1, 17, 5, 3) and flow.nfe == 17
+
+
+@pytest.mark.parametrize(
+    ("times", "step_size"),
+    [
+        ([0.0, 1e-5, 1.0], 0.25),
+        ([0.0, 0.5 - 1e-5, 0.5, 0.5 + 1e-5, 1.0], 0.25),
+        ([0.0, 0.33333334, 0.6666667, 1.0], 1 / 3000),
+        ([1.0, 0.9999, 0.0], 0.5),
+    ],
+)
+def test_every_time_gets_its_state(times, step_size):
+    solution = solve_with_rk4(
+        lambda t, y: torch.ones_like(y), torch.zeros(2), torch.tensor(times), step_size
+    )
+    expected = torch.tensor(times) - times[0]
+    torch.testing.assert_close(solution, expected[:, None].expand(-1, 2), atol=2e-4, rtol=0)
 
 
 def test_gradients_are_those_of_the_steps():

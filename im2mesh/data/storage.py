@@ -48,6 +48,7 @@ class FileVersion(NamedTuple):
     path: str
     mtime_ns: int
     size: int
+    inode: int
 
 
 def open_arrays(path: str) -> "StoredArrays":
@@ -58,7 +59,7 @@ def open_arrays(path: str) -> "StoredArrays":
     """
     try:
         status = os.stat(path)  # noqa: PTH116 - on the path of every sample
-        return _open_arrays(FileVersion(path, status.st_mtime_ns, status.st_size))
+        return _open_arrays(FileVersion(path, status.st_mtime_ns, status.st_size, status.st_ino))
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
     except READ_ERRORS as error:
@@ -112,7 +113,7 @@ def _open_arrays(version: FileVersion) -> StoredArrays:
 @functools.lru_cache(maxsize=1 << 17)
 def _locate_arrays(version: FileVersion) -> Mapping[str, ArrayLocation]:
     """Name -> location."""
-    path, _, file_size = version
+    path, file_size = version.path, version.size
     with zipfile.ZipFile(path) as archive, Path(path).open("rb") as file:
         members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
         locations = {

@@ -38,32 +38,42 @@ def solve_with_rk4(
     Returns:
         The state at each time; the first is `start` itself.
     """
-    span = times[-1] - times[0]
-    num_steps = max(1, math.ceil(abs(float(span)) / step_size - ROUNDING))
+    first, *later = times.double().tolist()
+    span = later[-1] - first
+    num_steps = max(1, math.ceil(abs(span) / step_size - ROUNDING))
     h = span / num_steps
-    wanted = ((times - times[0]) / h).tolist()[1:]  # in steps from the start
-    states, state, slope = [start], start, right_hand_side(times[0], start)
+    places = [_place((time - first) / h, num_steps) for time in later]
+    states, state = [start], start
+    slope = right_hand_side(times[0], state)
     for step in range(num_steps):
         time = times[0] + step * h
         end = _rk4_step(right_hand_side, time, h, state, slope)
-        inside = [x - step for x in wanted if step + ROUNDING < x < step + 1 - ROUNDING]
-        is_last = step == num_steps - 1
-        end_slope = slope if is_last and not inside else right_hand_side(time + h, end)
-        states += [_hermite(x, h, state, slope, end, end_slope) for x in inside]
-        if any(abs(x - step - 1) <= ROUNDING for x in wanted):
-            states.append(end)
+        wanted = [part for number, part in places if number == step]
+        needs_slope = step < num_steps - 1 or any(part < 1 for part in wanted)
+        end_slope = right_hand_side(time + h, end) if needs_slope else slope
+        for part in wanted:
+            states.append(_hermite(part, h, state, slope, end, end_slope) if part < 1 else end)
         state, slope = end, end_slope
     return torch.stack(states)
 
 
-def _rk4_step(f: RightHandSide, t: Tensor, h: Tensor, y: Tensor, k1: Tensor) -> Tensor:
+def _place(steps: float, num_steps: int) -> tuple[int, float]:
+    """The step in which a time lies, and which part of it has passed; 1 is its end."""
+    nearest = round(steps)
+    if abs(steps - nearest) <= ROUNDING and nearest > 0:
+        return min(nearest, num_steps) - 1, 1.0
+    number = min(int(steps), num_steps - 1)
+    return number, steps - number
+
+
+def _rk4_step(f: RightHandSide, t: Tensor, h: float, y: Tensor, k1: Tensor) -> Tensor:
     k2 = f(t + h / 3, y + h / 3 * k1)
     k3 = f(t + 2 * h / 3, y + h * (k2 - k1 / 3))
     k4 = f(t + h, y + h * (k1 - k2 + k3))
     return y + h / 8 * (k1 + 3 * (k2 + k3) + k4)
 
 
-def _hermite(x: float, h: Tensor, y0: Tensor, f0: Tensor, y1: Tensor, f1: Tensor) -> Tensor:
+def _hermite(x: float, h: float, y0: Tensor, f0: Tensor, y1: Tensor, f1: Tensor) -> Tensor:
     """The cubic at the part x of a step."""
     moved = y0 + x * x * (3 - 2 * x) * (y1 - y0)
     return moved + x * (1 - x) * h * ((1 - x) * f0 - x * f1)

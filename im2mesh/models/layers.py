@@ -30,12 +30,13 @@ class ResnetBlockFC(nn.Module):
         hidden = linear_of_joined(self.fc_0, *(F.relu(part) for part in parts))
         changed = self.fc_1(F.relu(hidden))
         if isinstance(self.shortcut, nn.Identity):
-            return parts[0] + changed
+            (x,) = parts  # joined, they would be wider than the result
+            return x + changed
         return linear_of_joined(self.shortcut, *parts) + changed
 
 
 class FullPrecisionLinear(nn.Linear):
-    """A linear layer that neither autocast nor tf32 rounds.
+    """A linear layer whose forward pass neither autocast nor tf32 rounds.
 
     For positions going in and velocities going out, which are thin, and for codes, of which there
     is one per sequence: it costs next to nothing. A position of 0.5 in bf16 may be off by 0.001;
@@ -97,6 +98,8 @@ def linear_of_joined(linear: nn.Linear, *parts: Float[Tensor, "*_"]) -> Float[Te
     A part that is the same for many points, such as their maximum, has size 1 in their dimension:
     its product with the weights is computed once. Parts after the first are added to it.
     """
+    if len(parts) == 1:
+        return linear(parts[0])
     weights = linear.weight.split([part.shape[-1] for part in parts], dim=1)
     joined = F.linear(parts[0], weights[0], linear.bias)
     for part, weight in zip(parts[1:], weights[1:], strict=True):

@@ -1,18 +1,28 @@
-"""Where rounding would change the answer."""
+"""How matrix products are rounded, and where rounding would change the answer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 
 
 @contextmanager
-def full_precision(device_type: str) -> Iterator[None]:
-    """Neither autocast nor tf32; the setting of matrix products is global, so it is put back."""
+def products_in(precision: Literal["highest", "high"]) -> Iterator[None]:
+    """Products of fp32 matrices in fp32 ("highest") or, on a GPU, in tf32 ("high").
+
+    The setting is global, so it is put back.
+    """
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    torch.set_float32_matmul_precision(precision)
     try:
-        with torch.autocast(device_type, enabled=False):
-            yield
+        yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def full_precision(device_type: str) -> Iterator[None]:
+    """Neither autocast nor tf32."""
+    with products_in("highest"), torch.autocast(device_type, enabled=False):
+        yield

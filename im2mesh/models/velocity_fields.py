@@ -18,7 +18,10 @@ from im2mesh.models.paths import positions_at, velocities_at
 
 
 class VelocityField(nn.Module):
-    """(t, points, conditions) -> velocity; `reads` is the kind of code that it needs."""
+    """(t, points, conditions) -> velocity; `reads` is the kind of code that it needs.
+
+    A point's velocity may not depend on the other points: these may come piece by piece.
+    """
 
     reads: ClassVar[type[Code]] = Code
 
@@ -111,7 +114,7 @@ class VelocityFieldAnchored(VelocityField):
 
     def condition(self, code: MovingCode) -> MovingCode:
         """Without the features: what they say of the motion is in the rest."""
-        return replace(code, features=code.features[..., :0])
+        return replace(code, features=code.features[..., :0].detach())
 
     def forward(
         self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], code: MovingCode

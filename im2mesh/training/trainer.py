@@ -25,6 +25,7 @@ from im2mesh.data.dataset import WindowDataset
 from im2mesh.data.sequences import DataError
 from im2mesh.errors import UserError
 from im2mesh.models.encoders import Resnet18
+from im2mesh.models.precision import products_in
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.objective import compute_loss_parts
 from im2mesh.run_folder import RunFolder
@@ -95,8 +96,6 @@ class Trainer:
         """
         settings = self.config.training
         write_text(self.folder.config, dump_config(self.config))
-        if settings.precision == "tf32":
-            torch.set_float32_matmul_precision("high")
         if self.device.type == "cpu":
             leave_cores_to_workers(settings.num_workers)
         if self._is_finished():
@@ -135,6 +134,11 @@ class Trainer:
         Raises:
             TrainingError: If the loss is not finite; the weights stay as they were.
         """
+        precision = self.config.training.precision
+        with products_in("high" if precision == "tf32" else "highest"):
+            return self._step(batch)
+
+    def _step(self, batch: Batch) -> StepReport:
         started = time.monotonic()
         self.model.train()
         rate = self._set_learning_rate()
