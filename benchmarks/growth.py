@@ -64,6 +64,7 @@ def plot_growth(bench: Bench, path: Path) -> None:
             told = ", ".join(f"{seconds:.3g}" for seconds in found)
             print(f"{row} over {axis.key} {list(axis.values)}: {told} s", flush=True)
         _dress(axes, axis.label, axis.values)
+    for axes in (figure.axes[0], figure.axes[-1]):  # those between have the first's rows
         axes.legend(frameon=False, fontsize=8)
     figure.axes[0].set_ylabel("seconds")
     figure.savefig(path, dpi=120)

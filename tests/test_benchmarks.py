@@ -114,6 +114,7 @@ def test_the_ball_is_a_surface_and_asks_the_network():
     assert logits[0, 0] > 0 > logits[0, 1] and asked.calls == 1
 
 
+@pytest.mark.slow
 def test_errors_of_speed(place, tmp_path):
     """A random field moves points by a tenth; its solver's errors are small and not 0."""
     config = place.config("pointcloud/oflow_w_correspond", "generation.threshold=0.5")
@@ -180,10 +181,8 @@ def test_tables_and_curves_of_one_row(ball_root, tmp_path, monkeypatch):
     monkeypatch.setattr(Bench, "measure", measure)
     monkeypatch.setattr(command, "make_dataset", lambda *args, **settings: None)
     root = Path(__file__).parents[1]
-    command.main(
-        ["--only", "table", "growth", "--device", "cpu", "--rows"]
-        + ["train oflow", "load 16 samples", "--against", str(root), "--out", str(tmp_path)]
-    )
+    rows = ["--rows", "train oflow", "load 16 samples", "--against", str(root)]
+    command.main([*rows, "--only", "table", "growth", "--device", "cpu", "--out", str(tmp_path)])
     table = (tmp_path / "table.md").read_text()
     assert "| train oflow | " in table and "| 5.3 | failed |" in table
     assert (tmp_path / "growth.png").stat().st_size > 10_000

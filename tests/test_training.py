@@ -216,12 +216,29 @@ def test_bf16_is_close_to_fp32_and_not_the_same(config_path):
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
 
 
+@pytest.mark.parametrize(("precision", "products"), [("tf32", "high"), ("fp32", "highest")])
+def test_the_precision_of_products_is_that_of_the_step_alone(config_path, precision, products):
+    run = trainer(config_path, f"training.precision={precision}")
+    seen = []
+    run.model.decoder.register_forward_hook(
+        lambda *_: seen.append(torch.get_float32_matmul_precision())
+    )
+    torch.set_float32_matmul_precision("medium")
+    try:
+        run.step(collate([run.training_data[k] for k in range(4)]))
+        assert set(seen) == {products} and torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
-@pytest.mark.parametrize("gradient", ["adjoint", "direct"])
-def test_a_step_on_a_gpu_equals_one_on_the_cpu(config_path, precision, gradient):
-    overrides = [f"training.precision={precision}", f"ode.gradient={gradient}"]
+@pytest.mark.parametrize(
+    "ode", [["ode.gradient=adjoint"], ["ode.gradient=direct"], ["ode.interpolate=true"]]
+)
+def test_a_step_on_a_gpu_equals_one_on_the_cpu(config_path, precision, ode):
+    overrides = [f"training.precision={precision}", *ode]
     losses = []
     for device in ("cpu", "cuda"):
         run = build_trainer(build_config(config_path, overrides), torch.device(device))
