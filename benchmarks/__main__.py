@@ -1,6 +1,6 @@
 """How long everything takes, where the time goes, and how it grows.
 
-    python -m benchmarks                                    # everything, about 25 minutes on a CPU
+    python -m benchmarks                                    # everything, half an hour on a CPU
     python -m benchmarks --only table --rows 'train oflow' 'generate oflow'
     python -m benchmarks --only table --against ../other-checkout
     python -m benchmarks training.precision=tf32 --device cuda

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks.processes import Bench
 
@@ -100,6 +101,8 @@ def plot_memory(bench: Bench, path: Path) -> None:
 def _dress(axes: Any, label: str, values: tuple[int, ...]) -> None:
     axes.set(xscale="log", yscale="log", xlabel=label)
     axes.set_xticks(values, [str(value) for value in values], minor=False)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -114,7 +114,6 @@ def test_the_ball_is_a_surface_and_asks_the_network():
     assert logits[0, 0] > 0 > logits[0, 1] and asked.calls == 1
 
 
-@pytest.mark.slow
 def test_errors_of_speed(place, tmp_path):
     """A random field moves points by a tenth; its solver's errors are small and not 0."""
     config = place.config("pointcloud/oflow_w_correspond", "generation.threshold=0.5")

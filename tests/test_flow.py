@@ -141,7 +141,8 @@ def test_the_adjoint_of_the_paper_s_field_is_exact(double_precision):
 
     The field has kinks, at which gradients through adaptive steps are not exact: small steps are.
     """
-    field, points, t = VelocityFieldConcat(4, 2, hidden_size=8), some_points(), torch.rand(2)
+    points, t = some_points(), torch.rand(2)
+    field = VelocityFieldConcat(4, 2, hidden_size=8, num_blocks=2)
     for parameter in field.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
 
@@ -153,10 +154,10 @@ def test_the_adjoint_of_the_paper_s_field_is_exact(double_precision):
         loss = (there**2).sum() + (back[:, -1] ** 3).sum()
         return list(torch.autograd.grad(loss, [c, z, *field.parameters()]))
 
-    adjoint = gradients(OdeConfig(rtol=1e-9, atol=1e-11))
-    exact = gradients(OdeConfig(method="rk4", step_size=1 / 256, gradient="direct"))
+    adjoint = gradients(OdeConfig(rtol=1e-5, atol=1e-7))
+    exact = gradients(OdeConfig(method="rk4", step_size=1 / 64, gradient="direct"))
     for ours, expected in zip(adjoint, exact, strict=True):
-        assert (ours - expected).norm() < 1e-3 * expected.norm()
+        assert (ours - expected).norm() < 1e-2 * expected.norm()
 
 
 @dataclass(frozen=True)
