@@ -21,12 +21,11 @@ from torch import Tensor
 
 from benchmarks.processes import HERE
 from benchmarks.table import markdown
-from im2mesh.build import build_training_data, build_windows, load_trained
+from benchmarks.workloads import held_out_observation
+from im2mesh.build import build_training_data, load_trained
 from im2mesh.command_line import exit_status
 from im2mesh.config import Config, GenerationConfig, OdeConfig
 from im2mesh.data.batch import Batch, collate
-from im2mesh.data.fields import window_frame
-from im2mesh.data.observation import draw_observation
 from im2mesh.errors import UserError
 from im2mesh.generation import Generator
 from im2mesh.meshing.extraction import extract_surface
@@ -128,10 +127,7 @@ def _errors(truth: Truth, found: Truth) -> Errors:
 
 def measure_mesh(model: OccupancyFlow, config: Config) -> dict[str, MeshErrors]:
     """The errors of the first test window's mesh."""
-    window = build_windows(config, config.data.test_split, stride=config.data.eval_stride)[0]
-    rng = np.random.default_rng(0)
-    observation = draw_observation(config.data, window, rng, random_view=False)
-    frame = window_frame(config.data.root, window)
+    observation, frame = held_out_observation(config)
     exact = _with_solver(deepcopy(model).double(), EXACT_PATHS).eval()
     clouds, seen = (
         torch.tensor(array).double()[None] for array in (observation.inputs, observation.times)

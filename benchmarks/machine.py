@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from im2mesh.models.precision import products_in
+
 
 def wait(device: torch.device) -> None:
     """A GPU works behind our back; wait until it is done."""
@@ -36,9 +38,8 @@ def measure_rates(device: torch.device) -> Rates:
     seconds = _median(lambda: target.copy_(source), device)
     rates = {name: _product_rate(dtype, device) for name, dtype in dtypes.items()}
     if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-        rates["tf32"] = _product_rate(torch.float32, device)
-        torch.set_float32_matmul_precision("highest")
+        with products_in("high"):
+            rates["tf32"] = _product_rate(torch.float32, device)
     return Rates(rates, 2 * source.numel() * 4 / seconds / 1e9)
 
 

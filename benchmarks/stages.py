@@ -51,7 +51,8 @@ def step_stages(place: Workplace, name: str, repeats: int = 2) -> dict[str, Stag
     def run(clock: "_Clock") -> None:
         with clock.stage("data"):
             batch = one_batch(config).to(place.device)
-        _staged_step(trainer, batch, clock)
+        with trainer.products():
+            _staged_step(trainer, batch, clock)
 
     return _measure(run, place.device, repeats)
 
@@ -69,9 +70,8 @@ def window_stages(place: Workplace, name: str, repeats: int = 3) -> dict[str, St
 def _staged_step(trainer: Trainer, batch: Batch, clock: "_Clock") -> None:
     model, weights = trainer.model.train(), trainer.config.loss
     assert isinstance(model, OccupancyFlow)
-    enabled = trainer.config.training.precision == "bf16"
     trainer.optimizer.zero_grad()
-    with torch.autocast(trainer.device.type, torch.bfloat16, enabled=enabled):
+    with trainer.autocast():
         with clock.stage("encode"):
             codes = model.encode(batch.inputs, batch.input_times)
         shape, motion = _cut_code(codes.shape), _cut_code(codes.motion)

@@ -152,10 +152,15 @@ def window_task(
     model = build_model(config)
     model.decoder = Ball(model.decoder)  # type: ignore[assignment]
     generator = Generator(model, config.generation, config.data.num_frames, device)
+    return generator, *held_out_observation(config)
+
+
+def held_out_observation(config: Config) -> tuple[Observation, NormalizationFrame]:
+    """What is seen of the first test window, and the window's frame of reference."""
     window = held_out_window(config)
     rng = np.random.default_rng(0)
     observation = draw_observation(config.data, window, rng, random_view=False)
-    return generator, observation, window_frame(config.data.root, window)
+    return observation, window_frame(config.data.root, window)
 
 
 class Ball(nn.Module):

@@ -134,8 +134,7 @@ class Trainer:
         Raises:
             TrainingError: If the loss is not finite; the weights stay as they were.
         """
-        precision = self.config.training.precision
-        with products_in("high" if precision == "tf32" else "highest"):
+        with self.products():
             return self._step(batch)
 
     def _step(self, batch: Batch) -> StepReport:
@@ -143,7 +142,7 @@ class Trainer:
         self.model.train()
         rate = self._set_learning_rate()
         self.model.take_nfe()
-        with self._autocast():
+        with self.autocast():
             parts = compute_loss_parts(self.model, batch, self.config.loss, self.generator)
         nfe_forward = self.model.take_nfe()
         values = {name: part.item() for name, part in parts.items()}
@@ -232,7 +231,12 @@ class Trainer:
             group["lr"] = rate
         return rate
 
-    def _autocast(self) -> AbstractContextManager:
+    def products(self) -> AbstractContextManager:
+        """The precision of fp32 products, for the whole of a step."""
+        return products_in("high" if self.config.training.precision == "tf32" else "highest")
+
+    def autocast(self) -> AbstractContextManager:
+        """The precision of the networks, for the forward pass of a step."""
         enabled = self.config.training.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
