@@ -1,13 +1,19 @@
-"""Train a model: python train.py CONFIG [key=value ...]. Run again to resume."""
+"""Train a model: python train.py CONFIG [key=value ...]. Run again to resume.
+
+On several GPUs: torchrun --nproc-per-node 8 train.py CONFIG (docs/scaling.md).
+"""
 
 import math
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from im2mesh.build import build_config, build_device, build_trainer
 from im2mesh.command_line import add_device, config_parser, exit_status
 from im2mesh.config import dump_config
+from im2mesh.ranks import ranks_from_environment
 from im2mesh.run_folder import RunFolder
+from im2mesh.training import process_group
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -24,16 +30,22 @@ def main(arguments: Sequence[str]) -> None:
     if args.print_config:
         print(dump_config(config), end="")
         return
-    folder = RunFolder.of(config)
-    if args.fresh and (old := folder.set_aside(config.data.root)):
+    ranks = ranks_from_environment()
+    device, folder = build_device(args.device, ranks), RunFolder.of(config)
+    is_fresh = args.fresh and ranks.is_main and not ranks.restarts
+    if is_fresh and (old := folder.set_aside(config.data.root)):
         print(f"the run in {folder.path} is now in {old}")
-    trainer = build_trainer(config, build_device(args.device))
-    if trainer.resume():
-        print(f"resuming {folder.checkpoint} at iteration {trainer.iteration}")
-    else:
-        trainer.load_pretrained()
-    trainer.fit(exit_after=args.exit_after)
-    print(f"saved {folder.checkpoint} at iteration {trainer.iteration}")
+    in_use = folder.for_training() if ranks.is_main else nullcontext()
+    with process_group(ranks, device), in_use:
+        trainer = build_trainer(config, device, ranks)
+        checkpoint = trainer.resume()
+        if checkpoint is None:
+            trainer.load_pretrained()
+        elif ranks.is_main:
+            print(f"resuming {checkpoint} at iteration {trainer.iteration}")
+        trainer.fit(exit_after=args.exit_after)
+    if ranks.is_main:
+        print(f"saved {folder.checkpoint} at iteration {trainer.iteration}")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.models.sequence_model import SequenceCodes
 from im2mesh.objective import compute_loss_parts
+from im2mesh.randomness import step_randomness
 
 PAPER = OdeConfig()
 FAST = OdeConfig(**yaml.safe_load((HERE / "configs/parts/fast.yaml").read_text())["ode"])
@@ -107,7 +108,7 @@ def _positions(model: OccupancyFlow, batch: Batch) -> tuple[Tensor, Tensor]:
 def _gradient(model: OccupancyFlow, batch: Batch, config: Config) -> Tensor:
     """Of the loss with respect to all weights, as one vector."""
     model.train().zero_grad()
-    parts = compute_loss_parts(model, batch, config.loss, torch.Generator())
+    parts = compute_loss_parts(model, batch, config.loss, step_randomness(0, 0, 0))
     with torch.autocast("cpu", enabled=False):  # as in training, backward is outside of it
         torch.stack(list(parts.values())).sum().backward()
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])

@@ -51,7 +51,7 @@ def step_stages(place: Workplace, name: str, repeats: int = 2) -> dict[str, Stag
     def run(clock: "_Clock") -> None:
         with clock.stage("data"):
             batch = one_batch(config).to(place.device)
-        with trainer.products():
+        with trainer.stepper.products():
             _staged_step(trainer, batch, clock)
 
     return _measure(run, place.device, repeats)
@@ -70,8 +70,8 @@ def window_stages(place: Workplace, name: str, repeats: int = 3) -> dict[str, St
 def _staged_step(trainer: Trainer, batch: Batch, clock: "_Clock") -> None:
     model, weights = trainer.model.train(), trainer.config.loss
     assert isinstance(model, OccupancyFlow)
-    trainer.optimizer.zero_grad()
-    with trainer.autocast():
+    trainer.stepper.optimizer.zero_grad()
+    with trainer.stepper.autocast():
         with clock.stage("encode"):
             codes = model.encode(batch.inputs, batch.input_times)
         shape, motion = _cut_code(codes.shape), _cut_code(codes.motion)
@@ -99,7 +99,7 @@ def _staged_step(trainer: Trainer, batch: Batch, clock: "_Clock") -> None:
         _hand_on({**_gradients(codes.shape, shape), **_gradients(codes.motion, motion)})
     with clock.stage("optimizer"):
         torch.nn.utils.clip_grad_norm_(model.parameters(), float("inf"))
-        trainer.optimizer.step()
+        trainer.stepper.optimizer.step()
 
 
 def _cut_code(code: Code) -> Code:

@@ -2,22 +2,62 @@
 
 import json
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+TEMPORARY = ".tmp"
+"""Ending of files that are being written."""
+
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that gets its name only when everything is on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def atomic_file(path: Path, previous: Path | None = None) -> Iterator[IO[bytes]]:
+    """Open a file for writing that gets its name only when everything is on disk.
+
+    Several processes may write the same name at once: one of them wins, as a whole.
+
+    Args:
+        path: Name of the file.
+        previous: Name that a present file of the name gets; for an instant, only this one is there.
+
+    Raises:
+        OSError: If it cannot be written, with its name; a file of that name is as it was before.
+    """
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}{TEMPORARY}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # a full disk does not say which file it was
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Bring the names in a folder to disk, too: without, a loss of power may undo a renaming."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Remove what processes that were killed left half-written; nobody may be writing there."""
+    for path in folder.glob(f"*{TEMPORARY}"):
+        path.unlink()
 
 
 def write_text(path: Path, content: str) -> None:

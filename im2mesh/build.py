@@ -14,6 +14,7 @@ from im2mesh.config import (
     load_config,
 )
 from im2mesh.data.dataset import WindowDataset, spread_windows
+from im2mesh.data.fingerprint import dataset_fingerprint
 from im2mesh.data.images import choose_views
 from im2mesh.data.sequences import Window, read_windows
 from im2mesh.errors import UserError
@@ -24,6 +25,8 @@ from im2mesh.models.parts import PARTS
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring import wire
 from im2mesh.objective import WEIGHTS, check_objective
+from im2mesh.provenance import provenance
+from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer
 
@@ -38,10 +41,13 @@ def build_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     return load_config(path, overrides, choices=CHOICES)
 
 
-def build_device(name: str) -> torch.device:
-    """`auto` is the first GPU where there is one, else the CPU."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def build_device(name: str, ranks: Ranks | None = None) -> torch.device:
+    """`auto` is the GPU of the process where there are GPUs, else the CPU."""
+    local_rank = 0 if ranks is None else ranks.local_rank
+    if name == "auto" and not torch.cuda.is_available():
+        return torch.device("cpu")
+    if name == "auto" or (name == "cuda" and local_rank):
+        name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -113,19 +119,24 @@ def build_validation_data(config: Config) -> WindowDataset:
     )
 
 
-def build_trainer(config: Config, device: torch.device) -> Trainer:
+def build_trainer(config: Config, device: torch.device, ranks: Ranks | None = None) -> Trainer:
+    """A trainer with fresh weights; of several processes, in a process group."""
     torch.manual_seed(config.training.seed)  # before the weights are drawn
     model = build_model(config)
     if not has_weights(model):
         raise ConfigError(f"{model.method} has no weights to train; run generate.py at once")
     if not any(getattr(config.loss, name) for name in WEIGHTS):
         raise ConfigError("all weights in section loss are 0; there is nothing to minimise")
+    training_data = build_training_data(config)
+    dataset = dataset_fingerprint(config.data.root, training_data.windows)
     return Trainer(
         model.to(device),
-        build_training_data(config),
+        training_data,
         build_validation_data(config),
         config,
         RunFolder.of(config),
+        provenance(config, dataset, config.training.seed),
+        ranks,
     )
 
 

@@ -1,7 +1,10 @@
 """Save and load the state of a training run. Loading never executes code from the file."""
 
 import hashlib
-import pickle
+import io
+import re
+import warnings
+import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import im2mesh
 from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
 
-FORMAT = 2
+FORMAT = 3
 
 
 class CheckpointError(UserError):
@@ -23,8 +26,8 @@ class CheckpointError(UserError):
 class Checkpoint:
     """Everything needed to go on as if training had not stopped.
 
-    Data order and noise follow from the seed and the number of samples drawn, so they need no
-    random state of their own.
+    All that is random follows from the seed and the iteration (see `randomness`), so there is no
+    random state to save.
 
     Attributes:
         config: The resolved configuration, nested.
@@ -33,7 +36,8 @@ class Checkpoint:
         iteration: Steps done.
         seconds: Training time spent.
         best_score: Best validation score so far (see `validate`), -inf before the first.
-        generator: Random state of the losses.
+        num_skipped: Batches left out because their loss or gradient was not finite.
+        origin: What made it (see `Provenance`), nested.
     """
 
     config: dict[str, Any]
@@ -42,21 +46,34 @@ class Checkpoint:
     iteration: int
     seconds: float
     best_score: float
-    generator: torch.Tensor
+    num_skipped: int
+    origin: dict[str, Any]
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; at no time is there a half-written file of that name."""
+def save_checkpoint(path: Path, checkpoint: Checkpoint, previous: Path | None = None) -> None:
+    """Write a checkpoint; at no time is there a half-written file of that name.
+
+    Args:
+        path: Of the file.
+        checkpoint: What to write.
+        previous: Name that the present file of that name gets, once the new one is on disk.
+
+    Raises:
+        OSError: If it cannot be written, as on a full disk; older files are as they were.
+    """
     values = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
-    with atomic_file(path) as file:
-        torch.save({"format": FORMAT, "version": im2mesh.__version__, **values}, file)
+    buffer = io.BytesIO()  # torch would hide why a file cannot be written
+    torch.save({"format": FORMAT, "version": im2mesh.__version__, **values}, buffer)
+    with atomic_file(path, previous) as file:
+        file.write(buffer.getbuffer())
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint onto the CPU.
 
     Raises:
-        CheckpointError: If there is no such file, or it is not a checkpoint of this project.
+        CheckpointError: If there is no such file, it is damaged, or it is not a checkpoint of this
+            project.
     """
     path = Path(path)
     if not path.is_file():
@@ -64,14 +81,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"no checkpoint at {path}; run train.py with this config first "
             "(model_best.pt is written at the first validation), or name another checkpoint"
         )
-    try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or no checkpoint ({type(error).__name__}); "
-            "use a model.pt or model_best.pt that train.py wrote"
-        ) from error
-    names = {field.name for field in fields(Checkpoint)}
+    values = read_safely(path, "use a model.pt or model_best.pt that train.py wrote")
     if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
         raise CheckpointError(
             f"{path} is in format {values['format']} of another version of this project, this one "
@@ -80,9 +90,74 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of this project (format {FORMAT})")
     values.pop("version", None)
+    names = {field.name for field in fields(Checkpoint)}
     if set(values) != names:
         raise CheckpointError(f"{path} lacks {sorted(names - set(values))}; train again")
     return Checkpoint(**values)
+
+
+def load_newest(newest: Path, previous: Path) -> tuple[Checkpoint, Path] | None:
+    """The newest intact checkpoint of two, and which it is; None where there never was one.
+
+    A damaged newest one is set aside, so that it cannot take the place of the intact one.
+
+    Raises:
+        CheckpointError: If there are files, but none is intact. A run never starts over by itself.
+    """
+    if not (newest.exists() or previous.exists()):
+        return None
+    try:
+        return load_checkpoint(newest), newest
+    except CheckpointError as error:
+        if not previous.exists():
+            raise CheckpointError(f"{error}; or start anew with --fresh") from error
+        problem = error
+    checkpoint = load_checkpoint(previous)
+    warnings.warn(
+        f"GOING ON FROM AN OLDER CHECKPOINT, {previous} of iteration {checkpoint.iteration}, "
+        f"because the newest cannot be used: {problem}",
+        stacklevel=2,
+    )
+    if newest.exists():
+        newest.replace(newest.with_name(f"{newest.stem}_damaged{newest.suffix}"))
+    return checkpoint, previous
+
+
+def read_safely(path: Path, way_out: str) -> Any:
+    """The tensors, numbers and text of a file of torch.save; anything else is refused.
+
+    Raises:
+        CheckpointError: If the file is damaged or holds anything that could execute code.
+    """
+    try:
+        _check_sums(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damage shows in many ways; the user needs the name of the file
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # it cannot be opened
+        raise CheckpointError(_explain(path, error, way_out)) from error
+
+
+def _check_sums(path: Path) -> None:
+    """torch.load does not look at the sums that are stored with every tensor."""
+    if not zipfile.is_zipfile(path):
+        return  # the format of old versions has none
+    with zipfile.ZipFile(path) as archive:
+        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+            raise ValueError("it is compressed, which torch.save never does")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"the bytes of {damaged} have changed")
+
+
+def _explain(path: Path, error: Exception, way_out: str) -> str:
+    refused = re.search(r"GLOBAL (\S+)|but got <class '(\S+)'>", str(error))
+    if refused:
+        return (
+            f"{path} contains {refused[1] or refused[2]}. Only tensors, numbers and text are read; "
+            f"anything else may be made to execute code, and nothing was executed; {way_out}"
+        )
+    return f"{path} is damaged or no checkpoint ({type(error).__name__}); {way_out}"
 
 
 def weights_digest(model: torch.nn.Module) -> str:

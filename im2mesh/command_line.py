@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from im2mesh.errors import UserError
+from im2mesh.errors import UserError, explain_system_error
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -100,6 +100,12 @@ def exit_status(
         main(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except OSError as error:
+        explained = explain_system_error(error)
+        if explained is None:
+            raise
+        print(f"error: {explained}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("stopped; run the same command again to go on from here", file=sys.stderr)

@@ -1,5 +1,34 @@
 """The base of all errors that a user, and not a programmer, can put right."""
 
+import errno
+
+SYSTEM_ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or ask for a larger quota",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EACCES: "change its permissions, or choose another folder",
+    errno.EPERM: "change its permissions, or choose another folder",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.ENOTDIR: "a file is where a folder should be: move it, or choose another folder",
+    errno.EEXIST: "a file is where a folder should be: move it, or choose another folder",
+    errno.EISDIR: "a folder is where a file should be: move it, or choose another name",
+    errno.EMFILE: "raise the limit on open files (ulimit -n), or lower training.num_workers",
+}
+"""What the system may refuse -> the way out."""
+
 
 class UserError(ValueError):
     """Says what is wrong and the way out; the entry points print it without a traceback."""
+
+
+def explain_system_error(error: OSError) -> str | None:
+    """What the system refused and the way out; None where that is not known.
+
+    >>> explain_system_error(OSError(errno.ENOSPC, "No space left on device", "out/run/model.pt"))
+    'out/run/model.pt: No space left on device; free some space, then run the same command again'
+    """
+    if error.errno not in SYSTEM_ADVICE:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    advice = SYSTEM_ADVICE[error.errno]
+    return f"{where}{error.strerror}; {advice}, then run the same command again"

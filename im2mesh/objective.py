@@ -8,6 +8,7 @@ from im2mesh.config import Config, LossConfig
 from im2mesh.data.batch import Batch
 from im2mesh.losses import chamfer_loss, correspondence_loss, reconstruction_loss
 from im2mesh.models.sequence_model import Question, SequenceCodes, SequenceModel
+from im2mesh.randomness import StepRandomness
 
 LossParts = dict[str, Float[Tensor, ""]]
 """Name -> weighted part; the loss is their sum."""
@@ -69,20 +70,21 @@ def check_objective(model: SequenceModel, config: Config) -> None:
 
 
 def compute_loss_parts(
-    model: SequenceModel, batch: Batch, weights: LossConfig, generator: torch.Generator
+    model: SequenceModel, batch: Batch, weights: LossConfig, randomness: StepRandomness
 ) -> LossParts:
     """The parts of the loss whose weight is not 0 (sec. 3.3 and 3.4 of the paper).
 
     Args:
-        generator: Draws latent codes, the frames of the correspondence loss, and whether the step
-            is one of those that train the shape alone.
+        randomness: Draws latent codes; decides which frames the correspondence loss has, and
+            whether the step is one of those that train the shape alone.
     """
-    if weights.motion_share < 1 and torch.rand((), generator=generator) >= weights.motion_share:
-        return _shape_parts(model, batch, weights, generator)
-    codes = model.encode(batch.inputs, batch.input_times, generator)
+    decisions, noise = randomness.decisions, randomness.noise
+    if weights.motion_share < 1 and torch.rand((), generator=decisions) >= weights.motion_share:
+        return _shape_parts(model, batch, weights, noise)
+    codes = model.encode(batch.inputs, batch.input_times, noise)
     return {
         **_reconstruction_parts(model, batch, codes, weights),
-        **_correspondence_parts(model, batch, codes, weights, generator),
+        **_correspondence_parts(model, batch, codes, weights, decisions),
         **_chamfer_parts(model, batch, codes, weights),
         **_kl_parts(codes, weights),
     }

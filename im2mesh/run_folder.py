@@ -1,11 +1,15 @@
 """Where the files of a run lie."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from im2mesh.atomic import remove_temporary_files
 from im2mesh.config import Config
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
+from im2mesh.locks import only_process
 from im2mesh.reporting import RECORDS_FILE
 from im2mesh.window_folder import WindowFolder
 
@@ -31,12 +35,32 @@ class RunFolder:
         return self.path / "model.pt"
 
     @property
+    def previous_checkpoint(self) -> Path:
+        """What the checkpoint was before; in its place if that is damaged."""
+        return self.path / "model_previous.pt"
+
+    @property
     def best_checkpoint(self) -> Path:
         return self.path / "model_best.pt"
 
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    def snapshot(self, iteration: int) -> Path:
+        """Of a step that failed."""
+        return self.path / "failed_steps" / f"{iteration:08d}.pt"
+
+    @contextmanager
+    def for_training(self) -> Iterator[None]:
+        """Be the only training in the folder; what killed ones left half-written is removed.
+
+        Raises:
+            UserError: If another training is at work in it.
+        """
+        with only_process(self.path / "lock", str(self.path)):
+            remove_temporary_files(self.path)
+            yield
 
     def generation(self, split: str) -> Path:
         return self.path / "generation" / split
@@ -62,7 +86,8 @@ class RunFolder:
         """Move a present run out of the way; returns where it is now.
 
         Raises:
-            UserError: If the data lie below the folder and would move, too.
+            UserError: If the data lie below the folder and would move, too, or a training is at
+                work in it.
         """
         if not self.path.exists():
             return None
@@ -71,6 +96,8 @@ class RunFolder:
                 f"data.root {data_root} lies inside {self.path}, which --fresh would move; "
                 "set output_dir to a folder of its own"
             )
+        with self.for_training():
+            pass  # nobody is at work in it
         number = 1
         while (target := self.path.with_name(f"{self.path.name}.old{number}")).exists():
             number += 1

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from im2mesh.build import build_config, build_model
@@ -19,6 +18,7 @@ from im2mesh.command_line import exit_status
 from im2mesh.compat import convert_official_state, read_official
 from im2mesh.config import Config
 from im2mesh.errors import UserError
+from im2mesh.provenance import provenance
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.optimizer import make_optimizer
 
@@ -73,7 +73,8 @@ def _checkpoint(config: Config, model: nn.Module, iteration: int) -> Checkpoint:
         iteration=iteration,
         seconds=0.0,
         best_score=-math.inf,
-        generator=torch.Generator().manual_seed(settings.seed).get_state(),
+        num_skipped=0,
+        origin=provenance(config, "of the authors", settings.seed).as_dict(),
     )
 
 

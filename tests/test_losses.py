@@ -12,9 +12,14 @@ from im2mesh.losses import chamfer_loss, correspondence_loss, reconstruction_los
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.objective import check_objective, compute_loss_parts
+from im2mesh.randomness import StepRandomness
 from im2mesh.training.schedule import learning_rate
 from im2mesh.training.validation import point_iou
 from tests.problems import Constant
+
+
+def drawn_by(generator):
+    return StepRandomness(decisions=generator, noise=generator)
 
 
 def test_reconstruction_by_hand():
@@ -78,7 +83,9 @@ def loss_parts(field: Constant, **weights):
     model = OccupancyFlow(None, None, Ball(), Flow(field))
     truth = torch.tensor([0.3, -0.2, 0.1])
     generator = torch.Generator().manual_seed(0)
-    return compute_loss_parts(model, drifting_batch(truth), LossConfig(**weights), generator)
+    return compute_loss_parts(
+        model, drifting_batch(truth), LossConfig(**weights), drawn_by(generator)
+    )
 
 
 def test_the_true_motion_has_no_correspondence_error():
@@ -108,11 +115,11 @@ def test_some_steps_train_the_shape_alone():
     weights = LossConfig(correspondence=1.0, motion_share=0.25)
     generator = torch.Generator().manual_seed(0)
     alone, whole = {"reconstruction_0"}, {"reconstruction_0", "reconstruction_t", "correspondence"}
-    always = compute_loss_parts(model, batch, LossConfig(), generator)["reconstruction_0"]
+    always = compute_loss_parts(model, batch, LossConfig(), drawn_by(generator))["reconstruction_0"]
     model.take_nfe()
     draws, evaluations = [], []
     for _ in range(400):
-        parts = compute_loss_parts(model, batch, weights, generator)
+        parts = compute_loss_parts(model, batch, weights, drawn_by(generator))
         draws.append(set(parts))
         evaluations.append(model.take_nfe())
         torch.testing.assert_close(parts["reconstruction_0"], always)
@@ -152,9 +159,10 @@ def test_a_random_subset_of_frames_is_unbiased():
     every = LossConfig(reconstruction=0.0, correspondence=1.0)
     with torch.no_grad():
         draws = [
-            compute_loss_parts(model, batch, few, generator)["correspondence"] for _ in range(400)
+            compute_loss_parts(model, batch, few, drawn_by(generator))["correspondence"]
+            for _ in range(400)
         ]
-        whole = compute_loss_parts(model, batch, every, generator)["correspondence"]
+        whole = compute_loss_parts(model, batch, every, drawn_by(generator))["correspondence"]
     assert torch.stack(draws).std() > 0
     assert torch.stack(draws).mean().item() == pytest.approx(whole.item(), rel=0.05)
 

@@ -4,7 +4,6 @@ import csv
 import math
 
 import pytest
-import torch
 
 from im2mesh.build import build_model
 from im2mesh.checkpoints import Checkpoint, save_checkpoint
@@ -30,7 +29,7 @@ def experiment_of(variant, seed=0, seconds=240.0):
 
 def write_checkpoint(path, *, steps, seconds=240.0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(path, Checkpoint({}, {}, {}, steps, seconds, 0.5, torch.zeros(1)))
+    save_checkpoint(path, Checkpoint({}, {}, {}, steps, seconds, 0.5, 0, {}))
 
 
 @pytest.mark.parametrize("variant", study_local.VARIANTS)

@@ -140,6 +140,8 @@ class OdeConfig(Section):
     """Any method of torchdiffeq, by its name there."""
     rtol: PositiveFloat = 1e-3
     atol: PositiveFloat = 1e-5
+    max_steps: PositiveInt = 1000
+    """Steps of an adaptive method from one time to the next; beyond, the solve has failed."""
     step_size: PositiveFloat | None = None
     """Longest step of a fixed-step method, in windows; null for 1/16. Null for adaptive ones."""
     interpolate: bool = False
@@ -173,6 +175,7 @@ class LossConfig(Section):
 
 class TrainingConfig(Section):
     batch_size: PositiveInt = 16
+    """Windows of a step; with several processes, of all together."""
     max_iterations: PositiveInt = 1_000_000
     max_seconds: PositiveFloat | None = None
     """Budget of training time over all resumed runs; null for none."""
@@ -187,6 +190,13 @@ class TrainingConfig(Section):
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     """Of the networks; positions and the ODE state stay in fp32."""
     seed: NonNegativeInt = 0
+    deterministic: bool = False
+    """Give the same weights in every run: refuse operations that may round in another order."""
+    max_skipped_batches: NonNegativeInt = 0
+    """Batches of a run that may be left out because their loss or gradient is not finite; one more
+    stops it."""
+    sync_batch_norm: bool = False
+    """With several processes, take the statistics of batch norm over the batches of all."""
     num_workers: NonNegativeInt = 2
     """Processes that read data; 0 reads in the main process."""
     print_every: PositiveInt = 50

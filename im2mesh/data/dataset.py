@@ -11,6 +11,7 @@ from im2mesh.data.batch import Sample
 from im2mesh.data.fields import LabelledPoints, read_labelled_points, read_trajectories
 from im2mesh.data.observation import draw_observation, draw_row_numbers
 from im2mesh.data.sequences import CLOUD_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER, Window
+from im2mesh.randomness import Purpose, random_stream
 
 
 class WindowDataset(Dataset[Sample]):
@@ -49,7 +50,7 @@ class WindowDataset(Dataset[Sample]):
 
     def __getitem__(self, draw: int) -> Sample:
         window = self._window_of(draw)
-        rng = np.random.default_rng((self.seed, 0, draw))
+        rng = random_stream(self.seed, Purpose.SAMPLE, draw)
         frame = int(rng.integers(1, window.num_frames))
         at_0 = self._draw_labelled_points(window, 0, rng)
         at_t = self._draw_labelled_points(window, frame, rng)
@@ -82,8 +83,8 @@ class WindowDataset(Dataset[Sample]):
         if not self.shuffle:
             return self.windows[position]
         if self._order[0] != number:
-            order = np.random.default_rng((self.seed, 1, number)).permutation(len(self.windows))
-            self._order = (number, order)
+            shuffled = random_stream(self.seed, Purpose.ORDER, number)
+            self._order = (number, shuffled.permutation(len(self.windows)))
         return self.windows[self._order[1][position]]
 
     def _draw_labelled_points(

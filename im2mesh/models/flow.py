@@ -21,6 +21,7 @@ from im2mesh.models.code import Code, Conditions
 from im2mesh.models.fixed_steps import solve_with_rk4
 from im2mesh.models.pointwise import piece_by_piece
 from im2mesh.models.schedule import check_times, stops_on_the_way_back
+from im2mesh.models.solver_errors import explain_solver_failure, refuse_not_finite_path
 from im2mesh.models.velocity_fields import VelocityField
 
 DEFAULT_STEP_SIZE = 1 / 16  # the frame spacing of the paper's windows
@@ -67,6 +68,7 @@ class Flow(nn.Module):
 
         Raises:
             ValueError: If times do not start at 0, do not increase strictly, or exceed 1.
+            SolverError: If the solver cannot go on, or a position becomes NaN or infinite.
 
         Example:
             >>> from im2mesh.models.code import empty_code
@@ -111,6 +113,7 @@ class Flow(nn.Module):
         Raises:
             ValueError: If t leaves [0, 1], or fractions do not decrease strictly from 1, or leave
                 [0, 1].
+            SolverError: If the solver cannot go on, or a position becomes NaN or infinite.
         """
         fractions = stops_on_the_way_back(t, fractions)
         conditions = self.velocity_field.condition(code).as_arguments()
@@ -132,6 +135,14 @@ class Flow(nn.Module):
             return points.expand(len(times), *points.shape)
         right_hand_side = _in_present_precision(right_hand_side, points.device.type)
         times = times.to(points)
+        with explain_solver_failure(self.ode):
+            path = self._call_solver(right_hand_side, points, times, conditions)
+        refuse_not_finite_path(path, times, self.ode)
+        return path
+
+    def _call_solver(
+        self, right_hand_side: Callable, points: Tensor, times: Tensor, conditions: Conditions
+    ) -> Float[Tensor, "T B N 3"]:
         if self.ode.interpolate:
             return solve_with_rk4(right_hand_side, points, times, _step_size(self.ode))
         settings = {
@@ -179,7 +190,7 @@ def _step_options(ode: OdeConfig, times: Tensor, stops: Tensor) -> dict[str, Any
     would evaluate the field at times outside the window.
     """
     if issubclass(SOLVERS[ode.method], RKAdaptiveStepsizeODESolver):
-        return {"step_t": stops}
+        return {"step_t": stops, "max_num_steps": ode.max_steps}
     if not _is_fixed_step(ode.method):
         return {}
     step_size = _step_size(ode)

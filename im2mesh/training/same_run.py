@@ -1,9 +1,11 @@
 """Is a checkpoint one of this run?"""
 
+import warnings
 from pathlib import Path
 
 from im2mesh.checkpoints import Checkpoint, CheckpointError
 from im2mesh.config import Config, DataConfig, ModelConfig
+from im2mesh.provenance import Provenance
 
 OBSERVED = (
     "input",
@@ -33,4 +35,16 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> No
         raise CheckpointError(
             f"{path} was trained with other settings in {', '.join(changed)}; "
             "choose another output_dir, or --fresh to set the old run aside"
+        )
+
+
+def warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> None:
+    """Tell loudly that the data has changed: it may be meant, but it is not the same training."""
+    before = checkpoint.origin["dataset"]
+    if before != now.dataset:
+        warnings.warn(
+            f"THE TRAINING DATA IS NOT WHAT {path} WAS TRAINED WITH (fingerprint {before}, now "
+            f"{now.dataset}): clips were added, removed or made anew. If this is not meant, put "
+            "the old data back; --fresh starts anew",
+            stacklevel=3,
         )

@@ -2,37 +2,30 @@
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from im2mesh.atomic import write_text
-from im2mesh.checkpoints import (
-    Checkpoint,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-)
+from im2mesh.checkpoints import Checkpoint, load_newest, load_weights, save_checkpoint
 from im2mesh.config import Config, dump_config
-from im2mesh.data.batch import Batch, collate
+from im2mesh.data.batch import Batch
 from im2mesh.data.dataset import WindowDataset
-from im2mesh.data.sequences import DataError
 from im2mesh.errors import UserError
 from im2mesh.models.encoders import Resnet18
-from im2mesh.models.precision import products_in
 from im2mesh.models.sequence_model import SequenceModel
-from im2mesh.objective import compute_loss_parts
+from im2mesh.provenance import Provenance
+from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
-from im2mesh.training.optimizer import make_optimizer
-from im2mesh.training.same_run import refuse_another_run
+from im2mesh.training.batches import training_batches, validation_batches
+from im2mesh.training.determinism import deterministic_operations
+from im2mesh.training.processes import Processes
+from im2mesh.training.progress import Progress
+from im2mesh.training.same_run import refuse_another_run, warn_of_other_data
 from im2mesh.training.schedule import budget_used, learning_rate
-from im2mesh.training.stopping import ignore_interrupts, stop_on_signal
+from im2mesh.training.snapshots import FailedPart, Snapshot, explain_failure, save_snapshot
+from im2mesh.training.step import StepError, Stepper, StepReport
+from im2mesh.training.stopping import StopRequest, stop_on_signal
 from im2mesh.training.threads import leave_cores_to_workers
 from im2mesh.training.validation import validate
 
@@ -41,31 +34,17 @@ class TrainingError(UserError):
     """Training cannot go on as configured."""
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """What one step did. Times in seconds; `nfe` counts evaluations of the velocity."""
-
-    loss_parts: dict[str, float]
-    learning_rate: float
-    gradient_norm: float
-    nfe_forward: int
-    nfe_backward: int
-    step_time: float
-
-    @property
-    def loss(self) -> float:
-        return sum(self.loss_parts.values())
-
-
 class Trainer:
-    """Trains one model in one output folder.
+    """Trains one model in one output folder, alone or as one of several processes.
 
     Args:
         model: On its device.
         training_data: Indexed by draw.
         validation_data: The same windows and points every time.
         config: The whole resolved configuration; it is saved with every checkpoint.
-        folder: Where everything is written.
+        folder: Where everything is written, by the main process.
+        origin: What code, data and libraries it is trained with.
+        ranks: Which of the processes this is.
     """
 
     def __init__(
@@ -75,100 +54,112 @@ class Trainer:
         validation_data: WindowDataset,
         config: Config,
         folder: RunFolder,
+        origin: Provenance,
+        ranks: Ranks | None = None,
     ) -> None:
         self.model = model
         self.training_data = training_data
         self.validation_data = validation_data
         self.config = config
         self.folder = folder
+        self.origin = origin
+        self.processes = Processes(Ranks() if ranks is None else ranks)
         self.device = next(model.parameters()).device
-        self.optimizer = make_optimizer(model, config.training)
-        self.generator = torch.Generator().manual_seed(config.training.seed)
+        self.stepper = Stepper(model, config, self.processes)
         self.iteration = 0
         self.seconds = 0.0
         self.best_score = -math.inf
+        self.num_skipped = 0
+        self._saved_at = -1
 
     def fit(self, exit_after: float = math.inf) -> None:
         """Train until the budget is used up, `exit_after` seconds have passed, or Ctrl-C.
 
-        The present state is saved first. An error (a loss that is not finite, say) saves nothing,
+        The present state is saved then. An error (a loss that is not finite, say) saves nothing,
         so that the last checkpoint stays a good one.
+
+        Raises:
+            UserError: If the data cannot be read, or a step fails (TrainingError).
+            OSError: If something cannot be written; checkpoints are as they were.
         """
         settings = self.config.training
-        write_text(self.folder.config, dump_config(self.config))
+        if self.processes.ranks.is_main:
+            write_text(self.folder.config, dump_config(self.config))
         if self.device.type == "cpu":
             leave_cores_to_workers(settings.num_workers)
-        if self._is_finished():
-            tqdm.write("nothing to do: training.max_iterations or max_seconds is used up")
         _ = self.validation_data[0]  # what is wrong with it should show now, not hours later
-        batches, progress = self._batches(), self._progress_bar()
+        first = self.iteration
+        with (
+            deterministic_operations(settings.deterministic, self.device),
+            self._progress() as progress,
+            stop_on_signal() as stop,
+        ):
+            self._run(progress, stop, exit_after)
+            self.save_newest()
+            if self._is_finished() and self.iteration > first:
+                if self.iteration % settings.validate_every:
+                    self._validate(progress)
+                self.save_newest()
+
+    def _run(self, progress: Progress, stop: StopRequest, exit_after: float) -> None:
+        settings = self.config.training
+        batches = training_batches(
+            self.training_data,
+            settings,
+            self.processes.ranks,
+            self.iteration,
+            pin_memory=self.device.type == "cuda",
+        )
         started = ticked = time.monotonic()
-        first, log = self.iteration, SummaryWriter(self.folder.logs, purge_step=self.iteration + 1)
-        with log, stop_on_signal() as stop, progress:
-            while not (self._is_finished() or stop.requested):
-                batch = next(batches).to(self.device)
-                data_time = time.monotonic() - ticked
-                report = self.step(batch)
-                self.iteration += 1
-                progress.update()
-                if self.iteration == 1 or self.iteration % settings.print_every == 0:
-                    self._log_step(log, progress, report, data_time)
-                if self.iteration % settings.validate_every == 0:
-                    self._validate(log)
-                now = time.monotonic()
-                self.seconds, ticked = self.seconds + now - ticked, now
-                if self.iteration % settings.save_every == 0:
-                    self.save(self.folder.checkpoint)
-                if now - started > exit_after:
-                    tqdm.write(f"stopping after {now - started:.0f} s, as asked")
-                    break
-            ends_between = self.iteration > first and self.iteration % settings.validate_every
-            self.save(self.folder.checkpoint)
-            if self._is_finished() and ends_between:
-                self._validate(log)
-                self.save(self.folder.checkpoint)
+        while not self._is_finished():
+            batch = next(batches).to(self.device)
+            data_time = time.monotonic() - ticked
+            report = self._try_step(batch, progress)
+            progress.advance()
+            if report and (self.iteration == 1 or self.iteration % settings.print_every == 0):
+                used = budget_used(self.iteration, self.seconds, settings)
+                progress.log_step(self.iteration, report, data_time, used, self.num_skipped)
+            if self.iteration % settings.validate_every == 0:
+                self._validate(progress)
+            now = time.monotonic()
+            self.seconds, ticked = self.seconds + now - ticked, now
+            if self.iteration % settings.save_every == 0:
+                self.save_newest()
+            if self._is_asked_to_stop(stop.requested, now - started > exit_after):
+                return
 
     def step(self, batch: Batch) -> StepReport:
         """One update of the weights.
 
         Raises:
-            TrainingError: If the loss is not finite; the weights stay as they were.
+            StepError: If the loss or the gradient is not finite, or the flow cannot be solved;
+                the weights stay as they were.
         """
-        with self.products():
-            return self._step(batch)
+        rate = learning_rate(self.iteration, self.seconds, self.config.training)
+        report = self.stepper.step(batch, self.iteration, rate)
+        self.iteration += 1
+        return report
 
-    def _step(self, batch: Batch) -> StepReport:
-        started = time.monotonic()
-        self.model.train()
-        rate = self._set_learning_rate()
-        self.model.take_nfe()
-        with self.autocast():
-            parts = compute_loss_parts(self.model, batch, self.config.loss, self.generator)
-        nfe_forward = self.model.take_nfe()
-        values = {name: part.item() for name, part in parts.items()}
-        self._refuse_not_finite(values, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(parts.values())).sum().backward()
-        clip = self.config.training.gradient_clip or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip).item()
-        self._refuse_not_finite({**values, "gradient norm": norm}, batch)
-        self.optimizer.step()
-        nfe_backward = self.model.take_nfe()
-        elapsed = time.monotonic() - started
-        return StepReport(values, rate, norm, nfe_forward, nfe_backward, elapsed)
-
-    def save(self, path: Path) -> None:
-        """Write the present state."""
+    def save(self, path: Path, previous: Path | None = None) -> None:
+        """Write the present state; a file of that name may be kept as `previous`."""
         checkpoint = Checkpoint(
             config=self.config.model_dump(),
             model=self.model.state_dict(),
-            optimizer=self.optimizer.state_dict(),
+            optimizer=self.stepper.optimizer.state_dict(),
             iteration=self.iteration,
             seconds=self.seconds,
             best_score=self.best_score,
-            generator=self.generator.get_state(),
+            num_skipped=self.num_skipped,
+            origin=self.origin.as_dict(),
         )
-        save_checkpoint(path, checkpoint)
+        save_checkpoint(path, checkpoint, previous)
+
+    def save_newest(self) -> None:
+        """Write the present state beside the one before, in the main process."""
+        if self.processes.ranks.is_main:
+            is_new = self.iteration != self._saved_at
+            self.save(self.folder.checkpoint, self.folder.previous_checkpoint if is_new else None)
+            self._saved_at = self.iteration
 
     def load_pretrained(self) -> None:
         """Start the networks that have pretrained weights from these; for a fresh training."""
@@ -176,117 +167,97 @@ class Trainer:
             if isinstance(module, Resnet18):
                 module.load_pretrained()
 
-    def resume(self) -> bool:
-        """Go on from the folder's checkpoint, if there is one.
+    def resume(self) -> Path | None:
+        """Go on from the folder's newest intact checkpoint; returns which, None without any.
+
+        The main process reads it for all, so that none starts from somewhere else.
 
         Raises:
-            CheckpointError: If it holds another model, so that going on would mix two runs.
+            CheckpointError: If it holds another model, so that going on would mix two runs, or if
+                there are checkpoints and none is intact.
         """
-        path = self.folder.checkpoint
-        if not path.exists():
-            return False
-        checkpoint = load_checkpoint(path)
+        found = None
+        if self.processes.ranks.is_main:
+            found = load_newest(self.folder.checkpoint, self.folder.previous_checkpoint)
+        found = self.processes.from_main(found)
+        if found is None:
+            return None
+        checkpoint, path = found
         refuse_another_run(checkpoint, self.config, path)
+        warn_of_other_data(checkpoint, self.origin, path)
         load_weights(self.model, checkpoint.model, path)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
-        for group in self.optimizer.param_groups:  # a changed setting holds from here on
+        self.stepper.optimizer.load_state_dict(checkpoint.optimizer)
+        for group in self.stepper.optimizer.param_groups:  # a changed setting holds from here on
             group["weight_decay"] = self.config.training.weight_decay
-        self.generator.set_state(checkpoint.generator)
         self.iteration = checkpoint.iteration
         self.seconds = checkpoint.seconds
         self.best_score = checkpoint.best_score
-        return True
+        self.num_skipped = checkpoint.num_skipped
+        self._saved_at = checkpoint.iteration
+        return path
 
-    def _batches(self) -> Iterator[Batch]:
-        """Batches from the present iteration on; the k-th is the same in every run."""
-        settings = self.config.training
-        first, last = (
-            count * settings.batch_size for count in (self.iteration, settings.max_iterations)
-        )
-        loader = DataLoader(
-            self.training_data,
-            batch_size=settings.batch_size,
-            sampler=range(first, last),
-            num_workers=settings.num_workers,
-            collate_fn=collate,
-            pin_memory=self.device.type == "cuda",
-            worker_init_fn=ignore_interrupts,
-        )
+    def _try_step(self, batch: Batch, progress: Progress) -> StepReport | None:
+        """One update; None for a batch that was left out, as far as the config allows it."""
         try:
-            yield from loader
-        except DataError as error:
-            # from a worker, the message is a whole traceback, whose last line is ours
-            raise DataError(str(error).strip().rsplit("DataError: ", 1)[-1]) from None
+            return self.step(batch)
+        except StepError as failure:
+            explained = self._keep_snapshot(batch, failure)
+            if self.num_skipped >= self.config.training.max_skipped_batches:
+                raise TrainingError(
+                    f"{explained}; lower training.learning_rate or set training.gradient_clip, "
+                    "and go on from the last checkpoint; training.max_skipped_batches leaves "
+                    "such batches out"
+                ) from failure
+            self.num_skipped += 1
+            self.iteration += 1
+            allowed = self.config.training.max_skipped_batches
+            progress.say(f"SKIPPED BATCH {self.num_skipped} of {allowed} allowed: {explained}")
+            return None
 
-    def _progress_bar(self) -> tqdm:
-        total = self.config.training.max_iterations
-        return tqdm(total=total, initial=self.iteration, desc="train", unit="it", mininterval=1)
+    def _keep_snapshot(self, batch: Batch, failure: StepError) -> str:
+        """Save what failed; returns it in words."""
+        part = FailedPart(str(failure), failure.loss_parts, batch.to(torch.device("cpu")))
+        parts, path = self.processes.gather(part), self.folder.snapshot(self.iteration)
+        explained = explain_failure(parts, self.iteration)
+        if self.processes.ranks.is_main:
+            snapshot = Snapshot(
+                self.config.model_dump(),
+                self.model.state_dict(),
+                self.iteration,
+                explained,
+                tuple(part.batch for part in parts),
+                self.origin.as_dict(),
+            )
+            save_snapshot(path, snapshot)
+        return f"{explained}; to see it again: python scripts/replay_batch.py {path}"
 
     def _is_finished(self) -> bool:
         return budget_used(self.iteration, self.seconds, self.config.training) >= 1
 
-    def _set_learning_rate(self) -> float:
-        rate = learning_rate(self.iteration, self.seconds, self.config.training)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        return rate
+    def _is_asked_to_stop(self, *reasons: bool) -> bool:
+        """In all processes alike, whose clocks are set to the latest, too."""
+        *asked, self.seconds = self.processes.largest([*map(float, reasons), self.seconds])
+        return any(asked)
 
-    def products(self) -> AbstractContextManager:
-        """The precision of fp32 products, for the whole of a step."""
-        return products_in("high" if self.config.training.precision == "tf32" else "highest")
+    def _progress(self) -> Progress:
+        total = self.config.training.max_iterations
+        is_main = self.processes.ranks.is_main
+        progress = Progress(self.folder.logs, self.iteration, total, is_main)
+        progress.note("origin", str(self.origin))
+        return progress
 
-    def autocast(self) -> AbstractContextManager:
-        """The precision of the networks, for the forward pass of a step."""
-        enabled = self.config.training.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
-
-    def _refuse_not_finite(self, values: dict[str, float], batch: Batch) -> None:
-        if not all(math.isfinite(value) for value in values.values()):
-            parts = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-            windows = ", ".join(str(window) for window in batch.windows)
-            raise TrainingError(
-                f"not finite at iteration {self.iteration}: {parts}; windows: {windows}; "
-                "lower training.learning_rate or set training.gradient_clip, and go on from the "
-                "last checkpoint"
-            )
-
-    def _log_step(
-        self, log: SummaryWriter, progress: tqdm, report: StepReport, data_time: float
-    ) -> None:
-        scalars = {
-            **{f"loss/{name}": value for name, value in report.loss_parts.items()},
-            "loss/total": report.loss,
-            "optimizer/learning_rate": report.learning_rate,
-            "optimizer/gradient_norm": report.gradient_norm,
-            "nfe/forward": report.nfe_forward,
-            "nfe/backward": report.nfe_backward,
-            "time/data": data_time,
-            "time/step": report.step_time,
-        }
-        for name, value in scalars.items():
-            log.add_scalar(name, value, self.iteration)
-        parts = {name: f"{value:.4g}" for name, value in report.loss_parts.items()}
-        progress.set_postfix({"loss": f"{report.loss:.4f}", **parts}, refresh=False)
-        used = budget_used(self.iteration, self.seconds, self.config.training)
-        if used > 0:
-            progress.total = round(self.iteration / used)  # of a budget in seconds, an estimate
-
-    def _validate(self, log: SummaryWriter) -> None:
-        settings = self.config.validation
-        batches = DataLoader(
-            self.validation_data, batch_size=self.config.training.batch_size, collate_fn=collate
-        )
+    def _validate(self, progress: Progress) -> None:
+        ranks, batch_size = self.processes.ranks, self.config.training.batch_size
         scores = validate(
             self.model,
-            batches,
-            self.device,
-            threshold=settings.threshold,
+            validation_batches(self.validation_data, batch_size, ranks),
+            self.processes,
+            threshold=self.config.validation.threshold,
             last_frame_only=self.config.evaluation.frames == "last",
         )
-        for name, value in scores.means.items():
-            log.add_scalar(f"validation/{name}", value, self.iteration)
         is_best = scores.score > self.best_score
-        tqdm.write(f"iteration {self.iteration}: validation {scores}{' (best)' if is_best else ''}")
+        progress.log_validation(self.iteration, scores, is_best)
         if is_best:
             self.best_score = scores.score
-            self.save(self.folder.best_checkpoint)
+            if ranks.is_main:
+                self.save(self.folder.best_checkpoint)

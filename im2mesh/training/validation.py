@@ -1,16 +1,19 @@
 """How good a model is on windows it was not trained on."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from im2mesh.data.batch import Batch
+from im2mesh.errors import UserError
 from im2mesh.losses import chamfer_loss, correspondence_loss
 from im2mesh.metrics import iou
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
+from im2mesh.training.processes import Processes
 
 CRITERIA = {"iou": 1.0, "correspondence_l2": -1.0, "chamfer": -1.0}
 """What decides which weights are best: the first of these that a model has; -1: less is better."""
@@ -41,8 +44,8 @@ class ValidationScores:
 @torch.no_grad()
 def validate(
     model: SequenceModel,
-    batches: DataLoader,
-    device: torch.device,
+    batches: Iterable[Batch],
+    processes: Processes,
     *,
     threshold: float,
     last_frame_only: bool,
@@ -50,15 +53,58 @@ def validate(
     """Score a model.
 
     Args:
+        batches: This process's share of all: of n processes, the r-th has batches r, r + n, ...
+        processes: Those that share them; all get the same scores.
         threshold: Probability from which a point counts as inside.
         last_frame_only: Measure correspondence in the last frame, not in all after the first.
+
+    Raises:
+        UserError: If a score of a window is not finite.
     """
-    was_training = model.training
+    was_training, device = model.training, next(model.parameters()).device
     model.eval()
-    tables = [_score(model, batch.to(device), threshold, last_frame_only) for batch in batches]
+    own = [_scored(model, batch.to(device), threshold, last_frame_only) for batch in batches]
     model.train(was_training)
-    means = {name: torch.cat([table[name] for table in tables]).mean().item() for name in tables[0]}
+    scored = _in_order(processes.gather(own))
+    means = {}
+    for name in scored[0].scores:
+        values = torch.cat([batch.scores[name] for batch in scored])
+        _refuse_not_finite(name, values, [window for batch in scored for window in batch.windows])
+        means[name] = values.mean().item()
     return ValidationScores(means)
+
+
+@dataclass(frozen=True)
+class _ScoredBatch:
+    """Scores by name, one per window of a batch; on the CPU, to be sent to other processes."""
+
+    windows: tuple[str, ...]
+    scores: dict[str, Tensor]
+
+
+def _scored(
+    model: SequenceModel, batch: Batch, threshold: float, last_frame_only: bool
+) -> _ScoredBatch:
+    scores = _score(model, batch, threshold, last_frame_only)
+    windows = tuple(str(window) for window in batch.windows)
+    return _ScoredBatch(windows, {name: values.cpu() for name, values in scores.items()})
+
+
+def _in_order(shares: list[list[_ScoredBatch]]) -> list[_ScoredBatch]:
+    """The batches as one process would have met them."""
+    longest = max(map(len, shares))
+    return [share[i] for i in range(longest) for share in shares if i < len(share)]
+
+
+def _refuse_not_finite(name: str, values: Float[Tensor, "N"], windows: list[str]) -> None:
+    wrong = [f"{window} {value:g}" for window, value in zip(windows, values.tolist(), strict=True)
+             if not math.isfinite(value)]  # fmt: skip
+    if wrong:
+        raise UserError(
+            f"validation gives a {name} that is not finite for {', '.join(wrong[:3])} (of "
+            f"{len(wrong)} windows); weights have diverged, or the data of these windows is "
+            "broken: lower training.learning_rate, set training.gradient_clip, or check the data"
+        )
 
 
 def _score(

@@ -1,0 +1,66 @@
+"""Seeds: every random draw follows from the seed of the config and from what it is drawn for.
+
+Nothing depends on what was drawn before, so there is no random state to save: a run that stops goes
+on with the same draws. What the numbers are derived from:
+
+| Draw | From |
+| --- | --- |
+| weights at the start | seed |
+| order of the windows in an epoch | seed, epoch |
+| frames, points and noise of a sample | seed, index of the sample in the whole training |
+| frames of the correspondence loss, steps that train the shape alone | seed, iteration |
+| latent noise, dropout | seed, iteration, rank |
+
+A sample's index is epoch * windows + its place in the epoch. Worker and rank are left out on
+purpose: a sample is the same whichever process reads it, so neither their number nor that of GPUs
+changes what is learned from.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+
+class Purpose(IntEnum):
+    """What is drawn; no two purposes share a stream."""
+
+    SAMPLE = 0
+    ORDER = 1
+    DECISIONS = 2
+    NOISE = 3
+    NETWORKS = 4
+
+
+def random_stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:
+    """The stream of the `number`-th thing of its kind."""
+    return np.random.default_rng((seed, purpose, number))
+
+
+@dataclass(frozen=True)
+class StepRandomness:
+    """What a training step draws from.
+
+    Attributes:
+        decisions: On the step as a whole: the same in all processes.
+        noise: On the items of this process's part of the batch.
+    """
+
+    decisions: torch.Generator
+    noise: torch.Generator
+
+
+def step_randomness(seed: int, iteration: int, rank: int) -> StepRandomness:
+    """The generators of one step. Also seeds torch, for networks that draw by themselves."""
+    torch.manual_seed(_torch_seed(seed, Purpose.NETWORKS, iteration, rank))
+    decisions = _torch_seed(seed, Purpose.DECISIONS, iteration, 0)
+    noise = _torch_seed(seed, Purpose.NOISE, iteration, rank)
+    return StepRandomness(
+        torch.Generator().manual_seed(decisions), torch.Generator().manual_seed(noise)
+    )
+
+
+def _torch_seed(seed: int, purpose: Purpose, iteration: int, rank: int) -> int:
+    sequence = np.random.SeedSequence((seed, purpose, iteration, rank))
+    return int(sequence.generate_state(1, np.uint64)[0] >> 1)  # torch takes 63 bits

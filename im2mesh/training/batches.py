@@ -1,0 +1,69 @@
+"""Batches of one process, in an order that follows from the iteration alone."""
+
+from collections.abc import Iterator
+
+from torch.utils.data import DataLoader
+
+from im2mesh.config import TrainingConfig
+from im2mesh.data.batch import Batch, collate
+from im2mesh.data.dataset import WindowDataset
+from im2mesh.data.sequences import DataError
+from im2mesh.ranks import Ranks
+from im2mesh.training.stopping import ignore_interrupts
+
+
+def training_batches(
+    data: WindowDataset, settings: TrainingConfig, ranks: Ranks, iteration: int, *, pin_memory: bool
+) -> Iterator[Batch]:
+    """A process's parts of the batches from an iteration on.
+
+    Batch k has the samples k B to (k + 1) B - 1 of the training, B being training.batch_size; of
+    n processes, the r-th has the r-th of n equal runs of these. So a batch is the same whatever
+    the number of processes, of workers, and of interruptions.
+
+    Raises:
+        DataError: In one line, if a sample cannot be read.
+        UserError: If a batch cannot be shared out evenly.
+    """
+    loader = DataLoader(
+        data,
+        batch_size=ranks.share_of(settings.batch_size, "training.batch_size"),
+        sampler=ShareOfDraws(settings, ranks, iteration),
+        num_workers=settings.num_workers,
+        collate_fn=collate,
+        pin_memory=pin_memory,
+        worker_init_fn=ignore_interrupts,
+    )
+    try:
+        yield from loader
+    except DataError as error:
+        # from a worker, the message is a whole traceback, whose last line is ours
+        raise DataError(str(error).strip().rsplit("DataError: ", 1)[-1]) from None
+
+
+class ShareOfDraws:
+    """The numbers of the samples that one process reads, from an iteration to the last."""
+
+    def __init__(self, settings: TrainingConfig, ranks: Ranks, iteration: int) -> None:
+        self.settings = settings
+        self.ranks = ranks
+        self.iteration = iteration
+
+    def __len__(self) -> int:
+        per_batch = self.settings.batch_size // self.ranks.world_size
+        return max(0, self.settings.max_iterations - self.iteration) * per_batch
+
+    def __iter__(self) -> Iterator[int]:
+        per_batch = self.settings.batch_size // self.ranks.world_size
+        for iteration in range(self.iteration, self.settings.max_iterations):
+            first = iteration * self.settings.batch_size + self.ranks.rank * per_batch
+            yield from range(first, first + per_batch)
+
+
+def validation_batches(data: WindowDataset, batch_size: int, ranks: Ranks) -> DataLoader:
+    """A process's share of the batches of one pass: of n processes, the r-th has r, r + n, ..."""
+    windows = range(len(data))
+    batches = [list(windows[first : first + batch_size]) for first in windows[::batch_size]]
+    return DataLoader(
+        data, batch_sampler=batches[ranks.rank :: ranks.world_size], collate_fn=collate
+    )

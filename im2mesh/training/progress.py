@@ -1,0 +1,89 @@
+"""What a training tells of itself: a bar, lines, and scalars for TensorBoard."""
+
+from pathlib import Path
+from types import TracebackType
+
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from im2mesh.training.step import StepReport
+from im2mesh.training.validation import ValidationScores
+
+
+class Progress:
+    """Of the main process; in others it keeps silent, and writes nothing.
+
+    Args:
+        logs: Folder of the event files.
+        iteration: Steps done before; what was logged beyond is no longer shown.
+        max_iterations: Where the bar ends.
+        is_main: Whether this is the main process.
+    """
+
+    def __init__(self, logs: Path, iteration: int, max_iterations: int, is_main: bool) -> None:
+        self._log = SummaryWriter(logs, purge_step=iteration + 1) if is_main else None
+        self._bar = tqdm(
+            total=max_iterations, initial=iteration, desc="train", unit="it", mininterval=1,
+            disable=not is_main,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+        if self._log is not None:
+            self._log.close()
+
+    def advance(self) -> None:
+        self._bar.update()
+
+    def say(self, text: str) -> None:
+        if self._log is not None:
+            tqdm.write(text)
+
+    def note(self, name: str, text: str) -> None:
+        """Text that TensorBoard shows beside the curves."""
+        if self._log is not None:
+            self._log.add_text(name, text)
+
+    def log_step(
+        self, iteration: int, report: StepReport, data_time: float, used: float, num_skipped: int
+    ) -> None:
+        """Log a step, and show its loss.
+
+        Args:
+            data_time: Seconds that the step waited for its batch.
+            used: Share of the budget that is used up.
+            num_skipped: Batches of the run that were left out.
+        """
+        scalars = {
+            **{f"loss/{name}": value for name, value in report.loss_parts.items()},
+            "loss/total": report.loss,
+            "optimizer/learning_rate": report.learning_rate,
+            "optimizer/gradient_norm": report.gradient_norm,
+            "nfe/forward": report.nfe_forward,
+            "nfe/backward": report.nfe_backward,
+            "time/data": data_time,
+            "time/step": report.step_time,
+            "training/skipped_batches": num_skipped,
+        }
+        self._add(scalars, iteration)
+        parts = {name: f"{value:.4g}" for name, value in report.loss_parts.items()}
+        self._bar.set_postfix({"loss": f"{report.loss:.4f}", **parts}, refresh=False)
+        if used > 0:
+            self._bar.total = round(iteration / used)  # of a budget in seconds, an estimate
+
+    def log_validation(self, iteration: int, scores: ValidationScores, is_best: bool) -> None:
+        self._add({f"validation/{name}": value for name, value in scores.means.items()}, iteration)
+        self.say(f"iteration {iteration}: validation {scores}{' (best)' if is_best else ''}")
+
+    def _add(self, scalars: dict[str, float], iteration: int) -> None:
+        if self._log is not None:
+            for name, value in scalars.items():
+                self._log.add_scalar(name, value, iteration)

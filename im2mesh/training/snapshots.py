@@ -1,0 +1,95 @@
+"""A failed step as a file: everything that it takes to see the failure again."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from im2mesh.atomic import atomic_file
+from im2mesh.checkpoints import CheckpointError, read_safely
+from im2mesh.data.batch import Batch
+from im2mesh.data.sequences import Window
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A step that failed.
+
+    Attributes:
+        config: The resolved configuration, nested.
+        model: State dict before the step.
+        iteration: Steps done before.
+        reason: What was wrong.
+        batches: The parts of the batch, by rank.
+        origin: What made it (see `Provenance`), nested.
+    """
+
+    config: dict[str, Any]
+    model: dict[str, Tensor]
+    iteration: int
+    reason: str
+    batches: tuple[Batch, ...]
+    origin: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FailedPart:
+    """What one process says of a step that failed.
+
+    Attributes:
+        reason: Empty where only another process failed.
+        loss_parts: As far as they are known.
+        batch: On the CPU.
+    """
+
+    reason: str
+    loss_parts: dict[str, float]
+    batch: Batch
+
+
+def explain_failure(parts: Sequence[FailedPart], iteration: int) -> str:
+    """Iteration, reason, parts of the loss and windows, of all processes."""
+    reason = next(part.reason for part in parts if part.reason)
+    losses = "; ".join(
+        ", ".join(f"{name} {value:.4g}" for name, value in part.loss_parts.items()) or "not known"
+        for part in parts
+    )
+    windows = ", ".join(str(window) for part in parts for window in part.batch.windows)
+    return f"iteration {iteration} failed: {reason}; loss: {losses}; windows: {windows}"
+
+
+def save_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Write a snapshot as tensors, numbers and text alone."""
+    values = {field.name: getattr(snapshot, field.name) for field in fields(snapshot)}
+    values["batches"] = [_plain(batch) for batch in snapshot.batches]
+    with atomic_file(path) as file:
+        torch.save(values, file)
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """Read what `save_snapshot` wrote.
+
+    Raises:
+        CheckpointError: If there is no such file, or it is something else.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no snapshot at {path}; train.py writes one when a step fails")
+    values = read_safely(path, "use a snapshot that train.py wrote")
+    names = {field.name for field in fields(Snapshot)}
+    if not isinstance(values, dict) or set(values) != names:
+        raise CheckpointError(f"{path} is no snapshot of a failed step")
+    return Snapshot(**{**values, "batches": tuple(_batch(plain) for plain in values["batches"])})
+
+
+def _plain(batch: Batch) -> dict[str, Any]:
+    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    tensors = {name: value.cpu() for name, value in values.items() if isinstance(value, Tensor)}
+    return {**tensors, "windows": [asdict(window) for window in batch.windows]}
+
+
+def _batch(plain: dict[str, Any]) -> Batch:
+    windows: Sequence[dict[str, Any]] = plain["windows"]
+    return Batch(**{**plain, "windows": tuple(Window(**window) for window in windows)})

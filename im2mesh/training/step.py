@@ -1,0 +1,183 @@
+"""One update of the weights, or the reason why there was none."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from im2mesh.config import Config, LossConfig
+from im2mesh.data.batch import Batch
+from im2mesh.memory import explain_out_of_memory
+from im2mesh.models.batch_norm import synchronize_batch_norm
+from im2mesh.models.precision import products_in
+from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.models.solver_errors import SolverError, explain_solver_failure
+from im2mesh.objective import LossParts, compute_loss_parts
+from im2mesh.randomness import StepRandomness, step_randomness
+from im2mesh.training.optimizer import make_optimizer
+from im2mesh.training.processes import Processes, average_gradients
+
+WHAT_TO_LOWER = (
+    "lower training.batch_size, data.num_points or data.num_correspondence_points, or set "
+    "ode.gradient to adjoint"
+)
+
+
+class StepError(Exception):
+    """A step whose loss or gradient is not finite, or whose flow cannot be solved.
+
+    Attributes:
+        loss_parts: Values of this process, as far as they are known.
+
+    The message is empty where only another process failed.
+    """
+
+    def __init__(self, reason: str, loss_parts: dict[str, float]) -> None:
+        super().__init__(reason)
+        self.loss_parts = loss_parts
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step did, in the mean over all processes.
+
+    Times in seconds; `nfe` counts evaluations of the velocity field in this process.
+    """
+
+    loss_parts: dict[str, float]
+    learning_rate: float
+    gradient_norm: float
+    nfe_forward: int
+    nfe_backward: int
+    step_time: float
+
+    @property
+    def loss(self) -> float:
+        return sum(self.loss_parts.values())
+
+
+class StepLoss(nn.Module):
+    """Model and losses as one module: what gradients are averaged of."""
+
+    def __init__(self, model: SequenceModel, weights: LossConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.weights = weights
+
+    def forward(self, batch: Batch, randomness: StepRandomness) -> LossParts:
+        return compute_loss_parts(self.model, batch, self.weights, randomness)
+
+
+class Stepper:
+    """Updates the weights of a model.
+
+    With several processes, each takes an equal part of a batch, and gradients are averaged over
+    all: for losses that are means over a batch, this is the gradient of the whole batch.
+    """
+
+    def __init__(self, model: SequenceModel, config: Config, processes: Processes) -> None:
+        self.model = model
+        self.config = config
+        self.processes = processes
+        self.device_type = next(model.parameters()).device.type
+        if config.training.sync_batch_norm and processes.ranks.world_size > 1:
+            synchronize_batch_norm(model)
+        self.optimizer = make_optimizer(model, config.training)
+        self.loss = average_gradients(StepLoss(model, config.loss), processes.ranks)
+
+    def step(self, batch: Batch, iteration: int, rate: float) -> StepReport:
+        """One update.
+
+        Args:
+            batch: This process's part.
+            iteration: Steps done before, from which all randomness follows.
+            rate: Learning rate.
+
+        Raises:
+            StepError: In all processes, if loss or gradient is not finite in one; weights and
+                statistics stay as they were.
+            OutOfMemoryError: If the device has too little memory.
+        """
+        with self.products(), self._unless_it_fails(), explain_out_of_memory(WHAT_TO_LOWER):
+            return self._step(batch, iteration, rate)
+
+    def _step(self, batch: Batch, iteration: int, rate: float) -> StepReport:
+        started = time.monotonic()
+        self.model.train()
+        self.model.take_nfe()
+        parts, values = self._forward(batch, iteration)
+        nfe_forward = self.model.take_nfe()
+        norm = self._backward(parts, values)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        nfe_backward = self.model.take_nfe()
+        means = dict(zip(values, self.processes.mean(list(values.values())), strict=True))
+        elapsed = time.monotonic() - started
+        return StepReport(means, rate, norm, nfe_forward, nfe_backward, elapsed)
+
+    def _forward(self, batch: Batch, iteration: int) -> tuple[LossParts, dict[str, float]]:
+        """The parts of the loss, and their values; fails in all processes if it does in one, since
+        the others would wait for its gradients."""
+        training, rank = self.config.training, self.processes.ranks.rank
+        parts, failure = {}, ""
+        try:
+            with self.autocast():
+                parts = self.loss(batch, step_randomness(training.seed, iteration, rank))
+        except SolverError as error:
+            failure = str(error)
+        values = {name: part.item() for name, part in parts.items()}
+        wrong = [name for name, value in values.items() if not math.isfinite(value)]
+        if wrong:
+            failure = f"the loss is not finite: {', '.join(wrong)}"
+        (any_failed,) = self.processes.largest([float(bool(failure))])
+        if any_failed:
+            raise StepError(failure, values)
+        return parts, values
+
+    def _backward(self, parts: LossParts, values: dict[str, float]) -> float:
+        """Gradients, averaged and clipped; returns their norm before clipping."""
+        self.optimizer.zero_grad(set_to_none=True)
+        try:
+            with explain_solver_failure(self.config.ode):
+                torch.stack(list(parts.values())).sum().backward()
+        except SolverError as error:
+            if self.processes.ranks.world_size > 1:
+                raise  # the others wait for its gradients: nothing can be agreed on any more
+            raise StepError(f"in the backward pass, {error}", values) from error
+        clip = self.config.training.gradient_clip or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip).item()
+        if not math.isfinite(norm):  # in all processes alike: gradients are averaged
+            names = [
+                name
+                for name, weight in self.model.named_parameters()
+                if weight.grad is not None and not weight.grad.isfinite().all()
+            ]
+            of = f"of {len(names)} weights, the first {names[0]}" if names else "in total"
+            raise StepError(f"the gradient is not finite (norm {norm:g}) {of}", values)
+        return norm
+
+    @contextmanager
+    def _unless_it_fails(self) -> Iterator[None]:
+        """Put running statistics back that a failed forward pass has spoilt."""
+        buffers = list(self.model.buffers())
+        before = [buffer.clone() for buffer in buffers]
+        try:
+            yield
+        except StepError:
+            for buffer, value in zip(buffers, before, strict=True):
+                buffer.copy_(value)
+            raise
+
+    def products(self) -> AbstractContextManager:
+        """The precision of fp32 products, for the whole of a step."""
+        return products_in("high" if self.config.training.precision == "tf32" else "highest")
+
+    def autocast(self) -> AbstractContextManager:
+        """The precision of the networks, for the forward pass of a step."""
+        enabled = self.config.training.precision == "bf16"
+        return torch.autocast(self.device_type, torch.bfloat16, enabled=enabled)
