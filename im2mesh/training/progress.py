@@ -1,5 +1,7 @@
 """What a training tells of itself: a bar, lines, and scalars for TensorBoard."""
 
+import re
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -21,7 +23,7 @@ class Progress:
     """
 
     def __init__(self, logs: Path, iteration: int, max_iterations: int, is_main: bool) -> None:
-        self._log = SummaryWriter(logs, purge_step=iteration + 1) if is_main else None
+        self._log = _open_log(logs, iteration) if is_main else None
         self._bar = tqdm(
             total=max_iterations, initial=iteration, desc="train", unit="it", mininterval=1,
             disable=not is_main,
@@ -87,3 +89,15 @@ class Progress:
         if self._log is not None:
             for name, value in scalars.items():
                 self._log.add_scalar(name, value, iteration)
+
+
+def _open_log(folder: Path, iteration: int) -> SummaryWriter:
+    """An event file that takes back what older ones say beyond an iteration.
+
+    TensorBoard reads event files in the order of their names, which begin with the second of their
+    start: a training that is started again within the same second waits for the next one.
+    """
+    names = (re.search(r"tfevents\.(\d+)", path.name) for path in folder.glob("*tfevents*"))
+    newest = max((int(name[1]) for name in names if name), default=0)
+    time.sleep(max(0.0, min(1.0, newest + 1 - time.time())))
+    return SummaryWriter(folder, purge_step=iteration + 1)
