@@ -16,6 +16,7 @@ import train
 from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
 from scripts import (
     compare,
+    encode_motions,
     import_official_checkpoint,
     interpolate_latent,
     make_bodies,
@@ -273,6 +274,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             "ball_d/00004",
             "--what",
             "motion",
+        ),
+        "codes in a file that is no npz": lambda user: user.sees(
+            encode_motions.main, "small.yaml", "--output", "codes.csv"
         ),
         "invented bodies of a model that observes": lambda user: user.has_trained().sees(
             sample_prior.main, "small.yaml", "--device", "cpu"
