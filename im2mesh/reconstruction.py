@@ -78,9 +78,7 @@ class Reconstructor:
         elif frame is None:
             frame = NormalizationFrame(np.zeros(3), 1.0)
         observation = Observation(inputs.astype(np.float32), schedule.astype(np.float32))
-        wanted = None if times is None else np.asarray(times, dtype=np.float64)
-        if wanted is not None and wanted.ndim != 1:
-            raise ValueError(f"times must be a list such as [0.0, 0.5, 1.0], got {times}")
+        wanted = None if times is None else _as_list("times", times)
         given = self._given(observation, surfaces, frame)
         meshes = self.generator.generate(observation, wanted, frame=frame, given=given)
         if meshes.is_empty:
@@ -128,7 +126,7 @@ class Reconstructor:
         even = np.linspace(0.0, 1.0, count)
         if input_times is None:
             return even
-        times = np.asarray(input_times, dtype=np.float64)
+        times = _as_list("input_times", input_times)
         if times.shape != (count,) or times[0] != 0 or (np.diff(times) <= 0).any() or times[-1] > 1:
             raise ValueError(
                 f"input_times must be {count} numbers that increase from 0 to at most 1, "
@@ -164,3 +162,13 @@ class Reconstructor:
         ]
         assert local[0] is not None  # by type
         return GivenSurface(local[0], local[1])
+
+
+def _as_list(name: str, times: list[float] | Float[np.ndarray, "S"]) -> Float[np.ndarray, "S"]:
+    try:
+        values = np.asarray(times, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.zeros(())  # no list, either
+    if values.ndim != 1:
+        raise ValueError(f"{name} must be a list such as [0.0, 0.5, 1.0], got {times}")
+    return values

@@ -90,6 +90,8 @@ def test_another_network_drops_inherited_options(tmp_path):
             "test.mesh_format=ply",
             "unknown key test.mesh_format; did you mean generation.mesh_format",
         ),
+        ("training.lr=1e-4", "unknown key training.lr; --print-config shows all keys"),
+        ("model.decoder.foo=1", "unknown key model.decoder.foo; its keys are: model.decoder.hidd"),
         ("training.batch_size=many", "training.batch_size must be an integer, got 'many'"),
         ("training.batch_size=8.0", "training.batch_size must be an integer, got 8.0"),
         ("training.batch_size=0", "training.batch_size is 0; it should be greater than 0"),

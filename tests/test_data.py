@@ -13,6 +13,7 @@ from im2mesh.data.dataset import WindowDataset, spread_windows
 from im2mesh.data.fields import (
     read_labelled_points,
     read_surface_points,
+    read_surface_rows,
     read_trajectories,
     window_frame,
 )
@@ -498,10 +499,17 @@ def rewrite(root: Path, folder: str = "pcl_seq", **changes) -> None:
     ("changes", "message"),
     [
         ({"points": None}, "has no array 'points'; it holds: normals, loc, scale"),
-        ({"points": np.zeros((3, 600), np.float16)}, r"points must have shape \[N, 3\]"),
+        (
+            {"points": np.zeros((3, 600), np.float16)},
+            r"points must be numbers of shape \[N, 3\], got float16 \[3, 600\]; write them as",
+        ),
+        ({"points": np.full((600, 3), "a")}, r"points must be numbers .* got <U1 \[600, 3\]"),
+        ({"points": np.zeros((0, 3), np.float16)}, r"points must be numbers .* \[0, 3\]"),
+        ({"points": np.full((600, 3), np.nan, np.float16)}, "points hold NaN or infinity"),
         ({"points": np.zeros((9, 3), np.float16)}, "rows of pcl_seq must correspond"),
         ({"scale": np.float64(0)}, "no valid frame"),
         ({"loc": np.array([np.nan, 0, 0], np.float16)}, "no valid frame"),
+        ({"loc": np.array(["a", "b", "c"])}, "no valid frame"),
         ({"points": np.array([None, 1], dtype=object)}, "not an intact npz file"),
     ],
 )
@@ -510,6 +518,32 @@ def test_wrong_contents_are_named(copied_root, changes, message):
     with pytest.raises(DataError, match=message) as error:
         read_trajectories(copied_root, WINDOW, np.arange(50))
     assert "00000012.npz" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("normals", "message"),
+    [
+        (np.zeros((5, 3), np.float16), "5 normals for 600 points; one for each, or none"),
+        (np.zeros((600, 2), np.float16), r"normals must be numbers of shape \[N, 3\]"),
+        (np.full((600, 3), np.inf, np.float16), "normals hold NaN or infinity"),
+    ],
+)
+def test_wrong_normals_are_named(copied_root, normals, message):
+    rewrite(copied_root, normals=normals)
+    with pytest.raises(DataError, match=message) as error:
+        read_surface_points(copied_root, WINDOW, 2)
+    assert "00000012.npz" in str(error.value)
+
+
+def test_points_that_are_not_finite_are_named_whoever_reads_them(copied_root):
+    bad = np.zeros((1001, 3), np.float16)
+    bad[7, 1] = np.inf
+    rewrite(copied_root, "points_seq", points=bad)
+    with pytest.raises(DataError, match=r"00000012\.npz: points hold NaN or infinity"):
+        read_labelled_points(copied_root, WINDOW, 2)
+    rewrite(copied_root, points=bad[:600])
+    with pytest.raises(DataError, match=r"00000012\.npz: points hold NaN or infinity"):
+        read_surface_rows(copied_root, WINDOW, 2, np.arange(50))
 
 
 def test_wrong_labels_are_named(copied_root):

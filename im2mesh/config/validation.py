@@ -125,7 +125,8 @@ def _unknown_keys(settings: Settings, components: ComponentTables) -> Iterator[s
     for key, (_, origin) in settings.items():
         if key in known or key in sections or _component_of(key, components):
             continue
-        yield f"{origin}: unknown key {key}{_suggest(key, known)}"
+        way_out = _suggest(key, known) or "; --print-config shows all keys"
+        yield f"{origin}: unknown key {key}{way_out}"
 
 
 def _unknown_method(settings: Settings, methods: Sequence[str]) -> Iterator[str]:
@@ -149,15 +150,19 @@ def _component_of(key: str, components: ComponentTables) -> str | None:
 
 
 def _suggest(key: str, known: Sequence[str]) -> str:
-    """Name the most similar key; the last part counts, since sections are easily confused."""
+    """Name the most similar key; its last part decides, since sections are easily confused."""
 
-    def similarity(candidate: str) -> float:
-        whole = difflib.SequenceMatcher(None, key, candidate).ratio()
-        end, candidate_end = (name.rsplit(".", 1)[-1] for name in (key, candidate))
-        return max(whole, difflib.SequenceMatcher(None, end, candidate_end).ratio())
+    def end(name: str) -> str:
+        return name.rpartition(".")[2]
 
-    best = max(known, key=similarity, default=None)
-    return f"; did you mean {best}?" if best is not None and similarity(best) > 0.6 else ""
+    best = max(
+        known, key=lambda name: max(_alike(key, name), _alike(end(key), end(name))), default=""
+    )
+    return f"; did you mean {best}?" if _alike(end(key), end(best)) > 0.6 else ""
+
+
+def _alike(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def _complete_components(
@@ -200,7 +205,7 @@ def _explain(
     origin = f"{found[0]}: " if found else ""
     value = error["input"]
     if error["type"] == "missing":
-        return f"{origin}{key} is not set; it has no default"
+        return f"{origin}{key} is not set and has no default; write it into the config"
     if error["type"] == "extra_forbidden":
         return f"{origin}unknown key {key}{_suggest(key, known) or _list_keys(known)}"
     if error["type"] == "literal_error":
@@ -208,7 +213,7 @@ def _explain(
     if error["type"] in TYPE_NAMES:
         kind = type(value).__name__
         return f"{origin}{key} must be {TYPE_NAMES[error['type']]}, got {value!r} ({kind})"
-    message = error["msg"].replace("Input should", "it should")
+    message = error["msg"].replace("Input should", "it should").removeprefix("Value error, ")
     return f"{origin}{key} is {value!r}; {message}"
 
 

@@ -25,6 +25,8 @@ from im2mesh.data.sequences import (
 from im2mesh.data.storage import FileVersion, StorageError, StoredArrays, open_arrays
 from im2mesh.data.transforms import NormalizationFrame, change_frames
 
+NUMBERS = "fiu"  # kinds of numpy: float, integer, unsigned integer
+
 
 @dataclass(frozen=True)
 class LabelledPoints:
@@ -75,8 +77,7 @@ def read_surface_points(root: str | Path, window: Window, frame: int) -> Surface
     """All surface points of a frame, with normals where there are any."""
     with _open(frame_path(root, window, frame, CLOUD_FOLDER), window) as arrays:
         points = _to_window(_points(arrays), arrays, root, window)
-        normals = arrays["normals"].astype(np.float32) if "normals" in arrays else None
-        return SurfacePoints(points, normals)
+        return SurfacePoints(points, _normals(arrays, len(points)))
 
 
 def read_trajectories(
@@ -97,7 +98,7 @@ def read_trajectories(
         with _open(frame_path(root, window, frame, CLOUD_FOLDER), window) as arrays:
             points = _points(arrays)
             _check_same_rows(arrays, len(points), total)
-            stored.append(points.take(rows, 0))
+            stored.append(_finite(points.take(rows, 0), arrays, "points"))
             sources.append(_normalization(arrays.version))
     return change_frames(np.stack(stored), sources, window_frame(root, window))
 
@@ -133,7 +134,7 @@ def read_labelled_points(
         if packed.dtype != np.uint8 or len(packed) * 8 < len(points):
             raise StorageError(
                 f"{arrays.path}: occupancies must be the packed bits (uint8) of {len(points)} "
-                f"flags, got {packed.dtype} {list(packed.shape)}"
+                f"flags, got {packed.dtype} {list(packed.shape)}; write numpy.packbits(inside)"
             )
         rows = np.arange(len(points)) if rows is None else rows
         bits = packed[rows >> 3] >> (7 - (rows & 7)).astype(np.uint8)  # packbits: high bit first
@@ -157,28 +158,58 @@ def _open(path: str, window: Window) -> Iterator[StoredArrays]:
 
 
 def _points(arrays: StoredArrays) -> np.ndarray:
-    points = arrays["points"]
-    if points.ndim != 2 or points.shape[1] != 3:
-        raise StorageError(f"{arrays.path}: points must have shape [N, 3], got {points.shape}")
-    return points
+    return _vectors(arrays, "points")
+
+
+def _normals(arrays: StoredArrays, count: int) -> Float[np.ndarray, "N 3"] | None:
+    if "normals" not in arrays:
+        return None
+    normals = _finite(_vectors(arrays, "normals"), arrays, "normals")
+    if len(normals) != count:
+        raise StorageError(
+            f"{arrays.path} holds {len(normals)} normals for {count} points; one for each, or none"
+        )
+    return normals.astype(np.float32)
+
+
+def _vectors(arrays: StoredArrays, name: str) -> np.ndarray:
+    """An array of vectors as it is stored; whether they are finite is not looked at."""
+    vectors = arrays[name]
+    shape = vectors.shape
+    if len(shape) != 2 or shape[0] == 0 or shape[1] != 3 or vectors.dtype.kind not in NUMBERS:
+        raise StorageError(
+            f"{arrays.path}: {name} must be numbers of shape [N, 3], got {vectors.dtype} "
+            f"{list(shape)}; write them as docs/data.md says"
+        )
+    return vectors
+
+
+def _finite(vectors: np.ndarray, arrays: StoredArrays, name: str) -> np.ndarray:
+    """Only rows that are used are looked at: the others stay on disk."""
+    if not np.isfinite(vectors).all():
+        raise StorageError(
+            f"{arrays.path}: {name} hold NaN or infinity; create the file again without them"
+        )
+    return vectors
 
 
 @functools.lru_cache(maxsize=1 << 17)
 def _normalization(version: FileVersion) -> NormalizationFrame:
     """The frame of reference of a file's points."""
     arrays = open_arrays(version.path)
-    loc, scale = arrays["loc"].astype(np.float64), arrays["scale"].astype(np.float64)
-    is_valid = loc.shape == (3,) and scale.size == 1 and np.isfinite(loc).all()
+    loc, scale = arrays["loc"], arrays["scale"]
+    are_numbers = loc.dtype.kind in NUMBERS and scale.dtype.kind in NUMBERS
+    is_valid = are_numbers and loc.shape == (3,) and scale.size == 1 and np.isfinite(loc).all()
     if not (is_valid and np.isfinite(scale).all() and (scale > 0).all()):
         raise StorageError(
             f"{arrays.path}: loc {loc.tolist()} and scale {scale.tolist()} are no valid frame; "
             "loc must be three numbers and scale one positive number"
         )
-    return NormalizationFrame(loc, scale.item())
+    return NormalizationFrame(loc.astype(np.float64), float(scale.item()))
 
 
 def _to_window(
     points: np.ndarray, arrays: StoredArrays, root: str | Path, window: Window
 ) -> Float[np.ndarray, "N 3"]:
-    source = _normalization(arrays.version)
+    points, source = _finite(points, arrays, "points"), _normalization(arrays.version)
     return change_frames(points[None], [source], window_frame(root, window))[0]

@@ -33,7 +33,10 @@ def bounding_frame(points: Float[np.ndarray, "N 3"]) -> NormalizationFrame:
     low, high = points.min(0), points.max(0)
     scale = float((high - low).max())
     if not scale > 0:
-        raise ValueError(f"the {len(points)} points have no extent, so no scale can be taken")
+        raise ValueError(
+            f"the {len(points)} points of a cloud have no extent, so no scale can be taken; give "
+            "the points of a whole body"
+        )
     return NormalizationFrame((low + high).astype(np.float64) / 2, scale)
 
 

@@ -246,7 +246,9 @@ def _check_surface(model: SequenceModel, config: GenerationConfig) -> None:
             f"{model.method} carries nothing back; set generation.blend_from_end to false"
         )
     if config.times is not None and config.num_steps is not None:
-        raise ValueError("generation.times and generation.num_steps exclude each other")
+        raise ValueError(
+            "generation.times and generation.num_steps exclude each other; set one of them to null"
+        )
     is_extracted = not is_given and "point set" not in model.answers
     if not is_extracted and (config.simplify_faces or config.refinement_steps):
         raise ValueError(

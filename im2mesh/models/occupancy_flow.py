@@ -142,7 +142,10 @@ class OccupancyFlow(SequenceModel):
             ValueError: If the model has no latent code, or is conditioned on an observation.
         """
         if self.encoder_spatial is not None or self.encoder_temporal is not None:
-            raise ValueError("a model with encoders needs an observation; nothing can be invented")
+            raise ValueError(
+                "a model with encoders needs an observation, so it can invent nothing; train one "
+                "with latent codes alone, such as configs/generative/oflow.yaml"
+            )
         if not self.has_posterior:
             raise ValueError(
                 "the model has no latent code to draw; set model.posterior and "

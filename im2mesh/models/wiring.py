@@ -5,7 +5,7 @@ from typing import cast
 
 from torch import nn
 
-from im2mesh.config import ComponentConfig, Config
+from im2mesh.config import ComponentConfig, Config, DataConfig
 from im2mesh.models.baselines import (
     NearestNeighbour,
     OccupancyNetwork4D,
@@ -33,19 +33,25 @@ def wire(config: Config) -> SequenceModel:
     check_inputs(config)
     check_codes(config)
     model = _WIRINGS[config.model.method](config)
-    _check_num_points(model, config)
+    _check_sizes(model, config.data)
     return model
 
 
-def _check_num_points(model: SequenceModel, config: Config) -> None:
-    """Enough observed points for the neighbours that each part looks for."""
-    given = config.data.num_input_points
+def _check_sizes(model: SequenceModel, data: DataConfig) -> None:
+    """Enough observed points for the neighbours that parts look for, and large enough images."""
     for name, part in model.named_modules():
         needed = getattr(part, "min_points", 0)
-        if needed > given:
+        if needed > data.num_input_points:
             raise ValueError(
                 f"{name} ({type(part).__name__}) needs at least {needed} observed points, and "
-                f"data.num_input_points is {given}; raise it, or lower num_neighbours of that part"
+                f"data.num_input_points is {data.num_input_points}; raise it, or lower "
+                "num_neighbours of that part"
+            )
+        needed = getattr(part, "min_image_size", 0)
+        if needed > data.image_size:
+            raise ValueError(
+                f"{name} ({type(part).__name__}) needs images of at least {needed} pixels a side, "
+                f"and data.image_size is {data.image_size}; raise it"
             )
 
 

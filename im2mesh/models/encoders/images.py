@@ -82,7 +82,7 @@ class Conv3D(Encoder):
     input_kind = "images"
 
     WIDTHS: ClassVar[tuple[int, ...]] = (3, 32, 64, 128, 256, 512, 512)
-    SMALLEST: ClassVar[int] = (
+    min_image_size: ClassVar[int] = (
         64  # halved six times; below, bf16 gradients are NaN (torch 2.13, CPU)
     )
     TIME_STRIDES: ClassVar[tuple[int, ...]] = (1, 2, 1, 2, 2, 2)  # in space it is 2 everywhere
@@ -106,10 +106,10 @@ class Conv3D(Encoder):
             ValueError: If the shape is not one of images, or they are smaller than 64 x 64.
         """
         _check_shape(images)
-        if min(images.shape[3:]) < self.SMALLEST:
+        if min(images.shape[3:]) < self.min_image_size:
             raise ValueError(
-                f"conv_3D halves its images six times, so they need {self.SMALLEST} pixels a side, "
-                f"got {list(images.shape[3:])}; raise data.image_size"
+                f"conv_3D halves its images six times, so they need {self.min_image_size} pixels "
+                f"a side, got {list(images.shape[3:])}; raise data.image_size"
             )
         x = self.convs[0](images.transpose(1, 2))  # [B, 3, T, H, W] -> [B, 32, T, H/2, W/2]
         for conv in self.convs[1:]:
@@ -195,7 +195,10 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ConfigError(f"{path} is not a file of PyTorch weights: {error}") from error
+        raise ConfigError(
+            f"{path} is not a file of PyTorch weights ({type(error).__name__}); name one that "
+            "torch.save(model.state_dict(), path) wrote"
+        ) from error
     if not (isinstance(state, Mapping) and all(torch.is_tensor(v) for v in state.values())):
         raise ConfigError(
             f"{path} must hold one tensor per name, as torch.save(model.state_dict(), path) writes"

@@ -1,0 +1,413 @@
+"""Mistakes of users, planted one by one: each gives the message that docs/errors.md promises."""
+
+import io
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import eval as evaluation
+import generate
+import train
+from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
+from scripts import (
+    compare,
+    encode_motions,
+    import_official_checkpoint,
+    interpolate_latent,
+    make_bodies,
+    measure_robustness,
+    plot_training,
+    sample_prior,
+)
+from tests.small import write_small_config
+from tests.user import User
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "errors.md"
+NEAREST = ROOT / "configs" / "shape_matching" / "nearest_neighbour.yaml"
+LOCAL = ROOT / "configs" / "pointcloud" / "local-small.yaml"
+IMAGES = (
+    "data.input=images", "data.num_views=2", "data.image_size=64", "model.encoder={name: resnet18}",
+    "model.encoder_temporal={name: conv_3D}",
+)  # fmt: skip
+PER_FRAME = (
+    "model.method=onet_per_frame", "model.encoder_temporal=null", "model.velocity_field=null",
+    "loss.correspondence=0.0",
+)  # fmt: skip
+CLIPS = "data/balls"
+CLOUD = f"{CLIPS}/ball_c/pcl_seq/00000007.npz"
+LABELS = f"{CLIPS}/ball_c/points_seq/00000007.npz"
+WINDOW = "run/generation/test/balls/ball_d/00000"
+RECORDS = "evaluation/test/records.csv"
+
+Mistake = Callable[[User], str]
+"""Plants a mistake; returns the message."""
+
+
+class Harmful:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self) -> tuple:
+        return (os.mkdir, ("harmed",))
+
+
+def saved(content: object) -> bytes:
+    """As torch.save writes it."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def clouds(count: int = 5, first: float = 0.0) -> np.ndarray:
+    """As many as the model was trained for; `first` is the first coordinate."""
+    points = np.random.default_rng(0).normal(size=(count, 40, 3))
+    points[0, 0, 0] = first
+    return points
+
+
+THEIRS = saved({"model": {"decoder.fc_p.weight": torch.zeros(3)}, "it": 3})
+
+MISTAKES: dict[str, dict[str, Mistake]] = {
+    "Configuration": {
+        "a config that is not there": lambda user: user.trains(config="nowhere.yaml"),
+        "broken YAML": lambda user: user.writes("a.yaml", "data: {root: x\n").trains(
+            config="a.yaml"
+        ),
+        "a key written twice": lambda user: user.writes(
+            "a.yaml", "output_dir: a\noutput_dir: b\n"
+        ).trains(config="a.yaml"),
+        "a list instead of keys": lambda user: user.writes("a.yaml", "- data\n").trains(
+            config="a.yaml"
+        ),
+        "a config that inherits from itself": lambda user: user.writes(
+            "a.yaml", "inherit_from: a.yaml\n"
+        ).trains(config="a.yaml"),
+        "no output folder": lambda user: user.writes("a.yaml", "data: {root: x}\n").trains(
+            config="a.yaml"
+        ),
+        "a misspelt key": lambda user: user.trains("ode.methd=rk4"),
+        "a key like no other": lambda user: user.trains("foo=1"),
+        "two mistakes at once": lambda user: user.trains("ode.methd=rk4", "training.lr=1e-4"),
+        "a word for a number": lambda user: user.trains("training.batch_size=many"),
+        "a number out of range": lambda user: user.trains("training.batch_size=0"),
+        "a value that is no choice": lambda user: user.trains("ode.gradient=exact"),
+        "a number for a section": lambda user: user.trains("model=5"),
+        "an override without =": lambda user: user.trains("batch_size"),
+        "an unknown option of the command": lambda user: user.trains("--freshh"),
+        "an unknown network": lambda user: user.trains("model.decoder.name=cbatchnrom"),
+        "an unknown option of a network": lambda user: user.trains("model.decoder.hiden_size=8"),
+        "a missing network": lambda user: user.trains("model.velocity_field=null"),
+        "a decoder without an encoder": lambda user: user.trains("model.encoder=null"),
+        "a network that the method does not use": lambda user: user.trains("model.method=onet4d"),
+        "an unknown solver": lambda user: user.trains("ode.method=rk5"),
+        "a step size for an adaptive solver": lambda user: user.trains("ode.method=dopri5"),
+        "an encoder for corresponding points, without correspondence": lambda user: user.trains(
+            "data.input_pointcloud_corresponding=false"
+        ),
+        "an encoder of clouds for images": lambda user: user.trains("data.input=images"),
+        "more observed frames than there are": lambda user: user.trains("data.num_input_frames=40"),
+        "fewer points than the neighbours looked for": lambda user: user.trains(
+            "data.num_input_points=2", config=LOCAL
+        ),
+        "images too small for the encoder": lambda user: user.trains(*IMAGES, "data.image_size=8"),
+        "pretrained weights that are not there": lambda user: user.has_own_images().trains(
+            *IMAGES, "model.encoder.weights=nowhere.pth"
+        ),
+        "pretrained weights that are none": lambda user: user.has_own_images().trains(
+            *IMAGES, "model.encoder.weights=small.yaml"
+        ),
+        "a loss that the model cannot answer": lambda user: user.trains("loss.chamfer=1.0"),
+        "a loss of latent codes without any": lambda user: user.trains("loss.kl=1e-4"),
+        "no loss": lambda user: user.trains("loss.reconstruction=0.0", "loss.correspondence=0.0"),
+        "output times that do not start at 0": lambda user: user.trains(
+            "generation.times=[0.5, 1.0]"
+        ),
+    },
+    "Data": {
+        "a data folder that is not there": lambda user: user.trains("data.root=nowhere"),
+        "an unknown split": lambda user: user.trains("data.train_split=training"),
+        "an unknown category": lambda user: user.trains("data.categories=[cubes]"),
+        "an empty split": lambda user: (
+            user.has_own_data().writes(f"{CLIPS}/train.lst", "\n").trains()
+        ),
+        "a listed clip that is not there": lambda user: (
+            user.has_own_data().loses(f"{CLIPS}/ball_b").trains()
+        ),
+        "clips that are too short": lambda user: user.trains("data.num_frames=40"),
+        "clips that are too short for the step": lambda user: user.trains("data.frame_step=4"),
+        "a frame missing in the middle": lambda user: (
+            user.has_own_data().loses(f"{CLIPS}/ball_a/pcl_seq/00000012.npz").trains()
+        ),
+        "a frame missing in one folder": lambda user: (
+            user.has_own_data().loses(f"{CLIPS}/ball_c/points_seq/00000012.npz").trains()
+        ),
+        "no points near the surface": lambda user: (
+            user.has_own_data()
+            .loses(f"{CLIPS}/ball_a/points_near_seq")
+            .loses(f"{CLIPS}/ball_b/points_near_seq")
+            .trains("data.near_surface_fraction=0.5")
+        ),
+        "fewer points than asked for": lambda user: user.trains("data.num_input_points=5000"),
+        "a hole larger than the body": lambda user: user.trains("data.input_hole=5.0"),
+        "an npz file cut short": lambda user: user.has_own_data().cuts(CLOUD).trains(),
+        "an npz file without an array": lambda user: (
+            user.has_own_data().stores(CLOUD, loc=None).trains()
+        ),
+        "an npz file with Python objects": lambda user: (
+            user.has_own_data().stores(CLOUD, points=np.array([None])).trains()
+        ),
+        "points of a wrong shape": lambda user: (
+            user.has_own_data().stores(CLOUD, points=np.zeros((3, 600))).trains()
+        ),
+        "points with NaN": lambda user: (
+            user.has_own_data().stores(CLOUD, points=np.full((600, 3), np.nan)).trains()
+        ),
+        "a normalisation with NaN": lambda user: (
+            user.has_own_data().stores(CLOUD, loc=np.array([0, np.nan, 0])).trains()
+        ),
+        "labels that are not packed": lambda user: (
+            user.has_own_data().stores(LABELS, occupancies=np.ones(1001)).trains()
+        ),
+        "frames with different numbers of points": lambda user: (
+            user.has_own_data().stores(CLOUD, points=np.zeros((500, 3))).trains()
+        ),
+        "no images": lambda user: user.trains(*IMAGES),
+        "a missing view": lambda user: (
+            user.has_own_images().loses(f"{CLIPS}/ball_a/img/1").trains(*IMAGES)
+        ),
+        "a broken image": lambda user: (
+            user.has_own_images()
+            .writes(f"{CLIPS}/ball_c/img/0/00007.jpg", b"no image")
+            .trains(*IMAGES)
+        ),
+        "an unknown motion of synthetic bodies": lambda user: user.sees(
+            make_bodies.main, "bodies", "--motions", "fly"
+        ),
+        "too few synthetic bodies for the splits": lambda user: user.sees(
+            make_bodies.main, "bodies", "--bodies", 1
+        ),
+    },
+    "Training": {
+        "a GPU that is not there": lambda user: user.trains("--device", "cuda:99"),
+        "a device that is none": lambda user: user.trains("--device", "gpu"),
+        "a word for seconds": lambda user: user.trains("--exit-after", "soon"),
+        "a method without weights": lambda user: user.trains(config=NEAREST),
+        "many windows for a model without input": lambda user: user.trains(
+            "data.input=null",
+            "model.encoder=null",
+            "model.encoder_temporal=null",
+            "model.decoder={name: simple}",
+        ),
+        "another model in the same folder": lambda user: user.has_trained().trains(
+            "model.code_size=8"
+        ),
+        "another observation in the same folder": lambda user: user.has_trained().trains(
+            "data.num_frames=4"
+        ),
+        "a fresh start with the data in the output folder": lambda user: user.has_own_data().trains(
+            "output_dir=data", "--fresh"
+        ),
+        "a curve of a run that was never trained": lambda user: user.sees(
+            plot_training.main, "nowhere", "--output", "curve.png"
+        ),
+    },
+    "Checkpoints": {
+        "nothing trained yet": lambda user: user.generates(),
+        "a checkpoint that is not there": lambda user: user.generates("--checkpoint", "nowhere.pt"),
+        "a damaged checkpoint": lambda user: (
+            user.has_trained().cuts("run/model_best.pt").generates()
+        ),
+        "a checkpoint that would run code": lambda user: user.writes(
+            "theirs.pt", saved({"model": Harmful()})
+        ).generates("--checkpoint", "theirs.pt"),
+        "a checkpoint of the authors' code": lambda user: user.writes(
+            "theirs.pt", THEIRS
+        ).generates("--checkpoint", "theirs.pt"),
+        "a checkpoint of another version": lambda user: user.writes(
+            "old.pt", saved({"format": 1})
+        ).generates("--checkpoint", "old.pt"),
+        "a checkpoint of a model of another size": lambda user: user.has_trained().generates(
+            "model.code_size=8"
+        ),
+        "a checkpoint of another method": lambda user: user.has_trained().generates(*PER_FRAME),
+        "a checkpoint of another length": lambda user: user.has_trained().generates(
+            "data.num_frames=4"
+        ),
+        "a checkpoint of another input": lambda user: user.has_trained().generates(*IMAGES),
+        "an import of what is ours already": lambda user: user.has_trained().sees(
+            import_official_checkpoint.main, "run/model.pt", "a.pt", "--config", "small.yaml"
+        ),
+        "an import of another model": lambda user: user.writes("theirs.pt", THEIRS).sees(
+            import_official_checkpoint.main, "theirs.pt", "a.pt", "--config", "small.yaml"
+        ),
+        "an import over a file that is there": lambda user: user.writes("a.pt", "").sees(
+            import_official_checkpoint.main, "theirs.pt", "a.pt", "--config", "small.yaml"
+        ),
+    },
+    "Generation": {
+        "an unknown clip": lambda user: user.generates("--clips", "ball_z"),
+        "a split that is not there": lambda user: user.generates("--split", "tset"),
+        "too few steps": lambda user: user.generates("--num-steps", 1),
+        "both times and a number of steps": lambda user: user.has_trained().generates(
+            "generation.times=[0.0, 1.0]", "--num-steps", 3
+        ),
+        "a true surface that is not there": lambda user: user.generates(
+            f"data.root={user.ball_root}",
+            "output_dir=run",
+            "data.skip_frames=0",
+            "data.num_frames=5",
+            "data.num_input_points=40",
+            "generation.surface=mesh",
+            config=NEAREST,
+        ),
+        "a window that is none": lambda user: user.sees(
+            interpolate_latent.main,
+            "small.yaml",
+            "--from",
+            "ball_d/00001",
+            "--to",
+            "ball_d/00004",
+            "--what",
+            "motion",
+        ),
+        "codes in a file that is no npz": lambda user: user.sees(
+            encode_motions.main, "small.yaml", "--output", "codes.csv"
+        ),
+        "invented bodies of a model that observes": lambda user: user.has_trained().sees(
+            sample_prior.main, "small.yaml", "--device", "cpu"
+        ),
+    },
+    "Evaluation": {
+        "nothing generated yet": lambda user: user.evaluates(),
+        "a missing mesh": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes/00003.ply")
+            .evaluates()
+        ),
+        "a broken mesh": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .cuts(f"{WINDOW}/meshes/00003.ply")
+            .evaluates()
+        ),
+        "two meshes of one frame": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .writes(f"{WINDOW}/meshes/00003.off", "OFF")
+            .evaluates()
+        ),
+        "meshes of another program without a place for the results": lambda user: user.evaluates(
+            "--meshes", "theirs"
+        ),
+        "meshes in unknown coordinates": lambda user: user.evaluates("--coordinates", "camera"),
+        "no worker": lambda user: user.evaluates("--workers", 0),
+        "true points with NaN": lambda user: (
+            user.has_trained()
+            .has_own_data()
+            .stores(f"{CLIPS}/ball_d/pcl_seq/00000007.npz", points=np.full((600, 3), np.nan))
+            .evaluates()
+        ),
+        "a run that was not evaluated": lambda user: (
+            user.has_trained().loses("run/evaluation").sees(compare.main, user.finished_run, "run")
+        ),
+        "runs evaluated in different ways": lambda user: (
+            user.has_trained()
+            .replaces("run/evaluation/test/config.yaml", "num_samples: 500", "num_samples: 100")
+            .sees(compare.main, user.finished_run, "run")
+        ),
+        "runs evaluated on different windows": lambda user: (
+            user.has_trained()
+            .replaces(f"run/{RECORDS}", "ball_d,4,", "ball_d,5,")
+            .sees(compare.main, user.finished_run, "run")
+        ),
+        "a name too many": lambda user: user.has_trained().sees(
+            compare.main, "run", "--names", "a", "b"
+        ),
+        "an unknown sweep": lambda user: user.has_trained().sees(
+            measure_robustness.main, "run", "--sweeps", "fog"
+        ),
+    },
+    "Library": {
+        "another number of clouds": lambda user: user.reconstructs(clouds(3)),
+        "clouds of a wrong shape": lambda user: user.reconstructs(clouds().transpose(0, 2, 1)),
+        "clouds of different sizes": lambda user: user.reconstructs([clouds()[0], clouds()[0, :9]]),
+        "clouds with NaN": lambda user: user.reconstructs(clouds(first=np.nan)),
+        "clouds without extent": lambda user: user.reconstructs(np.ones((5, 40, 3))),
+        "wanted times that do not start at 0": lambda user: user.reconstructs(
+            clouds(), times=[0.5, 1.0]
+        ),
+        "a wanted time beyond the last": lambda user: user.reconstructs(clouds(), times=[0.0, 2.0]),
+        "a single wanted time": lambda user: user.reconstructs(clouds(), times=0.5),
+        "observed times that do not match the clouds": lambda user: user.reconstructs(
+            clouds(), input_times=[0.0, 1.0]
+        ),
+        "uneven times for an encoder that does not see them": lambda user: user.reconstructs(
+            clouds(), input_times=[0.0, 0.1, 0.2, 0.3, 1.0]
+        ),
+        "a surface for a model that extracts it": lambda user: user.reconstructs(
+            clouds(), surfaces=(None, None)
+        ),
+    },
+}
+"""Stage -> mistake, as in the document -> how it is made."""
+
+ROWS = [(stage, title) for stage, mistakes in MISTAKES.items() for title in mistakes]
+
+
+def documented() -> Mapping[tuple[str, str], str]:
+    """(Stage, mistake) -> message, of the tables of the document, in their order."""
+    found: dict[tuple[str, str], str] = {}
+    stage = ""
+    for line in DOCUMENT.read_text().splitlines():
+        if heading := re.fullmatch("## (.+)", line):
+            stage = heading[1]
+        elif row := re.fullmatch(r"\| (.+?) \| (`+) ?(.+?) ?\2 \|", line):
+            found[stage, row[1]] = row[3]
+    return found
+
+
+def pattern(message: str) -> str:
+    """A message of the document as a regular expression; <path> and the like stand for anything."""
+    return ".+?".join(map(re.escape, re.split("<[a-z ]+>", message)))
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, ball_root: Path) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    config = str(write_small_config(folder, ball_root))
+    train.main([config, "--device", "cpu", "training.max_iterations=1"])
+    generate.main([config, "--device", "cpu"])
+    evaluation.main([config])
+    return folder / "run"
+
+
+@pytest.fixture
+def user(tmp_path, ball_root, finished_run, capsys, monkeypatch, without_shape_checks) -> User:
+    write_small_config(tmp_path, ball_root)
+    monkeypatch.chdir(tmp_path)
+    return User(tmp_path, ball_root, finished_run, capsys)
+
+
+@pytest.mark.parametrize(("stage", "title"), ROWS, ids=[title for _, title in ROWS])
+def test_a_mistake_gives_the_message_of_the_document(stage, title, user):
+    message = " ".join(MISTAKES[stage][title](user).split())
+    assert re.fullmatch(pattern(documented()[stage, title]), message), message
+    assert not (user.folder / "harmed").exists()
+
+
+def test_the_document_and_this_table_list_the_same_mistakes():
+    assert list(documented()) == ROWS
+
+
+def test_other_exit_statuses():
+    def interrupted(arguments: Sequence[str]) -> None:
+        raise KeyboardInterrupt
+
+    assert exit_status(interrupted, []) == EXIT_INTERRUPTED
+    assert exit_status(lambda arguments: None, []) == 0
