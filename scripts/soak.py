@@ -11,6 +11,7 @@ replaced, its data are used again. Linux only: everything is read from /proc.
 """
 
 import argparse
+import itertools
 import random
 import re
 import shutil
@@ -67,7 +68,6 @@ def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     refuse_other_systems()
     soak = Soak(args.out, random.Random(args.seed))
-    soak.make_data()
     problem, verdicts, started = "", [], time.monotonic()
     try:
         soak.run(60 * args.minutes, args.kills)
@@ -110,7 +110,11 @@ class Soak:
         self._run("bodies", ["scripts/make_bodies.py", str(self.data), *BODIES, *POINTS])
 
     def run(self, seconds: float, kills: int) -> None:
-        """Rounds for three quarters of the time, at least two; then one training without a stop."""
+        """Rounds for three quarters of the time, at least two; then one training without a stop.
+
+        Making the data comes on top.
+        """
+        self.make_data()
         started = time.monotonic()
         steady = min(max(seconds / 20, 10.0), 60.0)
         while len(self.findings.disk) < 2 or time.monotonic() - started < 0.75 * seconds:
@@ -120,12 +124,9 @@ class Soak:
 
     def round(self, kills: int, steady: float) -> None:
         before = self.saved_iteration()
-        ways = [
-            way
-            for _ in range(0, kills, len(Stop))
-            for way in self.rng.sample(list(Stop), len(Stop))
-        ]
-        for how in ways[:kills]:
+        ways = list(Stop)
+        self.rng.shuffle(ways)  # of 4 in a row, each is another
+        for how in itertools.islice(itertools.cycle(ways), kills):
             self.train(how, self.rng.uniform(0.5, 8.0), "train")
         self.train(self.rng.choice([Stop.INTERRUPT, Stop.TERMINATE]), steady, "steady")
         self.generate()
@@ -223,6 +224,7 @@ class Soak:
     def _check_iterations(self, command: WatchedCommand, how: Stop, saved: int) -> None:
         """It went on from the newest checkpoint, and what it did is saved now."""
         text, now = command.text(), self.saved_iteration()
+        self.findings.counts["iterations"] = now
         if resumed := RESUMED.search(text):
             self.findings.counts["resumes"] += 1
             if int(resumed[1]) != saved:

@@ -23,8 +23,8 @@ class Margin:
 
 MARGINS = {
     "memory": Margin(share=0.05, constant=20),  # MiB; allocators keep some of what was freed
-    "handles": Margin(constant=3),  # a batch on its way from a worker holds some for a moment
-    "threads": Margin(),
+    "handles": Margin(constant=10),  # batches on their way from a worker hold about as many
+    "threads": Margin(constant=1),  # one that lives for a moment
     "files": Margin(),
     "megabytes": Margin(share=0.05, constant=20),  # meshes get more vertices as training goes on
 }

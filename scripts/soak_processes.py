@@ -57,8 +57,9 @@ class Sample:
 
 
 def refuse_other_systems() -> None:
-    if not (PROC / "self/smaps_rollup").exists():
-        raise UserError("the soak reads memory and handles from /proc, so it needs Linux")
+    rollup = PROC / "self/smaps_rollup"
+    if not rollup.exists() or "Pss_Anon" not in rollup.read_text():
+        raise UserError(f"the soak needs Linux: there is no {rollup} with Pss_Anon to read memory")
 
 
 def group_members(group: int) -> list[int]:
@@ -83,8 +84,8 @@ def take_sample(group: int) -> Sample | None:
     try:
         for member in group_members(group):
             memory += _memory(member)
-            handles += len(os.listdir(PROC / str(member) / "fd"))  # noqa: PTH208
-            threads += len(os.listdir(PROC / str(member) / "task"))  # noqa: PTH208
+            handles += len(list((PROC / str(member) / "fd").iterdir()))
+            threads += len(list((PROC / str(member) / "task").iterdir()))
     except (FileNotFoundError, ProcessLookupError):
         return None
     return Sample(time.monotonic(), memory, handles, threads) if threads else None
