@@ -134,6 +134,7 @@ class WatchedCommand:
         if group_members(self.group):
             os.killpg(self.group, signal.SIGKILL)
         self._process.wait()
+        self.count_leftovers()  # a moment for the others to end, too
 
     def workers(self) -> list[int]:
         return [member for member in group_members(self.group) if member != self.group]

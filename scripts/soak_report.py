@@ -125,6 +125,7 @@ def plot(path: Path, findings: Findings) -> None:
         axes.set_ylim(bottom=0)
         axes.spines[["top", "right"]].set_visible(False)
     memory.set(title="all processes of the command together", ylabel="memory [MiB]")
-    figure.legend(frameon=False, ncols=len(COLORS), loc="outside lower center")
+    legend = memory.get_legend_handles_labels()
+    figure.legend(*legend, frameon=False, ncols=len(COLORS), loc="outside lower center")
     handles.set(xlabel="minutes", ylabel="open file handles")
     figure.savefig(path, dpi=120)

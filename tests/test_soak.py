@@ -12,7 +12,7 @@ from im2mesh.errors import UserError
 from scripts import soak, soak_processes
 from scripts.soak_growth import MARGINS, DiskUse, growth_over, growth_within, measure_disk, settled
 from scripts.soak_processes import Sample, SoakError, Stop, WatchedCommand, group_members
-from scripts.soak_report import Findings, Stage, format_verdicts, judge
+from scripts.soak_report import Findings, Stage, format_verdicts, judge, plot
 
 needs_linux = pytest.mark.skipif(
     not Path("/proc/self/smaps_rollup").exists(), reason="the soak reads /proc"
@@ -103,6 +103,11 @@ def test_everything_that_grew_is_named():
     assert "| within the last training: memory [MiB] | 300 | 300 | 335 | ok |" in table
 
 
+def test_the_picture_is_drawn(tmp_path):
+    plot(tmp_path / "memory.png", findings())
+    assert (tmp_path / "memory.png").stat().st_size > 5000
+
+
 def watch(code: str, folder: Path) -> WatchedCommand:
     return WatchedCommand(["-c", code], folder / "command.log", {})
 
@@ -133,7 +138,7 @@ def test_a_sample_counts_memory_handles_and_threads(tmp_path):
 
 @needs_linux
 def test_children_that_outlive_a_killed_process_are_counted_and_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(soak_processes, "SECONDS_TO_DIE", 0.2)
+    monkeypatch.setattr(soak_processes, "SECONDS_TO_DIE", 0.5)
     code = (
         "import subprocess, sys, time\n"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
