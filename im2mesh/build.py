@@ -1,5 +1,6 @@
 """Config -> dataset, model, trainer, generator, evaluator: the only file that knows both sides."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,14 +49,12 @@ def build_device(name: str, ranks: Ranks | None = None) -> torch.device:
         return torch.device("cpu")
     if name == "auto" or (name == "cuda" and local_rank):
         name = f"cuda:{local_rank}"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UserError(f"--device is '{name}'; choose auto, cpu, cuda or cuda:0") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"--device is '{name}', but {torch.cuda.device_count()} CUDA devices are visible"
-        )
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UserError(f"--device is '{name}'; choose auto, cpu, cuda or cuda:0")
+    device, count = torch.device(name), torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        visible = f"cuda:0 to cuda:{count - 1} are" if count else "no CUDA device is"
+        raise UserError(f"--device is '{name}', but {visible} visible; choose auto or cpu")
     return device
 
 
@@ -126,7 +125,10 @@ def build_trainer(config: Config, device: torch.device, ranks: Ranks | None = No
     if not has_weights(model):
         raise ConfigError(f"{model.method} has no weights to train; run generate.py at once")
     if not any(getattr(config.loss, name) for name in WEIGHTS):
-        raise ConfigError("all weights in section loss are 0; there is nothing to minimise")
+        raise ConfigError(
+            "all weights in section loss are 0; there is nothing to minimise; set "
+            "one, such as loss.reconstruction=1.0"
+        )
     training_data = build_training_data(config)
     dataset = dataset_fingerprint(config.data.root, training_data.windows)
     return Trainer(

@@ -88,7 +88,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"reads format {FORMAT}; train again"
         )
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
-        raise CheckpointError(f"{path} is not a checkpoint of this project (format {FORMAT})")
+        raise CheckpointError(
+            f"{path} is not a checkpoint of this project (format {FORMAT}); one of the authors' "
+            "code is imported with scripts/import_official_checkpoint.py"
+        )
     values.pop("version", None)
     names = {field.name for field in fields(Checkpoint)}
     if set(values) != names:

@@ -1,14 +1,11 @@
 """A training that was stopped, in whatever way, goes on as if it had not been."""
 
-import multiprocessing
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -16,12 +13,12 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import train
-from im2mesh.build import build_config, build_trainer
 from im2mesh.checkpoints import load_checkpoint
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.errors import UserError
 from im2mesh.run_folder import RunFolder
 from tests.small import write_small_config
+from tests.trainings import Trainings, train_in_this_process
 
 
 def scalars(logs: Path, *, ignore: tuple[str, ...] = ("time/",)) -> dict[str, dict[int, float]]:
@@ -45,61 +42,9 @@ def assert_same_run(one: RunFolder, other: RunFolder) -> None:
     assert scalars(one.logs) == scalars(other.logs)
 
 
-def train_in_this_process(config: str, overrides: list[str], is_built: Event | None = None) -> None:
-    """Train as train.py does; `is_built` is set when the loop is about to begin."""
-    if is_built is not None:
-        train.build_trainer = lambda *arguments: (build_trainer(*arguments), is_built.set())[0]
-    torch.set_num_threads(1)
-    train.main([config, *overrides, "--device", "cpu"])
-
-
-class Trainings:
-    """Starts trainings in processes of their own, quickly: the imports are done once."""
-
-    def __init__(self) -> None:
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["train", "torch._dynamo", __name__])
-
-    def start(self, config: Path, overrides: list[str]) -> tuple[BaseProcess, Event]:
-        is_built = self.context.Event()
-        arguments = (str(config), overrides, is_built)
-        process = self.context.Process(target=train_in_this_process, args=arguments)
-        process.start()
-        return process, is_built
-
-    def stop_often(
-        self, config: Path, overrides: list[str], moments: list[float], signals: list[int]
-    ) -> list[int]:
-        """Stop a training so many seconds after its loop has begun, and start it again each time.
-
-        Returns the iterations of the checkpoints it was stopped with.
-        """
-        iterations = []
-        for moment, number in zip(moments, signals, strict=True):
-            process, is_built = self.start(config, overrides)
-            assert is_built.wait(60)
-            process.join(moment)
-            assert process.is_alive(), "the training is over: more steps, or earlier moments"
-            os.kill(process.pid, number)
-            process.join()
-            iterations.append(newest_iteration(config, overrides))
-        return iterations
-
-    def finish(self, config: Path, overrides: list[str]) -> None:
-        process, _ = self.start(config, overrides)
-        process.join()
-        assert process.exitcode == 0
-
-
 @pytest.fixture(scope="module")
 def trainings():
     return Trainings()
-
-
-def newest_iteration(config: Path, overrides: list[str]) -> int:
-    """Of the checkpoint as it lies there; 0 before the first."""
-    path = RunFolder.of(build_config(config, overrides)).checkpoint
-    return load_checkpoint(path).iteration if path.exists() else 0
 
 
 @pytest.fixture

@@ -87,8 +87,9 @@ def test_exit_after_saves_first(config_path, tmp_path):
     assert load_checkpoint(tmp_path / "run/model.pt").iteration == 1
 
 
-def test_ctrl_c_saves_first(config_path, tmp_path):
-    """As a terminal sends it: to the whole process group, the workers that read data included."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_first(config_path, tmp_path, number):
+    """As terminals and schedulers send it: to the whole group, the workers that read included."""
     options = ["training.max_iterations=100000", "training.num_workers=1"]
     process = subprocess.Popen(
         [sys.executable, "train.py", str(config_path), *options],
@@ -101,7 +102,7 @@ def test_ctrl_c_saves_first(config_path, tmp_path):
     while not (tmp_path / "run/model.pt").exists():
         assert time.monotonic() < deadline, "no checkpoint within a minute"
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     iteration = load_checkpoint(tmp_path / "run/model.pt").iteration

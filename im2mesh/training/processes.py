@@ -1,6 +1,6 @@
 """The processes of one training: how they start, agree, and share what each has."""
 
-import warnings
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -8,8 +8,11 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
+from im2mesh.errors import UserError
 from im2mesh.ranks import Ranks
 
 T = TypeVar("T")
@@ -23,21 +26,50 @@ def process_group(ranks: Ranks, device: torch.device) -> Iterator[None]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # small messages go through the CPU, so that agreeing does not wait for a GPU
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group(
+        # small messages go through the CPU, so that agreeing does not wait for a GPU
+        "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
+        store=_meeting_point(ranks),
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+    )
     try:
         yield
     finally:
         dist.destroy_process_group()
 
 
-def average_gradients(module: nn.Module, ranks: Ranks) -> nn.Module:
-    """A module after whose backward pass every process has the mean of all gradients."""
+def _meeting_point(ranks: Ranks) -> Store:
+    """Where the processes find each other's addresses, and none of an earlier start.
+
+    torchrun may keep one store over restarts (torch 2.13 does), with the addresses of the dead. On
+    one machine, the number of restarts tells starts apart. Machines count restarts on their own.
+
+    Raises:
+        UserError: If several machines would meet in a store that torchrun keeps.
+    """
+    told = os.environ.get
+    is_kept = told("TORCHELASTIC_USE_AGENT_STORE") == str(True)
+    num_machines = ranks.world_size // int(told("LOCAL_WORLD_SIZE", ranks.world_size))
+    if num_machines > 1 and is_kept and int(told("TORCHELASTIC_MAX_RESTARTS", 0)):
+        raise UserError(
+            "with --max-restarts on several machines, start torchrun with "
+            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in its environment; otherwise processes that "
+            "are started again look for those that have died"
+        )
+    store, _, _ = next(rendezvous("env://", ranks.rank, ranks.world_size))
+    return PrefixStore(f"start {ranks.restarts}", store)
+
+
+def average_gradients(module: nn.Module, ranks: Ranks, *, some_may_rest: bool) -> nn.Module:
+    """A module after whose backward pass every process has the mean of all gradients.
+
+    Args:
+        some_may_rest: Whether there are steps in which some weights take no part.
+    """
     if ranks.world_size == 1:
         return module
-    warnings.filterwarnings("ignore", message=".*find_unused_parameters=True was specified")
-    # which weights take part changes from step to step (loss.motion_share)
-    return DistributedDataParallel(module, find_unused_parameters=True)
+    return DistributedDataParallel(module, find_unused_parameters=some_may_rest)
 
 
 class Processes:

@@ -87,7 +87,12 @@ class Stepper:
         if config.training.sync_batch_norm and processes.ranks.world_size > 1:
             synchronize_batch_norm(model)
         self.optimizer = make_optimizer(model, config.training)
-        self.loss = average_gradients(StepLoss(model, config.loss), processes.ranks)
+        self.loss = average_gradients(
+            StepLoss(model, config.loss),
+            processes.ranks,
+            some_may_rest=config.loss.motion_share < 1
+            or ("occupancy" in model.answers and not config.loss.reconstruction),
+        )
 
     def step(self, batch: Batch, iteration: int, rate: float) -> StepReport:
         """One update.
@@ -149,17 +154,20 @@ class Stepper:
             if self.processes.ranks.world_size > 1:
                 raise  # the others wait for its gradients: nothing can be agreed on any more
             raise StepError(f"in the backward pass, {error}", values) from error
-        clip = self.config.training.gradient_clip or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip).item()
-        if not math.isfinite(norm):  # in all processes alike: gradients are averaged
-            names = [
-                name
-                for name, weight in self.model.named_parameters()
-                if weight.grad is not None and not weight.grad.isfinite().all()
-            ]
-            of = f"of {len(names)} weights, the first {names[0]}" if names else "in total"
-            raise StepError(f"the gradient is not finite (norm {norm:g}) {of}", values)
-        return norm
+        return self._clip(values)
+
+    def _clip(self, values: dict[str, float]) -> float:
+        """Norm of the gradient; not finite in one process, it is so in all, being averaged."""
+        weights = dict(self.model.named_parameters())
+        gradients = {name: w.grad for name, w in weights.items() if w.grad is not None}
+        norm = torch.nn.utils.get_total_norm(list(gradients.values()))
+        if not norm.isfinite():
+            wrong = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
+            where = f"of {len(wrong)} weights, the first {wrong[0]}" if wrong else "as a whole"
+            raise StepError(f"the gradient is not finite (norm {norm:g}) {where}", values)
+        if limit := self.config.training.gradient_clip:
+            torch.nn.utils.clip_grads_with_norm_(list(weights.values()), limit, norm)
+        return norm.item()
 
     @contextmanager
     def _unless_it_fails(self) -> Iterator[None]:

@@ -12,9 +12,11 @@ class StopRequest:
     requested: bool = False
 
 
-def ignore_interrupts(_worker: int) -> None:
-    """Let workers live on: Ctrl-C reaches the whole process group, and the parent ends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def ignore_signals(_worker: int) -> None:
+    """Let workers live on: terminals and schedulers signal whole groups, and the parent, which has
+    a step to finish, ends them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -1,0 +1,103 @@
+"""See a failed training step again: python scripts/replay_batch.py RUN/failed_steps/00001234.pt
+
+Takes the weights, the batch and the randomness of the step from the file, repeats it without
+changing anything, and tells what is not finite first: inputs, weights, outputs of networks in the
+order in which they are computed, parts of the loss, gradients. A step of several processes is
+repeated part by part, each with its own statistics of batch norm.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from im2mesh.build import CHOICES, build_device, build_model
+from im2mesh.checkpoints import load_weights
+from im2mesh.command_line import add_device, exit_status
+from im2mesh.config import Config, config_from_dict
+from im2mesh.data.batch import Batch
+from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.ranks import Ranks
+from im2mesh.training.processes import Processes
+from im2mesh.training.snapshots import load_snapshot
+from im2mesh.training.step import StepError, Stepper
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("snapshot", type=Path, help="file that train.py wrote when a step failed")
+    add_device(parser)
+    args = parser.parse_args(arguments)
+    snapshot, device = load_snapshot(args.snapshot), build_device(args.device)
+    config = config_from_dict(snapshot.config, str(args.snapshot), choices=CHOICES)
+    print(f"{args.snapshot}: {snapshot.reason}\nmade by code {snapshot.origin['code']}")
+    for rank, batch in enumerate(snapshot.batches):
+        model = build_model(config).to(device)
+        load_weights(model, snapshot.model, args.snapshot)
+        print(f"\nprocess {rank}: {len(batch.windows)} windows")
+        for line in _replay(model, config, batch.to(device), snapshot.iteration, rank):
+            print(f"  {line}")
+
+
+def _replay(
+    model: SequenceModel, config: Config, batch: Batch, iteration: int, rank: int
+) -> Iterator[str]:
+    """One part of the step, and what it shows, line by line."""
+    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    yield from _not_finite("input", values)
+    yield from _not_finite("weights", dict(model.state_dict()))
+    stepper = Stepper(model, config, Processes(Ranks(rank=rank)))
+    with _watched(model) as found:
+        try:
+            report = stepper.step(batch, iteration, rate=0.0)
+        except StepError as failure:
+            parts, outcome = failure.loss_parts, f"fails again: {failure}"
+        else:
+            parts, outcome = report.loss_parts, "does not fail: not the same device or versions?"
+    yield from found[:1] or ["output of every network: finite"]
+    yield from (
+        f"loss {name}: {value:.6g}{'' if math.isfinite(value) else ' <- NOT FINITE'}"
+        for name, value in parts.items()
+    )
+    gradients = {name: weight.grad for name, weight in model.named_parameters()}
+    yield from _not_finite("gradient", gradients)
+    yield outcome
+
+
+def _not_finite(what: str, tensors: dict[str, Tensor | None]) -> Iterator[str]:
+    for name, tensor in tensors.items():
+        if isinstance(tensor, Tensor) and not tensor.isfinite().all():
+            count = int((~tensor.isfinite()).sum())
+            yield f"{what} {name}: {count} of {tensor.numel()} values NOT FINITE"
+
+
+@contextmanager
+def _watched(model: nn.Module) -> Iterator[list[str]]:
+    """Networks whose output is not finite, in the order in which they are computed."""
+    found: list[str] = []
+
+    def look(name: str, module: nn.Module, output: object) -> None:
+        if isinstance(output, Tensor):
+            kind = type(module).__name__
+            found.extend(_not_finite(f"output of {name or 'the model'} ({kind})", {"": output}))
+
+    hooks = [
+        module.register_forward_hook(lambda m, _inputs, output, name=name: look(name, m, output))
+        for name, module in model.named_modules()
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

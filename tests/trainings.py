@@ -1,0 +1,93 @@
+"""Trainings in processes of their own, alone or several at once."""
+
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import torch
+
+import train
+from im2mesh.build import build_config, build_trainer
+from im2mesh.checkpoints import load_checkpoint
+from im2mesh.run_folder import RunFolder
+
+
+def train_in_this_process(config: str, overrides: list[str], is_built: Event | None = None) -> None:
+    """Train as train.py does; `is_built` is set when the loop is about to begin."""
+    if is_built is not None:
+        train.build_trainer = lambda *arguments: (build_trainer(*arguments), is_built.set())[0]
+    torch.set_num_threads(1)
+    train.main([config, *overrides, "--device", "cpu"])
+
+
+def with_rank(environment: dict[str, str], task: Callable, arguments: Sequence) -> None:
+    """Run a task as one of several processes."""
+    os.environ |= environment
+    torch.set_num_threads(1)
+    task(*arguments)
+
+
+class Trainings:
+    """Starts trainings quickly: the imports are done once, in a process that is then copied."""
+
+    def __init__(self) -> None:
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["train", "torch._dynamo", __name__])
+
+    def start(self, config: Path, overrides: list[str]) -> tuple[BaseProcess, Event]:
+        is_built = self.context.Event()
+        arguments = (str(config), overrides, is_built)
+        process = self.context.Process(target=train_in_this_process, args=arguments)
+        process.start()
+        return process, is_built
+
+    def stop_often(
+        self, config: Path, overrides: list[str], moments: list[float], signals: list[int]
+    ) -> list[int]:
+        """Stop a training so many seconds after its loop has begun, and start it again each time.
+
+        Returns the iterations of the checkpoints it was stopped with.
+        """
+        iterations = []
+        for moment, number in zip(moments, signals, strict=True):
+            process, is_built = self.start(config, overrides)
+            assert is_built.wait(60)
+            process.join(moment)
+            assert process.is_alive(), "the training is over: more steps, or earlier moments"
+            os.kill(process.pid, number)
+            process.join()
+            iterations.append(newest_iteration(config, overrides))
+        return iterations
+
+    def finish(self, config: Path, overrides: list[str]) -> None:
+        process, _ = self.start(config, overrides)
+        process.join()
+        assert process.exitcode == 0
+
+    def run_ranks(self, world_size: int, task: Callable, *arguments: object) -> list[int | None]:
+        """Run a task in so many processes that find each other; returns their exit statuses."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        processes = []
+        for rank in range(world_size):
+            environment = {
+                "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world_size),
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            }  # fmt: skip
+            process = self.context.Process(target=with_rank, args=(environment, task, arguments))
+            process.start()
+            processes.append(process)
+        for process in processes:
+            process.join(300)
+        return [process.exitcode for process in processes]
+
+
+def newest_iteration(config: Path, overrides: list[str]) -> int:
+    """Of the checkpoint as it lies there; 0 before the first."""
+    path = RunFolder.of(build_config(config, overrides)).checkpoint
+    return load_checkpoint(path).iteration if path.exists() else 0
