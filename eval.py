@@ -7,12 +7,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from im2mesh.atomic import write_text
-from im2mesh.build import build_config, build_evaluator, build_windows
+from im2mesh.build import build_config, build_evaluator, build_origin, build_windows
 from im2mesh.command_line import config_parser, exit_status
 from im2mesh.config import dump_config
+from im2mesh.evaluation_split import SplitEvaluation, evaluate_split
+from im2mesh.locks import claim
 from im2mesh.predictions import COORDINATES, PredictedMeshes
-from im2mesh.reporting import write_report
-from im2mesh.run_folder import CONFIG_FILE, RunFolder
+from im2mesh.ranks import ranks_from_environment
+from im2mesh.reporting import is_reported, write_report
+from im2mesh.run_folder import CONFIG_FILE, LOCK_FILE, RunFolder
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -37,20 +40,30 @@ def main(arguments: Sequence[str]) -> None:
     if args.print_config:
         print(dump_config(config), end="")
         return
-    folder = RunFolder.of(config)
+    ranks, folder = ranks_from_environment(), RunFolder.of(config)
     split = args.split or config.data.test_split
     windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
     predictions = PredictedMeshes(args.meshes or folder.generation(split), args.coordinates)
     output = args.output or folder.evaluation(split)
+    origin = build_origin(config, windows, predictions)
+    evaluation = SplitEvaluation(build_evaluator(config), predictions, output)
     with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window") as progress:
-        records = build_evaluator(config).evaluate(
-            windows, predictions, workers=args.workers, on_window=progress.update
+
+        def show(count: int) -> None:
+            progress.update(count - progress.n)
+
+        records = evaluate_split(
+            evaluation, windows, workers=args.workers, ranks=ranks, on_progress=show
         )
-    print(write_report(output, split, records))
+    with claim(output / LOCK_FILE, "report") as is_mine:
+        # the last to live writes it, if the main process has not
+        if not is_mine or not (ranks.is_main or not is_reported(output, origin)):
+            return
+        print(write_report(output, split, records, origin))
+        write_text(output / CONFIG_FILE, dump_config(config))
     measured = sorted({record.frame for record in records})
     if len(measured) < config.data.num_frames:
         print(f"measured in frames {', '.join(map(str, measured))} of {config.data.num_frames}")
-    write_text(output / CONFIG_FILE, dump_config(config))
     print(f"written to {output}")
 
 

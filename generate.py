@@ -13,6 +13,7 @@ from im2mesh.command_line import (
 )
 from im2mesh.config import dump_config
 from im2mesh.generation import generate_split
+from im2mesh.ranks import ranks_from_environment
 from im2mesh.run_folder import RunFolder
 
 
@@ -34,9 +35,10 @@ def main(arguments: Sequence[str]) -> None:
     split = args.split or config.data.test_split
     windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
     checkpoint = args.checkpoint or folder.best_checkpoint
-    generator = build_generator(config, checkpoint, build_device(args.device))
+    ranks = ranks_from_environment()
+    generator = build_generator(config, checkpoint, build_device(args.device, ranks))
     print(f"{len(windows)} windows of split {split} -> {folder.generation(split)}")
-    print(generate_split(generator, windows, split, config, folder))
+    print(generate_split(generator, windows, split, config, folder, ranks))
 
 
 if __name__ == "__main__":

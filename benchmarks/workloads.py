@@ -191,16 +191,16 @@ def write_meshes(place: Workplace) -> Timed:
 
 
 def evaluate_meshes(place: Workplace) -> Timed:
-    """17 meshes of one window, from their files to all metrics, by two processes."""
+    """17 meshes of one window, from their files to all metrics, by one process."""
     config = place.config("pointcloud/oflow_w_correspond")
     window = held_out_window(config)
     folder = place.out / "predictions"
     _body_meshes(place).save(WindowFolder.of(folder, window).sequence)
-    evaluator = build_evaluator(config)
+    evaluator, predictions = build_evaluator(config), PredictedMeshes(folder)
 
     def evaluate() -> dict[str, float]:
-        records = evaluator.evaluate([window], PredictedMeshes(folder), workers=2)
-        return {"records": len(records)}
+        prediction = predictions.read(evaluator.root, window)
+        return {"records": len(evaluator.evaluate_window(window, prediction))}
 
     return evaluate
 

@@ -21,12 +21,14 @@ from im2mesh.data.sequences import Window, read_windows
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
 from im2mesh.generation import Generator
+from im2mesh.mesh_origin import read_origins
 from im2mesh.models.flow import METHODS
 from im2mesh.models.parts import PARTS
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring import wire
 from im2mesh.objective import WEIGHTS, check_objective
-from im2mesh.provenance import provenance
+from im2mesh.predictions import PredictedMeshes
+from im2mesh.provenance import ResultOrigin, provenance
 from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer
@@ -178,6 +180,22 @@ def build_evaluator(config: Config) -> Evaluator:
         settings.correspondence,
         settings.frames,
         settings.seed,
+    )
+
+
+def build_origin(
+    config: Config, windows: Sequence[Window], predictions: PredictedMeshes
+) -> ResultOrigin:
+    """What will have made the numbers of an evaluation.
+
+    Raises:
+        UserError: If the meshes are of several runs, or of other data.
+    """
+    root = config.data.root
+    dataset = dataset_fingerprint(root, windows)
+    return ResultOrigin(
+        provenance(config, dataset, config.evaluation.seed),
+        read_origins(predictions.folder, root, windows),
     )
 
 

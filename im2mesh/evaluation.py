@@ -1,11 +1,9 @@
 """Predicted meshes and stored truth -> Records, one number each. Free of torch."""
 
-import os
+import math
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +16,7 @@ from im2mesh.errors import UserError
 from im2mesh.meshing.containment import points_inside_mesh
 from im2mesh.meshing.io import Mesh
 from im2mesh.metrics import correspondence_l2, iou, sample_surface, surface_distances
-from im2mesh.predictions import PredictedMeshes, Prediction
+from im2mesh.predictions import Prediction
 
 
 @dataclass(frozen=True)
@@ -65,42 +63,12 @@ class Evaluator:
     frames: Literal["all", "between", "last"] = "all"
     seed: int = 0
 
-    def evaluate(
-        self,
-        windows: Sequence[Window],
-        predictions: PredictedMeshes,
-        *,
-        workers: int = 1,
-        on_window: Callable[[], object] | None = None,
-    ) -> list[Record]:
-        """Evaluate every window; the records come in the order of the windows.
-
-        Args:
-            windows: What to evaluate; all must have predictions.
-            predictions: Where those lie.
-            workers: Processes of one thread each; 1 works in this one.
-            on_window: Called after each window, to show progress.
-
-        Raises:
-            UserError: If a window has no prediction (checked before any work), a prediction lacks
-                frames, or a file is broken.
-        """
-        if workers < 1:
-            raise UserError(f"workers must be at least 1, got {workers}")
-        for window in windows:
-            predictions.find(window)
-        records: list[Record] = []
-        for found in self._results(windows, predictions, workers):
-            records += found
-            if on_window is not None:
-                on_window()
-        return records
-
     def evaluate_window(self, window: Window, prediction: Prediction) -> list[Record]:
         """Evaluate one window, given its meshes in the window's coordinates.
 
         Raises:
-            UserError: If the prediction lacks the frames to measure, or a file is broken.
+            UserError: If the prediction lacks the frames to measure, a file is broken, or a number
+                is not finite.
         """
         meshes, measured = prediction.meshes, self._measured_frames(window, prediction)
         truth = {k: read_surface_points(self.root, window, k) for k in meshes}
@@ -113,6 +81,7 @@ class Evaluator:
         if self.correspondence and prediction.corresponds and len(meshes) > 1:
             errors = self._correspondence(window, meshes, truth)
             records += [record for record in errors if record.frame in measured]
+        _refuse_not_finite(records)
         return records
 
     def _measured_frames(self, window: Window, prediction: Prediction) -> list[int]:
@@ -131,18 +100,6 @@ class Evaluator:
         if not chosen:
             raise UserError(f"sequence {window}: no mesh between the first and the last frame")
         return chosen
-
-    def _results(
-        self, windows: Sequence[Window], predictions: PredictedMeshes, workers: int
-    ) -> Iterable[list[Record]]:
-        jobs = [_Job(self, predictions, window) for window in windows]
-        if workers == 1 or len(jobs) < 2:
-            yield from map(_run, jobs)
-            return
-        with ProcessPoolExecutor(
-            min(workers, len(jobs)), get_context("spawn"), initializer=_use_one_thread
-        ) as pool:
-            yield from pool.map(_run, jobs)
 
     def _frame_values(
         self, window: Window, frame: int, mesh: Mesh, truth: SurfacePoints, rng: np.random.Generator
@@ -181,24 +138,6 @@ class Evaluator:
         ]
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What a worker process needs to know."""
-
-    evaluator: Evaluator
-    predictions: PredictedMeshes
-    window: Window
-
-
-def _run(job: _Job) -> list[Record]:
-    prediction = job.predictions.read(job.evaluator.root, job.window)
-    return job.evaluator.evaluate_window(job.window, prediction)
-
-
-def _use_one_thread() -> None:
-    os.environ["IGL_NUM_THREADS"] = "1"  # libigl reads it at its first parallel loop
-
-
 def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.ndarray, "T M 3"]:
     counts = sorted({len(surface.points) for surface in truth})
     if len(counts) > 1:
@@ -208,6 +147,17 @@ def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.nd
             "false"
         )
     return np.stack([surface.points for surface in truth])
+
+
+def _refuse_not_finite(records: Sequence[Record]) -> None:
+    wrong = [record for record in records if not math.isfinite(record.value)]
+    if wrong:
+        r = wrong[0]
+        raise UserError(
+            f"sequence {r.clip}/{r.start:05d}, frame {r.frame}: {r.metric} is {r.value} (and "
+            f"{len(wrong) - 1} more numbers of the window are not finite); its meshes or true "
+            "points have positions that are far off: look at them, generate or make them again"
+        )
 
 
 def _has_labels(root: Path | str, window: Window) -> bool:

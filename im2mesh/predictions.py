@@ -70,6 +70,13 @@ class PredictedMeshes:
             f"folder given with --meshes (<category>/<clip>/{window.name}/<number>.ply)"
         )
 
+    def state(self, window: Window) -> list[tuple[str, int, int]]:
+        """Names, sizes and times of change of a window's files: other meshes, another state."""
+        found = self.find(window)
+        files = [found] if found.is_file() else numbered_meshes(found)
+        stats = [(path.name, path.stat()) for path in files]
+        return [(name, status.st_size, status.st_mtime_ns) for name, status in stats]
+
     def read(self, root: Path | str, window: Window) -> Prediction:
         """The meshes of a window in the window's coordinates.
 

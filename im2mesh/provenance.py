@@ -1,8 +1,10 @@
 """Where a result comes from: what code, settings, data and libraries made it."""
 
 import hashlib
+import json
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -49,6 +51,39 @@ class Provenance:
             f"code {self.code}, config {self.config}, data {self.dataset}, seed {self.seed}; "
             f"{packages}"
         )
+
+
+@dataclass(frozen=True)
+class ResultOrigin:
+    """What made the numbers of an evaluation.
+
+    Attributes:
+        evaluated_by: Code, settings, data and libraries of the evaluation.
+        meshes_by: The same of the meshes, with the hash of the run that made them: one entry for
+            each version of code and libraries; none for meshes of another program.
+    """
+
+    evaluated_by: Provenance
+    meshes_by: Sequence[dict[str, Any]]
+
+    @property
+    def id(self) -> str:
+        """Short, to be carried by every line and picture; the rest is in summary.json."""
+        return hash_text(json.dumps(self.as_dict()))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"evaluated_by": self.evaluated_by.as_dict(), "meshes_by": list(self.meshes_by)}
+
+    def __str__(self) -> str:
+        made = (
+            "another program"
+            if not self.meshes_by
+            else "; ".join(
+                f"run {note['run']}, code {note['code']}, seed {note['seed']}"
+                for note in self.meshes_by
+            )
+        )
+        return f"Origin {self.id}. Meshes: {made}. Evaluation: {self.evaluated_by}."
 
 
 def provenance(config: Config, dataset: str, seed: int) -> Provenance:

@@ -1,6 +1,7 @@
 """Records -> CSV, tables and plots. Computes no metric; averages only."""
 
 import csv
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from im2mesh.atomic import write_text
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.metric_info import METRICS, metric_info
+from im2mesh.provenance import ResultOrigin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-RECORDS_FILE = "records.csv"
+RECORDS_FILE, SUMMARY_FILE = "records.csv", "summary.json"
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,14 @@ class SummaryRow:
     num_windows: int
 
 
-def write_records(path: Path | str, records: Sequence[Record]) -> None:
-    """Write one line per number: category, clip, start, frame, metric, value."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_records(path: Path | str, records: Sequence[Record], origin: str = "") -> None:
+    """Write one line per number: category, clip, start, frame, metric, value, and their origin."""
     names = [field.name for field in fields(Record)]
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows([getattr(record, name) for name in names] for record in records)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*names, "origin"])
+    writer.writerows([*(getattr(record, name) for name in names), origin] for record in records)
+    write_text(Path(path), text.getvalue())
 
 
 def read_records(path: Path | str) -> list[Record]:
@@ -136,8 +138,10 @@ def draw_table(table: Sequence[Sequence[str]], markdown: bool = False) -> str:
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
-def summary_to_json(summaries: Mapping[str, Sequence[SummaryRow]]) -> str:
-    """Split -> metric -> mean, std, num_windows and how to read them."""
+def summary_to_json(
+    summaries: Mapping[str, Sequence[SummaryRow]], origin: ResultOrigin | None = None
+) -> str:
+    """Split -> metric -> mean, std, num_windows how to read them; under "origin", whence."""
     content = {
         split: {
             row.metric: {
@@ -148,10 +152,13 @@ def summary_to_json(summaries: Mapping[str, Sequence[SummaryRow]]) -> str:
         }
         for split, rows in summaries.items()
     }
-    return json.dumps(content, indent=2) + "\n"
+    whence = {} if origin is None else {"origin": {"id": origin.id, **origin.as_dict()}}
+    return json.dumps({**whence, **content}, indent=2) + "\n"
 
 
-def plot_over_time(records: Sequence[Record], metric: str, path: Path | str) -> None:
+def plot_over_time(
+    records: Sequence[Record], metric: str, path: Path | str, origin: str = ""
+) -> None:
     """Plot the mean of a metric over windows for each frame, with the spread between windows.
 
     The band holds the middle 80 % of the windows.
@@ -165,7 +172,7 @@ def plot_over_time(records: Sequence[Record], metric: str, path: Path | str) -> 
         raise ValueError(f"no record of {metric}; there are: {found}")
     frames = list(by_frame)
     low, high = np.transpose([np.percentile(values, (10, 90)) for values in by_frame.values()])
-    with frame_plot(metric, path) as axes:
+    with frame_plot(metric, path, origin=origin) as axes:
         axes.fill_between(frames, low, high, alpha=0.2, lw=0, label="middle 80 % of windows")
         means = [np.mean(values) for values in by_frame.values()]
         axes.plot(frames, means, lw=2, marker="o", ms=3, label="mean")
@@ -183,12 +190,13 @@ def values_by_frame(records: Sequence[Record], metric: str) -> dict[int, list[fl
 
 @contextmanager
 def frame_plot(
-    metric: str, path: Path | str, size: tuple[float, float] = (6, 3.6)
+    metric: str, path: Path | str, size: tuple[float, float] = (6, 3.6), origin: str = ""
 ) -> Iterator["Axes"]:
     """Axes of a plot of a metric over frames, to be drawn into; saved at the end.
 
     Args:
         size: Width and height in inches.
+        origin: What made the numbers; noted inside the file.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
@@ -202,19 +210,32 @@ def frame_plot(
     axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150, metadata={"Source": origin})
 
 
-def write_report(folder: Path | str, split: str, records: Sequence[Record]) -> str:
-    """Write records.csv, summary.md, summary.json and one plot per metric; returns the table."""
-    folder = Path(folder)
-    write_records(folder / RECORDS_FILE, records)
+def write_report(
+    folder: Path | str, split: str, records: Sequence[Record], origin: ResultOrigin | None = None
+) -> str:
+    """Write records.csv, summary.md, summary.json and one plot per metric; returns the table.
+
+    Each file carries the origin of its numbers: a line of records its short hash, a plot the whole
+    in its metadata.
+    """
+    folder, whence = Path(folder), "" if origin is None else str(origin)
+    write_records(folder / RECORDS_FILE, records, "" if origin is None else origin.id)
     summaries = {split: summarize(records)}
-    (folder / "summary.md").write_text(format_table(summaries, markdown=True))
-    (folder / "summary.json").write_text(summary_to_json(summaries))
+    table = format_table(summaries, markdown=True)
+    write_text(folder / "summary.md", f"{table}\n{whence}\n" if whence else table)
     for metric in dict.fromkeys(record.metric for record in records):
-        plot_over_time(records, metric, folder / f"{metric}.png")
+        plot_over_time(records, metric, folder / f"{metric}.png", whence)
+    write_text(folder / SUMMARY_FILE, summary_to_json(summaries, origin))  # last: all is there
     return format_table(summaries)
+
+
+def is_reported(folder: Path, origin: ResultOrigin) -> bool:
+    """Whether the results of this origin are there: summary.json is whole or not there."""
+    path = folder / SUMMARY_FILE
+    return path.is_file() and json.loads(path.read_text())["origin"]["id"] == origin.id
 
 
 def format_value(row: SummaryRow) -> str:

@@ -14,6 +14,7 @@ from im2mesh.reporting import RECORDS_FILE
 from im2mesh.window_folder import WindowFolder
 
 CONFIG_FILE = "config.yaml"  # of a run, and of what was generated or evaluated with it
+LOCK_FILE = "lock"  # says which processes are at work in a folder
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class RunFolder:
         Raises:
             UserError: If another training is at work in it.
         """
-        with only_process(self.path / "lock", str(self.path)):
+        with only_process(self.path / LOCK_FILE, str(self.path)):
             remove_temporary_files(self.path)
             yield
 

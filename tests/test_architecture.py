@@ -19,6 +19,8 @@ LAYERS = (
     ("evaluation", "objective", "synthesis"),
     ("metric_info", "reporting"),
     ("run_folder", "visualization"),
+    ("mesh_origin", "sharing"),
+    ("evaluation_split",),
     ("comparison",),
     ("training", "generation", "robustness"),
     ("build",),

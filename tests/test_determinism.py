@@ -50,9 +50,9 @@ def test_two_trainings_with_two_threads_give_the_same_weights(config_path, tmp_p
 
 
 def test_an_operation_that_is_not_deterministic_is_named():
-    with pytest.raises(UserError, match=r"kthvalue.* other results.*training\.deterministic"):
-        with deterministic_operations(True, CPU):
-            raise RuntimeError("kthvalue CUDA does not have a deterministic implementation, but")
+    refused = pytest.raises(UserError, match=r"kthvalue.* other results.*training\.deterministic")
+    with refused, deterministic_operations(True, CPU):
+        raise RuntimeError("kthvalue CUDA does not have a deterministic implementation, but")
     with deterministic_operations(True, CPU):
         assert torch.are_deterministic_algorithms_enabled()
     assert not torch.are_deterministic_algorithms_enabled()
@@ -60,9 +60,9 @@ def test_an_operation_that_is_not_deterministic_is_named():
 
 def test_a_gpu_needs_its_environment(monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    with pytest.raises(UserError, match="CUBLAS_WORKSPACE_CONFIG=:4096:8 before the start"):
-        with deterministic_operations(True, torch.device("cuda")):
-            raise AssertionError("not reached")
+    refused = pytest.raises(UserError, match="CUBLAS_WORKSPACE_CONFIG=:4096:8 before the start")
+    with refused, deterministic_operations(True, torch.device("cuda")):
+        raise AssertionError("not reached")
 
 
 def test_draws_of_a_step_follow_from_seed_iteration_and_rank():

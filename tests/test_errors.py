@@ -43,6 +43,7 @@ CLIPS = "data/balls"
 CLOUD = f"{CLIPS}/ball_c/pcl_seq/00000007.npz"
 LABELS = f"{CLIPS}/ball_c/points_seq/00000007.npz"
 WINDOW = "run/generation/test/balls/ball_d/00000"
+OTHER_WINDOW = "run/generation/test/balls/ball_d/00004"
 RECORDS = "evaluation/test/records.csv"
 
 Mistake = Callable[[User], str]
@@ -307,8 +308,16 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ),
         "meshes in unknown coordinates": lambda user: user.evaluates("--coordinates", "camera"),
         "no worker": lambda user: user.evaluates("--workers", 0),
+        "data that has changed since": lambda user: (
+            user.has_trained()
+            .has_own_data()
+            .stores(f"{CLIPS}/ball_d/pcl_seq/00000007.npz", points=np.zeros((9, 3)))
+            .evaluates()
+        ),
         "true points with NaN": lambda user: (
             user.has_trained()
+            .loses(f"{WINDOW}/window.json")
+            .loses(f"{OTHER_WINDOW}/window.json")
             .has_own_data()
             .stores(f"{CLIPS}/ball_d/pcl_seq/00000007.npz", points=np.full((600, 3), np.nan))
             .evaluates()

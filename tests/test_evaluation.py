@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -11,6 +13,7 @@ import trimesh
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator, Record
+from im2mesh.evaluation_split import SplitEvaluation, evaluate_split
 from im2mesh.meshing import FrameMeshes, Mesh, MeshSequence
 from im2mesh.metrics import EMPTY_DISTANCE
 from im2mesh.predictions import PredictedMeshes, Prediction, prediction_of
@@ -87,6 +90,13 @@ def sequence(offset=true_offset, radius=0.5):
 def empty_sequence():
     none = np.zeros((NUM_FRAMES, 0, 3), np.float32)
     return MeshSequence(np.zeros((0, 3), np.int32), none, np.linspace(0, 1, NUM_FRAMES))
+
+
+def evaluate(evaluator, windows, predictions, workers=1):
+    """The records of windows, measured anew."""
+    with TemporaryDirectory() as folder:
+        evaluation = SplitEvaluation(evaluator, predictions, Path(folder))
+        return evaluate_split(evaluation, windows, workers=workers)
 
 
 def by_metric(records):
@@ -221,7 +231,7 @@ def test_predictions_are_found_and_brought_into_the_window(root, tmp_path, layou
     target = {"npz": folder / "sequence.npz", "meshes": folder / "meshes", "direct": folder}
     prediction.save(target[layout])
     predictions = PredictedMeshes(tmp_path / "out", coordinates)
-    records = Evaluator(root, num_samples=2000).evaluate([WINDOW], predictions)
+    records = evaluate(Evaluator(root, num_samples=2000), [WINDOW], predictions)
     assert min(by_metric(records)["iou"]) > 0.98
     assert len(by_metric(records)["correspondence_l2"]) == 3
 
@@ -233,9 +243,9 @@ def test_missing_frames_and_missing_windows_are_named(root, tmp_path):
     with pytest.raises(
         ValueError, match=r"sequence drift/00000: 2 meshes, expected 3; run generate\.py again"
     ):
-        evaluator.evaluate([WINDOW], predictions)
+        evaluate(evaluator, [WINDOW], predictions)
     with pytest.raises(UserError, match="sequence drift/00001: no meshes in"):
-        evaluator.evaluate([WINDOW, OTHER_WINDOW], predictions)
+        evaluate(evaluator, [WINDOW, OTHER_WINDOW], predictions)
 
 
 def test_frames_are_chosen_by_their_times(root, tmp_path):
@@ -243,7 +253,8 @@ def test_frames_are_chosen_by_their_times(root, tmp_path):
     three = sequence()
     five = np.insert(three.vertices, (1, 2), 9.0, axis=0)  # two frames between that must not count
     MeshSequence(three.faces, five, np.linspace(0, 1, 5)).save(path)
-    records = Evaluator(root, num_samples=100).evaluate([WINDOW], PredictedMeshes(tmp_path))
+    evaluator = Evaluator(root, num_samples=100)
+    records = evaluate(evaluator, [WINDOW], PredictedMeshes(tmp_path))
     assert min(by_metric(records)["iou"]) > 0.98
     MeshSequence(three.faces, five[:4], np.linspace(0, 1, 4)).save(path)
     with pytest.raises(ValueError, match="4 meshes at other times than the 3 true frames"):
@@ -260,22 +271,20 @@ def test_results_do_not_depend_on_workers_or_order(root, tmp_path):
     for window in windows:
         sequence().save(folder_of(tmp_path, window) / "sequence.npz")
     evaluator, predictions = Evaluator(root, num_samples=500), PredictedMeshes(tmp_path)
-    done = []
-    alone = evaluator.evaluate(windows, predictions, on_window=lambda: done.append(1))
-    assert len(done) == len(windows)
-    assert evaluator.evaluate(windows, predictions, workers=2) == alone
-    backwards = evaluator.evaluate(windows[::-1], predictions)
+    alone = evaluate(evaluator, windows, predictions)
+    assert evaluate(evaluator, windows, predictions, workers=2) == alone
+    backwards = evaluate(evaluator, windows[::-1], predictions)
     assert sorted(map(repr, backwards)) == sorted(map(repr, alone))
-    assert replace(evaluator, seed=1).evaluate(windows, predictions) != alone
+    assert evaluate(replace(evaluator, seed=1), windows, predictions) != alone
     with pytest.raises(ValueError, match="workers"):
-        evaluator.evaluate(windows, predictions, workers=0)
+        evaluate(evaluator, windows, predictions, workers=0)
 
 
 def test_broken_prediction_is_named(root, tmp_path):
     sequence().save(folder_of(tmp_path))
     (folder_of(tmp_path) / "00002.ply").write_bytes(b"ply\nnonsense")
     with pytest.raises(ValueError, match=r"00002\.ply: not a readable mesh"):
-        Evaluator(root, num_samples=100).evaluate([WINDOW], PredictedMeshes(tmp_path))
+        evaluate(Evaluator(root, num_samples=100), [WINDOW], PredictedMeshes(tmp_path))
 
 
 def some_records():
@@ -299,7 +308,7 @@ def test_records_come_back_digit_for_digit(tmp_path):
     write_records(tmp_path / "out" / "records.csv", records)
     assert read_records(tmp_path / "out" / "records.csv") == records
     header = (tmp_path / "out" / "records.csv").read_text().splitlines()[0]
-    assert header == "category,clip,start,frame,metric,value"
+    assert header == "category,clip,start,frame,metric,value,origin"
 
 
 def test_bad_record_files_are_named(tmp_path):

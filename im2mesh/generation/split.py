@@ -1,7 +1,6 @@
 """Every window of a split -> files; finished windows are skipped."""
 
 import hashlib
-import json
 import shutil
 import zlib
 from collections.abc import Sequence
@@ -17,14 +16,19 @@ from im2mesh.atomic import write_json, write_text
 from im2mesh.checkpoints import weights_digest
 from im2mesh.config import Config, dump_config
 from im2mesh.data.fields import window_frame
+from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.observation import Observation, draw_observation
 from im2mesh.data.sequences import Window
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation.generator import Generator, StageTimer
 from im2mesh.generation.surface import GivenSurface, read_given_surface
+from im2mesh.mesh_origin import MeshOrigin, read_summary
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import write_numbered_clouds
-from im2mesh.run_folder import CONFIG_FILE, RunFolder
+from im2mesh.provenance import hash_text, provenance
+from im2mesh.ranks import Ranks
+from im2mesh.run_folder import CONFIG_FILE, LOCK_FILE, RunFolder
+from im2mesh.sharing import for_each_window
 from im2mesh.window_folder import WindowFolder
 
 
@@ -54,32 +58,75 @@ class GenerationSummary:
 
 
 def generate_split(
-    generator: Generator, windows: Sequence[Window], split: str, config: Config, folder: RunFolder
+    generator: Generator,
+    windows: Sequence[Window],
+    split: str,
+    config: Config,
+    folder: RunFolder,
+    ranks: Ranks | None = None,
 ) -> GenerationSummary:
-    """Generate and write all windows that are not finished yet.
+    """Generate and write all windows that are not finished yet, alone or with other processes.
 
     A window is finished when its summary file, written last, is there and was made from the same
     input with the same weights and settings: meshes of an older model are never taken for those of
     the present one.
     """
     write_text(folder.generation(split) / CONFIG_FILE, dump_config(config))
-    maker = weights_digest(generator.model)
-    skipped, replaced, empty, totals = 0, 0, [], StageTimer()
-    for window in tqdm(windows, desc=f"generate {split}", unit="window"):
-        source = read_input(config, window)
-        fingerprint = _fingerprint(maker, config, source)
-        files = folder.window(split, window)
-        summary = _finished(files, fingerprint)
+    work = _SplitWork(generator, config, folder, split)
+    with tqdm(total=len(windows), desc=f"generate {split}", unit="window") as progress:
+
+        def finish(window: Window) -> None:
+            work.finish(window)
+            progress.update()
+
+        lock = folder.generation(split) / LOCK_FILE
+        for_each_window(windows, lock, Ranks() if ranks is None else ranks, finish)
+    return work.summary()
+
+
+class _SplitWork:
+    """Finishes windows one by one, and counts."""
+
+    def __init__(self, generator: Generator, config: Config, folder: RunFolder, split: str) -> None:
+        self.generator = generator
+        self.config = config
+        self.folder = folder
+        self.split = split
+        self.weights = weights_digest(generator.model)
+        self.generated = self.skipped = self.replaced = 0
+        self.empty: list[Window] = []
+        self.totals = StageTimer()
+
+    def finish(self, window: Window) -> None:
+        source, files = read_input(self.config, window), self.folder.window(self.split, window)
+        label = {
+            "source": _fingerprint(self.weights, self.config, source),
+            "made_by": self._origin(window).as_dict(),
+        }
+        summary = _finished(files, label["source"])
         if summary is not None:
-            skipped += 1
+            self.skipped += 1
+            if summary["made_by"]["dataset"] != label["made_by"]["dataset"]:
+                # other files of the clip have changed, but not what the meshes were made from
+                summary["made_by"]["dataset"] = label["made_by"]["dataset"]
+                write_json(files.summary, summary)
         else:
-            replaced += files.summary.exists()
-            summary = _generate_window(generator, source, config, files, totals)
-            write_json(files.summary, {**summary, "source": fingerprint})
+            self.generated += 1
+            self.replaced += files.summary.exists()
+            summary = _generate_window(self.generator, source, self.config, files, self.totals)
+            write_json(files.summary, {**summary, **label})
         if summary["status"] == "empty":
-            empty.append(window)
-    generated = len(windows) - skipped
-    return GenerationSummary(generated, skipped, replaced, tuple(empty), totals.seconds)
+            self.empty.append(window)
+
+    def summary(self) -> GenerationSummary:
+        empty, seconds = tuple(self.empty), self.totals.seconds
+        return GenerationSummary(self.generated, self.skipped, self.replaced, empty, seconds)
+
+    def _origin(self, window: Window) -> MeshOrigin:
+        """What is the same for all windows of a run, and the clip."""
+        clip = clip_fingerprint(self.config.data.root, window.category, window.clip)
+        run = hash_text(self.weights, _settings(self.config))
+        return MeshOrigin(run, provenance(self.config, clip, self.config.generation.seed))
 
 
 @dataclass(frozen=True)
@@ -102,11 +149,8 @@ def read_input(config: Config, window: Window) -> WindowInput:
 
 def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     """Whatever decides the meshes: weights, input, solver, and how the mesh is made."""
-    settings = config.generation.model_dump_json() + config.ode.model_dump_json()
-    settings += config.model.model_dump_json()  # some parts have settings and no weights
-    settings += f"{config.data.num_frames} {config.data.frame_step}"
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
-    digest = hashlib.sha256(f"{weights} {settings} {frame}".encode())
+    digest = hashlib.sha256(f"{weights} {_settings(config)} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
     digest.update(source.observation.times.tobytes())
     for mesh in (source.given.start, source.given.end) if source.given else ():
@@ -114,12 +158,20 @@ def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     return digest.hexdigest()[:16]
 
 
+def _settings(config: Config) -> str:
+    """What decides the meshes beside weights and input; some networks have settings alone."""
+    sections = (config.generation, config.ode, config.model)
+    window = f"{config.data.num_frames} {config.data.frame_step}"
+    return "".join(section.model_dump_json() for section in sections) + window
+
+
 def _finished(files: WindowFolder, source: str) -> dict[str, Any] | None:
     """The summary of a window that is finished."""
     if not files.summary.exists():
         return None
-    summary = json.loads(files.summary.read_text())
-    return summary if summary.get("source") == source else None
+    summary = read_summary(files)
+    is_of_this = summary.get("source") == source and "made_by" in summary
+    return summary if is_of_this else None
 
 
 def _generate_window(

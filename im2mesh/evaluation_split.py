@@ -1,0 +1,156 @@
+"""Every window of a split -> records in files; finished windows are skipped. Free of torch."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import asdict, astuple, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from im2mesh.atomic import write_json
+from im2mesh.data.fingerprint import clip_fingerprint
+from im2mesh.data.sequences import Window
+from im2mesh.errors import UserError
+from im2mesh.evaluation import Evaluator, Record
+from im2mesh.predictions import PredictedMeshes
+from im2mesh.provenance import code_hash, hash_text, package_versions
+from im2mesh.ranks import Ranks
+from im2mesh.run_folder import LOCK_FILE
+from im2mesh.sharing import for_each_window
+
+PARTS_FOLDER = "windows"
+PATIENCE = 0.5  # seconds between two looks at what workers have finished
+
+
+@dataclass(frozen=True)
+class SplitEvaluation:
+    """What is measured, and where the records of each window are kept.
+
+    A window is finished when its file is there and was made from the same meshes and data, with the
+    same settings, code and libraries.
+    """
+
+    evaluator: Evaluator
+    predictions: PredictedMeshes
+    folder: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / LOCK_FILE
+
+    def part(self, window: Window) -> Path:
+        """The file with the records of a window."""
+        name = f"{window.name}.json"
+        return self.folder / PARTS_FOLDER / window.category / window.clip / name
+
+    def finish(self, window: Window) -> None:
+        """Measure a window, unless it is finished."""
+        if self.read(window) is None:
+            prediction = self.predictions.read(self.evaluator.root, window)
+            records = self.evaluator.evaluate_window(window, prediction)
+            content = {"source": self._source(window), "records": list(map(astuple, records))}
+            write_json(self.part(window), content)
+
+    def read(self, window: Window) -> list[Record] | None:
+        """The records of a window; None if it is not finished.
+
+        Raises:
+            UserError: If the file is broken.
+        """
+        path = self.part(window)
+        if not path.is_file():
+            return None
+        try:
+            content = json.loads(path.read_text())
+            if content["source"] != self._source(window):
+                return None
+            return [Record(*values) for values in content["records"]]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise UserError(f"{path} is broken; delete it and run eval.py again") from error
+
+    def _source(self, window: Window) -> str:
+        """Whatever decides the records."""
+        clip = clip_fingerprint(self.evaluator.root, window.category, window.clip)
+        settings = {**asdict(self.evaluator), "root": ""}
+        meshes = [self.predictions.coordinates, *self.predictions.state(window)]
+        versions = package_versions()
+        return hash_text(clip, *map(str, [settings, meshes, versions, window]), code_hash())
+
+
+def evaluate_split(
+    evaluation: SplitEvaluation,
+    windows: Sequence[Window],
+    *,
+    workers: int = 1,
+    ranks: Ranks | None = None,
+    on_progress: Callable[[int], object] | None = None,
+) -> list[Record]:
+    """Evaluate every window, alone or with other processes; records come in the order of windows.
+
+    Args:
+        windows: What to evaluate; all must have predictions.
+        workers: Processes of one thread each; 1 works in this one.
+        ranks: Which of several such calls this is; all return the same.
+        on_progress: Called with the number of windows that are finished.
+
+    Raises:
+        UserError: If a window has no prediction (checked before any work), a prediction lacks
+            frames, or a file is broken.
+    """
+    if workers < 1:
+        raise UserError(f"--workers must be at least 1, got {workers}")
+    for window in windows:
+        evaluation.predictions.find(window)
+    ranks = Ranks() if ranks is None else ranks
+    tell = on_progress or (lambda _: None)
+    if workers == 1:
+        _work(evaluation, windows, ranks, tell)
+    else:
+        _work_in_processes(evaluation, windows, ranks, workers, tell)
+    parts = {window: evaluation.read(window) for window in windows}
+    unfinished = [str(window) for window, part in parts.items() if part is None]
+    if unfinished:
+        raise UserError(f"meshes or data of {', '.join(unfinished[:3])} have changed meanwhile")
+    return [record for part in parts.values() if part is not None for record in part]
+
+
+def _work(
+    evaluation: SplitEvaluation,
+    windows: Sequence[Window],
+    ranks: Ranks,
+    tell: Callable[[int], object] = lambda _: None,
+) -> None:
+    finished: set[Window] = set()
+
+    def finish(window: Window) -> None:
+        evaluation.finish(window)
+        finished.add(window)
+        tell(len(finished))
+
+    for_each_window(windows, evaluation.lock, ranks, finish)
+
+
+def _work_in_processes(
+    evaluation: SplitEvaluation,
+    windows: Sequence[Window],
+    ranks: Ranks,
+    workers: int,
+    tell: Callable[[int], object],
+) -> None:
+    """Workers are more processes of the same kind."""
+    world_size, first = ranks.world_size * workers, ranks.rank * workers
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_use_one_thread) as pool:
+        tasks = [
+            pool.submit(_work, evaluation, windows, Ranks(first + number, world_size))
+            for number in range(workers)
+        ]
+        while wait(tasks, timeout=PATIENCE).not_done:
+            tell(sum(evaluation.part(window).is_file() for window in windows))
+        for task in tasks:
+            task.result()
+    tell(len(windows))
+
+
+def _use_one_thread() -> None:
+    os.environ["IGL_NUM_THREADS"] = "1"  # libigl reads it at its first parallel loop
