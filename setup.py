@@ -37,6 +37,12 @@ setup(
     extras_require={
         "viz": ["pyvista>=0.44"],  # headless rendering: contact sheets, images of synthetic bodies
         "bake": ["anny==0.6.2", "roma", "safetensors"],  # only to bake the synthetic bodies anew
-        "dev": ["pytest>=8", "beartype>=0.19", "ruff>=0.9", "pyright[nodejs]>=1.1.390"],
+        "dev": [
+            "pytest>=8",
+            "hypothesis>=6.100",
+            "beartype>=0.19",
+            "ruff>=0.9",
+            "pyright[nodejs]>=1.1.390",
+        ],
     },
 )

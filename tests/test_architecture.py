@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path("im2mesh")
 
 LAYERS = (
-    ("errors", "atomic"),
+    ("errors", "atomic", "npz"),
     ("config", "command_line", "meshing", "metrics", "compat", "checkpoints", "losses"),
     ("rendering",),
     ("data",),
