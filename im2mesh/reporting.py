@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from im2mesh.data.sequences import check_name
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.metric_info import METRICS, metric_info
@@ -43,7 +44,7 @@ def write_records(path: Path | str, records: Sequence[Record]) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     names = [field.name for field in fields(Record)]
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows([getattr(record, name) for name in names] for record in records)
@@ -58,21 +59,26 @@ def read_records(path: Path | str) -> list[Record]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no records at {path}; run eval.py first")
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = [f.name for f in fields(Record) if f.name not in (reader.fieldnames or [])]
-        if missing:
-            raise UserError(f"{path}: no column {', '.join(missing)}")
         try:
-            return [
-                Record(
-                    row["category"], row["clip"], int(row["start"]), int(row["frame"]),
-                    row["metric"], float(row["value"]),
-                )
-                for row in reader
-            ]  # fmt: skip
-        except (ValueError, TypeError) as error:
+            missing = [f.name for f in fields(Record) if f.name not in (reader.fieldnames or [])]
+            if missing:
+                raise UserError(f"it has no column {', '.join(missing)}")
+            return [_parse_record(row) for row in reader]
+        except (ValueError, csv.Error) as error:
             raise UserError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _parse_record(row: Mapping[str, str | None]) -> Record:
+    values = {field.name: row[field.name] for field in fields(Record)}
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        raise UserError(f"no value for {', '.join(missing)}")
+    category, clip, start, frame, metric, value = map(str, values.values())
+    check_name(category, "category")
+    check_name(clip, "clip")
+    return Record(category, clip, int(start), int(frame), metric, float(value))
 
 
 def summarize(records: Sequence[Record]) -> list[SummaryRow]:
