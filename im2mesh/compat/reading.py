@@ -1,5 +1,6 @@
 """Read checkpoint files of the authors' code, without executing anything from them."""
 
+import io
 import re
 import zipfile
 from dataclasses import dataclass
@@ -65,21 +66,22 @@ def _load_safely(path: Path) -> Any:
     if not path.is_file():
         raise CheckpointError(f"no file {path}; name a checkpoint of the authors' code")
     try:
-        _refuse_compression(path)
+        content = io.BytesIO(path.read_bytes())  # gives what it has, however much is asked for
+        _refuse_compression(content)
         with safe_globals(_numpy_scalars()):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(content, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler fails in many ways on damaged files
         raise CheckpointError(_why_not(path, error)) from error
 
 
-def _refuse_compression(path: Path) -> None:
+def _refuse_compression(content: io.BytesIO) -> None:
     """torch.save never compresses; a compressed member may unpack to more than fits into memory."""
-    if not zipfile.is_zipfile(path):
-        return  # the older format
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.compress_type != zipfile.ZIP_STORED:
-                raise ValueError(f"{member.filename} is compressed")
+    if zipfile.is_zipfile(content):  # the older format is none
+        with zipfile.ZipFile(content) as archive:
+            for member in archive.infolist():
+                if member.compress_type != zipfile.ZIP_STORED:
+                    raise ValueError(f"{member.filename} is compressed")
+    content.seek(0)
 
 
 def _numpy_scalars() -> list[Any]:

@@ -73,7 +73,7 @@ def read_glb(path: Path) -> Arrays:
     if not np.array_equal(transform, np.eye(4)):
         vertices = vertices @ transform[:3, :3].T + transform[:3, 3]
     faces = _read_faces(document, binary, primitive, len(vertices))
-    return vertices, faces, _read_colors(document, binary, primitive)
+    return vertices, faces, _read_colors(document, binary, primitive, len(vertices))
 
 
 def _read_chunks(content: bytes) -> tuple[dict[str, Any], bytes]:
@@ -137,14 +137,14 @@ def _read_faces(
 
 
 def _read_colors(
-    document: dict[str, Any], binary: bytes, primitive: dict[str, Any]
+    document: dict[str, Any], binary: bytes, primitive: dict[str, Any], num_vertices: int
 ) -> UInt8[np.ndarray, "V 3"] | None:
     if "COLOR_0" not in primitive["attributes"]:
         return None
     colors = _read_accessor(document, binary, primitive["attributes"]["COLOR_0"], "VEC3", "VEC4")
     full = 1.0 if colors.dtype.kind == "f" else float(np.iinfo(colors.dtype).max)
-    if not np.isfinite(colors).all():
-        raise ValueError("it has colours that are NaN or infinite")
+    if len(colors) != num_vertices or not np.isfinite(colors).all():
+        raise ValueError(f"it has {num_vertices} vertices and not as many finite colours")
     return np.clip(np.rint(colors[:, :3] / full * 255.0), 0, 255).astype(np.uint8)
 
 
