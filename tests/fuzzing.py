@@ -35,7 +35,7 @@ NUMBERS = [
     b"", b"\xb2", b"[]", b"{}", b"null", b"true", b'"x"', b"1e15", b"4294967295", b"1000000",
 ]  # fmt: skip
 WORDS = [
-    b"../../canary", b"/etc/passwd", b"\0", b"&a", b"*a", b"!!python/name:os.system ", b"[" * 5000,
+    b"../../canary", b"/absent", b"\0", b"&a", b"*a", b"!!python/name:os.system ", b"[" * 5000,
     b"{" * 5000, b'{"a":' * 2000, b"null", b"true", b'"', b"\n", b"\r", b",", b": ", b"- ", b"0x",
     b"\xff\xfe", b"x" * 300, b"<<: ", b"!!timestamp ", b"uri", b"sparse", b"list", b"element x 9\n",
 ]  # fmt: skip

@@ -102,12 +102,12 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-
 
 def _read_inherited(path: Path, children: tuple[Path, ...], read: list[Path]) -> Settings:
     """`children` lead to this file; `read` gathers all files, for each may name several more."""
+    values = _read_yaml(path, f", which {children[-1]} inherits from" if children else "")
     if path.resolve() in children:
         raise ConfigError(f"{path}: {INHERIT_KEY} leads back to this file")
     read.append(path)
     if len(read) > MAX_FILES:
         raise ConfigError(f"{read[0]} inherits from more than {MAX_FILES} files")
-    values = _read_yaml(path)
     parents = values.pop(INHERIT_KEY, [])
     settings: Settings = {}
     for parent in parents if isinstance(parents, list) else [parents]:
@@ -146,10 +146,10 @@ def _parents(key: str) -> Iterator[str]:
     return (".".join(parts[:i]) for i in range(1, len(parts)))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path, why: str) -> dict[str, Any]:
     try:
         if not path.is_file():
-            raise ConfigError(f"no config file {path}")
+            raise ConfigError(f"no config file {path}{why}")
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path} is larger than {MAX_BYTES} bytes, so it is no config file")
         values = _parse_yaml(path.read_text("utf-8"), str(path))
