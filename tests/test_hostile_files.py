@@ -408,6 +408,29 @@ def test_a_cloud_of_text(tmp_path):
         read_surface_points(tmp_path, Window(CATEGORY, "ball_a", 0, 1), 0)
 
 
+@pytest.mark.parametrize(
+    ("reader", "name", "shape", "message"),
+    [
+        ("labels", "occupancies", (), "must be the packed bits"),
+        ("labels", "occupancies", (20, 20), "must be the packed bits"),
+        ("cloud", "normals", (19, 3), "must have the shape of points"),
+        ("cloud", "points", (60,), "points must have shape"),
+        ("cloud", "loc", (3, 1), "no valid frame"),
+        ("cloud", "scale", (2,), "no valid frame"),
+    ],
+)
+def test_arrays_of_other_shapes(tmp_path, reader, name, shape, message):
+    kind = READERS[reader]()
+    kind.prepare(tmp_path)
+    path = tmp_path / kind.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(kind.samples[0].content)
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, name: np.ones(shape, arrays[name].dtype)})
+    with pytest.raises(DataError, match=message):
+        kind.read(tmp_path)
+
+
 LAUGHS = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n"
 
 

@@ -66,7 +66,7 @@ def _load_safely(path: Path) -> Any:
     if not path.is_file():
         raise CheckpointError(f"no file {path}; name a checkpoint of the authors' code")
     try:
-        content = io.BytesIO(path.read_bytes())  # gives what it has, however much is asked for
+        content = io.BytesIO(path.read_bytes())  # gives what it has, whatever is asked for
         _refuse_compression(content)
         with safe_globals(_numpy_scalars()):
             return torch.load(content, map_location="cpu", weights_only=True)

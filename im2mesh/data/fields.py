@@ -76,6 +76,11 @@ def read_surface_points(root: str | Path, window: Window, frame: int) -> Surface
     with _open(frame_path(root, window, frame, CLOUD_FOLDER), window) as arrays:
         points = _to_window(_points(arrays), arrays, root, window)
         normals = arrays["normals"].astype(np.float32) if "normals" in arrays else None
+        if normals is not None and normals.shape != points.shape:
+            raise StorageError(
+                f"{arrays.path}: normals {list(normals.shape)} must have the shape of points "
+                f"{list(points.shape)}"
+            )
         return SurfacePoints(points, normals)
 
 
@@ -130,7 +135,7 @@ def read_labelled_points(
     """Points of a frame with their occupancy: all of them, or the given rows."""
     with _open(frame_path(root, window, frame, folder), window) as arrays:
         points, packed = _points(arrays), arrays["occupancies"]
-        if packed.dtype != np.uint8 or len(packed) * 8 < len(points):
+        if packed.dtype != np.uint8 or packed.ndim != 1 or packed.size * 8 < len(points):
             raise StorageError(
                 f"{arrays.path}: occupancies must be the packed bits (uint8) of {len(points)} "
                 f"flags, got {packed.dtype} {list(packed.shape)}"

@@ -1,5 +1,6 @@
 """Read the images of a window: which views a clip has, and the pixels of one view."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,7 +86,8 @@ def read_images(
 
 def _read_rgb(path: str, window: Window, size: int) -> UInt8[np.ndarray, "H W 3"]:
     try:
-        with Image.open(path, formats=FORMATS) as file:
+        content = io.BytesIO(Path(path).read_bytes())  # gives what it has, whatever is asked for
+        with Image.open(content, formats=FORMATS) as file:
             _check_size(file, path, window)
             image = file.convert("RGB")
     except DataError:
