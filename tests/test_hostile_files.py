@@ -197,6 +197,31 @@ def test_ply_that_claims_a_trillion_rows(tmp_path, format, body):
     refused(tmp_path / "a.ply", content + b"0 0 0 " * 100, "not a readable mesh")
 
 
+def test_ply_headers_that_leave_out_what_matters(tmp_path):
+    refused(tmp_path / "a.ply", f"ply\nelement vertex 1\n{XYZ}end_header\n0 0 0\n", "no format")
+    face = "element face 1\nproperty list uchar int corners\n"
+    text = PLY.format(format="ascii", body=f"element vertex 1\n{XYZ}{face}")
+    refused(tmp_path / "b.ply", f"{text}0 0 0\n3 0 0 0\n", "none of the columns vertex_indices")
+    text = PLY.format(format="ascii", body="element vertex 1\nproperty float x\n")
+    refused(tmp_path / "c.ply", f"{text}0\n", "no vertices with x, y and z")
+
+
+def test_ply_of_other_shapes_is_read(tmp_path):
+    """Polygons of unequal length, elements in between, in text and in binary."""
+    reader = READERS["ply"]()
+    (tmp_path / "a.ply").write_bytes(reader.samples[-1].content)
+    expected = [[0, 1, 2], [0, 2, 3], [0, 1, 2]]
+    np.testing.assert_array_equal(read_mesh(tmp_path / "a.ply").faces, expected)
+    header, _ = reader.samples[-1].content.split(b"0.5\n")
+    body = np.array([0.5, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0], ">f4").tobytes()
+    for corners in ([0, 1, 2, 3], [0, 1, 2]):
+        body += bytes([len(corners)]) + np.array(corners, ">i4").tobytes() + b"\7"
+    (tmp_path / "b.ply").write_bytes(header.replace(b"ascii", b"binary_big_endian") + body)
+    mesh = read_mesh(tmp_path / "b.ply")
+    np.testing.assert_array_equal(mesh.faces, expected)
+    np.testing.assert_array_equal(mesh.vertices, read_mesh(tmp_path / "a.ply").vertices)
+
+
 def test_polygons_that_claim_a_trillion_corners(tmp_path):
     face = "element face 1\nproperty list uint int vertex_indices\n"
     body = f"element vertex 1\n{XYZ}{face}"

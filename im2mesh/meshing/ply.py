@@ -94,7 +94,7 @@ def parse_numbers(text: str, dtype: type = np.float64) -> np.ndarray:
         return np.fromstring(text, dtype=dtype, sep=" ")
 
 
-def fans(polygons: Iterable[Sequence[float]]) -> Shaped[np.ndarray, "F 3"]:
+def fans(polygons: Iterable[Sequence[int | float]]) -> Shaped[np.ndarray, "F 3"]:
     """Cut polygons into triangles around their first corner. A plain loop: polygons are rare."""
     triangles = []
     for corners in polygons:
@@ -106,12 +106,14 @@ def fans(polygons: Iterable[Sequence[float]]) -> Shaped[np.ndarray, "F 3"]:
 
 def _parse_header(header: str) -> tuple[str | None, list[_Element]]:
     """Byte order (None: text, whose numbers are all brought to float64), and the elements."""
-    byte_order: str | None = None
+    byte_order: str | None = ""
     elements: list[_Element] = []
     for words in map(str.split, header.splitlines()):
         if words[:1] == ["format"]:
             byte_order = None if words[1] == "ascii" else _BYTE_ORDERS[words[1]]
         elif words[:1] == ["element"]:
+            if byte_order == "":
+                raise ValueError("its header has no format before the elements")
             if not words[2].isdecimal():
                 raise ValueError(f"it cannot have {words[2]} rows of '{words[1]}'")
             elements.append(_Element(words[1], int(words[2]), []))
@@ -202,7 +204,11 @@ def _to_arrays(found: dict[str, dict[str, np.ndarray | list]]) -> Arrays:
     scalars = {name: np.reshape(values, len(values)) for name, values in vertex.items()}
     colors = [scalars[name] for name in ("red", "green", "blue") if name in scalars]
     has_colors = len(colors) == 3 and all(color.dtype == np.uint8 for color in colors)
-    corners = next((face[name] for name in _INDEX_NAMES if name in face), np.zeros((0, 3), int))
+    corners = next((face[name] for name in _INDEX_NAMES if name in face), None)
+    if corners is None and face:
+        raise ValueError(f"its faces have none of the columns {', '.join(_INDEX_NAMES)}")
+    if corners is None:
+        corners = np.zeros((0, 3), np.int32)
     if isinstance(corners, list) or corners.ndim != 2 or corners.shape[1] != 3:
         corners = fans([polygon.tolist() for polygon in corners])
     return (
