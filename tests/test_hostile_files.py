@@ -4,11 +4,13 @@ import ast
 import io
 import json
 import os
+import pickle
 import re
 import resource
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -220,6 +222,13 @@ def test_ply_of_other_shapes_is_read(tmp_path):
     mesh = read_mesh(tmp_path / "b.ply")
     np.testing.assert_array_equal(mesh.faces, expected)
     np.testing.assert_array_equal(mesh.vertices, read_mesh(tmp_path / "a.ply").vertices)
+
+
+def test_ply_of_many_elements_is_refused_at_once(tmp_path):
+    elements = "".join(f"element e{k} 5\n" for k in range(50_000))
+    before = time.perf_counter()
+    refused(tmp_path / "a.ply", PLY.format(format="ascii", body=elements), "no vertices")
+    assert time.perf_counter() - before < 5
 
 
 def test_polygons_that_claim_a_trillion_corners(tmp_path):
@@ -563,6 +572,21 @@ def test_a_compressed_checkpoint_is_refused(tmp_path):
     (tmp_path / "packed.pt").write_bytes(packed.getvalue())
     with pytest.raises(CheckpointError, match=r"packed\.pt is damaged"):
         read_official(tmp_path / "packed.pt")
+
+
+def test_a_checkpoint_of_long_names_is_refused_at_once(tmp_path):
+    """torch would look at the name of the class for hours."""
+    name = b"x" * 10**6
+    start = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
+    (tmp_path / "old.pt").write_bytes(start + b"\x80\x02c" + name + b"\nx\n.")
+    with zipfile.ZipFile(tmp_path / "new.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02c" + name + b"\nx\n.")
+        archive.writestr("archive/version", "3")
+    for file in ("old.pt", "new.pt"):
+        before = time.perf_counter()
+        with pytest.raises(CheckpointError, match=rf"{file} is damaged"):
+            read_official(tmp_path / file)
+        assert time.perf_counter() - before < 5
 
 
 def calls(path: Path) -> list[tuple[str, ast.Call]]:

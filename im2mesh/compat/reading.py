@@ -1,11 +1,12 @@
 """Read checkpoint files of the authors' code, without executing anything from them."""
 
 import io
+import pickletools
 import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -13,6 +14,10 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from im2mesh.checkpoints import CheckpointError
+
+ZIP_START = b"PK\x03\x04"  # by which torch tells its format from the older one
+NUM_OLD_PICKLES = 4  # in a file of the older format, before the numbers of the tensors
+MAX_NAME = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -67,21 +72,33 @@ def _load_safely(path: Path) -> Any:
         raise CheckpointError(f"no file {path}; name a checkpoint of the authors' code")
     try:
         content = io.BytesIO(path.read_bytes())  # gives what it has, whatever is asked for
-        _refuse_compression(content)
+        _check_content(content)
         with safe_globals(_numpy_scalars()):
             return torch.load(content, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler fails in many ways on damaged files
         raise CheckpointError(_why_not(path, error)) from error
 
 
-def _refuse_compression(content: io.BytesIO) -> None:
-    """torch.save never compresses; a compressed member may unpack to more than fits into memory."""
-    if zipfile.is_zipfile(content):  # the older format is none
+def _check_content(content: io.BytesIO) -> None:
+    """Refuse what torch.save never writes, and what torch needs too much memory or time for."""
+    if content.getvalue().startswith(ZIP_START):
         with zipfile.ZipFile(content) as archive:
             for member in archive.infolist():
                 if member.compress_type != zipfile.ZIP_STORED:
                     raise ValueError(f"{member.filename} is compressed")
+                if member.filename.endswith("data.pkl"):
+                    _check_names(archive.open(member))
+    else:
+        for _ in range(NUM_OLD_PICKLES):
+            _check_names(content)
     content.seek(0)
+
+
+def _check_names(pickled: IO[bytes]) -> None:
+    """The time that torch takes to refuse a name grows with the square of the name's length."""
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name == "GLOBAL" and len(argument) > MAX_NAME:
+            raise ValueError(f"it names something in {len(argument)} characters")
 
 
 def _numpy_scalars() -> list[Any]:

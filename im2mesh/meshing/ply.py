@@ -82,7 +82,7 @@ def read_ply(path: Path) -> Arrays:
     found: dict[str, dict[str, np.ndarray | list]] = {}
     for element in elements:
         found[element.name], body_start = _read_element(content, body_start, element)
-        if {"vertex", "face"} <= set(found):
+        if "vertex" in found and "face" in found:
             break
     return _to_arrays(found)
 
