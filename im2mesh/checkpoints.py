@@ -2,9 +2,8 @@
 
 import hashlib
 import io
-import re
 import warnings
-import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 import im2mesh
 from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
+from im2mesh.torch_files import TorchFileError, read_torch_file
 
 FORMAT = 3
 
@@ -81,7 +81,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"no checkpoint at {path}; run train.py with this config first "
             "(model_best.pt is written at the first validation), or name another checkpoint"
         )
-    values = read_safely(path, "use a model.pt or model_best.pt that train.py wrote")
+    values = read_values(path, "use a model.pt or model_best.pt that train.py wrote")
     if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
         raise CheckpointError(
             f"{path} is in format {values['format']} of another version of this project, this one "
@@ -126,41 +126,16 @@ def load_newest(newest: Path, previous: Path) -> tuple[Checkpoint, Path] | None:
     return checkpoint, previous
 
 
-def read_safely(path: Path, way_out: str) -> Any:
-    """The tensors, numbers and text of a file of torch.save; anything else is refused.
+def read_values(path: Path, way_out: str, types: Sequence[Any] = ()) -> Any:
+    """What a file of torch.save holds (see `read_torch_file`).
 
     Raises:
         CheckpointError: If the file is damaged or holds anything that could execute code.
     """
     try:
-        _check_sums(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damage shows in many ways; the user needs the name of the file
-        if isinstance(error, OSError) and error.filename is not None:
-            raise  # it cannot be opened
-        raise CheckpointError(_explain(path, error, way_out)) from error
-
-
-def _check_sums(path: Path) -> None:
-    """torch.load does not look at the sums that are stored with every tensor."""
-    if not zipfile.is_zipfile(path):
-        return  # the format of old versions has none
-    with zipfile.ZipFile(path) as archive:
-        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
-            raise ValueError("it is compressed, which torch.save never does")
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise ValueError(f"the bytes of {damaged} have changed")
-
-
-def _explain(path: Path, error: Exception, way_out: str) -> str:
-    refused = re.search(r"GLOBAL (\S+)|but got <class '(\S+)'>", str(error))
-    if refused:
-        return (
-            f"{path} contains {refused[1] or refused[2]}. Only tensors, numbers and text are read; "
-            f"anything else may be made to execute code, and nothing was executed; {way_out}"
-        )
-    return f"{path} is damaged or no checkpoint ({type(error).__name__}); {way_out}"
+        return read_torch_file(path, way_out, types)
+    except TorchFileError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def weights_digest(model: torch.nn.Module) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from im2mesh.atomic import write_text
+from im2mesh.data.sequences import check_name
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.metric_info import METRICS, metric_info
@@ -60,21 +61,26 @@ def read_records(path: Path | str) -> list[Record]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no records at {path}; run eval.py first")
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = [f.name for f in fields(Record) if f.name not in (reader.fieldnames or [])]
-        if missing:
-            raise UserError(f"{path}: no column {', '.join(missing)}")
         try:
-            return [
-                Record(
-                    row["category"], row["clip"], int(row["start"]), int(row["frame"]),
-                    row["metric"], float(row["value"]),
-                )
-                for row in reader
-            ]  # fmt: skip
-        except (ValueError, TypeError) as error:
+            missing = [f.name for f in fields(Record) if f.name not in (reader.fieldnames or [])]
+            if missing:
+                raise UserError(f"it has no column {', '.join(missing)}")
+            return [_parse_record(row) for row in reader]
+        except (ValueError, csv.Error) as error:
             raise UserError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _parse_record(row: Mapping[str, str | None]) -> Record:
+    values = {field.name: row[field.name] for field in fields(Record)}
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        raise UserError(f"no value for {', '.join(missing)}")
+    category, clip, start, frame, metric, value = map(str, values.values())
+    check_name(category, "category")
+    check_name(clip, "clip")
+    return Record(category, clip, int(start), int(frame), metric, float(value))
 
 
 def summarize(records: Sequence[Record]) -> list[SummaryRow]:

@@ -66,7 +66,7 @@ def test_the_last_two_are_kept(pair, newest, previous):
 def test_a_file_that_is_cut_short_is_told(newest, share):
     save_checkpoint(newest, checkpoint())
     os.truncate(newest, int(share * newest.stat().st_size))
-    with pytest.raises(CheckpointError, match=r"model\.pt is damaged or no checkpoint"):
+    with pytest.raises(CheckpointError, match=r"model\.pt is damaged or was not written"):
         load_checkpoint(newest)
 
 
@@ -138,7 +138,7 @@ def test_loading_never_runs_code(tmp_path):
     for name in ("model.pt", "zip.pt"):
         with pytest.raises(CheckpointError, match=r"contains posix\.mkdir\..*nothing was executed"):
             load_checkpoint(tmp_path / name)
-    with pytest.raises(CheckpointError, match=r"new\.pt is damaged or no checkpoint"):
+    with pytest.raises(CheckpointError, match=r"new\.pt is damaged or was not written"):
         load_checkpoint(tmp_path / "new.pt")
     assert not (tmp_path / "harmed").exists()
 
@@ -151,13 +151,13 @@ def test_a_compressed_file_is_refused(tmp_path):
     ) as small:  # fmt: skip
         for name in plain.namelist():
             small.writestr(name, plain.read(name))
-    with pytest.raises(CheckpointError, match=r"small\.pt is damaged or no checkpoint"):
+    with pytest.raises(CheckpointError, match=r"small\.pt is damaged or was not written"):
         load_checkpoint(tmp_path / "small.pt")
 
 
 def test_garbage_and_other_formats_are_named(tmp_path):
     (tmp_path / "model.pt").write_bytes(b"garbage")
-    with pytest.raises(CheckpointError, match=r"model\.pt is damaged or no checkpoint"):
+    with pytest.raises(CheckpointError, match=r"model\.pt is damaged or was not written"):
         load_checkpoint(tmp_path / "model.pt")
     torch.save({"format": 1}, tmp_path / "old.pt")
     with pytest.raises(CheckpointError, match=r"in format 1 of another version.* train again"):

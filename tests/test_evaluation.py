@@ -316,7 +316,7 @@ def test_bad_record_files_are_named(tmp_path):
     with pytest.raises(UserError, match=r"run eval\.py first"):
         read_records(path)
     path.write_text("category,clip,start,frame,metric\n")
-    with pytest.raises(UserError, match=r"records\.csv: no column value"):
+    with pytest.raises(UserError, match=r"records\.csv, line 1: it has no column value"):
         read_records(path)
     path.write_text("category,clip,start,frame,metric,value\na,b,0,0,iou,0.5\na,b,0,x,iou,0.5\n")
     with pytest.raises(UserError, match=r"records\.csv, line 3"):

@@ -93,15 +93,20 @@ def _read_costs(
         path = run.window(split, window).summary
         if not path.is_file():
             continue  # meshes of another program
-        try:
-            summary = json.loads(path.read_text())
-        except ValueError as error:
-            raise UserError(f"{path} is broken; run generate.py again: {error}") from error
-        if summary.get("seconds"):
-            seconds = sum(summary["seconds"].values())
-            yield Record(category, clip, start, 0, "seconds", float(seconds))
-        if summary.get("nfe") is not None:
-            yield Record(category, clip, start, 0, "nfe", float(summary["nfe"]))
+        for metric, value in _read_summary(path).items():
+            yield Record(category, clip, start, 0, metric, value)
+
+
+def _read_summary(path: Path) -> dict[str, float]:
+    """What a window cost, by metric; without what its window.json does not say."""
+    try:
+        summary = json.loads(path.read_text("utf-8"))
+        costs = {"seconds": summary.get("seconds"), "nfe": summary.get("nfe")}
+        if costs["seconds"]:
+            costs["seconds"] = sum(map(float, costs["seconds"].values()))
+        return {metric: float(value) for metric, value in costs.items() if value not in (None, {})}
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise UserError(f"{path} is broken; run generate.py again: {error}") from error
 
 
 def _how_to_evaluate(run: RunFolder, split: str) -> str:

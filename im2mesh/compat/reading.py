@@ -1,17 +1,13 @@
 """Read checkpoint files of the authors' code, without executing anything from them."""
 
-import pickle
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.serialization import safe_globals
 
-from im2mesh.checkpoints import CheckpointError
+from im2mesh.checkpoints import CheckpointError, read_values
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,10 @@ def read_official(path: str | Path) -> OfficialCheckpoint:
         CheckpointError: If there is no such file, it is damaged or something else, or it holds
             objects other than tensors, numbers and text.
     """
-    values = _load_safely(Path(path))
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no file {path}; name a checkpoint of the authors' code")
+    values = read_values(path, "get the file from the authors again", _numpy_scalars())
     if not isinstance(values, dict):
         raise CheckpointError(_no_model(path, f"a {type(values).__name__}"))
     if {"format", "version", "config"} <= set(values):
@@ -43,7 +42,9 @@ def read_official(path: str | Path) -> OfficialCheckpoint:
             "generate.py --checkpoint"
         )
     state = values.get("model")
-    if not isinstance(state, dict) or not all(isinstance(x, Tensor) for x in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(x, Tensor) for name, x in state.items()
+    ):
         raise CheckpointError(_no_model(path, f"the keys {', '.join(map(str, values))}"))
     iteration = values.get("it", 0)
     if not isinstance(iteration, int | np.integer) or iteration < 0:
@@ -59,33 +60,9 @@ def _no_model(path: str | Path, content: str) -> str:
     )
 
 
-def _load_safely(path: Path) -> Any:
-    if not path.is_file():
-        raise CheckpointError(f"no file {path}; name a checkpoint of the authors' code")
-    try:
-        with safe_globals(_numpy_scalars()):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(_why_not(path, error)) from error
-
-
 def _numpy_scalars() -> list[Any]:
     """What a pickled number of numpy consists of, under its names in numpy 1 and 2."""
     scalar = np.float64(0).__reduce__()[0]
     modules = ("numpy.core.multiarray", "numpy._core.multiarray")
     types = {type(np.dtype(name)) for name in ("f4", "f8", "i4", "i8")}
     return [np.dtype, *types, *((scalar, f"{module}.scalar") for module in modules)]
-
-
-def _why_not(path: Path, error: Exception) -> str:
-    refused = re.search(r"GLOBAL (\S+)|but got <class '(\S+)'>", str(error))
-    if refused:
-        return (
-            f"{path} contains {refused[1] or refused[2]}. Only tensors, numbers and text are read; "
-            "anything else may be made to execute code, and nothing was executed. Get the file "
-            "from the authors"
-        )
-    return (
-        f"{path} is damaged or was not written by torch.save ({type(error).__name__}); "
-        "download it again"
-    )

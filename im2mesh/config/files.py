@@ -1,6 +1,7 @@
 """YAML files, inheritance and overrides -> one set of settings, each knowing where it was set."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from im2mesh.errors import UserError
 
 INHERIT_KEY = "inherit_from"
 COMMAND_LINE = "command line"
+MAX_BYTES = 2**18  # of one file, a hundred times what any config needs
+MAX_KEYS = 1000
+MAX_FILES = 100  # that one config may inherit from, counting those named twice
 YAML_1_2_FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 Settings = dict[str, tuple[Any, str]]
@@ -28,10 +32,10 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     child wins over what it inherits, and overrides, whose values are YAML, win over all files.
 
     Raises:
-        ConfigError: If a file is missing, is no YAML, or inherits from itself; if an override is
-            not of the form key=value.
+        ConfigError: If a file is missing, is no YAML, is too large, or inherits from itself; if an
+            override is not of the form key=value.
     """
-    settings = _read_inherited(Path(path), ())
+    settings = _read_inherited(Path(path), (), [])
     _merge(settings, {key: value for text in overrides for key, value in _parse_override(text)})
     return settings
 
@@ -60,32 +64,61 @@ def nest(settings: Settings) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that reads 1e-4 as a number (YAML 1.2) and refuses a key written twice."""
+    """Safe YAML that reads 1e-4 as a number (YAML 1.2) and refuses a key written twice.
+
+    Aliases are refused, for with them a small file can stand for more than fits into memory.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise _at(mark, f"aliases are not read; write the value out, or use {INHERIT_KEY}")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key}' is written twice", node.start_mark
-                )
+            if not isinstance(key, str):
+                raise _at(node.start_mark, f"key {key!r} is not text; put it in quotes")
+        for key, count in Counter(keys).items():
+            if count > 1:
+                raise _at(node.start_mark, f"key '{key}' is written twice")
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        value = super().construct_yaml_int(node)
+        if abs(value) >= 2**64:
+            raise _at(node.start_mark, "a number takes more than 64 bits")
+        return value
 
+
+def _at(mark: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-+.0123456789"))
 
 
-def _read_inherited(path: Path, children: tuple[Path, ...]) -> Settings:
+def _read_inherited(path: Path, children: tuple[Path, ...], read: list[Path]) -> Settings:
+    """`children` lead to this file; `read` gathers all files, for each may name several more."""
+    values = _read_yaml(path, f", which {children[-1]} inherits from" if children else "")
     if path.resolve() in children:
         raise ConfigError(f"{path}: {INHERIT_KEY} leads back to this file")
-    values = _read_yaml(path)
+    read.append(path)
+    if len(read) > MAX_FILES:
+        raise ConfigError(f"{read[0]} inherits from more than {MAX_FILES} files")
     parents = values.pop(INHERIT_KEY, [])
     settings: Settings = {}
     for parent in parents if isinstance(parents, list) else [parents]:
         if not isinstance(parent, str):
             raise ConfigError(f"{path}: {INHERIT_KEY} must be the path of a YAML file, or several")
-        _merge(settings, _read_inherited(path.parent / parent, (*children, path.resolve())))
-    _merge(settings, dict(flatten(values, str(path))))
+        above = _read_inherited(path.parent / parent, (*children, path.resolve()), read)
+        _merge(settings, above)
+    own = dict(flatten(values, str(path)))
+    if len(own) + len(settings) > MAX_KEYS:
+        raise ConfigError(f"{path} has more than {MAX_KEYS} keys, with those that it inherits")
+    _merge(settings, own)
     return settings
 
 
@@ -113,13 +146,15 @@ def _parents(key: str) -> Iterator[str]:
     return (".".join(parts[:i]) for i in range(1, len(parts)))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ConfigError(f"no config file {path}")
+def _read_yaml(path: Path, why: str) -> dict[str, Any]:
     try:
-        values = yaml.load(path.read_text(), _Loader)  # a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+        if not path.is_file():
+            raise ConfigError(f"no config file {path}{why}")
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path} is larger than {MAX_BYTES} bytes, so it is no config file")
+        values = _parse_yaml(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -127,12 +162,18 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
+def _parse_yaml(text: str, what: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # a SafeLoader
+    except RecursionError as error:
+        raise ConfigError(f"{what} is not valid YAML: it is nested too deeply") from error
+    except Exception as error:  # values that do not match their tag fail in many ways
+        raise ConfigError(f"{what} is not valid YAML: {error}") from error
+
+
 def _parse_override(text: str) -> Iterator[tuple[str, tuple[Any, str]]]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ConfigError(f"{COMMAND_LINE}: '{text}' is not of the form key=value")
-    try:
-        parsed = yaml.load(value, _Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{COMMAND_LINE}: value of {key} is not valid YAML: {error}") from error
+    parsed = _parse_yaml(value, f"{COMMAND_LINE}: value of {key}")
     return flatten({key: parsed}, COMMAND_LINE)

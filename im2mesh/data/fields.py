@@ -131,7 +131,7 @@ def read_labelled_points(
     """Points of a frame with their occupancy: all of them, or the given rows."""
     with _open(frame_path(root, window, frame, folder), window) as arrays:
         points, packed = _points(arrays), arrays["occupancies"]
-        if packed.dtype != np.uint8 or len(packed) * 8 < len(points):
+        if packed.dtype != np.uint8 or packed.ndim != 1 or packed.size * 8 < len(points):
             raise StorageError(
                 f"{arrays.path}: occupancies must be the packed bits (uint8) of {len(points)} "
                 f"flags, got {packed.dtype} {list(packed.shape)}; write numpy.packbits(inside)"

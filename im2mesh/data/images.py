@@ -1,5 +1,6 @@
 """Read the images of a window: which views a clip has, and the pixels of one view."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from PIL import Image
 from im2mesh.data.fields import frame_path
 from im2mesh.data.sequences import IMAGE_FOLDER, DataError, Window
 
-READ_ERRORS = (OSError, SyntaxError, ValueError)  # Pillow: cut short, no image, broken PNG chunk
+FORMATS = ("JPEG", "PNG")  # Pillow knows many more, some of which start other programs
+MAX_PIXELS = 2**24  # 4096 x 4096; a small file may claim any size
 _WAY_OUT = "make the data with make_bodies.py --views 4, or set data.input: pointcloud"
 
 
@@ -84,18 +86,31 @@ def read_images(
 
 def _read_rgb(path: str, window: Window, size: int) -> UInt8[np.ndarray, "H W 3"]:
     try:
-        with Image.open(path) as file:
+        content = io.BytesIO(Path(path).read_bytes())  # gives what it has, whatever is asked for
+        with Image.open(content, formats=FORMATS) as file:
+            _check_size(file, path, window)
             image = file.convert("RGB")
-    except READ_ERRORS as error:
+    except DataError:
+        raise
+    except Exception as error:  # Pillow fails in many ways on damaged files
         raise DataError(
             f"clip {window.clip}: {path} is not an intact image ({error}); copy or make it again"
         ) from error
-    if image.width != image.height:
-        raise DataError(
-            f"clip {window.clip}: {path} has {image.width} x {image.height} pixels, expected a "
-            "square; crop all images of the clip alike"
-        )
     if image.width != size:
         # shrinking averages over the area of each new pixel, so nothing flickers
         image = image.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(image)
+
+
+def _check_size(file: Image.Image, path: str, window: Window) -> None:
+    """On the header alone, before any pixel is decoded."""
+    if file.width != file.height:
+        raise DataError(
+            f"clip {window.clip}: {path} has {file.width} x {file.height} pixels, expected a "
+            "square; crop all images of the clip alike"
+        )
+    if file.width * file.height > MAX_PIXELS:
+        raise DataError(
+            f"clip {window.clip}: {path} claims {file.width} x {file.height} pixels, at most "
+            f"{MAX_PIXELS} are read; make it smaller"
+        )

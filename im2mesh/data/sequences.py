@@ -1,6 +1,7 @@
 """Split files -> the windows of frames they name. No arrays."""
 
 import functools
+import glob
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ POINTS_FOLDER = "points_seq"
 NEAR_POINTS_FOLDER = "points_near_seq"
 MESH_FOLDER = "mesh_seq"
 IMAGE_FOLDER = "img"  # holds one folder per view
+MAX_NAME = 200  # bytes; file systems allow 255, endings included
 NEAR_POINTS_HINT = (
     "; set data.near_surface_fraction to 0, or make the data with --near-surface-points"
 )
@@ -27,6 +29,9 @@ class DataError(UserError):
 class Window:
     """`num_frames` evenly spaced frames of one clip.
 
+    Category and clip are names of folders, both where data is read and where results are written;
+    a name that leads elsewhere is refused.
+
     Attributes:
         start: Index of the first frame among the clip's sorted files (not the number in its name).
         frame_step: Frames of the clip from one frame of the window to the next.
@@ -37,6 +42,10 @@ class Window:
     start: int
     num_frames: int
     frame_step: int = 1
+
+    def __post_init__(self) -> None:
+        check_name(self.category, "category")
+        check_name(self.clip, "clip")
 
     @property
     def name(self) -> str:
@@ -50,6 +59,18 @@ class Window:
     def index(self, frame: int) -> int:
         """Place of a frame of the window among the clip's sorted files."""
         return self.start + frame * self.frame_step
+
+
+def check_name(name: str, what: str) -> None:
+    """Refuse what is not the name of one folder or file, such as ../x.
+
+    Raises:
+        DataError: Names what it is and why it cannot be used.
+    """
+    if name in ("", ".", "..") or not name.isprintable() or set(name) & set("/\\"):
+        raise DataError(f"{what} {name[:MAX_NAME]!r} is not the name of a folder or file")
+    if len(name.encode()) > MAX_NAME:
+        raise DataError(f"{what} {name[:40]!r}... is longer than {MAX_NAME} bytes")
 
 
 def read_windows(
@@ -76,7 +97,8 @@ def read_windows(
         clips: Keep only these clips of the split; None for all.
 
     Raises:
-        DataError: If nothing is left: no folder, no split file, no clip long enough.
+        DataError: If nothing is left: no folder, no split file, no clip long enough; or if a name
+            is none.
     """
     root = Path(root)
     names = _categories(root, split, categories)
@@ -111,12 +133,23 @@ def read_windows(
 
 
 def read_split(category_folder: Path, split: str) -> list[str]:
-    """The clip names of one split file, blank lines left out."""
+    """The clip names of one split file, blank lines left out.
+
+    Raises:
+        DataError: If there is no such file, or a line of it is not the name of a folder.
+    """
+    check_name(split, "split")
     file = category_folder / f"{split}.lst"
     if not file.is_file():
         present = ", ".join(sorted(path.stem for path in category_folder.glob("*.lst"))) or "none"
         raise DataError(f"no split file {file}; splits there: {present}")
-    lines = (line.strip() for line in file.read_text().splitlines())
+    try:
+        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is not text in UTF-8 ({error}); write it again") from error
+    for number, line in enumerate(lines, start=1):
+        if line:
+            check_name(line, f"{file}, line {number}: clip")
     return [line for line in lines if line]
 
 
@@ -165,7 +198,7 @@ def _numbered_files(folder: Path, clip: str) -> dict[int, str]:
     if not folder.is_dir():
         hint = NEAR_POINTS_HINT if folder.name == NEAR_POINTS_FOLDER else ""
         raise DataError(f"clip {clip}: no folder {folder}{hint}")
-    files = {int(path.stem): path.name for path in folder.iterdir() if path.stem.isdigit()}
+    files = {int(path.stem): path.name for path in folder.iterdir() if path.stem.isdecimal()}
     if not files:
         raise DataError(f"clip {clip}: {folder} holds no numbered file")
     return dict(sorted(files.items()))
@@ -174,9 +207,12 @@ def _numbered_files(folder: Path, clip: str) -> dict[int, str]:
 def _categories(root: Path, split: str, categories: Sequence[str] | None) -> list[str]:
     if not root.is_dir():
         raise DataError(f"data folder {root} does not exist; set data.root")
+    check_name(split, "split")
     if categories is not None:
+        for category in categories:
+            check_name(category, "category")
         return list(categories)
-    found = sorted(path.parent.name for path in root.glob(f"*/{split}.lst"))
+    found = sorted(path.parent.name for path in root.glob(f"*/{glob.escape(split)}.lst"))
     if not found:
         raise DataError(
             f"no file {root}/<category>/{split}.lst; check data.root and the name of the split"

@@ -1,6 +1,5 @@
 """Meshes of one window without correspondence: each frame has vertices and faces of its own."""
 
-import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from jaxtyping import Float
 from im2mesh.errors import UserError
 from im2mesh.meshing.io import Mesh, write_independent_meshes
 from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.meshing.validity import valid_faces, valid_frame, valid_positions
+from im2mesh.npz import NpzError, locate_arrays, read_arrays
 
 _COUNTS = "vertex_counts"  # the array that tells such a file from that of a MeshSequence
 
@@ -98,18 +99,18 @@ class FrameMeshes:
             UserError: If the file is broken or lacks an array.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                vertices = _split(stored["vertices"], stored[_COUNTS])
-                faces = _split(stored["faces"], stored["face_counts"])
-                normals = stored.get("normals")
-                return FrameMeshes(
-                    tuple(Mesh(*pair) for pair in zip(vertices, faces, strict=True)),
-                    stored["times"],
-                    None if normals is None else tuple(_split(normals, stored[_COUNTS])),
-                    stored["loc"],
-                    float(stored["scale"]),
-                )
-        except Exception as error:  # zip, numpy and shape errors alike: name the file
+            stored = read_arrays(path)
+            vertices = _split(valid_positions(stored["vertices"]), stored[_COUNTS])
+            faces = _split(stored["faces"], stored["face_counts"])
+            meshes = [Mesh(v, valid_faces(f, len(v))) for v, f in zip(vertices, faces, strict=True)]
+            normals = stored.get("normals")
+            return FrameMeshes(
+                tuple(meshes),
+                stored["times"],
+                None if normals is None else tuple(_split(normals, stored[_COUNTS])),
+                *valid_frame(stored["loc"], stored["scale"]),
+            )
+        except Exception as error:  # file, key and shape errors alike: name the file
             raise UserError(f"{path}: not readable meshes: {error}") from error
 
 
@@ -119,14 +120,20 @@ Reconstruction = MeshSequence | FrameMeshes
 
 def load_reconstruction(path: Path | str) -> Reconstruction:
     """Read a sequence.npz of either kind."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as file:
-            if f"{_COUNTS}.npy" in file.namelist():
-                return FrameMeshes.load(path)
-    return MeshSequence.load(path)
+    return FrameMeshes.load(path) if _has_counts(path) else MeshSequence.load(path)
+
+
+def _has_counts(path: Path | str) -> bool:
+    try:
+        return _COUNTS in locate_arrays(path)
+    except NpzError:
+        return False  # the reader of sequences says what is wrong
 
 
 def _split(stacked: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
-    if counts.sum() != len(stacked):
-        raise ValueError(f"{len(stacked)} rows, {counts.sum()} were expected")
+    if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise ValueError("numbers of rows must be whole and not negative")
+    total = sum(counts.tolist())  # of Python's integers, which do not overflow
+    if total != len(stacked):
+        raise ValueError(f"{len(stacked)} rows, {total} were expected")
     return np.split(stacked, np.cumsum(counts)[:-1])

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, UInt8
 
 from im2mesh.errors import UserError
 from im2mesh.meshing import glb, ply, text_formats
+from im2mesh.meshing.validity import valid_faces, valid_positions
 
 MESH_FORMATS = ("ply", "off", "obj", "glb")
 
@@ -64,9 +65,8 @@ def read_mesh(path: Path | str) -> Mesh:
         raise UserError(f"no mesh at {path}")
     try:
         vertices, faces, colors = read(path)
-        vertices = np.ascontiguousarray(vertices, dtype=np.float32).reshape(-1, 3)
-        faces = np.ascontiguousarray(faces, dtype=np.int32).reshape(-1, 3)
-        _check_faces(faces, len(vertices))
+        vertices = valid_positions(vertices)
+        faces = valid_faces(faces, len(vertices))
     except Exception as error:  # readers fail in many ways; the user needs the name of the file
         raise UserError(f"{path}: not a readable mesh: {error}") from error
     return Mesh(vertices, faces, colors)
@@ -168,10 +168,3 @@ def _mesh_format(path: Path) -> str:
             f"{path}: unknown mesh format {path.suffix!r}; choose one of: {', '.join(MESH_FORMATS)}"
         )
     return ending
-
-
-def _check_faces(faces: Int[np.ndarray, "F 3"], num_vertices: int) -> None:
-    if len(faces) and (faces.min() < 0 or faces.max() >= num_vertices):
-        raise ValueError(
-            f"faces name vertices {faces.min()} to {faces.max()}, there are {num_vertices}"
-        )

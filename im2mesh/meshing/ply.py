@@ -1,16 +1,21 @@
-"""Binary PLY, read and written as whole arrays (Turk, The PLY Polygon File Format, 1994)."""
+"""PLY, read and written as whole arrays (Turk, The PLY Polygon File Format, 1994)."""
 
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",
     "float": "f4", "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2",
     "int32": "i4", "uint32": "u4", "float32": "f4", "float64": "f8",
 }  # fmt: skip
+_INDEX_NAMES = ("vertex_indices", "vertex_index")
 _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # vertices [V, 3], faces [F, 3], colours
@@ -43,11 +48,26 @@ def write_ply(
     path.write_bytes(text.encode("ascii") + table.tobytes() + triangles.tobytes())
 
 
-def read_ply(path: Path) -> Arrays:
-    """Read a PLY file of vertices and, optionally, triangles.
+@dataclass(frozen=True)
+class _Column:
+    """A property of an element; a list stores a count before its values, each in its own type."""
 
-    Binary files whose first elements are the vertices and the triangles are read as whole arrays;
-    the rest (text files, polygons, other elements in between) is left to trimesh.
+    name: str
+    dtype: np.dtype
+    count_dtype: np.dtype | None = None
+
+
+@dataclass(frozen=True)
+class _Element:
+    name: str
+    count: int
+    columns: list[_Column]
+
+
+def read_ply(path: Path) -> Arrays:
+    """Read the vertices and faces of a PLY file; polygons become fans around their first corner.
+
+    Nothing else is read: no further elements, and no texture that the header may name.
     """
     content = path.read_bytes()
     if not content.startswith(b"ply"):
@@ -57,62 +77,142 @@ def read_ply(path: Path) -> Arrays:
         raise ValueError("its header has no end_header line")
     body_start = content.index(b"\n", end) + 1
     byte_order, elements = _parse_header(content[:end].decode("ascii"))
-    if byte_order is None or not _is_plain(elements):
-        return _read_with_trimesh(path)
-    (_, num_vertices, columns), *rest = elements
-    table = _take(content, body_start, num_vertices, [(n, byte_order + t) for n, t in columns])
-    faces = np.zeros((0, 3), np.int32)
-    if rest:
-        count, index = rest[0][2][0][1].split()
-        triangle = [("count", byte_order + count), ("corners", byte_order + index, 3)]
-        triangles = _take(content, body_start + table.nbytes, rest[0][1], triangle)
-        if (triangles["count"] != 3).any():
-            return _read_with_trimesh(path)
-        faces = triangles["corners"]
-    colors = [table[n] for n in ("red", "green", "blue") if n in (table.dtype.names or ())]
-    return (
-        np.stack([table["x"], table["y"], table["z"]], axis=1),
-        faces,
-        np.stack(colors, axis=1) if len(colors) == 3 and colors[0].dtype == np.uint8 else None,
-    )
+    if byte_order is None:
+        content, body_start = parse_numbers(content[body_start:].decode("ascii")).tobytes(), 0
+    found: dict[str, dict[str, np.ndarray | list]] = {}
+    for element in elements:
+        found[element.name], body_start = _read_element(content, body_start, element)
+        if "vertex" in found and "face" in found:
+            break
+    return _to_arrays(found)
 
 
-def _parse_header(header: str) -> tuple[str | None, list[tuple[str, int, list[tuple[str, str]]]]]:
-    """Byte order (None: text); per element name, count, columns (a list's type is two words)."""
-    byte_order: str | None = None
-    elements: list[tuple[str, int, list[tuple[str, str]]]] = []
+def parse_numbers(text: str, dtype: type = np.float64) -> np.ndarray:
+    """All numbers of a text; anything else in it is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # numpy stops early with only a warning
+        return np.fromstring(text, dtype=dtype, sep=" ")
+
+
+def fans(polygons: Iterable[Sequence[int | float]]) -> Shaped[np.ndarray, "F 3"]:
+    """Cut polygons into triangles around their first corner. A plain loop: polygons are rare."""
+    triangles = []
+    for corners in polygons:
+        if len(corners) < 3:
+            raise ValueError(f"it has a face of {len(corners)} corners")
+        triangles += [(corners[0], a, b) for a, b in pairwise(corners[1:])]
+    return np.array(triangles).reshape(-1, 3)
+
+
+def _parse_header(header: str) -> tuple[str | None, list[_Element]]:
+    """Byte order (None: text, whose numbers are all brought to float64), and the elements."""
+    byte_order: str | None = ""
+    elements: list[_Element] = []
     for words in map(str.split, header.splitlines()):
         if words[:1] == ["format"]:
             byte_order = None if words[1] == "ascii" else _BYTE_ORDERS[words[1]]
         elif words[:1] == ["element"]:
-            elements.append((words[1], int(words[2]), []))
-        elif words[:2] == ["property", "list"]:
-            elements[-1][2].append((words[4], f"{_TYPES[words[2]]} {_TYPES[words[3]]}"))
+            if byte_order == "":
+                raise ValueError("its header has no format before the elements")
+            if not words[2].isdecimal():
+                raise ValueError(f"it cannot have {words[2]} rows of '{words[1]}'")
+            elements.append(_Element(words[1], int(words[2]), []))
         elif words[:1] == ["property"]:
-            elements[-1][2].append((words[2], _TYPES[words[1]]))
+            elements[-1].columns.append(_parse_column(words[1:], byte_order))
     return byte_order, elements
 
 
-def _is_plain(elements: list[tuple[str, int, list[tuple[str, str]]]]) -> bool:
-    """Vertices of scalars first, then at most faces that are one list of indices each."""
-    if not elements or elements[0][0] != "vertex" or any(" " in t for _, t in elements[0][2]):
-        return False
-    if len(elements) == 1:
-        return True
-    name, _, columns = elements[1]
-    return name == "face" and len(columns) == 1 and " " in columns[0][1]
+def _parse_column(words: list[str], byte_order: str | None) -> _Column:
+    def dtype(name: str) -> np.dtype:
+        code = _TYPES[name]  # an unknown type is an error in a text, too
+        return np.dtype("<f8" if byte_order is None else byte_order + code)
+
+    if words[0] == "list":
+        return _Column(words[3], dtype(words[2]), dtype(words[1]))
+    return _Column(words[1], dtype(words[0]))
 
 
-def _take(content: bytes, start: int, count: int, dtype: list) -> np.ndarray:
-    row = np.dtype(dtype)
-    if start + count * row.itemsize > len(content):
-        raise ValueError(f"it ends early: {len(content)} bytes, {count} rows expected at {start}")
-    return np.frombuffer(content, row, count, start)
+def _read_element(
+    content: bytes, start: int, element: _Element
+) -> tuple[dict[str, np.ndarray | list], int]:
+    """Column -> its values, and where the next element starts.
+
+    Rows whose lists are as long as those of the first row, so all triangle meshes, are one array.
+    """
+    lengths = _list_lengths(content, start, element)
+    fields, counts = [], {}
+    for k, column in enumerate(element.columns):
+        if column.count_dtype is None:
+            fields.append((column.name, column.dtype))
+            continue
+        counts[f"count {k}"] = lengths[k]
+        fields += [(f"count {k}", column.count_dtype), (column.name, column.dtype, (lengths[k],))]
+    row = np.dtype(fields)
+    size = element.count * row.itemsize
+    if start + size <= len(content) and row.itemsize:
+        table = np.frombuffer(content, row, element.count, start)
+        if all((table[name] == length).all() for name, length in counts.items()):
+            return {column.name: table[column.name] for column in element.columns}, start + size
+    if not counts and row.itemsize:
+        raise ValueError(
+            f"it ends early: {len(content)} bytes, {element.count} rows expected at {start}"
+        )
+    return _read_rows(content, start, element)
 
 
-def _read_with_trimesh(path: Path) -> Arrays:
-    import trimesh  # slow to import, rarely needed
+def _list_lengths(content: bytes, start: int, element: _Element) -> list[int]:
+    """Lengths of the lists in the first row; 0 for other columns."""
+    if element.count == 0:
+        return [0] * len(element.columns)
+    lengths = []
+    for column in element.columns:
+        values, start = _read_value(content, start, column)
+        lengths.append(0 if column.count_dtype is None else len(values))
+    return lengths
 
-    mesh: Any = trimesh.load(path, process=False)
-    faces = getattr(mesh, "faces", np.zeros((0, 3), np.int32))
-    return np.asarray(mesh.vertices), np.asarray(faces), None
+
+def _read_rows(
+    content: bytes, start: int, element: _Element
+) -> tuple[dict[str, np.ndarray | list], int]:
+    """Rows one by one: lists may differ in length."""
+    values: dict[str, np.ndarray | list] = {column.name: [] for column in element.columns}
+    for _ in range(element.count if element.columns else 0):
+        for column in element.columns:
+            value, start = _read_value(content, start, column)
+            cast(list, values[column.name]).append(value)
+    return values, start
+
+
+def _read_value(content: bytes, start: int, column: _Column) -> tuple[np.ndarray, int]:
+    """One value or list of one row, and where the next one starts."""
+    length = 1
+    if column.count_dtype is not None:
+        length = int(np.frombuffer(content, column.count_dtype, 1, start)[0])
+        start += column.count_dtype.itemsize
+    end = start + length * column.dtype.itemsize
+    if length < 0 or end > len(content):
+        raise ValueError(
+            f"it ends early: {len(content)} bytes, {length} values expected at {start}"
+        )
+    return np.frombuffer(content, column.dtype, length, start), end
+
+
+def _to_arrays(found: dict[str, dict[str, np.ndarray | list]]) -> Arrays:
+    vertex, face = found.get("vertex", {}), found.get("face", {})
+    if not {"x", "y", "z"} <= set(vertex):
+        raise ValueError("it has no vertices with x, y and z")
+    scalars = {name: np.reshape(values, len(values)) for name, values in vertex.items()}
+    colors = [scalars[name] for name in ("red", "green", "blue") if name in scalars]
+    has_colors = len(colors) == 3 and all(color.dtype == np.uint8 for color in colors)
+    corners = next((face[name] for name in _INDEX_NAMES if name in face), None)
+    if corners is None and face:
+        raise ValueError(f"its faces have none of the columns {', '.join(_INDEX_NAMES)}")
+    if corners is None:
+        corners = np.zeros((0, 3), np.int32)
+    if isinstance(corners, list) or corners.ndim != 2 or corners.shape[1] != 3:
+        corners = fans([polygon.tolist() for polygon in corners])
+    return (
+        np.stack([scalars[axis] for axis in "xyz"], axis=1),
+        corners,
+        np.stack(colors, axis=1) if has_colors else None,
+    )

@@ -8,6 +8,8 @@ from jaxtyping import Float, Int, UInt8
 
 from im2mesh.errors import UserError
 from im2mesh.meshing.io import MESH_FORMATS, Mesh, write_numbered_meshes
+from im2mesh.meshing.validity import valid_faces, valid_frame, valid_positions
+from im2mesh.npz import read_arrays
 
 _OKLAB_TO_CONES = np.array(
     [
@@ -146,16 +148,12 @@ class MeshSequence:
         if not path.is_file():
             raise UserError(f"no mesh sequence at {path}; run generate.py first")
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                return MeshSequence(
-                    faces=stored["faces"],
-                    vertices=stored["vertices"],
-                    times=stored["times"],
-                    normals=stored.get("normals"),
-                    loc=stored["loc"],
-                    scale=float(stored["scale"]),
-                )
-        except Exception as error:  # zip, numpy and shape errors alike: name the file
+            stored = read_arrays(path)
+            vertices = valid_positions(stored["vertices"])
+            faces = valid_faces(stored["faces"], vertices.shape[1])
+            loc, scale = valid_frame(stored["loc"], stored["scale"])
+            return MeshSequence(faces, vertices, stored["times"], stored.get("normals"), loc, scale)
+        except Exception as error:  # file, key and shape errors alike: name the file
             raise UserError(f"{path}: not a readable mesh sequence: {error}") from error
 
 

@@ -4,13 +4,12 @@ Nine significant digits bring every float32 back exactly.
 """
 
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 
-from im2mesh.meshing.ply import Arrays
+from im2mesh.meshing.ply import Arrays, fans, parse_numbers
 
 
 def write_off(
@@ -49,7 +48,7 @@ def write_obj(
 
 def read_off(path: Path) -> Arrays:
     """Read OFF or COFF: colours after the position are kept, colours after a face are dropped."""
-    text = path.read_text()
+    text = path.read_text("utf-8")
     if "#" in text:
         text = re.sub(r"#[^\n]*", "", text)
     header = re.match(r"\s*C?OFF\s+(\d+)\s+(\d+)\s+\d+[ \t]*\n", text)
@@ -67,7 +66,7 @@ def read_off(path: Path) -> Arrays:
 
 def read_obj(path: Path) -> Arrays:
     """Read positions, colours and faces of an OBJ; texture and normal indices are dropped."""
-    text = path.read_text()
+    text = path.read_text("utf-8")
     if not text.strip():
         raise ValueError("it is blank")
     lines = text.replace("\t", " ").splitlines()
@@ -93,34 +92,49 @@ def _parse_rows(lines: list[str]) -> Float[np.ndarray, "N columns"]:
     if not lines:
         return np.zeros((0, 3))
     num_columns = len(lines[0].split())
-    table = np.fromstring("\n".join(lines), dtype=np.float64, sep=" ")
+    table = parse_numbers("\n".join(lines))
     if num_columns < 3 or table.size != num_columns * len(lines):
         raise ValueError(f"{table.size} numbers in {len(lines)} rows of {num_columns} columns")
     return table.reshape(len(lines), num_columns)
 
 
-def _parse_faces(lines: list[str], has_count: bool) -> Int[np.ndarray, "F 3"]:
+def _parse_faces(lines: list[str], has_count: bool) -> Shaped[np.ndarray, "F 3"]:
     """Triangles of face lines; polygons become fans around their first corner."""
     if not lines:
         return np.zeros((0, 3), np.int64)
-    numbers = np.fromstring("\n".join(lines), dtype=np.int64, sep=" ")
+    table = _parse_table(lines)
+    if table is not None and has_count and (table[:, 0] == 3).all() and table.shape[1] > 3:
+        return table[:, 1:4]
+    if table is not None and not has_count and table.shape[1] == 3:
+        return table
+    return fans([int(word) for word in _corner_words(line, has_count)] for line in lines)
+
+
+def _parse_table(lines: list[str]) -> Int[np.ndarray, "N columns"] | None:
+    """Whole numbers of lines that are equally long; None where they are not."""
+    try:
+        numbers = parse_numbers("\n".join(lines), np.int64)
+    except (DeprecationWarning, ValueError):
+        return None  # such as the fractions of a face's colour
     num_columns = len(lines[0].split())
-    if numbers.size == num_columns * len(lines):
-        table = numbers.reshape(len(lines), num_columns)
-        if has_count and (table[:, 0] == 3).all():
-            return table[:, 1:4]
-        if not has_count and num_columns == 3:
-            return table
-    fans = []
-    for words in map(str.split, lines):  # polygons are rare, so a plain loop will do
-        corners = [int(w) for w in (words[1 : 1 + int(words[0])] if has_count else words)]
-        if len(corners) < 3:
-            raise ValueError(f"a face of {len(corners)} corners: {' '.join(words)}")
-        fans += [(corners[0], a, b) for a, b in pairwise(corners[1:])]
-    return np.array(fans, np.int64).reshape(-1, 3)
+    if numbers.size != num_columns * len(lines):
+        return None
+    return numbers.reshape(len(lines), num_columns)
+
+
+def _corner_words(line: str, has_count: bool) -> list[str]:
+    words = line.split()
+    if not has_count:
+        return words
+    count = int(words[0])
+    if not 0 < count < len(words):
+        raise ValueError(f"a face claims {count} corners and has {len(words) - 1} numbers")
+    return words[1 : 1 + count]
 
 
 def _colors(columns: np.ndarray, full: float) -> UInt8[np.ndarray, "V 3"] | None:
     if columns.shape[1] < 3:
         return None
+    if not np.isfinite(columns).all():
+        raise ValueError("it has colours that are NaN or infinite")
     return np.clip(np.rint(columns / full * 255.0), 0, 255).astype(np.uint8)

@@ -69,7 +69,12 @@ def check_settings(path: Path, wanted: dict[str, Any]) -> None:
     Raises:
         UserError: If they differ, naming each difference and the way out.
     """
-    found = {**asdict(ClipSettings()), **json.loads(path.read_text())}
+    try:
+        found = {**asdict(ClipSettings()), **json.loads(path.read_text("utf-8"))}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{path} is broken ({error}); pass --overwrite to make the data again"
+        ) from error
     differences = [
         f"{name} {found.get(name)} there, {value} asked for"
         for name, value in wanted.items()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from im2mesh.atomic import atomic_file
-from im2mesh.checkpoints import CheckpointError, read_safely
+from im2mesh.checkpoints import CheckpointError, read_values
 from im2mesh.data.batch import Batch
 from im2mesh.data.sequences import Window
 
@@ -77,7 +77,7 @@ def load_snapshot(path: Path) -> Snapshot:
     """
     if not path.is_file():
         raise CheckpointError(f"no snapshot at {path}; train.py writes one when a step fails")
-    values = read_safely(path, "use a snapshot that train.py wrote")
+    values = read_values(path, "use a snapshot that train.py wrote")
     names = {field.name for field in fields(Snapshot)}
     if not isinstance(values, dict) or set(values) != names:
         raise CheckpointError(f"{path} is no snapshot of a failed step")

@@ -1,6 +1,5 @@
 """Encoders of images: one picture, or a short film -> one code."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from im2mesh.config import ConfigError
 from im2mesh.models.encoders.encoder import Encoder
+from im2mesh.torch_files import TorchFileError, read_torch_file
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B in [0, 1], as all published weights expect
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -193,12 +193,9 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
             "to start at random"
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ConfigError(
-            f"{path} is not a file of PyTorch weights ({type(error).__name__}); name one that "
-            "torch.save(model.state_dict(), path) wrote"
-        ) from error
+        state = read_torch_file(path, "name one that torch.save(model.state_dict(), path) wrote")
+    except TorchFileError as error:
+        raise ConfigError(str(error)) from error
     if not (isinstance(state, Mapping) and all(torch.is_tensor(v) for v in state.values())):
         raise ConfigError(
             f"{path} must hold one tensor per name, as torch.save(model.state_dict(), path) writes"

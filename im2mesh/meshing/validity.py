@@ -1,0 +1,50 @@
+"""What positions, triangles and the place in the world must be when they come from a file."""
+
+import numpy as np
+from jaxtyping import Float, Int32, Shaped
+
+
+def valid_positions(positions: Shaped[np.ndarray, "*N 3"]) -> np.ndarray:
+    """Positions as float32.
+
+    Raises:
+        ValueError: If they are not triples of finite numbers.
+    """
+    if positions.ndim < 2 or positions.shape[-1] != 3:
+        raise ValueError(f"positions must have shape [..., 3], got {list(positions.shape)}")
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        positions = np.ascontiguousarray(positions, dtype=np.float32)
+    if not np.isfinite(positions).all():
+        raise ValueError("it has positions that are NaN, infinite or too large for float32")
+    return positions
+
+
+def valid_faces(faces: Shaped[np.ndarray, "F 3"], num_vertices: int) -> Int32[np.ndarray, "F 3"]:
+    """Triangles as int32, compared with the number of vertices before they are cut to 32 bits.
+
+    Raises:
+        ValueError: If they are not triples of indices of vertices.
+    """
+    if faces.ndim != 2 or faces.shape[1] != 3:
+        raise ValueError(f"faces must have shape [F, 3], got {list(faces.shape)}")
+    if faces.size and not (faces.min() >= 0 and faces.max() < num_vertices):
+        raise ValueError(
+            f"faces name vertices {faces.min()} to {faces.max()}, there are {num_vertices}"
+        )
+    indices = np.ascontiguousarray(faces, dtype=np.int32)
+    if faces.dtype.kind == "f" and (indices != faces).any():
+        raise ValueError("faces name vertices by numbers that are not whole")
+    return indices
+
+
+def valid_frame(loc: np.ndarray, scale: np.ndarray) -> tuple[Float[np.ndarray, "3"], float]:
+    """Where the origin lies in the world, and the metres per unit.
+
+    Raises:
+        ValueError: If they are not three finite numbers and a positive one.
+    """
+    if loc.shape != (3,) or scale.size != 1 or not np.isfinite(loc).all():
+        raise ValueError(f"loc {loc.shape} and scale {scale.shape} must be three numbers and one")
+    if not 0 < scale.item() < np.inf:
+        raise ValueError(f"scale must be a positive number, got {scale.item()}")
+    return loc, float(scale.item())

@@ -1,0 +1,158 @@
+"""The one reader of npz files: what a file claims is compared with what it holds, then allocated.
+
+Members are read in place and never extracted, so their names cannot lead to another file.
+"""
+
+import io
+import math
+import os
+import struct
+import zipfile
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+MAX_UNPACKED = 2**28  # bytes; a file may always unpack to so much ...
+MAX_RATIO = 64  # ... or to so many times its own size; our own files are stored, ratio 1
+MAX_HEADER = 4096  # bytes; numpy writes 128 for any array of numbers
+MAX_DIMENSIONS = 32  # of numpy 1
+MAX_ELEMENTS = 2**58  # counting an empty dimension as 1, so that numpy can hold the shape
+LOCAL_HEADER_SIZE = 30  # fixed part of a zip member's local header, APPNOTE.TXT section 4.3.7
+
+
+class NpzError(ValueError):
+    """What is wrong with an npz file. The caller adds its name, and what it is for."""
+
+
+@dataclass(frozen=True)
+class ArrayLocation:
+    """Where one array lies inside a file; `offset` is None if the member is compressed."""
+
+    offset: int | None
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran_order: bool
+
+    @property
+    def size(self) -> int:
+        """Number of elements, exact however large a header claims the array to be."""
+        return math.prod(self.shape)
+
+
+def locate_arrays(path: str | Path) -> dict[str, ArrayLocation]:
+    """Name -> location of every array of a file; all of them lie within it.
+
+    Raises:
+        NpzError: If the file is damaged, claims more than it holds, or holds other things than
+            numbers.
+    """
+    try:
+        with _open(path) as archive:
+            return {_name(info): _locate(archive, info) for info in _members(archive)}
+    except NpzError:
+        raise
+    except Exception as error:  # zipfile and numpy fail in many ways on damaged headers
+        raise NpzError(str(error) or type(error).__name__) from error
+
+
+def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Read arrays as a whole: the named ones that are there, or all.
+
+    Raises:
+        NpzError: As `locate_arrays`, or if the content does not match its checksum.
+    """
+    found = locate_arrays(path)
+    wanted = [name for name in found if names is None or name in names]
+    try:
+        with _open(path) as archive:
+            return {name: _read(archive, f"{name}.npy") for name in wanted}
+    except Exception as error:  # zipfile, zlib and numpy again
+        raise NpzError(str(error) or type(error).__name__) from error
+
+
+def _open(path: str | Path) -> zipfile.ZipFile:
+    if not Path(path).is_file():  # opening a pipe would wait for ever
+        raise NpzError("it is no regular file")
+    return zipfile.ZipFile(path)
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+    name, count = max(Counter(map(_name, members)).items(), key=lambda x: x[1], default=("", 0))
+    if count > 1:
+        raise NpzError(f"{count} arrays have the name '{name}'")
+    unpacked, limit = sum(info.file_size for info in members), _limit(_file_size(archive))
+    if unpacked > limit:
+        raise NpzError(f"it claims to unpack to {unpacked} bytes, at most {limit} are read")
+    return members
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    return info.filename.removesuffix(".npy")
+
+
+def _limit(file_size: int) -> int:
+    return max(MAX_UNPACKED, MAX_RATIO * file_size)
+
+
+def _file_size(archive: zipfile.ZipFile) -> int:
+    assert archive.fp is not None
+    return os.fstat(archive.fp.fileno()).st_size
+
+
+def _locate(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> ArrayLocation:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NpzError(f"'{_name(info)}' is compressed in a way that numpy never uses")
+    with archive.open(info) as member:
+        head = io.BytesIO(member.read(MAX_HEADER))
+    version = np.lib.format.read_magic(head)
+    read_header = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, fortran_order, dtype = read_header(head)
+    location = ArrayLocation(None, shape, dtype, fortran_order)
+    _check_claims(_name(info), location, info.file_size - head.tell())
+    if info.compress_type != zipfile.ZIP_STORED:
+        return location
+    offset = _content_start(archive, info) + head.tell()
+    end = offset + location.size * dtype.itemsize
+    if end > _file_size(archive):
+        raise NpzError(
+            f"it is cut short: '{_name(info)}' ends at byte {end}, "
+            f"the file at {_file_size(archive)}"
+        )
+    return ArrayLocation(offset, shape, dtype, fortran_order)
+
+
+def _check_claims(name: str, claimed: ArrayLocation, num_bytes: int) -> None:
+    """`num_bytes` is what the archive's directory says of the array's content."""
+    if claimed.dtype.hasobject:
+        raise NpzError(f"'{name}' holds Python objects, which are never loaded")
+    if claimed.dtype.kind not in "biuf":
+        raise NpzError(f"'{name}' holds {claimed.dtype}, expected numbers")
+    is_shape = min(claimed.shape, default=0) >= 0 and len(claimed.shape) <= MAX_DIMENSIONS
+    if not is_shape or math.prod(max(n, 1) for n in claimed.shape) > MAX_ELEMENTS:
+        raise NpzError(f"'{name}' cannot have the shape {list(claimed.shape)}")
+    if claimed.size * claimed.dtype.itemsize != num_bytes:
+        raise NpzError(
+            f"'{name}' claims the shape {list(claimed.shape)} of {claimed.dtype}, "
+            f"the file has {num_bytes} bytes for it"
+        )
+
+
+def _content_start(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
+    """First byte of a stored member; its local header need not be as long as the directory's."""
+    assert archive.fp is not None
+    archive.fp.seek(info.header_offset + LOCAL_HEADER_SIZE - 4)
+    name_size, extra_size = struct.unpack("<HH", archive.fp.read(4))
+    return info.header_offset + LOCAL_HEADER_SIZE + name_size + extra_size
+
+
+def _read(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)

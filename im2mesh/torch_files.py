@@ -1,0 +1,82 @@
+"""Files of torch.save: tensors, numbers and text are read, and nothing else. Executes nothing."""
+
+import io
+import pickletools
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch.serialization import safe_globals
+
+from im2mesh.errors import UserError
+
+ZIP_START = b"PK\x03\x04"  # by which torch tells its format from the older one
+NUM_OLD_PICKLES = 4  # in a file of the older format, before the numbers of the tensors
+MAX_NAME = 1000  # characters
+
+
+class TorchFileError(UserError):
+    """A file is damaged, or holds what could execute code. The message names the file."""
+
+
+def read_torch_file(path: Path, way_out: str, types: Sequence[Any] = ()) -> Any:
+    """What torch.save wrote, on the CPU.
+
+    Args:
+        path: A file that is there.
+        way_out: What the user can do about a file that cannot be used.
+        types: More than tensors, numbers and text, if they are harmless.
+
+    Raises:
+        TorchFileError: If the file is damaged, down to a bit of a tensor, or holds anything else.
+        OSError: If it cannot be opened.
+    """
+    content = io.BytesIO(path.read_bytes())  # gives what it has, whatever is asked for
+    try:
+        _check_content(content)
+        with safe_globals(list(types)):
+            return torch.load(content, map_location="cpu", weights_only=True)
+    except Exception as error:  # damage shows in many ways; the user needs the name of the file
+        raise TorchFileError(_explain(path, error, way_out)) from error
+
+
+def _check_content(content: io.BytesIO) -> None:
+    """Refuse what torch.save never writes, and what torch does not look at, or takes too long to.
+
+    torch does not compare tensors with the checksums that the file has of them; of compressed
+    tensors, few bytes may ask for terabytes.
+    """
+    if content.getvalue().startswith(ZIP_START):
+        with zipfile.ZipFile(content) as archive:
+            for member in archive.infolist():
+                if member.compress_type != zipfile.ZIP_STORED:
+                    raise ValueError(f"{member.filename} is compressed")
+                if member.filename.endswith("data.pkl"):
+                    _check_names(archive.open(member))
+            if (damaged := archive.testzip()) is not None:
+                raise ValueError(f"the bytes of {damaged} have changed")
+    else:
+        for _ in range(NUM_OLD_PICKLES):
+            _check_names(content)
+    content.seek(0)
+
+
+def _check_names(pickled: IO[bytes]) -> None:
+    """The time that torch takes to refuse a name grows with the square of the name's length."""
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name == "GLOBAL" and len(str(argument)) > MAX_NAME:
+            raise ValueError(f"it names something in {len(str(argument))} characters")
+
+
+def _explain(path: Path, error: Exception, way_out: str) -> str:
+    refused = re.search(r"GLOBAL (\S+)|but got <class '(\S+)'>", str(error))
+    if refused:
+        return (
+            f"{path} contains {(refused[1] or refused[2]).rstrip('.')}. Only tensors, numbers and "
+            "text are read; anything else may be made to execute code, and nothing was executed; "
+            f"{way_out}"
+        )
+    return f"{path} is damaged or was not written by torch.save ({type(error).__name__}); {way_out}"

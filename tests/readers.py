@@ -1,0 +1,394 @@
+"""Every reader of files, with real files for it: what tests of broken files start from."""
+
+import io
+import json
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+from PIL import Image
+
+from im2mesh.comparison.result import read_result
+from im2mesh.config.files import ConfigError
+from im2mesh.data import fields, sequences, storage
+from im2mesh.data.images import read_images
+from im2mesh.data.sequences import DataError, Window, read_split
+from im2mesh.errors import UserError
+from im2mesh.evaluation import Record
+from im2mesh.meshing import (
+    MESH_FORMATS,
+    FrameMeshes,
+    Mesh,
+    MeshSequence,
+    load_reconstruction,
+    read_mesh,
+    write_mesh,
+)
+from im2mesh.reporting import read_records, write_records
+from im2mesh.run_folder import CONFIG_FILE, RunFolder
+from im2mesh.synthesis.clips import check_settings
+
+WINDOW = Window("balls", "ball_a", 0, 1)
+CONFIG = """inherit_from: base.yaml
+output_dir: out/run  # a comment
+data: {num_frames: 5, categories: [balls, 'men']}
+training:
+  learning_rate: 1e-4
+  max_iterations: 100
+"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A real file: bytes to be damaged, and what makes a file of them, such as an archive."""
+
+    content: bytes
+    wrap: Callable[[bytes], bytes] = bytes
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one kind of file is read.
+
+    Attributes:
+        path: Where the file lies, relative to a folder of its own.
+        prepare: Writes into that folder what the reader needs beside the file.
+        read: Reads from the folder and asserts that the result is valid.
+        error: All that it may raise.
+    """
+
+    path: str
+    samples: tuple[Sample, ...]
+    read: Callable[[Path], Any]
+    error: type[UserError]
+    prepare: Callable[[Path], None] = lambda folder: None
+
+
+def npz(arrays: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """An archive of members whose bytes may be anything; directory and checksums are right."""
+    return _archive({f"{name}.npy": content for name, content in arrays.items()}, compression)
+
+
+def npy(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def glb(document: bytes, binary: bytes = b"") -> bytes:
+    """A .glb whose chunks may hold anything; their lengths are right."""
+    document += b" " * (-len(document) % 4)
+    chunks = struct.pack("<I4s", len(document), b"JSON") + document
+    if binary:
+        chunks += struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+def glb_chunks(content: bytes) -> tuple[bytes, bytes]:
+    """The JSON and the binary chunk of a file that `write_mesh` wrote."""
+    (size,) = struct.unpack_from("<I", content, 12)
+    return content[20 : 20 + size], content[28 + size :]
+
+
+def forget_files() -> None:
+    """Empty the caches of what is known of files, which a test rewrites within a clock tick."""
+    caches = (
+        storage._open_arrays,
+        storage._locate_arrays,
+        fields._normalization,
+        fields.window_frame,
+        sequences.clip_files,
+        sequences.frame_numbers,
+    )
+    for cache in caches:
+        cache.cache_clear()
+
+
+def _archive(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def _text(text: str) -> tuple[Sample, ...]:
+    return (Sample(text.encode()),)
+
+
+def _ball() -> tuple[np.ndarray, np.ndarray]:
+    ball = trimesh.creation.icosphere(subdivisions=1)
+    return np.asarray(ball.vertices, np.float32), np.asarray(ball.faces, np.int32)
+
+
+def _written(name: str, write: Callable[[Path], Any]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path)
+        return path.read_bytes()
+
+
+def _mesh_reader(format: str) -> Reader:
+    vertices, faces = _ball()
+    colors = np.arange(vertices.size).reshape(vertices.shape).astype(np.uint8)
+    name = f"a.{format}"
+    plain = _written(name, lambda path: write_mesh(path, vertices, faces))
+    colored = _written(name, lambda path: write_mesh(path, vertices, faces, colors, vertices))
+    cloud = _written(name, lambda path: write_mesh(path, vertices, faces[:0]))
+    samples = [Sample(plain), Sample(colored), Sample(cloud), *_OTHER_MESHES.get(format, ())]
+    if format == "glb":
+        document, binary = glb_chunks(colored)
+        samples.append(Sample(document, lambda damaged: glb(damaged, binary)))
+    return Reader(name, tuple(samples), lambda folder: _read_mesh(folder / name), UserError)
+
+
+_PLY_OF_POLYGONS = b"""ply
+format ascii 1.0
+comment TextureFile ../../canary
+element camera 1
+property float focus
+element vertex 4
+property float x
+property float y
+property float z
+element face 2
+property list uchar int vertex_indices
+property uchar flags
+end_header
+0.5
+0 0 0
+1 0 0
+1 1 0
+0 1 0
+4 0 1 2 3 7
+3 0 1 2 7
+"""
+_OFF_OF_POLYGONS = (
+    b"OFF\n# a comment\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n4 0 1 2 3\n3 0 1 2 255 0 0\n"
+)
+_OBJ_OF_POLYGONS = b"mtllib ../../canary\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1/1 2/1 3/1 4/1\n"
+_OTHER_MESHES = {
+    "ply": (Sample(_PLY_OF_POLYGONS),),
+    "off": (Sample(_OFF_OF_POLYGONS),),
+    "obj": (Sample(_OBJ_OF_POLYGONS),),
+}
+
+
+def _read_mesh(path: Path) -> Mesh:
+    mesh = read_mesh(path)
+    _check_mesh(mesh)
+    return mesh
+
+
+def _check_mesh(mesh: Mesh) -> None:
+    assert mesh.vertices.dtype == np.float32 and np.isfinite(mesh.vertices).all()
+    assert mesh.faces.size == 0 or 0 <= mesh.faces.min() <= mesh.faces.max() < len(mesh.vertices)
+    assert mesh.colors is None or mesh.colors.shape == mesh.vertices.shape
+
+
+def _npz_samples(**arrays: np.ndarray) -> tuple[Sample, ...]:
+    """The archive itself, stored and compressed, and each of its members in an intact archive."""
+    members = {name: npy(array) for name, array in arrays.items()}
+    samples = [Sample(npz(members)), Sample(npz(members, zipfile.ZIP_DEFLATED))]
+    for name in members:
+        for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+
+            def wrap(damaged: bytes, name: str = name, compression: int = compression) -> bytes:
+                return npz({**members, name: damaged}, compression)
+
+            samples.append(Sample(members[name], wrap))
+    return tuple(samples)
+
+
+def _sequence_samples() -> tuple[Sample, ...]:
+    vertices, faces = _ball()
+    times = np.array([0.0, 1.0])
+    moving = MeshSequence(faces, np.stack([vertices, vertices + 1]), times)
+    frames = FrameMeshes((Mesh(vertices, faces), Mesh(vertices[:4], faces[:0])), times)
+    samples: list[Sample] = []
+    for meshes in (moving, frames):
+        with np.load(io.BytesIO(_written("sequence.npz", meshes.save))) as arrays:
+            samples += _npz_samples(**arrays)
+    return tuple(samples)
+
+
+def _read_sequence(folder: Path) -> None:
+    meshes = load_reconstruction(folder / "sequence.npz")
+    for mesh in meshes.meshes:
+        _check_mesh(mesh)
+    assert len(meshes.meshes) == len(meshes.times)
+
+
+def _clip_file(folder: str) -> str:
+    return f"balls/ball_a/{folder}/00000007.npz"
+
+
+def _cloud() -> dict[str, np.ndarray]:
+    points = np.linspace(-0.5, 0.5, 60).reshape(20, 3).astype(np.float16)
+    frame = {"loc": np.zeros(3, np.float16), "scale": np.array(2.0)}
+    return {"points": points, "normals": points, **frame}
+
+
+def _labels() -> dict[str, np.ndarray]:
+    return {**_cloud(), "occupancies": np.zeros(3, np.uint8)}
+
+
+def _write_cloud(folder: Path) -> None:
+    path = folder / _clip_file("pcl_seq")
+    path.parent.mkdir(parents=True)
+    np.savez(path, **_cloud())
+
+
+def _read_cloud(folder: Path) -> None:
+    surface = fields.read_surface_points(folder, WINDOW, 0)
+    rows = np.arange(min(3, len(surface.points)))
+    assert fields.read_trajectories(folder, WINDOW, rows).shape == (1, len(rows), 3)
+
+
+def _read_labels(folder: Path) -> None:
+    labelled = fields.read_labelled_points(folder, WINDOW, 0)
+    assert labelled.points.shape == (len(labelled.occupancy), 3)
+
+
+def _image_reader(format: str) -> Reader:
+    pixels = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)
+    content = _written("a", lambda path: Image.fromarray(pixels).save(path, format))
+    suffix = {"jpeg": "jpg", "png": "png"}[format]
+    path = f"balls/ball_a/img/0/00007.{suffix}"
+    return Reader(path, (Sample(content),), _read_image, DataError, _write_cloud)
+
+
+def _read_image(folder: Path) -> None:
+    assert read_images(folder, WINDOW, "0", [0], 8).shape == (1, 3, 8, 8)
+
+
+def _read_clips(folder: Path) -> None:
+    for name in read_split(folder / "balls", "train"):
+        assert (folder / name).parent == folder and name == name.strip() != ".."
+
+
+def _records() -> bytes:
+    records = [Record("balls", "ball_a", 0, k, "iou", 0.5 + k) for k in range(3)]
+    return _written("records.csv", lambda path: write_records(path, records))
+
+
+def _read_records(folder: Path) -> None:
+    for record in read_records(folder / "records.csv"):
+        assert isinstance(record.frame, int) and isinstance(record.value, float)
+        assert Path(record.category, record.clip).parts == (record.category, record.clip)
+
+
+def _write_evaluation(folder: Path) -> None:
+    run = RunFolder(folder)
+    run.evaluation("test").mkdir(parents=True)
+    (run.evaluation("test") / CONFIG_FILE).write_text("data: {num_frames: 5}\n")
+    run.evaluation_records("test").write_bytes(_records())
+
+
+def _read_summary(folder: Path) -> None:
+    result = read_result("oflow", folder, "test")
+    assert all(isinstance(record.value, float) for record in result.records)
+
+
+def _check_settings(folder: Path) -> None:
+    check_settings(folder / "clip.json", {"seed": 0, "frames": 2})
+
+
+def _write_base(folder: Path) -> None:
+    (folder / "base.yaml").write_text("output_dir: base\node: {method: rk4, step_size: 0.5}\n")
+
+
+def _read_config(folder: Path) -> None:
+    from im2mesh.build import build_config  # needs torch, as nothing else here but checkpoints
+
+    assert build_config(folder / "small.yaml").training is not None
+
+
+def _official_samples() -> tuple[Sample, ...]:
+    """Both formats of torch.save, and the pickle within an intact archive."""
+    import torch
+
+    state = {"encoder.weight": torch.arange(6.0).reshape(2, 3), "encoder.bias": torch.zeros(2)}
+    values = {"model": state, "it": 12, "loss_val_best": np.float64(0.5)}
+    content, old = (
+        _written("model.pt", partial(torch.save, values, _use_new_zipfile_serialization=is_new))
+        for is_new in (True, False)
+    )
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    (pickled,) = (name for name in members if name.endswith("data.pkl"))
+
+    def wrap(damaged: bytes) -> bytes:
+        return _archive({**members, pickled: damaged})
+
+    return Sample(content), Sample(old), Sample(members[pickled], wrap)
+
+
+def _read_official(folder: Path) -> None:
+    from im2mesh.compat.reading import read_official
+
+    found = read_official(folder / "model.pt")
+    assert all(isinstance(name, str) for name in found.state) and found.iteration >= 0
+
+
+def _sequence_reader() -> Reader:
+    return Reader("sequence.npz", _sequence_samples(), _read_sequence, UserError)
+
+
+def _cloud_reader() -> Reader:
+    return Reader(_clip_file("pcl_seq"), _npz_samples(**_cloud()), _read_cloud, DataError)
+
+
+def _labels_reader() -> Reader:
+    path, samples = _clip_file("points_seq"), _npz_samples(**_labels())
+    return Reader(path, samples, _read_labels, DataError, _write_cloud)
+
+
+def _split_reader() -> Reader:
+    return Reader("balls/train.lst", _text("ball_a\n\nball_b\n"), _read_clips, DataError)
+
+
+def _records_reader() -> Reader:
+    return Reader("records.csv", (Sample(_records()),), _read_records, UserError)
+
+
+def _summary_reader() -> Reader:
+    path = "generation/test/balls/ball_a/00000/window.json"
+    summary = {"seconds": {"encode": 0.25, "flow": 1}, "nfe": 12, "status": "ok"}
+    return Reader(path, _text(json.dumps(summary)), _read_summary, UserError, _write_evaluation)
+
+
+def _settings_reader() -> Reader:
+    samples = _text(json.dumps({"seed": 0, "frames": 2}))
+    return Reader("clip.json", samples, _check_settings, UserError)
+
+
+def _config_reader() -> Reader:
+    return Reader("small.yaml", _text(CONFIG), _read_config, ConfigError, _write_base)
+
+
+def _official_reader() -> Reader:
+    return Reader("model.pt", _official_samples(), _read_official, UserError)
+
+
+READERS: dict[str, Callable[[], Reader]] = {
+    **{format: partial(_mesh_reader, format) for format in MESH_FORMATS},
+    "sequence": _sequence_reader,
+    "cloud": _cloud_reader,
+    "labels": _labels_reader,
+    "jpeg": partial(_image_reader, "jpeg"),
+    "png": partial(_image_reader, "png"),
+    "split": _split_reader,
+    "records": _records_reader,
+    "window.json": _summary_reader,
+    "settings": _settings_reader,
+    "config": _config_reader,  # this and the next import torch
+    "official": _official_reader,
+}
