@@ -60,7 +60,8 @@ def _check_content(content: io.BytesIO) -> None:
                 raise ValueError(f"the bytes of {damaged} have changed")
     else:
         for _ in range(NUM_OLD_PICKLES):
-            _check_names(content)
+            if content.tell() < content.getbuffer().nbytes:
+                _check_names(content)
     content.seek(0)
 
 
