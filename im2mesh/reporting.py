@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -243,13 +243,20 @@ def write_report(
     return format_table(summaries)
 
 
+def read_origin(folder: Path) -> dict[str, Any]:
+    """What made the numbers in a folder, as summary.json has it; {} where it does not say."""
+    path = folder / SUMMARY_FILE
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text()).get("origin", {})
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is broken; run eval.py again") from error
+
+
 def is_reported(folder: Path, origin: ResultOrigin) -> bool:
     """Whether the results of this origin are there: summary.json is written last."""
-    try:
-        summary = json.loads((folder / SUMMARY_FILE).read_text())
-        return summary["origin"]["id"] == origin.id
-    except (OSError, ValueError, KeyError, TypeError):
-        return False  # not there, or of an older version: it is written anew
+    return read_origin(folder).get("id") == origin.id
 
 
 def format_value(row: SummaryRow) -> str:

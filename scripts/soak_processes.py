@@ -29,7 +29,7 @@ class Stop(Enum):
     """How a training is ended."""
 
     INTERRUPT = "SIGINT"  # Ctrl-C: to all processes of the group
-    TERMINATE = "SIGTERM"  # kill PID: to the main process
+    TERMINATE = "SIGTERM"  # of timeout, systemd, Slurm: likewise
     KILL = "SIGKILL"
     KILL_WORKER = "SIGKILL of a worker"
 
@@ -158,8 +158,8 @@ class WatchedCommand:
         self.run_until(lambda: time.monotonic() >= end, seconds + 1)
 
     def stop(self, how: Stop) -> None:
-        if how is Stop.INTERRUPT:
-            os.killpg(self.group, signal.SIGINT)
+        if how.saves:
+            os.killpg(self.group, signal.Signals[how.value])
         elif how is Stop.KILL_WORKER:
             os.kill(self.workers()[0], signal.SIGKILL)
         else:

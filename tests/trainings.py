@@ -20,15 +20,22 @@ def train_in_this_process(config: str, overrides: list[str], is_built: Event | N
     """Train as train.py does; `is_built` is set when the loop is about to begin."""
     if is_built is not None:
         train.build_trainer = lambda *arguments: (build_trainer(*arguments), is_built.set())[0]
-    torch.set_num_threads(1)
+    _be_like_a_fresh_process()
     train.main([config, *overrides, "--device", "cpu"])
 
 
 def with_rank(environment: dict[str, str], task: Callable, arguments: Sequence) -> None:
     """Run a task as one of several processes."""
     os.environ |= environment
-    torch.set_num_threads(1)
+    _be_like_a_fresh_process()
     task(*arguments)
+
+
+def _be_like_a_fresh_process() -> None:
+    """Workers that read data are children of the training, not of the server it was copied from:
+    these see when it dies."""
+    multiprocessing.set_start_method("fork", force=True)
+    torch.set_num_threads(1)
 
 
 class Trainings:

@@ -98,6 +98,9 @@ def notes(comparison: Comparison) -> Iterator[str]:
             of = f"{count} of the {comparison.num_windows} windows"
             yield f"{metric_info(metric).name}: all methods together have it in {of}"
     yield from comparison.differences()
+    known = [f"{m.name} {m.origin}" for m in comparison.methods if m.origin != "unknown"]
+    if known:
+        yield f"Origin of the numbers (see summary.json of each evaluation): {', '.join(known)}."
     if _empty_fractions(comparison) == {0.0}:
         yield "No mesh of any method is empty."
     if "seconds" in shown:

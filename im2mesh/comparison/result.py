@@ -12,7 +12,7 @@ from im2mesh.config.files import read_settings
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
-from im2mesh.reporting import SummaryRow, read_records, summarize, with_last_frame
+from im2mesh.reporting import SummaryRow, read_origin, read_records, summarize, with_last_frame
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
 WindowKey = tuple[str, str, int]  # category, clip, start
@@ -27,12 +27,14 @@ class MethodResult:
         name: As in the tables.
         records: From eval.py; then `seconds` and `nfe` of every window that generate.py has left
             a window.json for, as records of frame 0.
-        settings: Dotted key of the configuration of eval.py -> value.
+        settings: Dotted key of the configuration of eval.py -> value, and the data's fingerprint.
+        origin: Hash of what made the numbers, which summary.json explains.
     """
 
     name: str
     records: Sequence[Record]
     settings: Mapping[str, Any]
+    origin: str = "unknown"
 
     @cached_property
     def windows(self) -> set[WindowKey]:
@@ -72,7 +74,9 @@ def read_result(name: str, path: Path, split: str) -> MethodResult:
         raise UserError(f"{run.evaluation_records(split)} is empty; {_how_to_evaluate(run, split)}")
     window_shape = settings["data.num_frames"], settings["data.frame_step"]
     costs = _read_costs(run, split, records, *window_shape)
-    return MethodResult(name, [*records, *costs], settings)
+    origin = read_origin(run.evaluation(split))
+    settings["data fingerprint"] = origin.get("evaluated_by", {}).get("dataset", "unknown")
+    return MethodResult(name, [*records, *costs], settings, origin.get("id", "unknown"))
 
 
 def evaluated_splits(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from im2mesh.comparison.result import (
 from im2mesh.errors import UserError
 
 MUST_AGREE = ("evaluation.num_samples", "evaluation.seed", "data.num_frames", "data.frame_step")
-TOLD = ("evaluation.project_to_final_mesh", "evaluation.frames", "data.root")
+TOLD = ("evaluation.project_to_final_mesh", "evaluation.frames", "data.root", "data fingerprint")
 """Settings of eval.py: those that runs must share, and those whose difference is only told."""
 
 
