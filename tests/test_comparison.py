@@ -9,7 +9,9 @@ import pytest
 import yaml
 from PIL import Image
 
+from im2mesh.atomic import write_json
 from im2mesh.comparison.report import best_methods, format_comparisons, notes, plot_methods
+from im2mesh.comparison.result import DATA_FINGERPRINT
 from im2mesh.comparison.runs import MUST_AGREE, TOLD, compare, name_runs
 from im2mesh.config import Config
 from im2mesh.config.files import flatten
@@ -133,7 +135,16 @@ def test_runs_measured_differently_are_refused(tmp_path, change, message):
 
 def test_settings_that_are_compared_exist():
     known = dict(flatten(Config(output_dir="x").model_dump(), ""))
-    assert set(MUST_AGREE + TOLD) <= known.keys()
+    assert set(MUST_AGREE + TOLD) - {DATA_FINGERPRINT} <= known.keys()
+
+
+def test_origins_are_told_and_other_data_are(two):
+    for path, data in zip(two, "ab", strict=True):
+        origin = {"id": f"of {data}", "evaluated_by": {"dataset": data}}
+        write_json(RunFolder(path).evaluation("test") / "summary.json", {"origin": origin})
+    told = "\n".join(notes(compare(runs_of(*two), "test")))
+    assert "the data's fingerprint differs: oflow a, onet4d b" in told
+    assert "summary.json of each evaluation): oflow of a, onet4d of b." in told
 
 
 def test_other_settings_are_told(two, tmp_path):

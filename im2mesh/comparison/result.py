@@ -15,6 +15,7 @@ from im2mesh.evaluation import Record
 from im2mesh.reporting import SummaryRow, read_origin, read_records, summarize, with_last_frame
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
+DATA_FINGERPRINT = "the data's fingerprint"  # beside the settings, of which it is none
 WindowKey = tuple[str, str, int]  # category, clip, start
 FrameKey = tuple[WindowKey, int]  # window, frame
 
@@ -75,7 +76,7 @@ def read_result(name: str, path: Path, split: str) -> MethodResult:
     window_shape = settings["data.num_frames"], settings["data.frame_step"]
     costs = _read_costs(run, split, records, *window_shape)
     origin = read_origin(run.evaluation(split))
-    settings["data fingerprint"] = origin.get("evaluated_by", {}).get("dataset", "unknown")
+    settings[DATA_FINGERPRINT] = origin.get("evaluated_by", {}).get("dataset", "unknown")
     return MethodResult(name, [*records, *costs], settings, origin.get("id", "unknown"))
 
 

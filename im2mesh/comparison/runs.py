@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from im2mesh.comparison.result import (
+    DATA_FINGERPRINT,
     FrameKey,
     MethodResult,
     WindowKey,
@@ -16,7 +17,7 @@ from im2mesh.comparison.result import (
 from im2mesh.errors import UserError
 
 MUST_AGREE = ("evaluation.num_samples", "evaluation.seed", "data.num_frames", "data.frame_step")
-TOLD = ("evaluation.project_to_final_mesh", "evaluation.frames", "data.root", "data fingerprint")
+TOLD = ("evaluation.project_to_final_mesh", "evaluation.frames", "data.root", DATA_FINGERPRINT)
 """Settings of eval.py: those that runs must share, and those whose difference is only told."""
 
 
