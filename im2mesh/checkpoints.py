@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import torch
 
@@ -93,10 +93,25 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             "code is imported with scripts/import_official_checkpoint.py"
         )
     values.pop("version", None)
-    names = {field.name for field in fields(Checkpoint)}
-    if set(values) != names:
-        raise CheckpointError(f"{path} lacks {sorted(names - set(values))}; train again")
-    return Checkpoint(**values)
+    return Checkpoint(**check_fields(values, Checkpoint, path))
+
+
+def check_fields(values: dict[Any, Any], kind: type, path: Path) -> dict[str, Any]:
+    """Values for a dataclass, as they were read from a file, if all are there and of its types.
+
+    Raises:
+        DamagedCheckpointError: If not, naming the field.
+    """
+    for name, hint in get_type_hints(kind).items():
+        expected = get_origin(hint) or hint
+        if not isinstance(values.get(name), expected):
+            raise DamagedCheckpointError(
+                f"{path} is damaged: {name} must be {expected.__name__}, got "
+                f"{type(values.get(name)).__name__}; take an intact file, or train again"
+            )
+    if len(values) > len(fields(kind)):
+        raise DamagedCheckpointError(f"{path} is damaged: it holds more than it should")
+    return values
 
 
 def load_newest(newest: Path, previous: Path) -> tuple[Checkpoint, Path] | None:

@@ -317,18 +317,8 @@ def _official_samples() -> tuple[Sample, ...]:
 
     state = {"encoder.weight": torch.arange(6.0).reshape(2, 3), "encoder.bias": torch.zeros(2)}
     values = {"model": state, "it": 12, "loss_val_best": np.float64(0.5)}
-    content, old = (
-        _written("model.pt", partial(torch.save, values, _use_new_zipfile_serialization=is_new))
-        for is_new in (True, False)
-    )
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {info.filename: archive.read(info) for info in archive.infolist()}
-    (pickled,) = (name for name in members if name.endswith("data.pkl"))
-
-    def wrap(damaged: bytes) -> bytes:
-        return _archive({**members, pickled: damaged})
-
-    return Sample(content), Sample(old), Sample(members[pickled], wrap)
+    old = _written("old.pt", partial(torch.save, values, _use_new_zipfile_serialization=False))
+    return *_torch_samples(partial(torch.save, values)), Sample(old)
 
 
 def _read_official(folder: Path) -> None:
@@ -378,6 +368,60 @@ def _official_reader() -> Reader:
     return Reader("model.pt", _official_samples(), _read_official, UserError)
 
 
+def _torch_samples(write: Callable[[Path], Any]) -> tuple[Sample, ...]:
+    """A file of torch.save, and the pickle within an otherwise intact one."""
+    content = _written("file.pt", write)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    (pickled,) = (name for name in members if name.endswith("data.pkl"))
+    return Sample(content), Sample(
+        members[pickled], lambda damaged: _archive({**members, pickled: damaged})
+    )
+
+
+def _checkpoint_reader() -> Reader:
+    import torch
+
+    from im2mesh.checkpoints import Checkpoint, load_newest, save_checkpoint
+
+    state = {"encoder.weight": torch.arange(6.0).reshape(2, 3), "encoder.bias": torch.zeros(2)}
+    whole = Checkpoint({"data": {}}, state, {"state": {}}, 7, 1.5, 0.25, 0, {"seed": 0})
+
+    def read(folder: Path) -> None:
+        newest = folder / "model.pt"
+        found = load_newest(newest, folder / "model_previous.pt")
+        assert found is not None and found[1] == newest and found[0].iteration is not None
+
+    samples = _torch_samples(lambda path: save_checkpoint(path, whole))
+    return Reader("model.pt", samples, read, UserError)
+
+
+def _snapshot_reader() -> Reader:
+    import torch
+
+    from im2mesh.data.batch import Batch
+    from im2mesh.data.sequences import Window
+    from im2mesh.training.snapshots import Snapshot, load_snapshot, save_snapshot
+
+    points, zeros = torch.zeros(1, 4, 3), torch.zeros(1, 4)
+    batch = Batch(
+        windows=(Window("balls", "ball_a", 0, 2),),
+        inputs=torch.zeros(1, 2, 4, 3),
+        input_times=torch.tensor([[0.0, 1.0]]),
+        points_0=points, occupancy_0=zeros, points_t=points, occupancy_t=zeros,
+        t=torch.ones(1),
+        pointcloud=torch.zeros(1, 2, 4, 3),
+        times=torch.tensor([0.0, 1.0]),
+    )  # fmt: skip
+    whole = Snapshot({"data": {}}, {"bias": torch.zeros(2)}, 3, "nan", (batch,), {"seed": 0})
+
+    def read(folder: Path) -> None:
+        assert len(load_snapshot(folder / "00000003.pt").batches) <= 1
+
+    samples = _torch_samples(lambda path: save_snapshot(path, whole))
+    return Reader("00000003.pt", samples, read, UserError)
+
+
 READERS: dict[str, Callable[[], Reader]] = {
     **{format: partial(_mesh_reader, format) for format in MESH_FORMATS},
     "sequence": _sequence_reader,
@@ -389,6 +433,8 @@ READERS: dict[str, Callable[[], Reader]] = {
     "records": _records_reader,
     "window.json": _summary_reader,
     "settings": _settings_reader,
-    "config": _config_reader,  # this and the next import torch
+    "config": _config_reader,  # this and the next ones import torch
     "official": _official_reader,
+    "checkpoint": _checkpoint_reader,
+    "snapshot": _snapshot_reader,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from im2mesh.checkpoints import CheckpointError, read_values
+from im2mesh.checkpoints import CheckpointError, check_fields, read_values
 from im2mesh.data.batch import Batch
 from im2mesh.data.sequences import Window
 from im2mesh.torch_files import write_torch_file
@@ -76,10 +76,11 @@ def load_snapshot(path: Path) -> Snapshot:
     if not path.is_file():
         raise CheckpointError(f"no snapshot at {path}; train.py writes one when a step fails")
     values = read_values(path, "use a snapshot that train.py wrote")
-    names = {field.name for field in fields(Snapshot)}
-    if not isinstance(values, dict) or set(values) != names:
-        raise CheckpointError(f"{path} is no snapshot of a failed step")
-    return Snapshot(**{**values, "batches": tuple(_batch(plain) for plain in values["batches"])})
+    try:
+        values["batches"] = tuple(_batch(plain) for plain in values["batches"])
+    except (TypeError, LookupError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path} is no snapshot of a failed step") from error
+    return Snapshot(**check_fields(values, Snapshot, path))
 
 
 def _plain(batch: Batch) -> dict[str, Any]:
