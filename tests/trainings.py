@@ -66,13 +66,14 @@ class Trainings:
             process.join(moment)
             assert process.is_alive(), "the training is over: more steps, or earlier moments"
             os.kill(process.pid, number)
-            process.join()
+            process.join(60)
+            assert not process.is_alive(), f"it goes on after signal {number}"
             iterations.append(newest_iteration(config, overrides))
         return iterations
 
     def finish(self, config: Path, overrides: list[str]) -> None:
         process, _ = self.start(config, overrides)
-        process.join()
+        process.join(300)
         assert process.exitcode == 0
 
     def run_ranks(self, world_size: int, task: Callable, *arguments: object) -> list[int | None]:
