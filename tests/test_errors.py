@@ -16,6 +16,7 @@ import train
 from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
 from scripts import (
     compare,
+    contact_sheet,
     encode_motions,
     import_official_checkpoint,
     interpolate_latent,
@@ -96,6 +97,8 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "two mistakes at once": lambda user: user.trains("ode.methd=rk4", "training.lr=1e-4"),
         "a word for a number": lambda user: user.trains("training.batch_size=many"),
         "a number out of range": lambda user: user.trains("training.batch_size=0"),
+        "an infinite number": lambda user: user.trains("training.learning_rate=.inf"),
+        "a value of a thousand characters": lambda user: user.trains(f"data.root={[0] * 400}"),
         "a value that is no choice": lambda user: user.trains("ode.gradient=exact"),
         "a number for a section": lambda user: user.trains("model=5"),
         "an override without =": lambda user: user.trains("batch_size"),
@@ -133,11 +136,17 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a data folder that is not there": lambda user: user.trains("data.root=nowhere"),
         "an unknown split": lambda user: user.trains("data.train_split=training"),
         "an unknown category": lambda user: user.trains("data.categories=[cubes]"),
+        "a split that the category lacks": lambda user: user.trains(
+            "data.categories=[balls]", "data.train_split=training"
+        ),
         "an empty split": lambda user: (
             user.has_own_data().writes(f"{CLIPS}/train.lst", "\n").trains()
         ),
         "a listed clip that is not there": lambda user: (
             user.has_own_data().loses(f"{CLIPS}/ball_b").trains()
+        ),
+        "a clip without a part": lambda user: (
+            user.has_own_data().loses(f"{CLIPS}/ball_b/pcl_seq").trains()
         ),
         "clips that are too short": lambda user: user.trains("data.num_frames=40"),
         "clips that are too short for the step": lambda user: user.trains("data.frame_step=4"),
@@ -235,6 +244,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a checkpoint of a model of another size": lambda user: user.has_trained().generates(
             "model.code_size=8"
         ),
+        "a checkpoint of another network": lambda user: user.has_trained().generates(
+            "model.velocity_field=null", "model.deformation={name: displacement}"
+        ),
         "a checkpoint of another method": lambda user: user.has_trained().generates(*PER_FRAME),
         "a checkpoint of another length": lambda user: user.has_trained().generates(
             "data.num_frames=4"
@@ -296,6 +308,27 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .loses(f"{WINDOW}/sequence.npz")
             .cuts(f"{WINDOW}/meshes/00003.ply")
             .evaluates()
+        ),
+        "a broken sequence": lambda user: (
+            user.has_trained().cuts(f"{WINDOW}/sequence.npz").evaluates()
+        ),
+        "a mesh with NaN": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes/00003.ply")
+            .writes(f"{WINDOW}/meshes/00003.off", "OFF\n3 1 0\n0 0 nan\n1 0 0\n0 1 0\n3 0 1 2\n")
+            .evaluates()
+        ),
+        "notes of generate.py that are none": lambda user: (
+            user.has_trained().writes(f"{WINDOW}/window.json", "[]").evaluates()
+        ),
+        "a broken line in the records": lambda user: (
+            user.has_trained()
+            .writes(f"run/{RECORDS}", "category,clip,start,frame,metric,value\na,b,x,0,iou,1\n")
+            .sees(compare.main, user.finished_run, "run")
+        ),
+        "a picture in an unknown format": lambda user: user.sees(
+            contact_sheet.main, "small.yaml", "--output", "sheet.abc"
         ),
         "two meshes of one frame": lambda user: (
             user.has_trained()
