@@ -10,12 +10,10 @@ from im2mesh.atomic import write_text
 from im2mesh.build import build_config, build_evaluator, build_origin, build_windows
 from im2mesh.command_line import config_parser, exit_status
 from im2mesh.config import dump_config
-from im2mesh.evaluation_split import SplitEvaluation, evaluate_split
-from im2mesh.locks import claim
+from im2mesh.evaluation_split import SplitEvaluation, evaluate_split, report_once
 from im2mesh.predictions import COORDINATES, PredictedMeshes
 from im2mesh.ranks import ranks_from_environment
-from im2mesh.reporting import is_reported, write_report
-from im2mesh.run_folder import CONFIG_FILE, LOCK_FILE, RunFolder
+from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -55,12 +53,11 @@ def main(arguments: Sequence[str]) -> None:
         records = evaluate_split(
             evaluation, windows, workers=args.workers, ranks=ranks, on_progress=show
         )
-    with claim(output / LOCK_FILE, "report") as is_mine:
-        # the last to live writes it, if the main process has not
-        if not is_mine or not (ranks.is_main or not is_reported(output, origin)):
-            return
-        print(write_report(output, split, records, origin))
-        write_text(output / CONFIG_FILE, dump_config(config))
+    write_text(output / CONFIG_FILE, dump_config(config))
+    table = report_once(evaluation, split, records, origin, ranks)
+    if not ranks.is_main:
+        return
+    print(table)
     measured = sorted({record.frame for record in records})
     if len(measured) < config.data.num_frames:
         print(f"measured in frames {', '.join(map(str, measured))} of {config.data.num_frames}")

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from im2mesh.build import build_config, build_device, build_trainer
 from im2mesh.command_line import add_device, config_parser, exit_status
 from im2mesh.config import dump_config
+from im2mesh.errors import UserError
 from im2mesh.ranks import ranks_from_environment
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import process_group
@@ -32,8 +33,12 @@ def main(arguments: Sequence[str]) -> None:
         return
     ranks = ranks_from_environment()
     device, folder = build_device(args.device, ranks), RunFolder.of(config)
-    is_fresh = args.fresh and ranks.is_main and not ranks.restarts
-    if is_fresh and (old := folder.set_aside(config.data.root)):
+    if args.fresh and ranks.world_size > 1:
+        raise UserError(
+            f"--fresh is for one process: several would set the run aside at every restart; move "
+            f"{folder.path} away, or choose another output_dir"
+        )
+    if args.fresh and (old := folder.set_aside(config.data.root)):
         print(f"the run in {folder.path} is now in {old}")
     in_use = folder.for_training() if ranks.is_main else nullcontext()
     with process_group(ranks, device), in_use:

@@ -114,7 +114,7 @@ def build_validation_data(config: Config) -> WindowDataset:
     return WindowDataset(
         spread_windows(windows, config.validation.max_windows),
         config.data.model_copy(update={"near_surface_fraction": 0.0}),
-        seed=config.training.seed + 1,
+        seed=config.training.seed,
         shuffle=False,
         num_points=config.validation.num_points,
     )
@@ -131,12 +131,13 @@ def build_trainer(config: Config, device: torch.device, ranks: Ranks | None = No
             "all weights in section loss are 0; there is nothing to minimise; set "
             "one, such as loss.reconstruction=1.0"
         )
-    training_data = build_training_data(config)
-    dataset = dataset_fingerprint(config.data.root, training_data.windows)
+    training_data, validation_data = build_training_data(config), build_validation_data(config)
+    windows = [*training_data.windows, *validation_data.windows]
+    dataset = dataset_fingerprint(config.data.root, windows)
     return Trainer(
         model.to(device),
         training_data,
-        build_validation_data(config),
+        validation_data,
         config,
         RunFolder.of(config),
         provenance(config, dataset, config.training.seed),

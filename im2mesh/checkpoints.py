@@ -1,7 +1,6 @@
 """Save and load the state of a training run. Loading never executes code from the file."""
 
 import hashlib
-import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -11,15 +10,18 @@ from typing import Any
 import torch
 
 import im2mesh
-from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
-from im2mesh.torch_files import TorchFileError, read_torch_file
+from im2mesh.torch_files import TorchFileError, read_torch_file, write_torch_file
 
 FORMAT = 3
 
 
 class CheckpointError(UserError):
     """A checkpoint is missing, damaged, or not of this model. The message names the file."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """The file is there, but not as it was written."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, previous: Path | None = 
         OSError: If it cannot be written, as on a full disk; older files are as they were.
     """
     values = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
-    buffer = io.BytesIO()  # torch would hide why a file cannot be written
-    torch.save({"format": FORMAT, "version": im2mesh.__version__, **values}, buffer)
-    with atomic_file(path, previous) as file:
-        file.write(buffer.getbuffer())
+    values = {"format": FORMAT, "version": im2mesh.__version__, **values}
+    write_torch_file(path, values, previous)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -109,12 +109,14 @@ def load_newest(newest: Path, previous: Path) -> tuple[Checkpoint, Path] | None:
     """
     if not (newest.exists() or previous.exists()):
         return None
-    try:
-        return load_checkpoint(newest), newest
-    except CheckpointError as error:
-        if not previous.exists():
-            raise CheckpointError(f"{error}; or start anew with --fresh") from error
-        problem = error
+    problem = f"{newest} is not there"
+    if newest.exists():
+        try:
+            return load_checkpoint(newest), newest
+        except DamagedCheckpointError as error:
+            if not previous.exists():
+                raise CheckpointError(f"{error}; or start anew with --fresh") from error
+            problem = str(error)
     checkpoint = load_checkpoint(previous)
     warnings.warn(
         f"GOING ON FROM AN OLDER CHECKPOINT, {previous} of iteration {checkpoint.iteration}, "
@@ -135,7 +137,7 @@ def read_values(path: Path, way_out: str, types: Sequence[Any] = ()) -> Any:
     try:
         return read_torch_file(path, way_out, types)
     except TorchFileError as error:
-        raise CheckpointError(str(error)) from error
+        raise DamagedCheckpointError(str(error)) from error
 
 
 def weights_digest(model: torch.nn.Module) -> str:

@@ -12,6 +12,8 @@ SYSTEM_ADVICE = {
     errno.ENOTDIR: "a file is where a folder should be: move it, or choose another folder",
     errno.EEXIST: "a file is where a folder should be: move it, or choose another folder",
     errno.EISDIR: "a folder is where a file should be: move it, or choose another name",
+    errno.ENOLCK: "choose a folder on a file system with locks",
+    errno.ENOTSUP: "choose a folder on a file system with locks",
     errno.EMFILE: "raise the limit on open files (ulimit -n), or lower training.num_workers",
 }
 """What the system may refuse -> the way out."""

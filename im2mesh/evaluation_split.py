@@ -2,25 +2,28 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from im2mesh.atomic import write_json
+from im2mesh.atomic import TEMPORARY, write_json
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator, Record
+from im2mesh.locks import claim
 from im2mesh.predictions import PredictedMeshes
-from im2mesh.provenance import code_hash, hash_text, package_versions
+from im2mesh.provenance import ResultOrigin, code_hash, hash_text, package_versions
 from im2mesh.ranks import Ranks
+from im2mesh.reporting import format_table, is_reported, summarize, write_report
 from im2mesh.run_folder import LOCK_FILE
-from im2mesh.sharing import for_each_window
+from im2mesh.sharing import PATIENCE, for_each_window
 
 PARTS_FOLDER = "windows"
-PATIENCE = 0.5  # seconds between two looks at what workers have finished
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class SplitEvaluation:
     def finish(self, window: Window) -> None:
         """Measure a window, unless it is finished."""
         if self.read(window) is None:
+            for left in self.part(window).parent.glob(f"{window.name}.json.*{TEMPORARY}"):
+                left.unlink()  # of a process that was killed
             prediction = self.predictions.read(self.evaluator.root, window)
             records = self.evaluator.evaluate_window(window, prediction)
             content = {"source": self._source(window), "records": list(map(astuple, records))}
@@ -115,6 +120,23 @@ def evaluate_split(
     return [record for part in parts.values() if part is not None for record in part]
 
 
+def report_once(
+    evaluation: SplitEvaluation,
+    split: str,
+    records: Sequence[Record],
+    origin: ResultOrigin,
+    ranks: Ranks,
+) -> str:
+    """Write the report, in the main process or, if it has died, in another; returns the table."""
+    while True:
+        with claim(evaluation.lock, "report") as is_mine:
+            if is_mine:
+                if ranks.is_main or not is_reported(evaluation.folder, origin):
+                    write_report(evaluation.folder, split, records, origin)
+                return format_table({split: summarize(records)})
+        time.sleep(PATIENCE)
+
+
 def _work(
     evaluation: SplitEvaluation,
     windows: Sequence[Window],
@@ -148,7 +170,13 @@ def _work_in_processes(
         while wait(tasks, timeout=PATIENCE).not_done:
             tell(sum(evaluation.part(window).is_file() for window in windows))
         for task in tasks:
-            task.result()
+            try:
+                task.result()
+            except BrokenProcessPool as error:
+                raise UserError(
+                    "a process of --workers was killed, perhaps for want of memory; lower "
+                    "--workers and run the same command again: it goes on with what is left"
+                ) from error
     tell(len(windows))
 
 

@@ -20,6 +20,7 @@ PACKAGES = (
     "fast-simplification",
 )  # fmt: skip
 """Those that numbers depend on."""
+CODE = ("im2mesh", "train.py", "generate.py", "eval.py")
 DIGITS = 16  # of a hash, in hexadecimal
 
 
@@ -28,8 +29,8 @@ class Provenance:
     """What made a result; every result file carries it.
 
     Attributes:
-        code: Git revision, with "+changes" where files differ from it; without git, the version of
-            the package.
+        code: Git revision, with "+changes" where the code differs from it; without git, the
+            version of the package.
         config: Hash of the resolved configuration, whatever its output_dir.
         dataset: Fingerprint of the clips that were read (see `data.fingerprint`).
         seed: The one in use at this stage.
@@ -111,7 +112,7 @@ def code_revision() -> str:
     revision = _git("rev-parse", "HEAD")
     if revision is None:
         return f"version {im2mesh.__version__}"
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    changed = _git("status", "--porcelain", "--", *CODE)
     return f"{revision}+changes" if changed else revision
 
 

@@ -1,13 +1,15 @@
-"""Seeds: every random draw follows from the seed of the config and from what it is drawn for.
+"""Seeds: every random draw of training follows from the seed and from what it is drawn for.
 
-Nothing depends on what was drawn before, so there is no random state to save: a run that stops goes
-on with the same draws. What the numbers are derived from:
+(Those of generation and evaluation follow from their own seeds and the name of the window.) Nothing
+depends on what was drawn before, so there is no random state to save: a run that stops goes on with
+the same draws. What the numbers are derived from:
 
 | Draw | From |
 | --- | --- |
 | weights at the start | seed |
 | order of the windows in an epoch | seed, epoch |
 | frames, points and noise of a sample | seed, index of the sample in the whole training |
+| the same of validation | seed, index of the window |
 | frames of the correspondence loss, steps that train the shape alone | seed, iteration |
 | latent noise, dropout | seed, iteration, rank |
 
@@ -31,6 +33,7 @@ class Purpose(IntEnum):
     DECISIONS = 2
     NOISE = 3
     NETWORKS = 4
+    VALIDATION = 5
 
 
 def random_stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:

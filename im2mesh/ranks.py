@@ -15,13 +15,11 @@ class Ranks:
         rank: Its number, from 0; 0 is the main process, which writes what all have in common.
         world_size: Number of processes, on all machines.
         local_rank: Its number among those of this machine, which is that of its GPU.
-        restarts: How often all were started anew because one had died.
     """
 
     rank: int = 0
     world_size: int = 1
     local_rank: int = 0
-    restarts: int = 0
 
     @property
     def is_main(self) -> bool:
@@ -45,9 +43,9 @@ def ranks_from_environment(environment: Mapping[str, str] = os.environ) -> Ranks
     """What RANK, WORLD_SIZE and LOCAL_RANK say, which torchrun sets; without them, one process.
 
     >>> ranks_from_environment({"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"})
-    Ranks(rank=5, world_size=8, local_rank=1, restarts=0)
+    Ranks(rank=5, world_size=8, local_rank=1)
     >>> ranks_from_environment({})
-    Ranks(rank=0, world_size=1, local_rank=0, restarts=0)
+    Ranks(rank=0, world_size=1, local_rank=0)
 
     Raises:
         UserError: If some are missing, or they are no numbers that go together.
@@ -60,8 +58,7 @@ def ranks_from_environment(environment: Mapping[str, str] = os.environ) -> Ranks
     if len(found) < len(names) or not all(value.isdecimal() for value in found.values()):
         raise UserError(f"{told}: set all of {', '.join(names)} to whole numbers, or none of them")
     rank, world_size, local_rank = (int(found[name]) for name in names)
-    restarts = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0))
-    ranks = Ranks(rank, world_size, local_rank, restarts)
+    ranks = Ranks(rank, world_size, local_rank)
     if not ranks.local_rank <= ranks.rank < ranks.world_size:
         raise UserError(f"{told}: ranks count from 0 to WORLD_SIZE - 1")
     return ranks

@@ -56,7 +56,8 @@ def read_records(path: Path | str) -> list[Record]:
     """Read what `write_records` wrote, digit for digit.
 
     Raises:
-        UserError: If the file is missing, lacks a column or has a line that is no record.
+        UserError: If the file is missing, lacks a column, has a line that is no record, or holds
+            records of several evaluations.
     """
     path = Path(path)
     if not path.is_file():
@@ -67,7 +68,11 @@ def read_records(path: Path | str) -> list[Record]:
             missing = [f.name for f in fields(Record) if f.name not in (reader.fieldnames or [])]
             if missing:
                 raise UserError(f"it has no column {', '.join(missing)}")
-            return [_parse_record(row) for row in reader]
+            rows = list(reader)
+            origins = sorted({row.get("origin") or "unknown" for row in rows})
+            if len(origins) > 1:
+                raise UserError(f"records of several evaluations ({', '.join(origins)}) are mixed")
+            return [_parse_record(row) for row in rows]
         except (ValueError, csv.Error) as error:
             raise UserError(
                 f"{path}, line {reader.line_num}: {error}; run eval.py again"
@@ -241,9 +246,12 @@ def write_report(
 
 
 def is_reported(folder: Path, origin: ResultOrigin) -> bool:
-    """Whether the results of this origin are there: summary.json is whole or not there."""
-    path = folder / SUMMARY_FILE
-    return path.is_file() and json.loads(path.read_text())["origin"]["id"] == origin.id
+    """Whether the results of this origin are there: summary.json is written last."""
+    try:
+        summary = json.loads((folder / SUMMARY_FILE).read_text())
+        return summary["origin"]["id"] == origin.id
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # not there, or of an older version: it is written anew
 
 
 def format_value(row: SummaryRow) -> str:

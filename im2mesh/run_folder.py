@@ -60,7 +60,8 @@ class RunFolder:
             UserError: If another training is at work in it.
         """
         with only_process(self.path / LOCK_FILE, str(self.path)):
-            remove_temporary_files(self.path)
+            for folder in (self.path, self.snapshot(0).parent):
+                remove_temporary_files(folder)
             yield
 
     def generation(self, split: str) -> Path:
@@ -97,9 +98,8 @@ class RunFolder:
                 f"data.root {data_root} lies inside {self.path}, which --fresh would move; "
                 "set output_dir to a folder of its own"
             )
-        with self.for_training():
-            pass  # nobody is at work in it
         number = 1
         while (target := self.path.with_name(f"{self.path.name}.old{number}")).exists():
             number += 1
-        return self.path.rename(target)
+        with self.for_training():  # nobody else is at work in it
+            return self.path.rename(target)

@@ -1,4 +1,4 @@
-"""Files of torch.save: tensors, numbers and text are read, and nothing else. Executes nothing."""
+"""Files of torch.save: of tensors, numbers and text, and nothing else. Executes nothing."""
 
 import io
 import pickletools
@@ -11,6 +11,7 @@ from typing import IO, Any
 import torch
 from torch.serialization import safe_globals
 
+from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
 
 ZIP_START = b"PK\x03\x04"  # by which torch tells its format from the older one
@@ -20,6 +21,23 @@ MAX_NAME = 1000  # characters
 
 class TorchFileError(UserError):
     """A file is damaged, or holds what could execute code. The message names the file."""
+
+
+def write_torch_file(path: Path, values: Any, previous: Path | None = None) -> None:
+    """Write what torch.save can; at no time is there a half-written file of that name.
+
+    Args:
+        path: Of the file.
+        values: Tensors, numbers and text, or they cannot be read again.
+        previous: Name that the present file of that name gets, once the new one is on disk.
+
+    Raises:
+        OSError: If it cannot be written, as on a full disk; older files are as they were.
+    """
+    content = io.BytesIO()  # torch would hide why a file cannot be written
+    torch.save(values, content)
+    with atomic_file(path, previous) as file:
+        file.write(content.getbuffer())
 
 
 def read_torch_file(path: Path, way_out: str, types: Sequence[Any] = ()) -> Any:
@@ -39,6 +57,8 @@ def read_torch_file(path: Path, way_out: str, types: Sequence[Any] = ()) -> Any:
         _check_content(content)
         with safe_globals(list(types)):
             return torch.load(content, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise  # says nothing of the file
     except Exception as error:  # damage shows in many ways; the user needs the name of the file
         raise TorchFileError(_explain(path, error, way_out)) from error
 
@@ -60,7 +80,8 @@ def _check_content(content: io.BytesIO) -> None:
                 raise ValueError(f"the bytes of {damaged} have changed")
     else:
         for _ in range(NUM_OLD_PICKLES):
-            _check_names(content)
+            if content.tell() < content.getbuffer().nbytes:
+                _check_names(content)
     content.seek(0)
 
 

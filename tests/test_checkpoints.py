@@ -91,7 +91,7 @@ def test_a_damaged_newest_falls_back_loudly(pair, newest, previous):
 
 def test_death_between_two_renamings_falls_back(pair, newest, previous):
     newest.unlink()
-    with pytest.warns(UserWarning, match=r"OLDER CHECKPOINT.*no checkpoint at .*model\.pt"):
+    with pytest.warns(UserWarning, match=r"OLDER CHECKPOINT.*model\.pt is not there"):
         found = load_newest(newest, previous)
     assert found is not None and found[0].iteration == 1
 
@@ -118,13 +118,6 @@ def test_a_write_that_fails_leaves_everything_as_it_was(pair, newest, previous):
     with pytest.raises(OSError, match=r"No space left on device: '.*model\.pt'"):
         fail_in_the_middle()
     assert {path: path.read_bytes() for path in newest.parent.iterdir()} == before
-
-
-def test_a_full_disk_is_told_with_the_name(tmp_path):
-    """The device that is always full takes the place of the file while it is written."""
-    (tmp_path / "full").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"), (tmp_path / "full").open("wb") as file:
-        file.write(b"x" * 100_000)
 
 
 def test_loading_never_runs_code(tmp_path):

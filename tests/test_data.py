@@ -504,15 +504,15 @@ def rewrite(root: Path, folder: str = "pcl_seq", **changes) -> None:
         ({"points": None}, "has no array 'points'; it holds: normals, loc, scale"),
         (
             {"points": np.zeros((3, 600), np.float16)},
-            r"points must be numbers of shape \[N, 3\], got float16 \[3, 600\]; write them as",
+            r"points must have shape \[N, 3\], got \[3, 600\]; write them as",
         ),
-        ({"points": np.full((600, 3), "a")}, r"points must be numbers .* got <U1 \[600, 3\]"),
-        ({"points": np.zeros((0, 3), np.float16)}, r"points must be numbers .* \[0, 3\]"),
+        ({"points": np.full((600, 3), "a")}, "'points' holds <U1, expected numbers"),
+        ({"points": np.zeros((0, 3), np.float16)}, r"points must have shape .* \[0, 3\]"),
         ({"points": np.full((600, 3), np.nan, np.float16)}, "points hold NaN or infinity"),
         ({"points": np.zeros((9, 3), np.float16)}, "rows of pcl_seq must correspond"),
         ({"scale": np.float64(0)}, "no valid frame"),
         ({"loc": np.array([np.nan, 0, 0], np.float16)}, "no valid frame"),
-        ({"loc": np.array(["a", "b", "c"])}, "no valid frame"),
+        ({"loc": np.array(["a", "b", "c"])}, "'loc' holds <U1, expected numbers"),
         ({"points": np.array([None, 1], dtype=object)}, "not an intact npz file"),
     ],
 )
@@ -527,7 +527,7 @@ def test_wrong_contents_are_named(copied_root, changes, message):
     ("normals", "message"),
     [
         (np.zeros((5, 3), np.float16), "5 normals for 600 points; one for each, or none"),
-        (np.zeros((600, 2), np.float16), r"normals must be numbers of shape \[N, 3\]"),
+        (np.zeros((600, 2), np.float16), r"normals must have shape \[N, 3\]"),
         (np.full((600, 3), np.inf, np.float16), "normals hold NaN or infinity"),
     ],
 )

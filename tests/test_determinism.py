@@ -49,6 +49,21 @@ def test_two_trainings_with_two_threads_give_the_same_weights(config_path, tmp_p
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_training_allows_deterministic_operations_alone(config_path):
+    for wanted in (True, False):
+        overrides = [
+            f"training.deterministic={wanted}".lower(),
+            f"output_dir={config_path.parent}/{wanted}",
+        ]
+        run = build_trainer(build_config(config_path, overrides), CPU)
+        seen = []
+        run.model.decoder.register_forward_hook(
+            lambda *_, seen=seen: seen.append(torch.are_deterministic_algorithms_enabled())
+        )
+        run.fit()
+        assert set(seen) == {wanted}
+
+
 def test_an_operation_that_is_not_deterministic_is_named():
     refused = pytest.raises(UserError, match=r"kthvalue.* other results.*training\.deterministic")
     with refused, deterministic_operations(True, CPU):

@@ -68,7 +68,7 @@ def write_gradients(config: str, overrides: list[str], path: str) -> None:
 
 @pytest.mark.parametrize("overrides", MODELS.values(), ids=list(MODELS))
 def test_gradients_of_two_processes_are_those_of_one(tmp_path, config_path, trainings, overrides):
-    """The same global batch; 1e-6 of the largest entry of each gradient."""
+    """The same global batch; to 1e-6."""
     overrides = [*SYNCHRONIZED, *overrides]
     write_gradients(str(config_path), overrides, str(tmp_path / "one.pt"))
     statuses = trainings.run_ranks(
@@ -81,8 +81,9 @@ def test_gradients_of_two_processes_are_those_of_one(tmp_path, config_path, trai
         if name.endswith("num_batches_tracked"):
             assert torch.equal(value, two[name])
             continue
-        scale = max(value.abs().max().item(), 1e-3)
-        assert (value - two[name]).abs().max().item() <= 1e-6 * max(1.0, scale), name
+        error, size = (value - two[name]).abs().max().item(), value.abs().max().item()
+        assert error <= 1e-6 * max(1.0, size), name
+        assert size < 1e-4 or error <= 1e-3 * size, name  # small ones are right, too
 
 
 def test_without_synchronized_statistics_gradients_differ(tmp_path, config_path, trainings):
@@ -109,7 +110,8 @@ def test_loss_curves_of_two_processes_are_those_of_one(tmp_path, config_path, tr
     for tag in (tag for tag in curves if tag.startswith(("loss/", "validation/"))):
         assert curves[tag].keys() == others[tag].keys()
         values, other = ([*c[tag].values()] for c in (curves, others))
-        np.testing.assert_allclose(values, other, rtol=2e-4, err_msg=tag)
+        flips = 0.01 if tag.startswith("validation/iou") else 0  # points on the threshold
+        np.testing.assert_allclose(values, other, rtol=2e-4, atol=flips, err_msg=tag)
     # one process has written: no second event file, no second lock
     assert len(list(two.logs.iterdir())) == 1
     assert load_checkpoint(two.checkpoint).iteration == 20
@@ -206,7 +208,8 @@ def test_parts_of_batches_join_to_the_batches_of_one_process(config_path, world_
     count = 8 // world_size
     joined = [draw for k in range(2) for s in shares for draw in s[k * count : (k + 1) * count]]
     assert joined == list(range(40, 56))
-    assert all(len(ShareOfDraws(settings, Ranks(r, world_size), 5)) == 2 * count for r in range(1))
+    lengths = {len(ShareOfDraws(settings, Ranks(r, world_size), 5)) for r in range(world_size)}
+    assert lengths == {2 * count}
 
 
 @pytest.mark.parametrize(

@@ -245,7 +245,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             "model.code_size=8"
         ),
         "a checkpoint of another network": lambda user: user.has_trained().generates(
-            "model.velocity_field=null", "model.deformation={name: displacement}"
+            "model.encoder_temporal={name: pointnet_space_time}"
         ),
         "a checkpoint of another method": lambda user: user.has_trained().generates(*PER_FRAME),
         "a checkpoint of another length": lambda user: user.has_trained().generates(

@@ -162,7 +162,8 @@ def test_a_validation_that_is_not_finite_names_its_windows(config_path):
         decode(*inputs) * (1 if run.model.training else math.nan)
     )
     with pytest.raises(
-        UserError, match=r"correspondence_l2 that is not finite for ball_\w/\d+ nan"
+        UserError,
+        match=r"at iteration 3 failed: correspondence_l2 is not finite for ball_\w/\d+ nan",
     ):
         run.fit()
 
@@ -202,7 +203,7 @@ def test_a_solver_that_fails_in_the_backward_pass_is_told_likewise(config_path):
         run.step(collate([run.training_data[0]]))
 
 
-def test_out_of_memory_says_what_to_lower(config_path, capsys, monkeypatch):
+def test_out_of_memory_says_what_to_lower(config_path):
     def forward(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has")
 

@@ -447,7 +447,7 @@ def test_a_cloud_of_text(tmp_path):
     [
         ("labels", "occupancies", (), "must be the packed bits"),
         ("labels", "occupancies", (20, 20), "must be the packed bits"),
-        ("cloud", "normals", (19, 3), "must have the shape of points"),
+        ("cloud", "normals", (19, 3), "19 normals for"),
         ("cloud", "points", (60,), "points must have shape"),
         ("cloud", "loc", (3, 1), "no valid frame"),
         ("cloud", "scale", (2,), "no valid frame"),

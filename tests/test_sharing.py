@@ -14,6 +14,7 @@ import generate
 import train
 from im2mesh.build import build_config, build_windows
 from im2mesh.errors import UserError
+from im2mesh.evaluation import Evaluator
 from im2mesh.evaluation_split import SplitEvaluation
 from im2mesh.generation.split import _SplitWork
 from im2mesh.locks import claim
@@ -61,22 +62,23 @@ def windows_of(config_path):
 
 def note_work(folder: Path, dying: bool) -> None:
     """Leave a file for every window that this process finishes; the first of two may die of it."""
-    ranks = ranks_from_environment()
-    for kind, name in ((_SplitWork, "finish"), (SplitEvaluation, "finish")):
-        finish = getattr(kind, name)
+    is_mortal = dying and ranks_from_environment().rank == 0
 
-        def noted(self, window, finish=finish):
-            done = self.folder.window(self.split, window).summary if hasattr(self, "split") else (
-                self.part(window)
-            )  # fmt: skip
-            was_done = done.exists()
-            if dying and ranks.rank == 0 and len(list(folder.iterdir())) >= 3:
+    def noting(finish, file_of):
+        def finish_and_note(self, window):
+            was_finished = file_of(self, window).exists()
+            if is_mortal and len(list(folder.iterdir())) >= 3:
                 os._exit(9)  # while it holds the window
             finish(self, window)
-            if not was_done:
+            if not was_finished:
                 (folder / f"{window.clip}_{window.name}_{time.monotonic_ns()}").touch()
 
-        setattr(kind, name, noted)
+        return finish_and_note
+
+    _SplitWork.finish = noting(
+        _SplitWork.finish, lambda work, window: work.folder.window(work.split, window).summary
+    )
+    SplitEvaluation.finish = noting(SplitEvaluation.finish, SplitEvaluation.part)
 
 
 def generate_noted(config: str, folder: str, dying: bool) -> None:
@@ -125,7 +127,6 @@ def test_meshes_do_not_depend_on_the_number_of_processes(config_path, tmp_path, 
 def test_an_interrupted_evaluation_goes_on(config_path, tmp_path, monkeypatch):
     generate_here(str(config_path))
     finish, measured = SplitEvaluation.finish, []
-    evaluate_window = "im2mesh.evaluation.Evaluator.evaluate_window"
 
     def finish_five(self, window):
         if len(measured) == 5:
@@ -137,11 +138,11 @@ def test_an_interrupted_evaluation_goes_on(config_path, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         evaluate_here(str(config_path))
     monkeypatch.setattr(SplitEvaluation, "finish", finish)
-    from im2mesh.evaluation import Evaluator
-
     counted, evaluate = [], Evaluator.evaluate_window
     monkeypatch.setattr(
-        evaluate_window, lambda self, *rest: counted.append(rest) or evaluate(self, *rest)
+        Evaluator,
+        "evaluate_window",
+        lambda self, *rest: counted.append(rest) or evaluate(self, *rest),
     )
     evaluate_here(str(config_path))
     assert len(counted) == 11

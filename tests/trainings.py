@@ -73,7 +73,7 @@ class Trainings:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        processes = []
+        processes: list[BaseProcess] = []
         for rank in range(world_size):
             environment = {
                 "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world_size),
@@ -83,7 +83,9 @@ class Trainings:
             process.start()
             processes.append(process)
         for process in processes:
-            process.join(300)
+            process.join(120)
+            process.kill()  # if it still lives, which its exit status then tells
+            process.join()
         return [process.exitcode for process in processes]
 
 

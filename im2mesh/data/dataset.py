@@ -43,6 +43,7 @@ class WindowDataset(Dataset[Sample]):
         self.seed = seed
         self.shuffle = shuffle
         self.num_points = num_points
+        self._purpose = Purpose.SAMPLE if shuffle else Purpose.VALIDATION
         self._order = (-1, np.arange(0))  # the pass last asked for, and its order
 
     def __len__(self) -> int:
@@ -50,7 +51,7 @@ class WindowDataset(Dataset[Sample]):
 
     def __getitem__(self, draw: int) -> Sample:
         window = self._window_of(draw)
-        rng = random_stream(self.seed, Purpose.SAMPLE, draw)
+        rng = random_stream(self.seed, self._purpose, draw)
         frame = int(rng.integers(1, window.num_frames))
         at_0 = self._draw_labelled_points(window, 0, rng)
         at_t = self._draw_labelled_points(window, frame, rng)

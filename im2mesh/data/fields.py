@@ -25,8 +25,6 @@ from im2mesh.data.sequences import (
 from im2mesh.data.storage import FileVersion, StorageError, StoredArrays, open_arrays
 from im2mesh.data.transforms import NormalizationFrame, change_frames
 
-NUMBERS = "fiu"  # kinds of numpy: float, integer, unsigned integer
-
 
 @dataclass(frozen=True)
 class LabelledPoints:
@@ -176,10 +174,10 @@ def _vectors(arrays: StoredArrays, name: str) -> np.ndarray:
     """An array of vectors as it is stored; whether they are finite is not looked at."""
     vectors = arrays[name]
     shape = vectors.shape
-    if len(shape) != 2 or shape[0] == 0 or shape[1] != 3 or vectors.dtype.kind not in NUMBERS:
+    if len(shape) != 2 or shape[0] == 0 or shape[1] != 3:
         raise StorageError(
-            f"{arrays.path}: {name} must be numbers of shape [N, 3], got {vectors.dtype} "
-            f"{list(shape)}; write them as docs/data.md says"
+            f"{arrays.path}: {name} must have shape [N, 3], got {list(shape)}; write them as "
+            "docs/data.md says"
         )
     return vectors
 
@@ -198,8 +196,7 @@ def _normalization(version: FileVersion) -> NormalizationFrame:
     """The frame of reference of a file's points."""
     arrays = open_arrays(version.path)
     loc, scale = arrays["loc"], arrays["scale"]
-    are_numbers = loc.dtype.kind in NUMBERS and scale.dtype.kind in NUMBERS
-    is_valid = are_numbers and loc.shape == (3,) and scale.size == 1 and np.isfinite(loc).all()
+    is_valid = loc.shape == (3,) and scale.size == 1 and np.isfinite(loc).all()
     if not (is_valid and np.isfinite(scale).all() and (scale > 0).all()):
         raise StorageError(
             f"{arrays.path}: loc {loc.tolist()} and scale {scale.tolist()} are no valid frame; "

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from im2mesh.data.sequences import DataError, Window
-
-DIGITS = 16  # in hexadecimal
+from im2mesh.provenance import DIGITS
 
 
 def dataset_fingerprint(root: str | Path, windows: Iterable[Window]) -> str:

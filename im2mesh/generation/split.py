@@ -206,6 +206,7 @@ def _write(
     meshes: Reconstruction, observation: Observation, config: Config, files: WindowFolder
 ) -> None:
     """Write what was asked for, and nothing of an earlier run beside it."""
+    files.summary.unlink(missing_ok=True)  # first: without it the window is not finished
     if files.path.exists():
         shutil.rmtree(files.path)
     files.path.mkdir(parents=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
 from im2mesh.meshing.io import Mesh, write_independent_meshes
 from im2mesh.meshing.sequence import MeshSequence
@@ -77,7 +78,6 @@ class FrameMeshes:
         write_independent_meshes(path, self.meshes, self.normals, format=format or "ply")
 
     def _save_npz(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {
             "vertices": np.concatenate([mesh.vertices for mesh in self.meshes]),
             "faces": np.concatenate([mesh.faces for mesh in self.meshes]),
@@ -89,7 +89,8 @@ class FrameMeshes:
         }
         if self.normals is not None:
             arrays["normals"] = np.concatenate(self.normals)
-        np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+        with atomic_file(path) as file:
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
 
     @staticmethod
     def load(path: Path | str) -> "FrameMeshes":

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
 from im2mesh.meshing.io import MESH_FORMATS, Mesh, write_numbered_meshes
 from im2mesh.meshing.validity import valid_faces, valid_frame, valid_positions
@@ -125,7 +126,6 @@ class MeshSequence:
         )
 
     def _save_npz(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {
             "faces": self.faces.astype(np.int32),
             "vertices": self.vertices.astype(np.float32),
@@ -135,7 +135,8 @@ class MeshSequence:
         }
         if self.normals is not None:
             arrays["normals"] = self.normals.astype(np.float32)
-        np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+        with atomic_file(path) as file:
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
 
     @staticmethod
     def load(path: Path | str) -> "MeshSequence":

@@ -1,9 +1,10 @@
 """Batch norm whose statistics are those of the whole batch, shared out among processes."""
 
+from typing import Any, cast
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -65,4 +66,20 @@ def _synchronized(norm: _BatchNorm) -> SynchronizedBatchNorm:
 
 def _average(values: Tensor) -> Tensor:
     """Over all processes; gradients flow to all of them."""
-    return all_reduce(values) / dist.get_world_size()
+    return cast(Tensor, _SumOverProcesses.apply(values)) / dist.get_world_size()
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """Every process's loss depends on the sum, so its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(_context: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from im2mesh.atomic import write_json
+from im2mesh.atomic import TEMPORARY, write_json
 from im2mesh.data.sequences import IMAGE_FOLDER
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
@@ -123,6 +123,8 @@ class ClipWriter:
         Args:
             on_frame: Called after each frame, also for one that was there.
         """
+        for left in self.folder.rglob(f"*{TEMPORARY}"):
+            left.unlink()  # half-written by a process that was killed
         body = load_body(self.clip.body)
         vertices = animate(
             self.clip.body, self.clip.motion, self.settings.frames, self.settings.seed

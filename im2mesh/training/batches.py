@@ -9,7 +9,7 @@ from im2mesh.data.batch import Batch, collate
 from im2mesh.data.dataset import WindowDataset
 from im2mesh.data.sequences import DataError
 from im2mesh.ranks import Ranks
-from im2mesh.training.stopping import ignore_signals
+from im2mesh.training.stopping import outlive_signals
 
 
 def training_batches(
@@ -32,7 +32,7 @@ def training_batches(
         num_workers=settings.num_workers,
         collate_fn=collate,
         pin_memory=pin_memory,
-        worker_init_fn=ignore_signals,
+        worker_init_fn=outlive_signals,
     )
     try:
         yield from loader

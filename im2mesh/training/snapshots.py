@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from im2mesh.atomic import atomic_file
 from im2mesh.checkpoints import CheckpointError, read_values
 from im2mesh.data.batch import Batch
 from im2mesh.data.sequences import Window
+from im2mesh.torch_files import write_torch_file
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,7 @@ def save_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Write a snapshot as tensors, numbers and text alone."""
     values = {field.name: getattr(snapshot, field.name) for field in fields(snapshot)}
     values["batches"] = [_plain(batch) for batch in snapshot.batches]
-    with atomic_file(path) as file:
-        torch.save(values, file)
+    write_torch_file(path, values)
 
 
 def load_snapshot(path: Path) -> Snapshot:

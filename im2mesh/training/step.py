@@ -32,13 +32,17 @@ class StepError(Exception):
 
     Attributes:
         loss_parts: Values of this process, as far as they are known.
+        known_to_all: Whether all processes fail with this; else the others wait for this one.
 
     The message is empty where only another process failed.
     """
 
-    def __init__(self, reason: str, loss_parts: dict[str, float]) -> None:
+    def __init__(
+        self, reason: str, loss_parts: dict[str, float], *, known_to_all: bool = True
+    ) -> None:
         super().__init__(reason)
         self.loss_parts = loss_parts
+        self.known_to_all = known_to_all
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ class Stepper:
         self.config = config
         self.processes = processes
         self.device_type = next(model.parameters()).device.type
-        if config.training.sync_batch_norm and processes.ranks.world_size > 1:
+        self._is_synchronized = config.training.sync_batch_norm and processes.ranks.world_size > 1
+        if self._is_synchronized:
             synchronize_batch_norm(model)
         self.optimizer = make_optimizer(model, config.training)
         self.loss = average_gradients(
@@ -107,7 +112,11 @@ class Stepper:
                 statistics stay as they were.
             OutOfMemoryError: If the device has too little memory.
         """
-        with self.products(), self._unless_it_fails(), explain_out_of_memory(WHAT_TO_LOWER):
+        with (
+            self.products(),
+            self._statistics_restored_on_failure(),
+            explain_out_of_memory(WHAT_TO_LOWER),
+        ):
             return self._step(batch, iteration, rate)
 
     def _step(self, batch: Batch, iteration: int, rate: float) -> StepReport:
@@ -134,6 +143,8 @@ class Stepper:
             with self.autocast():
                 parts = self.loss(batch, step_randomness(training.seed, iteration, rank))
         except SolverError as error:
+            if self._is_synchronized:  # the others are in the midst of a network, and wait
+                raise StepError(str(error), {}, known_to_all=False) from error
             failure = str(error)
         values = {name: part.item() for name, part in parts.items()}
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
@@ -151,9 +162,10 @@ class Stepper:
             with explain_solver_failure(self.config.ode):
                 torch.stack(list(parts.values())).sum().backward()
         except SolverError as error:
-            if self.processes.ranks.world_size > 1:
-                raise  # the others wait for its gradients: nothing can be agreed on any more
-            raise StepError(f"in the backward pass, {error}", values) from error
+            is_alone = self.processes.ranks.world_size == 1  # others wait for its gradients
+            raise StepError(
+                f"in the backward pass, {error}", values, known_to_all=is_alone
+            ) from error
         return self._clip(values)
 
     def _clip(self, values: dict[str, float]) -> float:
@@ -170,8 +182,8 @@ class Stepper:
         return norm.item()
 
     @contextmanager
-    def _unless_it_fails(self) -> Iterator[None]:
-        """Put running statistics back that a failed forward pass has spoilt."""
+    def _statistics_restored_on_failure(self) -> Iterator[None]:
+        """Running means are changed by the forward pass already."""
         buffers = list(self.model.buffers())
         before = [buffer.clone() for buffer in buffers]
         try:

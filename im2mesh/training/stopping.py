@@ -12,11 +12,15 @@ class StopRequest:
     requested: bool = False
 
 
-def ignore_signals(_worker: int) -> None:
+GRACE = 60
+"""Seconds that a worker goes on after it was asked to end."""
+
+
+def outlive_signals(_worker: int) -> None:
     """Let workers live on: terminals and schedulers signal whole groups, and the parent, which has
-    a step to finish, ends them."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    a step to finish, ends them. One that hangs, on a file system that is gone, ends by itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.alarm(GRACE))
 
 
 @contextmanager

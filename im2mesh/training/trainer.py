@@ -27,7 +27,7 @@ from im2mesh.training.snapshots import FailedPart, Snapshot, explain_failure, sa
 from im2mesh.training.step import StepError, Stepper, StepReport
 from im2mesh.training.stopping import StopRequest, stop_on_signal
 from im2mesh.training.threads import leave_cores_to_workers
-from im2mesh.training.validation import validate
+from im2mesh.training.validation import NotFiniteScoreError, validate
 
 
 class TrainingError(UserError):
@@ -88,18 +88,19 @@ class Trainer:
         if self.device.type == "cpu":
             leave_cores_to_workers(settings.num_workers)
         _ = self.validation_data[0]  # what is wrong with it should show now, not hours later
-        first = self.iteration
+        first, is_idle = self.iteration, self._is_finished()
         with (
             deterministic_operations(settings.deterministic, self.device),
             self._progress() as progress,
             stop_on_signal() as stop,
         ):
+            if is_idle:
+                progress.say("nothing to do: training.max_iterations or max_seconds is used up")
             self._run(progress, stop, exit_after)
+            ends_between = self.iteration > first and self.iteration % settings.validate_every
+            if self._is_finished() and ends_between:
+                self._validate(progress)
             self.save_newest()
-            if self._is_finished() and self.iteration > first:
-                if self.iteration % settings.validate_every:
-                    self._validate(progress)
-                self.save_newest()
 
     def _run(self, progress: Progress, stop: StopRequest, exit_after: float) -> None:
         settings = self.config.training
@@ -125,7 +126,9 @@ class Trainer:
             self.seconds, ticked = self.seconds + now - ticked, now
             if self.iteration % settings.save_every == 0:
                 self.save_newest()
-            if self._is_asked_to_stop(stop.requested, now - started > exit_after):
+            is_late = now - started > exit_after
+            if self._is_asked_to_stop(stop.requested, is_late):
+                progress.say(f"stopping after {now - started:.0f} s, as asked")
                 return
 
     def step(self, batch: Batch) -> StepReport:
@@ -202,7 +205,8 @@ class Trainer:
             return self.step(batch)
         except StepError as failure:
             explained = self._keep_snapshot(batch, failure)
-            if self.num_skipped >= self.config.training.max_skipped_batches:
+            allowed = self.config.training.max_skipped_batches
+            if self.num_skipped >= allowed or not failure.known_to_all:
                 raise TrainingError(
                     f"{explained}; lower training.learning_rate or set training.gradient_clip, "
                     "and go on from the last checkpoint; training.max_skipped_batches leaves "
@@ -210,16 +214,18 @@ class Trainer:
                 ) from failure
             self.num_skipped += 1
             self.iteration += 1
-            allowed = self.config.training.max_skipped_batches
             progress.say(f"SKIPPED BATCH {self.num_skipped} of {allowed} allowed: {explained}")
             return None
 
     def _keep_snapshot(self, batch: Batch, failure: StepError) -> str:
         """Save what failed; returns it in words."""
         part = FailedPart(str(failure), failure.loss_parts, batch.to(torch.device("cpu")))
-        parts, path = self.processes.gather(part), self.folder.snapshot(self.iteration)
-        explained = explain_failure(parts, self.iteration)
-        if self.processes.ranks.is_main:
+        parts = self.processes.gather(part) if failure.known_to_all else [part]
+        explained, path = (
+            explain_failure(parts, self.iteration),
+            self.folder.snapshot(self.iteration),
+        )
+        if self.processes.ranks.is_main or not failure.known_to_all:
             snapshot = Snapshot(
                 self.config.model_dump(),
                 self.model.state_dict(),
@@ -248,13 +254,19 @@ class Trainer:
 
     def _validate(self, progress: Progress) -> None:
         ranks, batch_size = self.processes.ranks, self.config.training.batch_size
-        scores = validate(
-            self.model,
-            validation_batches(self.validation_data, batch_size, ranks),
-            self.processes,
-            threshold=self.config.validation.threshold,
-            last_frame_only=self.config.evaluation.frames == "last",
-        )
+        self.processes.share_buffers(self.model)  # those that the checkpoint will hold
+        try:
+            scores = validate(
+                self.model,
+                validation_batches(self.validation_data, batch_size, ranks),
+                self.processes,
+                threshold=self.config.validation.threshold,
+                last_frame_only=self.config.evaluation.frames == "last",
+            )
+        except NotFiniteScoreError as error:
+            raise TrainingError(
+                f"validation at iteration {self.iteration} failed: {error}"
+            ) from error
         is_best = scores.score > self.best_score
         progress.log_validation(self.iteration, scores, is_best)
         if is_best:

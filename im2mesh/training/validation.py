@@ -13,6 +13,7 @@ from im2mesh.errors import UserError
 from im2mesh.losses import chamfer_loss, correspondence_loss
 from im2mesh.metrics import iou
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
+from im2mesh.models.solver_errors import SolverError
 from im2mesh.training.processes import Processes
 
 CRITERIA = {"iou": 1.0, "correspondence_l2": -1.0, "chamfer": -1.0}
@@ -41,6 +42,10 @@ class ValidationScores:
         return ", ".join(f"{name} {value:.4f}" for name, value in self.means.items())
 
 
+class NotFiniteScoreError(UserError):
+    """A score of a window is NaN or infinite."""
+
+
 @torch.no_grad()
 def validate(
     model: SequenceModel,
@@ -59,7 +64,7 @@ def validate(
         last_frame_only: Measure correspondence in the last frame, not in all after the first.
 
     Raises:
-        UserError: If a score of a window is not finite.
+        NotFiniteScoreError: With the windows.
     """
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
@@ -85,8 +90,11 @@ class _ScoredBatch:
 def _scored(
     model: SequenceModel, batch: Batch, threshold: float, last_frame_only: bool
 ) -> _ScoredBatch:
-    scores = _score(model, batch, threshold, last_frame_only)
     windows = tuple(str(window) for window in batch.windows)
+    try:
+        scores = _score(model, batch, threshold, last_frame_only)
+    except SolverError as error:
+        raise NotFiniteScoreError(f"windows {', '.join(windows)}: {error}") from error
     return _ScoredBatch(windows, {name: values.cpu() for name, values in scores.items()})
 
 
@@ -100,10 +108,10 @@ def _refuse_not_finite(name: str, values: Float[Tensor, "N"], windows: list[str]
     wrong = [f"{window} {value:g}" for window, value in zip(windows, values.tolist(), strict=True)
              if not math.isfinite(value)]  # fmt: skip
     if wrong:
-        raise UserError(
-            f"validation gives a {name} that is not finite for {', '.join(wrong[:3])} (of "
-            f"{len(wrong)} windows); weights have diverged, or the data of these windows is "
-            "broken: lower training.learning_rate, set training.gradient_clip, or check the data"
+        raise NotFiniteScoreError(
+            f"{name} is not finite for {', '.join(wrong[:3])} (of {len(wrong)} windows); weights "
+            "have diverged, or the data of these windows is broken: lower training.learning_rate, "
+            "set training.gradient_clip, or check the data"
         )
 
 
