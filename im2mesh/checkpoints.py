@@ -117,7 +117,13 @@ def load_newest(newest: Path, previous: Path) -> tuple[Checkpoint, Path] | None:
             if not previous.exists():
                 raise CheckpointError(f"{error}; or start anew with --fresh") from error
             problem = str(error)
-    checkpoint = load_checkpoint(previous)
+    try:
+        checkpoint = load_checkpoint(previous)
+    except DamagedCheckpointError as error:
+        raise CheckpointError(
+            f"neither {newest} nor {previous} can be used ({problem}); copy model_best.pt to "
+            f"{newest.name} to go on from there, or start anew with --fresh"
+        ) from error
     warnings.warn(
         f"GOING ON FROM AN OLDER CHECKPOINT, {previous} of iteration {checkpoint.iteration}, "
         f"because the newest cannot be used: {problem}",

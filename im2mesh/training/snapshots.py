@@ -78,7 +78,10 @@ def load_snapshot(path: Path) -> Snapshot:
     values = read_values(path, "use a snapshot that train.py wrote")
     names = {field.name for field in fields(Snapshot)}
     if not isinstance(values, dict) or set(values) != names:
-        raise CheckpointError(f"{path} is no snapshot of a failed step")
+        raise CheckpointError(
+            f"{path} is no snapshot of a failed step; name one that train.py wrote in "
+            "failed_steps/ of a run"
+        )
     return Snapshot(**{**values, "batches": tuple(_batch(plain) for plain in values["batches"])})
 
 
