@@ -1,5 +1,6 @@
 """Mistakes of users, planted one by one: each gives the message that docs/errors.md promises."""
 
+import errno
 import io
 import os
 import re
@@ -14,6 +15,10 @@ import eval as evaluation
 import generate
 import train
 from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
+from im2mesh.errors import UserError
+from im2mesh.models.decoders import DecoderCBatchNorm
+from im2mesh.ranks import Ranks
+from im2mesh.training.determinism import deterministic_operations
 from scripts import (
     compare,
     contact_sheet,
@@ -23,6 +28,7 @@ from scripts import (
     make_bodies,
     measure_robustness,
     plot_training,
+    replay_batch,
     sample_prior,
 )
 from tests.small import write_small_config
@@ -72,6 +78,23 @@ def clouds(count: int = 5, first: float = 0.0) -> np.ndarray:
     return points
 
 
+def refusal(call: Callable[[], object]) -> str:
+    """What the library raises."""
+    with pytest.raises(UserError) as caught:
+        call()
+    return str(caught.value)
+
+
+def unprepared(user: User) -> str:
+    user.patch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    return refusal(lambda: deterministic_operations(True, torch.device("cuda")).__enter__())
+
+
+FULL_DISK = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+FULL_GPU = torch.OutOfMemoryError(
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB of "
+    "which 1.00 GiB is free."
+)
 THEIRS = saved({"model": {"decoder.fc_p.weight": torch.zeros(3)}, "it": 3})
 
 MISTAKES: dict[str, dict[str, Mistake]] = {
@@ -198,6 +221,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "an unknown motion of synthetic bodies": lambda user: user.sees(
             make_bodies.main, "bodies", "--motions", "fly"
         ),
+        "a file where the folder of synthetic bodies should be": lambda user: user.writes(
+            "bodies", ""
+        ).sees(make_bodies.main, "bodies"),
         "too few synthetic bodies for the splits": lambda user: user.sees(
             make_bodies.main, "bodies", "--bodies", 1
         ),
@@ -222,6 +248,26 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a fresh start with the data in the output folder": lambda user: user.has_own_data().trains(
             "output_dir=data", "--fresh"
         ),
+        "two trainings in one folder": lambda user: user.trains_twice_at_once(),
+        "a file where the output folder should be": lambda user: user.writes("run", "").trains(),
+        "an output folder below a file": lambda user: user.writes("run", "").trains(
+            "output_dir=run/a"
+        ),
+        "a full disk": lambda user: user.has_a_machine_where(os, "fsync", FULL_DISK).trains(),
+        "too little memory on the GPU": lambda user: user.has_a_machine_where(
+            DecoderCBatchNorm, "forward", FULL_GPU
+        ).trains(),
+        "a loss that is not finite": lambda user: user.trains(
+            *PER_FRAME, "training.learning_rate=1e30"
+        ),
+        "more steps of the solver than allowed": lambda user: user.trains(
+            "ode.method=dopri5", "ode.step_size=null", "ode.max_steps=1"
+        ),
+        "a rank without the number of processes": lambda user: user.sets(RANK="0").trains(),
+        "no snapshot of a failed step": lambda user: user.sees(replay_batch.main, "nowhere.pt"),
+        "a snapshot that is none": lambda user: user.has_trained().sees(
+            replay_batch.main, "run/model.pt"
+        ),
         "a curve of a run that was never trained": lambda user: user.sees(
             plot_training.main, "nowhere", "--output", "curve.png"
         ),
@@ -231,6 +277,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a checkpoint that is not there": lambda user: user.generates("--checkpoint", "nowhere.pt"),
         "a damaged checkpoint": lambda user: (
             user.has_trained().cuts("run/model_best.pt").generates()
+        ),
+        "no intact checkpoint to go on from": lambda user: (
+            user.has_trained().cuts("run/model.pt").writes("run/model_previous.pt", "").trains()
         ),
         "a checkpoint that would run code": lambda user: user.writes(
             "theirs.pt", saved({"model": Harmful()})
@@ -277,6 +326,15 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             "data.num_input_points=40",
             "generation.surface=mesh",
             config=NEAREST,
+        ),
+        "a file where the folder of the meshes should be": lambda user: (
+            user.has_trained().loses("run/generation").writes("run/generation", "").generates()
+        ),
+        "too little memory on the GPU": lambda user: (
+            user.has_trained()
+            .loses("run/generation")
+            .has_a_machine_where(DecoderCBatchNorm, "forward", FULL_GPU)
+            .generates()
         ),
         "a window that is none": lambda user: user.sees(
             interpolate_latent.main,
@@ -341,6 +399,14 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ),
         "meshes in unknown coordinates": lambda user: user.evaluates("--coordinates", "camera"),
         "no worker": lambda user: user.evaluates("--workers", 0),
+        "meshes of two runs": lambda user: (
+            user.has_trained()
+            .replaces(f"{OTHER_WINDOW}/window.json", '"run": "', '"run": "another')
+            .evaluates()
+        ),
+        "a file where the folder of the results should be": lambda user: (
+            user.has_trained().writes("scores", "").evaluates("--output", "scores")
+        ),
         "data that has changed since": lambda user: (
             user.has_trained()
             .has_own_data()
@@ -368,6 +434,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .replaces(f"run/{RECORDS}", "ball_d,4,", "ball_d,5,")
             .sees(compare.main, user.finished_run, "run")
         ),
+        "a file where the folder of a comparison should be": lambda user: (
+            user.has_trained().writes("table", "").sees(compare.main, "run", "--output", "table")
+        ),
         "a name too many": lambda user: user.has_trained().sees(
             compare.main, "run", "--names", "a", "b"
         ),
@@ -392,6 +461,10 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "uneven times for an encoder that does not see them": lambda user: user.reconstructs(
             clouds(), input_times=[0.0, 0.1, 0.2, 0.3, 1.0]
         ),
+        "a batch that several processes cannot share": lambda user: refusal(
+            lambda: Ranks(world_size=3).share_of(4, "training.batch_size")
+        ),
+        "the same weights in every run, on a GPU that is not prepared": unprepared,
         "a surface for a model that extracts it": lambda user: user.reconstructs(
             clouds(), surfaces=(None, None)
         ),
@@ -433,7 +506,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, ball_root: Path) -> P
 def user(tmp_path, ball_root, finished_run, capsys, monkeypatch, without_shape_checks) -> User:
     write_small_config(tmp_path, ball_root)
     monkeypatch.chdir(tmp_path)
-    return User(tmp_path, ball_root, finished_run, capsys)
+    return User(tmp_path, ball_root, finished_run, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize(("stage", "title"), ROWS, ids=[title for _, title in ROWS])
