@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -132,7 +132,13 @@ def load_newest(newest: Path, previous: Path) -> tuple[Checkpoint, Path] | None:
             if not previous.exists():
                 raise CheckpointError(f"{error}; or start anew with --fresh") from error
             problem = str(error)
-    checkpoint = load_checkpoint(previous)
+    try:
+        checkpoint = load_checkpoint(previous)
+    except DamagedCheckpointError as error:
+        raise CheckpointError(
+            f"neither {newest} nor {previous} can be used ({problem}); copy model_best.pt to "
+            f"{newest.name} to go on from there, or start anew with --fresh"
+        ) from error
     warnings.warn(
         f"GOING ON FROM AN OLDER CHECKPOINT, {previous} of iteration {checkpoint.iteration}, "
         f"because the newest cannot be used: {problem}",
@@ -170,11 +176,34 @@ def load_weights(model: torch.nn.Module, state: dict[str, Any], origin: str | Pa
     Raises:
         CheckpointError: If a name or shape differs, listing which.
     """
-    try:
-        model.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        differences = str(error).splitlines()[1:]
+    differences = list(_differences(model.state_dict(), state))
+    if differences:
         raise CheckpointError(
-            f"{origin} holds another model than the config describes; use the config it was "
-            f"trained with. {len(differences)} differences, the first: {differences[0].strip()}"
-        ) from error
+            f"{origin} holds another model than the config describes: {'; '.join(differences)}; "
+            "use the config it was trained with"
+        )
+    model.load_state_dict(state, strict=True)
+
+
+def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    """What a state dict lacks, has too much, or has in another shape; the first of each kind."""
+    missing = [name for name in expected if name not in found]
+    unknown = [name for name in found if name not in expected]
+    misshapen = [
+        f"{name} {_shape(found[name])}, not {_shape(expected[name])}"
+        for name in expected
+        if name in found and _shape(found[name]) != _shape(expected[name])
+    ]
+    for what, names in (
+        ("it lacks", missing),
+        ("it has besides", unknown),
+        ("of another shape is", misshapen),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            yield f"{what} {names[0]}{more}"
+
+
+def _shape(value: Any) -> list[int] | None:
+    """None for what is no tensor."""
+    return list(value.shape) if isinstance(value, torch.Tensor) else None

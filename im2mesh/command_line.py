@@ -85,6 +85,12 @@ def add_error_colors(parser: argparse.ArgumentParser, largest: float, condition:
     )
 
 
+def add_picture_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=path_ending_in(".png"), required=True, help="picture to write, .png"
+    )
+
+
 def add_sheet_size(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", type=_positive_int, default=6, help="frames shown")
     parser.add_argument(
@@ -111,6 +117,17 @@ def exit_status(
         print("stopped; run the same command again to go on from here", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+def path_ending_in(ending: str) -> Callable[[str], Path]:
+    """The type of an argument: the file to write, of one format."""
+
+    def parse(text: str) -> Path:
+        if Path(text).suffix.lower() != ending:
+            raise argparse.ArgumentTypeError(f"must end in {ending}, got {text}")
+        return Path(text)
+
+    return parse
 
 
 def _positive_int(text: str) -> int:

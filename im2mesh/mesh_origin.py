@@ -31,20 +31,24 @@ class MeshOrigin:
         return {"run": self.run, **asdict(self.provenance)}
 
 
-def read_summary(files: WindowFolder) -> dict[str, Any]:
-    """What generate.py has noted of a window.
+def broken_summary(path: Path, reason: object) -> UserError:
+    """What is said of a window.json that cannot be used; generate.py would not replace it."""
+    return UserError(f"{path} is broken ({reason}); delete it and run generate.py again")
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """What generate.py has noted of a window in its window.json.
 
     Raises:
         UserError: If the file is broken.
     """
     try:
-        summary = json.loads(files.summary.read_text())
+        summary = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise UserError(
-            f"{files.summary} is broken; delete it and run generate.py again"
-        ) from error
-    if not isinstance(summary, dict) or not isinstance(summary.get("made_by", {}), dict):
-        raise UserError(f"{files.summary} is broken; delete it and run generate.py again")
+        raise broken_summary(path, error) from error
+    for part in (summary, summary.get("made_by", {}) if isinstance(summary, dict) else {}):
+        if not isinstance(part, dict):
+            raise broken_summary(path, f"it holds a {type(part).__name__} for keys and values")
     return summary
 
 
@@ -61,7 +65,7 @@ def read_origins(folder: Path, root: str | Path, windows: Sequence[Window]) -> l
     for window in windows:
         files = WindowFolder.of(folder, window)
         is_noted = files.summary.is_file()
-        notes[window] = read_summary(files).get("made_by") if is_noted else None
+        notes[window] = read_summary(files.summary).get("made_by") if is_noted else None
     first, made_by = next(iter(notes.items()))
     for window, other in notes.items():
         if (made_by or {}).get("run") != (other or {}).get("run"):

@@ -74,7 +74,9 @@ def read_records(path: Path | str) -> list[Record]:
                 raise UserError(f"records of several evaluations ({', '.join(origins)}) are mixed")
             return [_parse_record(row) for row in rows]
         except (ValueError, csv.Error) as error:
-            raise UserError(f"{path}, line {reader.line_num}: {error}") from error
+            raise UserError(
+                f"{path}, line {reader.line_num}: {error}; run eval.py again"
+            ) from error
 
 
 def _parse_record(row: Mapping[str, str | None]) -> Record:

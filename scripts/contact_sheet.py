@@ -10,11 +10,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from im2mesh.build import build_config, build_windows
 from im2mesh.command_line import (
     add_error_colors,
+    add_picture_output,
     add_sheet_size,
     add_split,
     config_parser,
@@ -90,7 +90,7 @@ def _panel(
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = config_parser("Draw windows as rows input, prediction, truth over time.")
-    parser.add_argument("--output", type=Path, required=True, help="picture to write, .png")
+    add_picture_output(parser)
     add_split(parser)
     parser.add_argument("--windows", nargs="+", metavar="CLIP/START", help="such as 01_hips/00000")
     parser.add_argument(

@@ -6,10 +6,15 @@ Example: python scripts/encode_motions.py configs/generative/oflow.yaml --split 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from im2mesh.build import build_config, build_device, build_generator, build_windows
-from im2mesh.command_line import add_checkpoint, add_device, config_parser, exit_status
+from im2mesh.command_line import (
+    add_checkpoint,
+    add_device,
+    config_parser,
+    exit_status,
+    path_ending_in,
+)
 from im2mesh.config import dump_config
 from im2mesh.generation.code_table import encode_windows
 from im2mesh.run_folder import RunFolder
@@ -36,18 +41,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = config_parser("Encode the windows of a split to a table of latent codes.")
     parser.add_argument("--split", help="split file to encode instead of data.train_split")
     parser.add_argument(
-        "--output", type=_npz_path, help="file to write, .npz, instead of <run>/codes/<split>.npz"
+        "--output",
+        type=path_ending_in(".npz"),
+        help="file to write, .npz, instead of <run>/codes/<split>.npz",
     )
     add_checkpoint(parser)
     add_device(parser)
     return parser.parse_intermixed_args(arguments)
-
-
-def _npz_path(text: str) -> Path:
-    path = Path(text)
-    if path.suffix != ".npz":
-        raise argparse.ArgumentTypeError(f"must end in .npz, got {text}")
-    return path
 
 
 if __name__ == "__main__":

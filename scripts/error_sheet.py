@@ -12,7 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from im2mesh.command_line import add_error_colors, add_sheet_size, exit_status
+from im2mesh.command_line import (
+    add_error_colors,
+    add_picture_output,
+    add_sheet_size,
+    exit_status,
+)
 from im2mesh.comparison.runs import common_splits, compare, name_runs
 from im2mesh.data.sequences import Window
 from im2mesh.predictions import PredictedMeshes
@@ -83,7 +88,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="RUN",
         help="output folder of a run, with generation/<split> and evaluation/<split> in it",
     )
-    parser.add_argument("--output", type=Path, required=True, help="picture to write, .png")
+    add_picture_output(parser)
     parser.add_argument("--names", nargs="+", help="of the runs, instead of their paths")
     parser.add_argument("--split", help="instead of the first that every run has")
     parser.add_argument(

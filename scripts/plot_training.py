@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from im2mesh.command_line import exit_status
+from im2mesh.command_line import add_picture_output, exit_status
 from im2mesh.comparison.runs import name_runs
 from im2mesh.errors import UserError
 
@@ -54,7 +54,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="output folders")
     parser.add_argument("--names", nargs="+", help="of the runs, in their order")
     parser.add_argument("--tag", default="validation/iou", help="as TensorBoard shows it")
-    parser.add_argument("--output", type=Path, required=True, help="picture to write, .png")
+    add_picture_output(parser)
     return parser.parse_args(arguments)
 
 

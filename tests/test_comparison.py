@@ -258,7 +258,9 @@ def test_missing_evaluations_are_named_with_the_command(two, tmp_path):
 def test_broken_files_are_named(two):
     costs = RunFolder(two[0]).generation("test") / "balls/drift/00000/window.json"
     costs.write_text("{")
-    with pytest.raises(UserError, match=r"window\.json is broken; run generate\.py again"):
+    with pytest.raises(
+        UserError, match=r"window\.json is broken .*; delete it and run generate\.py"
+    ):
         compare(runs_of(*two), "test")
     (RunFolder(two[0]).evaluation("test") / "config.yaml").write_text("a: 1\n")
     with pytest.raises(UserError, match=r"config\.yaml lacks data\.num_frames; run `python eval"):

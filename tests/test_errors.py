@@ -1,5 +1,6 @@
 """Mistakes of users, planted one by one: each gives the message that docs/errors.md promises."""
 
+import errno
 import io
 import os
 import re
@@ -14,14 +15,20 @@ import eval as evaluation
 import generate
 import train
 from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
+from im2mesh.errors import UserError
+from im2mesh.models.decoders import DecoderCBatchNorm
+from im2mesh.ranks import Ranks
+from im2mesh.training.determinism import deterministic_operations
 from scripts import (
     compare,
+    contact_sheet,
     encode_motions,
     import_official_checkpoint,
     interpolate_latent,
     make_bodies,
     measure_robustness,
     plot_training,
+    replay_batch,
     sample_prior,
 )
 from tests.small import write_small_config
@@ -71,6 +78,23 @@ def clouds(count: int = 5, first: float = 0.0) -> np.ndarray:
     return points
 
 
+def refusal(call: Callable[[], object]) -> str:
+    """What the library raises."""
+    with pytest.raises(UserError) as caught:
+        call()
+    return str(caught.value)
+
+
+def unprepared(user: User) -> str:
+    user.patch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    return refusal(lambda: deterministic_operations(True, torch.device("cuda")).__enter__())
+
+
+FULL_DISK = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+FULL_GPU = torch.OutOfMemoryError(
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB of "
+    "which 1.00 GiB is free."
+)
 THEIRS = saved({"model": {"decoder.fc_p.weight": torch.zeros(3)}, "it": 3})
 
 MISTAKES: dict[str, dict[str, Mistake]] = {
@@ -96,6 +120,8 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "two mistakes at once": lambda user: user.trains("ode.methd=rk4", "training.lr=1e-4"),
         "a word for a number": lambda user: user.trains("training.batch_size=many"),
         "a number out of range": lambda user: user.trains("training.batch_size=0"),
+        "an infinite number": lambda user: user.trains("training.learning_rate=.inf"),
+        "a value of a thousand characters": lambda user: user.trains(f"data.root={[0] * 400}"),
         "a value that is no choice": lambda user: user.trains("ode.gradient=exact"),
         "a number for a section": lambda user: user.trains("model=5"),
         "an override without =": lambda user: user.trains("batch_size"),
@@ -133,11 +159,17 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a data folder that is not there": lambda user: user.trains("data.root=nowhere"),
         "an unknown split": lambda user: user.trains("data.train_split=training"),
         "an unknown category": lambda user: user.trains("data.categories=[cubes]"),
+        "a split that the category lacks": lambda user: user.trains(
+            "data.categories=[balls]", "data.train_split=training"
+        ),
         "an empty split": lambda user: (
             user.has_own_data().writes(f"{CLIPS}/train.lst", "\n").trains()
         ),
         "a listed clip that is not there": lambda user: (
             user.has_own_data().loses(f"{CLIPS}/ball_b").trains()
+        ),
+        "a clip without a part": lambda user: (
+            user.has_own_data().loses(f"{CLIPS}/ball_b/pcl_seq").trains()
         ),
         "clips that are too short": lambda user: user.trains("data.num_frames=40"),
         "clips that are too short for the step": lambda user: user.trains("data.frame_step=4"),
@@ -189,6 +221,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "an unknown motion of synthetic bodies": lambda user: user.sees(
             make_bodies.main, "bodies", "--motions", "fly"
         ),
+        "a file where the folder of synthetic bodies should be": lambda user: user.writes(
+            "bodies", ""
+        ).sees(make_bodies.main, "bodies"),
         "too few synthetic bodies for the splits": lambda user: user.sees(
             make_bodies.main, "bodies", "--bodies", 1
         ),
@@ -213,6 +248,26 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a fresh start with the data in the output folder": lambda user: user.has_own_data().trains(
             "output_dir=data", "--fresh"
         ),
+        "two trainings in one folder": lambda user: user.trains_twice_at_once(),
+        "a file where the output folder should be": lambda user: user.writes("run", "").trains(),
+        "an output folder below a file": lambda user: user.writes("run", "").trains(
+            "output_dir=run/a"
+        ),
+        "a full disk": lambda user: user.has_a_machine_where(os, "fsync", FULL_DISK).trains(),
+        "too little memory on the GPU": lambda user: user.has_a_machine_where(
+            DecoderCBatchNorm, "forward", FULL_GPU
+        ).trains(),
+        "a loss that is not finite": lambda user: user.trains(
+            *PER_FRAME, "training.learning_rate=1e30"
+        ),
+        "more steps of the solver than allowed": lambda user: user.trains(
+            "ode.method=dopri5", "ode.step_size=null", "ode.max_steps=1"
+        ),
+        "a rank without the number of processes": lambda user: user.sets(RANK="0").trains(),
+        "no snapshot of a failed step": lambda user: user.sees(replay_batch.main, "nowhere.pt"),
+        "a snapshot that is none": lambda user: user.has_trained().sees(
+            replay_batch.main, "run/model.pt"
+        ),
         "a curve of a run that was never trained": lambda user: user.sees(
             plot_training.main, "nowhere", "--output", "curve.png"
         ),
@@ -222,6 +277,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a checkpoint that is not there": lambda user: user.generates("--checkpoint", "nowhere.pt"),
         "a damaged checkpoint": lambda user: (
             user.has_trained().cuts("run/model_best.pt").generates()
+        ),
+        "no intact checkpoint to go on from": lambda user: (
+            user.has_trained().cuts("run/model.pt").writes("run/model_previous.pt", "").trains()
         ),
         "a checkpoint that would run code": lambda user: user.writes(
             "theirs.pt", saved({"model": Harmful()})
@@ -234,6 +292,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ).generates("--checkpoint", "old.pt"),
         "a checkpoint of a model of another size": lambda user: user.has_trained().generates(
             "model.code_size=8"
+        ),
+        "a checkpoint of another network": lambda user: user.has_trained().generates(
+            "model.encoder_temporal={name: pointnet_space_time}"
         ),
         "a checkpoint of another method": lambda user: user.has_trained().generates(*PER_FRAME),
         "a checkpoint of another length": lambda user: user.has_trained().generates(
@@ -266,6 +327,15 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             "generation.surface=mesh",
             config=NEAREST,
         ),
+        "a file where the folder of the meshes should be": lambda user: (
+            user.has_trained().loses("run/generation").writes("run/generation", "").generates()
+        ),
+        "too little memory on the GPU": lambda user: (
+            user.has_trained()
+            .loses("run/generation")
+            .has_a_machine_where(DecoderCBatchNorm, "forward", FULL_GPU)
+            .generates()
+        ),
         "a window that is none": lambda user: user.sees(
             interpolate_latent.main,
             "small.yaml",
@@ -297,6 +367,27 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .cuts(f"{WINDOW}/meshes/00003.ply")
             .evaluates()
         ),
+        "a broken sequence": lambda user: (
+            user.has_trained().cuts(f"{WINDOW}/sequence.npz").evaluates()
+        ),
+        "a mesh with NaN": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes/00003.ply")
+            .writes(f"{WINDOW}/meshes/00003.off", "OFF\n3 1 0\n0 0 nan\n1 0 0\n0 1 0\n3 0 1 2\n")
+            .evaluates()
+        ),
+        "notes of generate.py that are none": lambda user: (
+            user.has_trained().writes(f"{WINDOW}/window.json", "[]").evaluates()
+        ),
+        "a broken line in the records": lambda user: (
+            user.has_trained()
+            .writes(f"run/{RECORDS}", "category,clip,start,frame,metric,value\na,b,x,0,iou,1\n")
+            .sees(compare.main, user.finished_run, "run")
+        ),
+        "a picture in an unknown format": lambda user: user.sees(
+            contact_sheet.main, "small.yaml", "--output", "sheet.abc"
+        ),
         "two meshes of one frame": lambda user: (
             user.has_trained()
             .loses(f"{WINDOW}/sequence.npz")
@@ -308,6 +399,14 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ),
         "meshes in unknown coordinates": lambda user: user.evaluates("--coordinates", "camera"),
         "no worker": lambda user: user.evaluates("--workers", 0),
+        "meshes of two runs": lambda user: (
+            user.has_trained()
+            .replaces(f"{OTHER_WINDOW}/window.json", '"run": "', '"run": "another')
+            .evaluates()
+        ),
+        "a file where the folder of the results should be": lambda user: (
+            user.has_trained().writes("scores", "").evaluates("--output", "scores")
+        ),
         "data that has changed since": lambda user: (
             user.has_trained()
             .has_own_data()
@@ -335,6 +434,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .replaces(f"run/{RECORDS}", "ball_d,4,", "ball_d,5,")
             .sees(compare.main, user.finished_run, "run")
         ),
+        "a file where the folder of a comparison should be": lambda user: (
+            user.has_trained().writes("table", "").sees(compare.main, "run", "--output", "table")
+        ),
         "a name too many": lambda user: user.has_trained().sees(
             compare.main, "run", "--names", "a", "b"
         ),
@@ -359,6 +461,10 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "uneven times for an encoder that does not see them": lambda user: user.reconstructs(
             clouds(), input_times=[0.0, 0.1, 0.2, 0.3, 1.0]
         ),
+        "a batch that several processes cannot share": lambda user: refusal(
+            lambda: Ranks(world_size=3).share_of(4, "training.batch_size")
+        ),
+        "the same weights in every run, on a GPU that is not prepared": unprepared,
         "a surface for a model that extracts it": lambda user: user.reconstructs(
             clouds(), surfaces=(None, None)
         ),
@@ -400,7 +506,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, ball_root: Path) -> P
 def user(tmp_path, ball_root, finished_run, capsys, monkeypatch, without_shape_checks) -> User:
     write_small_config(tmp_path, ball_root)
     monkeypatch.chdir(tmp_path)
-    return User(tmp_path, ball_root, finished_run, capsys)
+    return User(tmp_path, ball_root, finished_run, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize(("stage", "title"), ROWS, ids=[title for _, title in ROWS])

@@ -320,7 +320,9 @@ def test_errors_are_printed_without_a_traceback():
     command = [sys.executable, "train.py", "configs/nowhere.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.strip() == "error: no config file configs/nowhere.yaml"
+    assert done.stderr.strip() == (
+        "error: no config file configs/nowhere.yaml; those of this project are in configs/"
+    )
 
 
 def test_checkpoint_values_are_plain(config_path, tmp_path):

@@ -1,6 +1,8 @@
 """A user with the ball's data and a small config: what is done, and the message that follows."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,16 @@ from im2mesh.reconstruction import Reconstructor
 from tests.ball import write_ball_images
 from tests.small import write_small_config
 
+ROOT = Path(__file__).parents[1]
+HOLD_LOCK = """
+import sys
+from pathlib import Path
+from im2mesh.locks import only_process
+with only_process(Path(sys.argv[1]), "run"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
 
 @dataclass(frozen=True)
 class User:
@@ -29,12 +41,14 @@ class User:
         ball_root: The data of small.yaml, unless `has_own_data`. Shared by all, so read-only.
         finished_run: A run that was trained, generated and evaluated. Shared likewise.
         capture: Of what is printed.
+        patch: Undone after the test.
     """
 
     folder: Path
     ball_root: Path
     finished_run: Path
     capture: pytest.CaptureFixture[str]
+    patch: pytest.MonkeyPatch
 
     def has_trained(self, folder: str = "run") -> "User":
         """A copy of the finished run."""
@@ -83,6 +97,32 @@ class User:
         kept = {key: array for key, array in arrays.items() if array is not None}
         np.savez(self.folder / name, **kept)
         return self
+
+    def sets(self, **variables: str) -> "User":
+        """Of the environment."""
+        for name, value in variables.items():
+            self.patch.setenv(name, value)
+        return self
+
+    def has_a_machine_where(self, owner: object, function: str, error: Exception) -> "User":
+        """A function of the system or of a library fails, whatever it is given."""
+
+        def fail(*arguments: object, **options: object) -> None:
+            raise error
+
+        self.patch.setattr(owner, function, fail)
+        return self
+
+    def trains_twice_at_once(self) -> str:
+        """What the second training says."""
+        lock = self.folder / "run" / "lock"
+        command = [sys.executable, "-c", HOLD_LOCK, str(lock)]
+        with subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as first:
+            assert first.stdout is not None
+            assert first.stdout.readline() == b"held\n"
+            return self.trains()
 
     def trains(self, *arguments: object, config: str | Path = "small.yaml") -> str:
         return self.sees(train.main, config, "--device", "cpu", *arguments)

@@ -1,6 +1,5 @@
 """What eval.py and generate.py have left of one method on one split."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from im2mesh.config.files import read_settings
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
+from im2mesh.mesh_origin import broken_summary, read_summary
 from im2mesh.reporting import SummaryRow, read_origin, read_records, summarize, with_last_frame
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
@@ -98,20 +98,20 @@ def _read_costs(
         path = run.window(split, window).summary
         if not path.is_file():
             continue  # meshes of another program
-        for metric, value in _read_summary(path).items():
+        for metric, value in _read_cost(path).items():
             yield Record(category, clip, start, 0, metric, value)
 
 
-def _read_summary(path: Path) -> dict[str, float]:
+def _read_cost(path: Path) -> dict[str, float]:
     """What a window cost, by metric; without what its window.json does not say."""
+    summary = read_summary(path)
     try:
-        summary = json.loads(path.read_text("utf-8"))
         costs = {"seconds": summary.get("seconds"), "nfe": summary.get("nfe")}
         if costs["seconds"]:
             costs["seconds"] = sum(map(float, costs["seconds"].values()))
         return {metric: float(value) for metric, value in costs.items() if value not in (None, {})}
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise UserError(f"{path} is broken; run generate.py again: {error}") from error
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise broken_summary(path, error) from error
 
 
 def _how_to_evaluate(run: RunFolder, split: str) -> str:

@@ -1,7 +1,6 @@
 """YAML files, inheritance and overrides -> one set of settings, each knowing where it was set."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from im2mesh.errors import UserError
 
 INHERIT_KEY = "inherit_from"
 COMMAND_LINE = "command line"
+CONFIGS_HINT = "; those of this project are in configs/"
 MAX_BYTES = 2**18  # of one file, a hundred times what any config needs
 MAX_KEYS = 1000
 MAX_FILES = 100  # that one config may inherit from, counting those named twice
@@ -76,13 +76,14 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
+        keys = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise _at(node.start_mark, f"key {key!r} is not text; put it in quotes")
-        for key, count in Counter(keys).items():
-            if count > 1:
-                raise _at(node.start_mark, f"key '{key}' is written twice")
+                raise _at(key_node.start_mark, f"key {key!r} is not text; put it in quotes")
+            if key in keys:
+                raise _at(key_node.start_mark, f"key '{key}' is written twice")
+            keys.add(key)
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
@@ -102,9 +103,10 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-
 
 def _read_inherited(path: Path, children: tuple[Path, ...], read: list[Path]) -> Settings:
     """`children` lead to this file; `read` gathers all files, for each may name several more."""
-    values = _read_yaml(path, f", which {children[-1]} inherits from" if children else "")
+    hint = f", which {children[-1]} inherits from" if children else CONFIGS_HINT
+    values = _read_yaml(path, hint)
     if path.resolve() in children:
-        raise ConfigError(f"{path}: {INHERIT_KEY} leads back to this file")
+        raise ConfigError(f"{path}: {INHERIT_KEY} leads back to this file; name another, or none")
     read.append(path)
     if len(read) > MAX_FILES:
         raise ConfigError(f"{read[0]} inherits from more than {MAX_FILES} files")
@@ -146,10 +148,10 @@ def _parents(key: str) -> Iterator[str]:
     return (".".join(parts[:i]) for i in range(1, len(parts)))
 
 
-def _read_yaml(path: Path, why: str) -> dict[str, Any]:
+def _read_yaml(path: Path, hint: str) -> dict[str, Any]:
     try:
         if not path.is_file():
-            raise ConfigError(f"no config file {path}{why}")
+            raise ConfigError(f"no config file {path}{hint}")
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path} is larger than {MAX_BYTES} bytes, so it is no config file")
         values = _parse_yaml(path.read_text("utf-8"), str(path))
@@ -167,8 +169,14 @@ def _parse_yaml(text: str, what: str) -> Any:
         return yaml.load(text, _Loader)  # a SafeLoader
     except RecursionError as error:
         raise ConfigError(f"{what} is not valid YAML: it is nested too deeply") from error
+    except yaml.MarkedYAMLError as error:
+        line = (
+            f", line {error.problem_mark.line + 1}" if error.problem_mark and "\n" in text else ""
+        )
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigError(f"{what}{line} is not valid YAML: {problem}") from error
     except Exception as error:  # values that do not match their tag fail in many ways
-        raise ConfigError(f"{what} is not valid YAML: {error}") from error
+        raise ConfigError(f"{what} is not valid YAML: {' '.join(str(error).split())}") from error
 
 
 def _parse_override(text: str) -> Iterator[tuple[str, tuple[Any, str]]]:

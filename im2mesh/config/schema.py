@@ -29,10 +29,14 @@ MeshFormat = Literal["ply", "off", "obj", "glb"]
 
 
 class Section(BaseModel):
-    """Frozen, and strict: no unknown keys, no silent conversion between types."""
+    """Frozen, and strict: no unknown keys, no silent conversion between types, finite numbers."""
 
     model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 

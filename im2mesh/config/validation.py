@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from im2mesh.config.files import INHERIT_KEY, ConfigError, Settings, flatten, nest, read_settings
 from im2mesh.config.schema import ComponentConfig, Config
 
+MAX_SHOWN = 80  # characters of a wrong value
+
 ComponentTables = Mapping[str, Mapping[str, Callable]]
 """Key of a network in the config, such as model.decoder -> its names -> classes."""
 
@@ -86,7 +88,7 @@ def options_model(factory: Callable) -> type[BaseModel]:
         for parameter in parameters
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    strict = ConfigDict(strict=True, extra="forbid")
+    strict = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
     return create_model(factory.__name__, __config__=strict, **fields)
 
 
@@ -132,7 +134,7 @@ def _unknown_keys(settings: Settings, components: ComponentTables) -> Iterator[s
 def _unknown_method(settings: Settings, methods: Sequence[str]) -> Iterator[str]:
     method, origin = settings.get("ode.method", (None, ""))
     if isinstance(method, str) and method not in methods:
-        yield f"{origin}: ode.method is {method!r}; choose one of: {', '.join(methods)}"
+        yield f"{origin}: ode.method is {_short(method)}; choose one of: {', '.join(methods)}"
 
 
 def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -182,7 +184,7 @@ def _complete_components(
         name = section.get("name", default.get("name"))
         if not isinstance(name, str) or name not in table:
             origin = next(where for k, (_, where) in settings.items() if k.startswith(f"{key}."))
-            yield f"{origin}: {key}.name is {name!r}; choose one of: {', '.join(table)}"
+            yield f"{origin}: {key}.name is {_short(name)}; choose one of: {', '.join(table)}"
             continue
         options = {option: value for option, value in section.items() if option != "name"}
         try:
@@ -209,12 +211,17 @@ def _explain(
     if error["type"] == "extra_forbidden":
         return f"{origin}unknown key {key}{_suggest(key, known) or _list_keys(known)}"
     if error["type"] == "literal_error":
-        return f"{origin}{key} is {value!r}; choose one of: {error['ctx']['expected']}"
+        return f"{origin}{key} is {_short(value)}; choose one of: {error['ctx']['expected']}"
     if error["type"] in TYPE_NAMES:
         kind = type(value).__name__
-        return f"{origin}{key} must be {TYPE_NAMES[error['type']]}, got {value!r} ({kind})"
+        return f"{origin}{key} must be {TYPE_NAMES[error['type']]}, got {_short(value)} ({kind})"
     message = error["msg"].replace("Input should", "it should").removeprefix("Value error, ")
-    return f"{origin}{key} is {value!r}; {message}"
+    return f"{origin}{key} is {_short(value)}; {message}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _list_keys(known: Sequence[str]) -> str:

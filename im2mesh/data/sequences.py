@@ -16,6 +16,7 @@ NEAR_POINTS_FOLDER = "points_near_seq"
 MESH_FOLDER = "mesh_seq"
 IMAGE_FOLDER = "img"  # holds one folder per view
 MAX_NAME = 200  # bytes; file systems allow 255, endings included
+LAYOUT_HINT = "; docs/data.md says what a clip holds"
 NEAR_POINTS_HINT = (
     "; set data.near_surface_fraction to 0, or make the data with --near-surface-points"
 )
@@ -103,6 +104,9 @@ def read_windows(
     root = Path(root)
     names = _categories(root, split, categories)
     listed = [(name, clip) for name in names for clip in read_split(root / name, split)]
+    if not listed:
+        files = ", ".join(str(root / name / f"{split}.lst") for name in names)
+        raise DataError(f"split file {files} names no clip; write one name a line")
     if clips is not None:
         _refuse_unknown_clips(clips, [clip for _, clip in listed], split)
         listed = [(name, clip) for name, clip in listed if clip in clips]
@@ -169,7 +173,8 @@ def clip_files(root: str | Path, category: str, clip: str, folder: str) -> tuple
     missing = [number for number in numbers if number not in files]
     if missing:
         raise DataError(
-            f"clip {clip}: {path} has no file for frame {missing[0]}, which {CLOUD_FOLDER} has"
+            f"clip {clip}: {path} has no file for frame {missing[0]}, which {CLOUD_FOLDER} has; "
+            "copy or make it again"
         )
     return tuple(str(path / files[number]) for number in numbers)
 
@@ -196,11 +201,16 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
 def _numbered_files(folder: Path, clip: str) -> dict[int, str]:
     """Frame number -> file name, increasing."""
     if not folder.is_dir():
-        hint = NEAR_POINTS_HINT if folder.name == NEAR_POINTS_FOLDER else ""
+        hint = NEAR_POINTS_HINT if folder.name == NEAR_POINTS_FOLDER else LAYOUT_HINT
+        if not folder.parent.is_dir():
+            raise DataError(
+                f"clip {clip} is in a split file, but there is no folder {folder.parent}; copy it "
+                "there, or remove the name from the split file"
+            )
         raise DataError(f"clip {clip}: no folder {folder}{hint}")
     files = {int(path.stem): path.name for path in folder.iterdir() if path.stem.isdecimal()}
     if not files:
-        raise DataError(f"clip {clip}: {folder} holds no numbered file")
+        raise DataError(f"clip {clip}: {folder} holds no numbered file{LAYOUT_HINT}")
     return dict(sorted(files.items()))
 
 
@@ -211,6 +221,11 @@ def _categories(root: Path, split: str, categories: Sequence[str] | None) -> lis
     if categories is not None:
         for category in categories:
             check_name(category, "category")
+            if not (root / category).is_dir():
+                raise DataError(
+                    f"no category '{category}' in {root}; there are: {_folders(root)}; set "
+                    "data.categories"
+                )
         return list(categories)
     found = sorted(path.parent.name for path in root.glob(f"*/{glob.escape(split)}.lst"))
     if not found:
@@ -218,6 +233,10 @@ def _categories(root: Path, split: str, categories: Sequence[str] | None) -> lis
             f"no file {root}/<category>/{split}.lst; check data.root and the name of the split"
         )
     return found
+
+
+def _folders(path: Path) -> str:
+    return ", ".join(sorted(entry.name for entry in path.iterdir() if entry.is_dir())) or "none"
 
 
 def _refuse_unknown_clips(clips: Sequence[str], listed: list[str], split: str) -> None:

@@ -74,7 +74,10 @@ class StoredArrays:
         """
         if member not in self._locations:
             found = ", ".join(self._locations) or "nothing"
-            raise StorageError(f"{self.path} has no array '{member}'; it holds: {found}")
+            raise StorageError(
+                f"{self.path} has no array '{member}'; it holds: {found}; write it as docs/data.md "
+                "says"
+            )
         location = self._locations[member]
         if location.offset is None:
             return _decompress(self.path, member)

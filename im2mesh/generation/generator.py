@@ -15,11 +15,14 @@ from im2mesh.data.batch import frame_times
 from im2mesh.data.observation import Observation
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation.surface import GivenSurface, extract_mesh
+from im2mesh.memory import explain_out_of_memory
 from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
 from im2mesh.meshing.io import Mesh
 from im2mesh.meshing.normals import vertex_normals
 from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
+
+WHAT_TO_LOWER = "lower generation.batch_points, or generation.resolution"
 
 
 @dataclass
@@ -101,12 +104,14 @@ class Generator:
         return self.generate_from_codes(codes, times, frame=frame, given=given, timer=timer)
 
     @torch.no_grad()
+    @explain_out_of_memory(WHAT_TO_LOWER)
     def encode(self, observation: Observation) -> SequenceCodes:
         """The codes of one window (B = 1); of latent codes the means of their posteriors."""
         inputs, times = self._tensor(observation.inputs), self._tensor(observation.times)
         return self.model.encode(inputs.unsqueeze(0), times.unsqueeze(0))
 
     @torch.no_grad()
+    @explain_out_of_memory(WHAT_TO_LOWER)
     def generate_from_codes(
         self,
         codes: SequenceCodes,

@@ -169,7 +169,7 @@ def _finished(files: WindowFolder, source: str) -> dict[str, Any] | None:
     """The summary of a window that is finished."""
     if not files.summary.exists():
         return None
-    summary = read_summary(files)
+    summary = read_summary(files.summary)
     is_of_this = summary.get("source") == source and "made_by" in summary
     return summary if is_of_this else None
 

@@ -68,7 +68,7 @@ def read_mesh(path: Path | str) -> Mesh:
         vertices = valid_positions(vertices)
         faces = valid_faces(faces, len(vertices))
     except Exception as error:  # readers fail in many ways; the user needs the name of the file
-        raise UserError(f"{path}: not a readable mesh: {error}") from error
+        raise UserError(f"{path}: not a readable mesh: {error}; copy or make it again") from error
     return Mesh(vertices, faces, colors)
 
 

@@ -155,7 +155,9 @@ class MeshSequence:
             loc, scale = valid_frame(stored["loc"], stored["scale"])
             return MeshSequence(faces, vertices, stored["times"], stored.get("normals"), loc, scale)
         except Exception as error:  # file, key and shape errors alike: name the file
-            raise UserError(f"{path}: not a readable mesh sequence: {error}") from error
+            raise UserError(
+                f"{path}: not a readable mesh sequence: {error}; copy or make it again"
+            ) from error
 
 
 def position_colors(

@@ -58,8 +58,7 @@ def _message(failure: str, ode: OdeConfig) -> str:
     step = "" if ode.step_size is None else f", step_size {ode.step_size:g}"
     return (
         f"solving the flow failed: {failure}; method {ode.method}{tolerances}{step}. "
-        "The velocity field has become too steep, or its weights are not finite: lower "
-        "training.learning_rate, set training.gradient_clip, or go on from an older checkpoint; "
-        "with sound weights, raise ode.rtol, ode.atol and ode.max_steps, or take fixed steps "
-        "(configs/parts/fast.yaml)"
+        "The velocity field has become too steep, or its weights are not finite: take an older "
+        "checkpoint; with sound weights, raise ode.rtol, ode.atol and ode.max_steps, or take "
+        "fixed steps (configs/parts/fast.yaml)"
     )

@@ -79,7 +79,10 @@ def load_snapshot(path: Path) -> Snapshot:
     try:
         values["batches"] = tuple(_batch(plain) for plain in values["batches"])
     except (TypeError, LookupError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{path} is no snapshot of a failed step") from error
+        raise CheckpointError(
+            f"{path} is no snapshot of a failed step; name one that train.py wrote in "
+            "failed_steps/ of a run"
+        ) from error
     return Snapshot(**check_fields(values, Snapshot, path))
 
 
