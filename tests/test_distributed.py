@@ -128,7 +128,16 @@ def test_a_failure_in_one_process_stops_both_with_the_windows_of_both(
     assert snapshot["reason"].count("ball_") == 4
 
 
-def break_second_process(config: str) -> None:
+def test_a_batch_that_fails_in_one_process_is_left_out_by_both(tmp_path, config_path, trainings):
+    run = RunFolder(tmp_path / "run")
+    skip = "training.max_skipped_batches=1"
+    assert trainings.run_ranks(2, break_second_process, str(config_path), skip) == [0, 0]
+    checkpoint = load_checkpoint(run.checkpoint)
+    assert (checkpoint.iteration, checkpoint.num_skipped) == (6, 1)
+    assert run.snapshot(1).exists()
+
+
+def break_second_process(config: str, *overrides: str) -> None:
     ranks = ranks_from_environment()
     built = build_trainer
 
@@ -146,7 +155,7 @@ def break_second_process(config: str) -> None:
         return run
 
     train.build_trainer = build
-    sys.exit(exit_status(train.main, [config, "--device", "cpu"]))
+    sys.exit(exit_status(train.main, [config, *overrides, "--device", "cpu"]))
 
 
 def torchrun(*arguments: str, **options: object) -> subprocess.Popen:
