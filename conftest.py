@@ -35,6 +35,7 @@ import torch  # noqa: E402
 from im2mesh.build import build_config, build_trainer  # noqa: E402
 from tests.ball import ball_motion, unit_vectors, write_ball_dataset  # noqa: E402
 from tests.small import write_small_config  # noqa: E402
+from tests.trainings import Trainings  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,17 @@ def ball_root(tmp_path_factory: pytest.TempPathFactory):
     root = tmp_path_factory.mktemp("ball")
     write_ball_dataset(root)
     return root
+
+
+@pytest.fixture
+def config_path(tmp_path: Path, ball_root: Path) -> Path:
+    """A config that trains in seconds, with an output folder beside it."""
+    return write_small_config(tmp_path, ball_root)
+
+
+@pytest.fixture(scope="session")
+def trainings() -> Trainings:
+    return Trainings()
 
 
 @pytest.fixture

@@ -14,14 +14,8 @@ from im2mesh.data.batch import collate
 from im2mesh.errors import UserError
 from im2mesh.randomness import Purpose, random_stream, step_randomness
 from im2mesh.training.determinism import deterministic_operations
-from tests.small import write_small_config
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def config_path(tmp_path, ball_root):
-    return write_small_config(tmp_path, ball_root)
 
 
 @pytest.mark.parametrize("method", ["adjoint", "local"])

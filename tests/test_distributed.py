@@ -21,9 +21,8 @@ from im2mesh.ranks import Ranks, ranks_from_environment
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import process_group
 from im2mesh.training.batches import ShareOfDraws, training_batches
-from tests.small import write_small_config
 from tests.test_resuming import assert_same_run, scalars, steps
-from tests.trainings import Trainings, train_in_this_process
+from tests.trainings import train_in_this_process
 
 CPU = torch.device("cpu")
 SYNCHRONIZED = ["training.sync_batch_norm=true"]
@@ -32,16 +31,6 @@ MODELS = {
     "direct, some steps without motion": ["loss.motion_share=0.5", "training.seed=3"],
     "frames drawn": ["loss.correspondence_frames=2"],
 }
-
-
-@pytest.fixture(scope="module")
-def trainings():
-    return Trainings()
-
-
-@pytest.fixture
-def config_path(tmp_path, ball_root):
-    return write_small_config(tmp_path, ball_root)
 
 
 def write_gradients(config: str, overrides: list[str], path: str) -> None:

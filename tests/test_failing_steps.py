@@ -22,15 +22,9 @@ from im2mesh.training.snapshots import load_snapshot
 from im2mesh.training.step import StepError
 from scripts import replay_batch
 from tests.problems import Expansion
-from tests.small import write_small_config
 from tests.test_resuming import scalars
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def config_path(tmp_path, ball_root):
-    return write_small_config(tmp_path, ball_root)
 
 
 def trainer(path, *overrides):

@@ -17,8 +17,7 @@ from im2mesh.checkpoints import load_checkpoint
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.errors import UserError
 from im2mesh.run_folder import RunFolder
-from tests.small import write_small_config
-from tests.trainings import Trainings, train_in_this_process
+from tests.trainings import train_in_this_process
 
 
 def scalars(logs: Path, *, ignore: tuple[str, ...] = ("time/",)) -> dict[str, dict[int, float]]:
@@ -40,16 +39,6 @@ def assert_same_run(one: RunFolder, other: RunFolder) -> None:
         for weight, state in a.optimizer["state"].items():
             assert all(torch.equal(state[key], b.optimizer["state"][weight][key]) for key in state)
     assert scalars(one.logs) == scalars(other.logs)
-
-
-@pytest.fixture(scope="module")
-def trainings():
-    return Trainings()
-
-
-@pytest.fixture
-def config_path(tmp_path, ball_root):
-    return write_small_config(tmp_path, ball_root)
 
 
 def steps(count: int) -> list[str]:

@@ -22,14 +22,8 @@ from im2mesh.ranks import Ranks, ranks_from_environment
 from im2mesh.run_folder import RunFolder
 from im2mesh.sharing import for_each_window, own_share_first
 from tests.small import write_small_config
-from tests.trainings import Trainings
 
 OPTIONS = ["data.eval_stride=1", "--split", "train"]  # 16 windows
-
-
-@pytest.fixture(scope="module")
-def trainings():
-    return Trainings()
 
 
 @pytest.fixture(scope="module")

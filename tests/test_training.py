@@ -22,14 +22,8 @@ from im2mesh.data.sequences import DataError
 from im2mesh.models.encoders import Resnet18
 from im2mesh.run_folder import RunFolder
 from tests.ball import write_ball_dataset, write_ball_images
-from tests.small import write_small_config
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def config_path(tmp_path, ball_root):
-    return write_small_config(tmp_path, ball_root)
 
 
 def trainer(path, *overrides):
