@@ -14,7 +14,7 @@ from im2mesh.config import dump_config
 from im2mesh.errors import UserError
 from im2mesh.ranks import ranks_from_environment
 from im2mesh.run_folder import RunFolder
-from im2mesh.training import process_group
+from im2mesh.training import process_group, stop_on_signal
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -41,14 +41,15 @@ def main(arguments: Sequence[str]) -> None:
     if args.fresh and (old := folder.set_aside(config.data.root)):
         print(f"the run in {folder.path} is now in {old}")
     in_use = folder.for_training() if ranks.is_main else nullcontext()
-    with process_group(ranks, device), in_use:
+    # signals count from here on: while libraries are still loading, an interrupt may get lost
+    with stop_on_signal() as stop, process_group(ranks, device), in_use:
         trainer = build_trainer(config, device, ranks)
         checkpoint = trainer.resume()
         if checkpoint is None:
             trainer.load_pretrained()
         elif ranks.is_main:
             print(f"resuming {checkpoint} at iteration {trainer.iteration}")
-        trainer.fit(exit_after=args.exit_after)
+        trainer.fit(args.exit_after, stop)
     if ranks.is_main:
         print(f"saved {folder.checkpoint} at iteration {trainer.iteration}")
 

@@ -78,6 +78,14 @@ def group_members(group: int) -> list[int]:
     return sorted(members)
 
 
+def _command(process: int) -> bytes:
+    """The words it was called with; none if it has ended."""
+    try:
+        return (PROC / str(process) / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def take_sample(group: int) -> Sample | None:
     """None if a process ended meanwhile: a sum without it would be of something else."""
     memory, handles, threads = 0.0, 0, 0
@@ -137,7 +145,9 @@ class WatchedCommand:
         self.count_leftovers()  # a moment for the others to end, too
 
     def workers(self) -> list[int]:
-        return [member for member in group_members(self.group) if member != self.group]
+        """Copies of the main process; not what it calls for a moment, such as git."""
+        others = [member for member in group_members(self.group) if member != self.group]
+        return [other for other in others if _command(other) == _command(self.group)]
 
     def run_until(self, condition: Callable[[], bool], timeout: float) -> None:
         """Watch it until the condition holds.

@@ -108,7 +108,10 @@ def test_a_checkpoint_of_another_method_or_size_is_refused(trained, tmp_path):
     onet4d = ["model.method=onet4d", "model.encoder=null", "model.velocity_field=null"]
     with pytest.raises(ValueError, match=r"with model\.method occupancy_flow, .* says onet4d; use"):
         generate.main([*base, *onet4d, "loss.correspondence=0.0"])
-    with pytest.raises(ValueError, match="another model than the config describes; use the config"):
+    with pytest.raises(
+        ValueError,
+        match="another model than the config describes: of another shape is encoder_spatial",
+    ):
         generate.main([*base, "model.code_size=24"])
 
 

@@ -103,6 +103,17 @@ def test_a_signal_saves_first(config_path, tmp_path, number):
     assert f"at iteration {iteration}" in output and iteration >= 3
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_step_is_not_lost(config_path, tmp_path, monkeypatch, number):
+    def build_slowly(*arguments):
+        os.kill(os.getpid(), number)
+        return build_trainer(*arguments)
+
+    monkeypatch.setattr(train, "build_trainer", build_slowly)
+    train.main([str(config_path), "--device", "cpu"])
+    assert load_checkpoint(tmp_path / "run/model.pt").iteration == 1
+
+
 def test_fresh_sets_the_old_run_aside(config_path, tmp_path):
     arguments = [str(config_path), "--exit-after", "0", "--device", "cpu"]
     train.main(arguments)

@@ -32,9 +32,10 @@ def with_rank(environment: dict[str, str], task: Callable, arguments: Sequence) 
 
 
 def _be_like_a_fresh_process() -> None:
-    """Workers that read data are children of the training, not of the server it was copied from:
-    these see when it dies."""
+    """With workers that are its children, not those of the server it was copied from: these see
+    when it dies. And with one thread, whatever the machine: more would round otherwise."""
     multiprocessing.set_start_method("fork", force=True)
+    os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
 
 

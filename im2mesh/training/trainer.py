@@ -25,7 +25,7 @@ from im2mesh.training.same_run import refuse_another_run, warn_of_other_data
 from im2mesh.training.schedule import budget_used, learning_rate
 from im2mesh.training.snapshots import FailedPart, Snapshot, explain_failure, save_snapshot
 from im2mesh.training.step import StepError, Stepper, StepReport
-from im2mesh.training.stopping import StopRequest, stop_on_signal
+from im2mesh.training.stopping import StopRequest
 from im2mesh.training.threads import leave_cores_to_workers
 from im2mesh.training.validation import NotFiniteScoreError, validate
 
@@ -72,11 +72,16 @@ class Trainer:
         self.num_skipped = 0
         self._saved_at = -1
 
-    def fit(self, exit_after: float = math.inf) -> None:
-        """Train until the budget is used up, `exit_after` seconds have passed, or Ctrl-C.
+    def fit(self, exit_after: float = math.inf, stop: StopRequest | None = None) -> None:
+        """Train until the budget is used up, `exit_after` seconds have passed, or a stop is asked
+        for.
 
         The present state is saved then. An error (a loss that is not finite, say) saves nothing,
         so that the last checkpoint stays a good one.
+
+        Args:
+            exit_after: Seconds, from the start of this call.
+            stop: See `stop_on_signal`.
 
         Raises:
             UserError: If the data cannot be read, or a step fails (TrainingError).
@@ -92,11 +97,10 @@ class Trainer:
         with (
             deterministic_operations(settings.deterministic, self.device),
             self._progress() as progress,
-            stop_on_signal() as stop,
         ):
             if is_idle:
                 progress.say("nothing to do: training.max_iterations or max_seconds is used up")
-            self._run(progress, stop, exit_after)
+            self._run(progress, StopRequest() if stop is None else stop, exit_after)
             ends_between = self.iteration > first and self.iteration % settings.validate_every
             if self._is_finished() and ends_between:
                 self._validate(progress)
