@@ -145,7 +145,7 @@ def test_children_that_outlive_a_killed_process_are_counted_and_ended(tmp_path, 
         "time.sleep(60)"
     )
     with watch(code, tmp_path) as command:
-        command.run_until(lambda: bool(command.workers()), 30)
+        command.run_until(lambda: len(group_members(command.group)) > 1, 30)
         command.stop(Stop.KILL)
         assert command.wait(30) == -9
         assert command.count_leftovers() == 1
