@@ -100,8 +100,8 @@ def measure_disk(run: Path, temporary: Path) -> DiskUse:
     paths = {path for folder in (run, temporary) for path in folder.rglob("*") if path.is_file()}
     events = {path for path in paths if path.name.startswith("events.out.tfevents")}
     half_written = {path for path in paths if path.suffix == ".tmp"}
-    abandoned = set(temporary.glob("pymp-*"))
-    others = {path for path in paths - events - half_written if not abandoned & {*path.parents}}
+    abandoned = set(temporary.glob("*"))
+    others = {path for path in paths - events - half_written if temporary not in path.parents}
     size = sum(path.stat().st_size for path in others)
     names = tuple(sorted(map(str, half_written)))
     return DiskUse(len(others), size / 1e6, len(events), len(abandoned), names)

@@ -81,7 +81,7 @@ def _judge_left(findings: Findings) -> Iterator[Verdict]:
     counts, last = findings.counts, findings.disk[-1]
     kills = sum(counts[f"stops by {how.value}"] for how in Stop if not how.saves)
     yield Verdict("event files, one per start", 0, last.event_files, counts[STARTS])
-    yield Verdict("folders for temporary files, one per SIGKILL", 0, last.abandoned, kills)
+    yield Verdict("left in TMPDIR, one per SIGKILL", 0, last.abandoned, kills)
     yield Verdict(f"processes left {SECONDS_TO_DIE:.0f} s after a stop", 0, counts[LEFTOVERS], 0)
 
 
