@@ -70,7 +70,7 @@ def test_disk_use_tells_event_files_and_leftovers_apart(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"0" * 1000)
     half_written = (str(run / "model.pt.tmp"),)
-    assert measure_disk(run, temporary) == DiskUse(2, 0.002, 2, 1, half_written)
+    assert measure_disk(run, temporary) == DiskUse(1, 0.001, 2, 2, half_written)
 
 
 def findings(handles=(100, 100), files=(130, 130), leftovers=0) -> Findings:
