@@ -82,10 +82,10 @@ class DiskUse:
     """What lies below the folder of a run, and in the folder for temporary files.
 
     Attributes:
-        files: All but those below.
+        files: Of the run, all but those below.
         megabytes: Of these.
         event_files: Of TensorBoard; every start of a training adds one.
-        abandoned: Temporary folders of multiprocessing, which a killed process cannot remove.
+        abandoned: Temporary files and folders, which a killed process cannot remove.
         half_written: Of these, none may be there when no command runs.
     """
 
