@@ -99,6 +99,7 @@ class Trainings:
 
 
 def newest_iteration(config: Path, overrides: list[str]) -> int:
-    """Of the checkpoint as it lies there; 0 before the first."""
-    path = RunFolder.of(build_config(config, overrides)).checkpoint
-    return load_checkpoint(path).iteration if path.exists() else 0
+    """Of the checkpoints as they lie there, of which one may be missing; 0 before the first."""
+    run = RunFolder.of(build_config(config, overrides))
+    paths = [path for path in (run.checkpoint, run.previous_checkpoint) if path.exists()]
+    return max((load_checkpoint(path).iteration for path in paths), default=0)
