@@ -25,10 +25,11 @@ def training_batches(
         DataError: In one line, if a sample cannot be read.
         UserError: If a batch cannot be shared out evenly.
     """
+    draws = ShareOfDraws(settings, ranks, iteration)
     loader = DataLoader(
         data,
-        batch_size=ranks.share_of(settings.batch_size, "training.batch_size"),
-        sampler=ShareOfDraws(settings, ranks, iteration),
+        batch_size=draws.per_batch,
+        sampler=draws,
         num_workers=settings.num_workers,
         collate_fn=collate,
         pin_memory=pin_memory,
@@ -48,16 +49,15 @@ class ShareOfDraws:
         self.settings = settings
         self.ranks = ranks
         self.iteration = iteration
+        self.per_batch = ranks.share_of(settings.batch_size, "training.batch_size")
 
     def __len__(self) -> int:
-        per_batch = self.settings.batch_size // self.ranks.world_size
-        return max(0, self.settings.max_iterations - self.iteration) * per_batch
+        return max(0, self.settings.max_iterations - self.iteration) * self.per_batch
 
     def __iter__(self) -> Iterator[int]:
-        per_batch = self.settings.batch_size // self.ranks.world_size
         for iteration in range(self.iteration, self.settings.max_iterations):
-            first = iteration * self.settings.batch_size + self.ranks.rank * per_batch
-            yield from range(first, first + per_batch)
+            first = iteration * self.settings.batch_size + self.ranks.rank * self.per_batch
+            yield from range(first, first + self.per_batch)
 
 
 def validation_batches(data: WindowDataset, batch_size: int, ranks: Ranks) -> DataLoader:
