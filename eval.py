@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from im2mesh.atomic import write_text
 from im2mesh.build import build_config, build_evaluator, build_origin, build_windows
 from im2mesh.command_line import config_parser, exit_status
 from im2mesh.config import dump_config
 from im2mesh.evaluation_split import SplitEvaluation, evaluate_split, report_once
+from im2mesh.files.atomic import write_text
 from im2mesh.predictions import COORDINATES, PredictedMeshes
 from im2mesh.ranks import ranks_from_environment
 from im2mesh.run_folder import CONFIG_FILE, RunFolder

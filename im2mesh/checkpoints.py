@@ -11,7 +11,7 @@ import torch
 
 import im2mesh
 from im2mesh.errors import UserError
-from im2mesh.torch_files import TorchFileError, read_torch_file, write_torch_file
+from im2mesh.files.torch_files import TorchFileError, read_torch_file, write_torch_file
 
 FORMAT = 3
 

@@ -10,12 +10,12 @@ from dataclasses import asdict, astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from im2mesh.atomic import TEMPORARY, write_json
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator, Record
-from im2mesh.locks import claim
+from im2mesh.files.atomic import TEMPORARY, write_json
+from im2mesh.files.locks import claim
 from im2mesh.predictions import PredictedMeshes
 from im2mesh.provenance import ResultOrigin, code_hash, hash_text, package_versions
 from im2mesh.ranks import Ranks

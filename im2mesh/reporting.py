@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from im2mesh.atomic import write_text
 from im2mesh.data.sequences import check_name
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
+from im2mesh.files.atomic import write_text
 from im2mesh.metric_info import METRICS, metric_info
 from im2mesh.provenance import ResultOrigin
 

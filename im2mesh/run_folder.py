@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from im2mesh.atomic import remove_temporary_files
 from im2mesh.config import Config
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
-from im2mesh.locks import only_process
+from im2mesh.files.atomic import remove_temporary_files
+from im2mesh.files.locks import only_process
 from im2mesh.reporting import RECORDS_FILE
 from im2mesh.window_folder import WindowFolder
 

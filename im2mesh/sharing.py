@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from im2mesh.data.sequences import Window
-from im2mesh.locks import claim
+from im2mesh.files.locks import claim
 from im2mesh.ranks import Ranks
 
 PATIENCE = 0.5  # seconds until windows that others are at work on are looked at again

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from im2mesh.atomic import write_json, write_text
 from im2mesh.build import build_config
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import write_json, write_text
 from im2mesh.reporting import SummaryRow, format_table, read_records, summarize
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.threads import available_cores

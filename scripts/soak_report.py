@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from im2mesh.atomic import write_text
+from im2mesh.files.atomic import write_text
 from scripts.soak_growth import MARGINS, DiskUse, Verdict, growth_over, growth_within, settled
 from scripts.soak_processes import SECONDS_TO_DIE, Sample, Stop
 

@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path("im2mesh")
 
 LAYERS = (
-    ("errors", "atomic", "locks", "npz", "ranks", "randomness", "torch_files"),
+    ("errors", "files", "ranks", "randomness"),
     ("config", "command_line", "meshing", "metrics", "compat", "checkpoints", "losses", "memory"),
     ("provenance",),
     ("rendering",),
@@ -85,7 +85,7 @@ def test_outside_libraries_have_one_place():
 def test_networks_know_no_configuration_files_or_data():
     for path in (PACKAGE / "models").rglob("*.py"):
         used = {name.split(".")[1] for name in imports(path) if name.startswith("im2mesh.")}
-        assert used <= {"models", "config", "errors", "torch_files"}, path
+        assert used <= {"models", "config", "errors", "files"}, path
 
 
 def test_importing_the_package_is_cheap():

@@ -7,7 +7,6 @@ import zipfile
 import pytest
 import torch
 
-from im2mesh.atomic import atomic_file
 from im2mesh.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -15,6 +14,7 @@ from im2mesh.checkpoints import (
     load_newest,
     save_checkpoint,
 )
+from im2mesh.files.atomic import atomic_file
 
 
 def checkpoint(iteration: int = 0) -> Checkpoint:

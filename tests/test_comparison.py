@@ -9,7 +9,6 @@ import pytest
 import yaml
 from PIL import Image
 
-from im2mesh.atomic import write_json
 from im2mesh.comparison.report import best_methods, format_comparisons, notes, plot_methods
 from im2mesh.comparison.result import DATA_FINGERPRINT
 from im2mesh.comparison.runs import MUST_AGREE, TOLD, compare, name_runs
@@ -17,6 +16,7 @@ from im2mesh.config import Config
 from im2mesh.config.files import flatten
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
+from im2mesh.files.atomic import write_json
 from im2mesh.reporting import write_records
 from im2mesh.run_folder import RunFolder
 from scripts import compare as script

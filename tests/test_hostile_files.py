@@ -21,7 +21,6 @@ import torch
 import trimesh
 from PIL import Image
 
-from im2mesh import npz as npz_reader
 from im2mesh.checkpoints import CheckpointError
 from im2mesh.comparison.result import read_result
 from im2mesh.compat.reading import read_official
@@ -31,8 +30,9 @@ from im2mesh.data.images import read_images
 from im2mesh.data.sequences import DataError, Window, frame_numbers, read_split, read_windows
 from im2mesh.data.storage import FileVersion, StorageError, StoredArrays, open_arrays
 from im2mesh.errors import UserError
+from im2mesh.files import npz as npz_reader
+from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
 from im2mesh.meshing import MeshSequence, load_reconstruction, read_mesh, write_mesh
-from im2mesh.npz import NpzError, locate_arrays, read_arrays
 from im2mesh.reporting import read_records
 from tests.ball import CATEGORY, write_ball_dataset, write_ball_images
 from tests.readers import READERS, glb, glb_chunks, npy, npz

@@ -16,8 +16,8 @@ from im2mesh.build import build_config, build_windows
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
 from im2mesh.evaluation_split import SplitEvaluation
+from im2mesh.files.locks import claim
 from im2mesh.generation.split import _SplitWork
-from im2mesh.locks import claim
 from im2mesh.ranks import Ranks, ranks_from_environment
 from im2mesh.run_folder import RunFolder
 from im2mesh.sharing import for_each_window, own_share_first

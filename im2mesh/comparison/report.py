@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from im2mesh.atomic import write_text
 from im2mesh.comparison.runs import Comparison
+from im2mesh.files.atomic import write_text
 from im2mesh.metric_info import METRICS, metric_info
 from im2mesh.reporting import SummaryRow, draw_table, format_value, frame_plot, values_by_frame
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from im2mesh.atomic import write_text
 from im2mesh.checkpoints import load_checkpoint
 from im2mesh.comparison.result import MethodResult
 from im2mesh.comparison.runs import Comparison, compare
+from im2mesh.files.atomic import write_text
 from im2mesh.metric_info import metric_info
 from im2mesh.reporting import draw_table, summarize
 from im2mesh.run_folder import CONFIG_FILE, RunFolder

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from im2mesh.errors import UserError
-from im2mesh.npz import ArrayLocation, NpzError, locate_arrays, read_arrays
+from im2mesh.files.npz import ArrayLocation, NpzError, locate_arrays, read_arrays
 
 
 class StorageError(UserError):

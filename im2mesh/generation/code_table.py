@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from im2mesh.atomic import atomic_file, write_text
 from im2mesh.config import Config
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import atomic_file, write_text
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.split import read_input
 from im2mesh.models.code import Gaussian

@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from im2mesh.atomic import write_json, write_text
 from im2mesh.config import Config, dump_config
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import write_json, write_text
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent import CodedBody
 from im2mesh.meshing.frame_meshes import Reconstruction

@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from im2mesh.atomic import write_json, write_text
 from im2mesh.checkpoints import weights_digest
 from im2mesh.config import Config, dump_config
 from im2mesh.data.fields import window_frame
@@ -20,6 +19,7 @@ from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.observation import Observation, draw_observation
 from im2mesh.data.sequences import Window
 from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.files.atomic import write_json, write_text
 from im2mesh.generation.generator import Generator, StageTimer
 from im2mesh.generation.surface import GivenSurface, read_given_surface
 from im2mesh.mesh_origin import MeshOrigin, read_summary

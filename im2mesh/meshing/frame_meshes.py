@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import atomic_file
+from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
 from im2mesh.meshing.io import Mesh, write_independent_meshes
 from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.meshing.validity import valid_faces, valid_frame, valid_positions
-from im2mesh.npz import NpzError, locate_arrays, read_arrays
 
 _COUNTS = "vertex_counts"  # the array that tells such a file from that of a MeshSequence
 

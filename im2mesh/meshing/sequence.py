@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import atomic_file
+from im2mesh.files.npz import read_arrays
 from im2mesh.meshing.io import MESH_FORMATS, Mesh, write_numbered_meshes
 from im2mesh.meshing.validity import valid_faces, valid_frame, valid_positions
-from im2mesh.npz import read_arrays
 
 _OKLAB_TO_CONES = np.array(
     [

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from im2mesh.atomic import TEMPORARY, write_json
 from im2mesh.data.sequences import IMAGE_FOLDER
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import TEMPORARY, write_json
 from im2mesh.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate

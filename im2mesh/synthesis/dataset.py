@@ -14,8 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from im2mesh.atomic import write_json, write_text
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import write_json, write_text
 from im2mesh.rendering import import_pyvista
 from im2mesh.synthesis.body import count_bodies
 from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
-from im2mesh.atomic import atomic_file
+from im2mesh.files.atomic import atomic_file
 
 _JPEG_QUALITY = 90
 _DECIMALS = 6  # of an OBJ coordinate in metres: finer than float32 at body height

@@ -10,7 +10,7 @@ from torch import Tensor
 from im2mesh.checkpoints import CheckpointError, check_fields, read_values
 from im2mesh.data.batch import Batch
 from im2mesh.data.sequences import Window
-from im2mesh.torch_files import write_torch_file
+from im2mesh.files.torch_files import write_torch_file
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from im2mesh.atomic import write_text
 from im2mesh.checkpoints import Checkpoint, load_newest, load_weights, save_checkpoint
 from im2mesh.config import Config, dump_config
 from im2mesh.data.batch import Batch
 from im2mesh.data.dataset import WindowDataset
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import write_text
 from im2mesh.models.encoders import Resnet18
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.provenance import Provenance

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config import ConfigError
+from im2mesh.files.torch_files import TorchFileError, read_torch_file
 from im2mesh.models.encoders.encoder import Encoder
-from im2mesh.torch_files import TorchFileError, read_torch_file
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B in [0, 1], as all published weights expect
 IMAGENET_STD = (0.229, 0.224, 0.225)

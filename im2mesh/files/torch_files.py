@@ -11,8 +11,8 @@ from typing import IO, Any
 import torch
 from torch.serialization import safe_globals
 
-from im2mesh.atomic import atomic_file
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import atomic_file
 
 ZIP_START = b"PK\x03\x04"  # by which torch tells its format from the older one
 NUM_OLD_PICKLES = 4  # in a file of the older format, before the numbers of the tensors
