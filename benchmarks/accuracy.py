@@ -108,7 +108,8 @@ def _positions(model: OccupancyFlow, batch: Batch) -> tuple[Tensor, Tensor]:
 def _gradient(model: OccupancyFlow, batch: Batch, config: Config) -> Tensor:
     """Of the loss with respect to all weights, as one vector."""
     model.train().zero_grad()
-    parts = compute_loss_parts(model, batch, config.loss, step_randomness(0, 0, 0))
+    randomness = step_randomness(0, 0, 0, len(batch.t))
+    parts = compute_loss_parts(model, batch, config.loss, randomness)
     with torch.autocast("cpu", enabled=False):  # as in training, backward is outside of it
         torch.stack(list(parts.values())).sum().backward()
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])

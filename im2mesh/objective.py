@@ -7,6 +7,7 @@ from torch import Tensor
 from im2mesh.config import Config, LossConfig
 from im2mesh.data.batch import Batch
 from im2mesh.losses import chamfer_loss, correspondence_loss, reconstruction_loss
+from im2mesh.models.code import Generators
 from im2mesh.models.sequence_model import Question, SequenceCodes, SequenceModel
 from im2mesh.randomness import StepRandomness
 
@@ -91,10 +92,10 @@ def compute_loss_parts(
 
 
 def _shape_parts(
-    model: SequenceModel, batch: Batch, weights: LossConfig, generator: torch.Generator
+    model: SequenceModel, batch: Batch, weights: LossConfig, generators: Generators
 ) -> LossParts:
     """Those of the first frame and t = 0: no motion is encoded, and nothing is carried."""
-    codes = model.encode_shape(batch.inputs, batch.input_times, generator)
+    codes = model.encode_shape(batch.inputs, batch.input_times, generators)
     parts = {"reconstruction_0": _start_error(model, batch, codes, weights)}
     return {**parts, **_kl_parts(codes, weights)}
 

@@ -11,13 +11,15 @@ the same draws. What the numbers are derived from:
 | frames, points and noise of a sample | seed, index of the sample in the whole training |
 | the same of validation | seed, index of the window |
 | frames of the correspondence loss, steps that train the shape alone | seed, iteration |
-| latent noise, dropout | seed, iteration, rank |
+| latent noise of a sample | seed, iteration, place of the sample in the batch of all processes |
+| dropout | seed, iteration, rank |
 
 A sample's index is epoch * windows + its place in the epoch. Worker and rank are left out on
 purpose: a sample is the same whichever process reads it, so neither their number nor that of GPUs
 changes what is learned from.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -47,23 +49,34 @@ class StepRandomness:
 
     Attributes:
         decisions: On the step as a whole: the same in all processes.
-        noise: On the items of this process's part of the batch.
+        noise: On the items of this process's part of the batch, one for each.
     """
 
     decisions: torch.Generator
-    noise: torch.Generator
+    noise: Sequence[torch.Generator]
 
 
-def step_randomness(seed: int, iteration: int, rank: int) -> StepRandomness:
-    """The generators of one step. Also seeds torch, for networks that draw by themselves."""
+def step_randomness(seed: int, iteration: int, rank: int, num_items: int) -> StepRandomness:
+    """What one process draws from in one step. Also seeds torch, for networks that draw themselves.
+
+    Args:
+        num_items: Of the process's part of the batch, which begins at item `rank * num_items`.
+    """
     torch.manual_seed(_torch_seed(seed, Purpose.NETWORKS, iteration, rank))
-    decisions = _torch_seed(seed, Purpose.DECISIONS, iteration, 0)
-    noise = _torch_seed(seed, Purpose.NOISE, iteration, rank)
+    first = rank * num_items
     return StepRandomness(
-        torch.Generator().manual_seed(decisions), torch.Generator().manual_seed(noise)
+        decisions=_generator(seed, Purpose.DECISIONS, iteration, 0),
+        noise=[
+            _generator(seed, Purpose.NOISE, iteration, item)
+            for item in range(first, first + num_items)
+        ],
     )
 
 
-def _torch_seed(seed: int, purpose: Purpose, iteration: int, rank: int) -> int:
-    sequence = np.random.SeedSequence((seed, purpose, iteration, rank))
+def _generator(seed: int, purpose: Purpose, iteration: int, number: int) -> torch.Generator:
+    return torch.Generator().manual_seed(_torch_seed(seed, purpose, iteration, number))
+
+
+def _torch_seed(seed: int, purpose: Purpose, iteration: int, number: int) -> int:
+    sequence = np.random.SeedSequence((seed, purpose, iteration, number))
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)  # torch takes 63 bits

@@ -12,6 +12,7 @@ from im2mesh.build import build_config, build_trainer
 from im2mesh.checkpoints import load_checkpoint
 from im2mesh.data.batch import collate
 from im2mesh.errors import UserError
+from im2mesh.models.code import Gaussian
 from im2mesh.randomness import Purpose, random_stream, step_randomness
 from im2mesh.training.determinism import deterministic_operations
 
@@ -76,18 +77,29 @@ def test_a_gpu_needs_its_environment(monkeypatch):
 
 def test_draws_of_a_step_follow_from_seed_iteration_and_rank():
     def numbers(seed, iteration, rank):
-        randomness = step_randomness(seed, iteration, rank)
-        generators = (randomness.decisions, randomness.noise, None)
+        randomness = step_randomness(seed, iteration, rank, num_items=2)
+        generators = (randomness.decisions, *randomness.noise, None)
         return [torch.rand(4, generator=generator).tolist() for generator in generators]
 
     first = numbers(1, 5, 0)
     assert numbers(1, 5, 0) == first
-    assert len({str(stream) for stream in first}) == 3
+    assert len({str(stream) for stream in first}) == 4
     for other in (numbers(2, 5, 0), numbers(1, 6, 0)):
         assert all(a != b for a, b in zip(first, other, strict=True))
     of_rank_1 = numbers(1, 5, 1)
     assert of_rank_1[0] == first[0]  # decisions are the same in all processes
-    assert of_rank_1[1] != first[1] and of_rank_1[2] != first[2]
+    assert all(a != b for a, b in zip(of_rank_1[1:], first[1:], strict=True))
+
+
+def test_latent_noise_of_an_item_is_the_same_in_whichever_process_it_is():
+    def noise(rank, num_items):
+        drawn = step_randomness(seed=1, iteration=5, rank=rank, num_items=num_items).noise
+        return [torch.randn(3, generator=generator).tolist() for generator in drawn]
+
+    assert noise(0, 2) + noise(1, 2) == noise(0, 4)
+    gaussian = Gaussian(torch.zeros(2, 3), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="1 generators for 2 sequences"):
+        gaussian.sample([torch.Generator()])
 
 
 def test_streams_of_different_purposes_differ():

@@ -30,6 +30,12 @@ MODELS = {
     "adjoint": ["ode.gradient=adjoint"],
     "direct, some steps without motion": ["loss.motion_share=0.5", "training.seed=3"],
     "frames drawn": ["loss.correspondence_frames=2"],
+    "latent codes drawn": [
+        "model.latent_size=4",
+        "model.posterior={name: pointnet}",
+        "model.posterior_temporal={name: pointnet}",
+        "loss.kl=0.001",
+    ],
 }
 
 

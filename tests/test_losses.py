@@ -19,7 +19,7 @@ from tests.problems import Constant
 
 
 def drawn_by(generator):
-    return StepRandomness(decisions=generator, noise=generator)
+    return StepRandomness(decisions=generator, noise=[generator] * 2)
 
 
 def test_reconstruction_by_hand():

@@ -121,14 +121,16 @@ def generative_model() -> OccupancyFlow:
     )
 
 
+def generators(seed: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(B * seed + item) for item in range(B)]
+
+
 def test_latent_codes_are_the_mean_or_drawn():
     model, seen = generative_model(), clouds()
     mean = model.encode(seen, times(T, B))
     torch.testing.assert_close(mean.shape.z, mean.shape_posterior.mean)
     torch.testing.assert_close(mean.motion.z, mean.motion_posterior.mean)
-    drawn, again = (
-        model.encode(seen, times(T, B), torch.Generator().manual_seed(3)) for _ in range(2)
-    )
+    drawn, again = (model.encode(seen, times(T, B), generators(3)) for _ in range(2))
     assert torch.equal(drawn.shape.z, again.shape.z)
     assert not torch.allclose(drawn.shape.z, mean.shape.z)
     assert not torch.allclose(drawn.shape.z, drawn.motion.z)  # two codes, drawn apart
@@ -138,7 +140,7 @@ def test_a_missing_latent_code_is_no_copy_of_the_other():
     """Width 0 and no divergence, where the official code counts the shape code twice."""
     model = generative_model()
     model.posterior_temporal = None
-    codes = model.encode(clouds(), times(T, B), torch.Generator().manual_seed(0))
+    codes = model.encode(clouds(), times(T, B), generators(0))
     assert codes.motion.z.shape == (B, 0)
     assert codes.motion_posterior.kl_to_standard_normal() == 0
     assert codes.shape_posterior.kl_to_standard_normal() > 0

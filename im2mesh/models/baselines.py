@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.models.code import FramesCode, as_code, empty_code, empty_gaussian
+from im2mesh.models.code import FramesCode, Generators, as_code, empty_code, empty_gaussian
 from im2mesh.models.neighbours import gather_rows, nearest_rows
 from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
 
@@ -27,7 +27,7 @@ class _MotionCodeAlone(SequenceModel):
         return bool(self.encoder_temporal.sees_times)
 
     def encode(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
         code = as_code(self.encoder_temporal(inputs, times))
         nothing, none = empty_code(len(times), times), empty_gaussian(len(times), times)
@@ -38,7 +38,7 @@ class _FramesAlone(SequenceModel):
     """What methods share that keep the observation as it is."""
 
     def encode(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
         nothing, none = empty_code(len(times), times), empty_gaussian(len(times), times)
         frames = FramesCode(nothing.c, nothing.z, inputs, times)

@@ -1,5 +1,6 @@
 """What a network is conditioned on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -7,6 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from im2mesh.models.paths import integrals_at, positions_at
+
+Generators = Sequence[torch.Generator]
+"""One per sequence of a batch, so that what is drawn for one depends on no other."""
 
 
 @dataclass(frozen=True)
@@ -169,10 +173,13 @@ class Gaussian:
     mean: Float[Tensor, "B Z"]
     log_std: Float[Tensor, "B Z"]
 
-    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "B Z"]:
+    def sample(self, generators: Generators) -> Float[Tensor, "B Z"]:
         """Draw on the CPU, so that a seed means the same on every device; differentiable."""
-        noise = torch.randn(self.mean.shape, generator=generator, dtype=torch.float32)
-        return self.mean + self.log_std.exp() * noise.to(self.mean)
+        if len(generators) != len(self.mean):
+            raise ValueError(f"{len(generators)} generators for {len(self.mean)} sequences")
+        width = self.mean.shape[1]
+        drawn = [torch.randn(width, generator=g, dtype=torch.float32) for g in generators]
+        return self.mean + self.log_std.exp() * torch.stack(drawn).to(self.mean)
 
     def kl_to_standard_normal(self) -> Float[Tensor, ""]:
         """KL divergence to N(0, I) in nats, mean over sequences and dimensions; 0 for width 0."""

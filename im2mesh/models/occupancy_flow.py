@@ -10,6 +10,7 @@ from im2mesh.models.code import (
     Code,
     FramesCode,
     Gaussian,
+    Generators,
     as_code,
     empty_code,
     empty_gaussian,
@@ -89,14 +90,14 @@ class OccupancyFlow(SequenceModel):
         return self.posterior is not None or self.posterior_temporal is not None
 
     def encode(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
         refuse_unordered_times(times)
         motion_code = self._encode_motion(inputs, times)
         motion = _infer(self.posterior_temporal, inputs, times, motion_code)
-        motion_code = replace(motion_code, z=_draw(motion, generator))
+        motion_code = replace(motion_code, z=_draw(motion, generators))
         evidence = self._at_start(inputs, times, motion_code)
-        shape_code, shape = self._encode_start(evidence, times[:, :1], generator)
+        shape_code, shape = self._encode_start(evidence, times[:, :1], generators)
         return SequenceCodes(shape_code, motion_code, shape, motion)
 
     @property
@@ -104,19 +105,19 @@ class OccupancyFlow(SequenceModel):
         return self.decoder is not None
 
     def encode_shape(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
-        shape_code, shape = self._encode_start(inputs[:, :1], times[:, :1], generator)
+        shape_code, shape = self._encode_start(inputs[:, :1], times[:, :1], generators)
         unknown = empty_code(len(times), times)
         return SequenceCodes(shape_code, unknown, shape, empty_gaussian(len(times), times))
 
     def _encode_start(
-        self, evidence: Inputs, time: Float[Tensor, "B K"], generator: torch.Generator | None
+        self, evidence: Inputs, time: Float[Tensor, "B K"], generators: Generators | None
     ) -> tuple[Code, Gaussian]:
         """The shape code, and what its latent part is drawn from."""
         code = _encode(self.encoder_spatial, evidence, time)
         shape = _infer(self.posterior, evidence, time, code)
-        return replace(code, z=_draw(shape, generator)), shape
+        return replace(code, z=_draw(shape, generators)), shape
 
     def _at_start(
         self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code
@@ -157,7 +158,7 @@ class OccupancyFlow(SequenceModel):
             for posterior in (self.posterior, self.posterior_temporal)
         ]
         nothing = like.new_zeros(count, 0)
-        shape, motion = (Code(nothing, gaussian.sample(generator)) for gaussian in prior)
+        shape, motion = (Code(nothing, gaussian.sample([generator] * count)) for gaussian in prior)
         return SequenceCodes(shape, motion, *prior)
 
     def occupancy_logits_0(
@@ -207,8 +208,8 @@ def _infer(
     return posterior(inputs, times, code.c)
 
 
-def _draw(gaussian: Gaussian, generator: torch.Generator | None) -> Float[Tensor, "B Z"]:
-    return gaussian.mean if generator is None else gaussian.sample(generator)
+def _draw(gaussian: Gaussian, generators: Generators | None) -> Float[Tensor, "B Z"]:
+    return gaussian.mean if generators is None else gaussian.sample(generators)
 
 
 def _latent_size(posterior: nn.Module | None) -> int:

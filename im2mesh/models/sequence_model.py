@@ -7,11 +7,10 @@ weights of its losses, not in its plumbing.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.models.code import Code, Gaussian
+from im2mesh.models.code import Code, Gaussian, Generators
 
 Question = Literal["occupancy", "motion", "motion back", "point set"]
 """occupancy: is p inside at time t? motion: where is the particle p of t = 0 at time t? motion
@@ -51,14 +50,15 @@ class SequenceModel(nn.Module):
         raise NotImplementedError
 
     def encode(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
         """The codes of observed sequences.
 
         Args:
             inputs: Observed frames.
             times: Of the frames, increasing from 0.
-            generator: Draws latent codes from their posteriors; None takes the means.
+            generators: Draw latent codes from their posteriors, one for each sequence; None takes
+                the means.
         """
         raise NotImplementedError
 
@@ -68,7 +68,7 @@ class SequenceModel(nn.Module):
         return False
 
     def encode_shape(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], generator: torch.Generator | None = None
+        self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
         """What the first frame says of the shape; nothing is known of the motion.
 

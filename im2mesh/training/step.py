@@ -138,10 +138,11 @@ class Stepper:
         """The parts of the loss, and their values; fails in all processes if it does in one, since
         the others would wait for its gradients."""
         training, rank = self.config.training, self.processes.ranks.rank
+        randomness = step_randomness(training.seed, iteration, rank, len(batch.t))
         parts, failure = {}, ""
         try:
             with self.autocast():
-                parts = self.loss(batch, step_randomness(training.seed, iteration, rank))
+                parts = self.loss(batch, randomness)
         except SolverError as error:
             if self._is_synchronized:  # the others are in the midst of a network, and wait
                 raise StepError(str(error), {}, known_to_all=False) from error
