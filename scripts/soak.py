@@ -57,6 +57,7 @@ OVERRIDES = [
 
 SHOWN = re.compile(r"\| (\d+)/\d+ \[")  # by the progress bar
 RESUMED = re.compile(r"resuming .* at iteration (\d+)")
+LOST_PARENT = re.compile(r"^(?:BrokenPipe|ConnectionReset|ConnectionRefused|EOF)Error\b", re.M)
 SAVED = re.compile(r"saved .* at iteration (\d+)")
 GENERATED = re.compile(r"(\d+) windows generated, (\d+) were finished before")
 EVALUATED = re.compile(rf"Windows: {SPLIT} (\d+)")
@@ -251,10 +252,16 @@ def check_end(command: WatchedCommand, how: Stop, status: int) -> None:
     }
     if not expected.get(how, status == 0):
         raise SoakError(f"status {status} after {how.value}: {command.log}")
-    if "Traceback" in text and how is not Stop.KILL_WORKER:
+    if count_failures(text, how) and how is not Stop.KILL_WORKER:
         raise SoakError(f"a traceback after {how.value}: {command.log}")
     if NOT_FINITE.search(text):
         raise SoakError(f"a loss that is not finite: {command.log}")
+
+
+def count_failures(text: str, how: Stop) -> int:
+    """Tracebacks, but for those of workers whose training was killed while they sent to it."""
+    orphans = len(LOST_PARENT.findall(text)) if how is Stop.KILL else 0
+    return text.count("Traceback") - orphans
 
 
 def numbers(pattern: re.Pattern[str], command: WatchedCommand) -> tuple[int, ...]:

@@ -170,6 +170,7 @@ def test_an_end_that_nobody_asked_for_names_the_log(tmp_path):
         ("saved", Stop.INTERRUPT, 130, "status 130 after SIGINT"),
         ("saved", Stop.KILL, 0, "status 0 after SIGKILL"),
         ("Traceback", Stop.TERMINATE, 0, "a traceback after SIGTERM"),
+        ("Traceback\nValueError: what", Stop.KILL, -9, "a traceback after SIGKILL"),
         ("out of memory", Stop.KILL_WORKER, 1, "status 1 after SIGKILL of a worker"),
         ("train: 1%, loss=nan, kl=0.1", Stop.TERMINATE, 0, "a loss that is not finite"),
     ],
@@ -179,6 +180,16 @@ def test_a_training_must_end_as_it_was_stopped(printed, how, status, problem, tm
         command.wait(30)
     with pytest.raises(SoakError, match=rf"{problem}: .*command\.log"):
         soak.check_end(command, how, status)
+
+
+@needs_linux
+def test_a_worker_may_tell_that_its_training_was_killed(tmp_path):
+    text = "train: 1%Traceback (most recent call last):\nBrokenPipeError: [Errno 32] Broken pipe"
+    with watch(f"print({text!r})", tmp_path) as command:
+        command.wait(30)
+    soak.check_end(command, Stop.KILL, -9)
+    with pytest.raises(SoakError, match="a traceback after SIGINT"):
+        soak.check_end(command, Stop.INTERRUPT, 0)
 
 
 @needs_linux
