@@ -184,8 +184,8 @@ def test_a_training_must_end_as_it_was_stopped(printed, how, status, problem, tm
 
 @needs_linux
 def test_a_worker_may_tell_that_its_training_was_killed(tmp_path):
-    text = "train: 1%Traceback (most recent call last):\nBrokenPipeError: [Errno 32] Broken pipe"
-    with watch(f"print({text!r})", tmp_path) as command:
+    says = "print('Trace' + 'back:', 'BrokenPipeError: [Errno 32] Broken pipe', sep=chr(10))"
+    with watch(says, tmp_path) as command:  # the log begins with the command, unlike what it says
         command.wait(30)
     soak.check_end(command, Stop.KILL, -9)
     with pytest.raises(SoakError, match="a traceback after SIGINT"):
