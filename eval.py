@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
     predictions = PredictedMeshes(args.meshes or folder.generation(split), args.coordinates)
     output = args.output or folder.evaluation(split)
-    origin = build_origin(config, windows, predictions)
+    origin = build_origin(config, windows, predictions=predictions)
     evaluation = SplitEvaluation(build_evaluator(config), predictions, output)
     with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window") as progress:
 

@@ -24,6 +24,7 @@ from benchmarks.workloads import Workplace
 from im2mesh.build import build_device
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
+from im2mesh.provenance import software
 from im2mesh.synthesis import ClipSettings, DatasetSettings, make_dataset
 
 PARTS = ("table", "stages", "growth")
@@ -48,18 +49,21 @@ def main(arguments: Sequence[str]) -> None:
     make_dataset(data, DATA, workers=2, overwrite=False)
     device = build_device(args.device)
     bench = Bench(data, out, str(device), tuple(args.overrides))
-    print(describe(device), flush=True)
+    origin = f"Measured on {describe(device)}; {software()}."
+    print(origin, flush=True)
     if "table" in args.only:
-        _make_table(bench, args.rows, args.against, out / "table.md")
+        _make_table(bench, args.rows, args.against, out / "table.md", origin)
     if "stages" in args.only:
         place = Workplace(data, out, device, tuple(args.overrides))
-        _write(out / "stages.md", _stages(place))
+        _write(out / "stages.md", f"{_stages(place)}{origin}\n")
     if "growth" in args.only:
-        plot_growth(bench, out / "growth.png")
-        plot_memory(bench, out / "memory.png")
+        plot_growth(bench, out / "growth.png", origin)
+        plot_memory(bench, out / "memory.png", origin)
 
 
-def _make_table(bench: Bench, rows: Sequence[str], against: Path | None, path: Path) -> None:
+def _make_table(
+    bench: Bench, rows: Sequence[str], against: Path | None, path: Path, origin: str
+) -> None:
     """Measure and write row by row: nothing is lost if a later one fails."""
     table = {}
     for row in rows:
@@ -79,7 +83,7 @@ def _make_table(bench: Bench, rows: Sequence[str], against: Path | None, path: P
         if against is not None:
             table[row] |= _compare(bench, row, against.resolve(), found["median"])
         print(f"{row}: {found['median']:.3g} s", flush=True)
-        path.write_text(markdown(table))
+        path.write_text(f"{markdown(table)}\n{origin}\n")
     print(f"\n{markdown(table)}\nwritten to {path}", flush=True)
 
 

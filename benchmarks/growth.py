@@ -51,7 +51,7 @@ AXES = (
 SOLVER_STEPS = (4, 8, 16, 32)
 
 
-def plot_growth(bench: Bench, path: Path) -> None:
+def plot_growth(bench: Bench, path: Path, origin: str) -> None:
     """Seconds over each axis, both logarithmic: a straight line of slope 1 is proportional."""
     figure = Figure(figsize=(15, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -68,10 +68,10 @@ def plot_growth(bench: Bench, path: Path) -> None:
     for axes in (figure.axes[0], figure.axes[-1]):  # those between have the first's rows
         axes.legend(frameon=False, fontsize=8)
     figure.axes[0].set_ylabel("seconds")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, metadata={"Source": origin})
 
 
-def plot_memory(bench: Bench, path: Path) -> None:
+def plot_memory(bench: Bench, path: Path, origin: str) -> None:
     """Peak memory of a training step over the number of solver steps: adjoint and direct."""
     key = "peak_memory" if bench.device == "cpu" else "peak_gpu_memory"
     figure = Figure(figsize=(5, 3.4), layout="constrained")
@@ -95,7 +95,7 @@ def plot_memory(bench: Bench, path: Path) -> None:
     _dress(axes, "steps of rk4", SOLVER_STEPS)
     axes.set_ylabel("peak memory, GB")
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, metadata={"Source": origin})
 
 
 def _dress(axes: Any, label: str, values: tuple[int, ...]) -> None:

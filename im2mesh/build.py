@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from im2mesh.checkpoints import Checkpoint, load_checkpoint, load_weights
+from im2mesh.checkpoints import Checkpoint, load_checkpoint, load_weights, weights_digest
 from im2mesh.config import (
     Choices,
     Config,
@@ -20,7 +20,7 @@ from im2mesh.data.images import choose_views
 from im2mesh.data.sequences import Window, read_windows
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
-from im2mesh.generation import Generator
+from im2mesh.generation import Generator, run_hash
 from im2mesh.mesh_origin import read_origins
 from im2mesh.models.flow import METHODS
 from im2mesh.models.parts import PARTS
@@ -28,7 +28,7 @@ from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring import wire
 from im2mesh.objective import WEIGHTS, check_objective
 from im2mesh.predictions import PredictedMeshes
-from im2mesh.provenance import ResultOrigin, provenance
+from im2mesh.provenance import DIGITS, ResultOrigin, RunOrigin, provenance
 from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer
@@ -185,19 +185,42 @@ def build_evaluator(config: Config) -> Evaluator:
 
 
 def build_origin(
-    config: Config, windows: Sequence[Window], predictions: PredictedMeshes
+    config: Config,
+    windows: Sequence[Window],
+    *,
+    predictions: PredictedMeshes | None = None,
+    model: SequenceModel | None = None,
 ) -> ResultOrigin:
-    """What will have made the numbers of an evaluation.
+    """What will have made measured numbers.
+
+    Args:
+        windows: Where they are measured.
+        predictions: The meshes that are measured, if any.
+        model: The model that is asked, if any.
 
     Raises:
         UserError: If the meshes are of several runs, or of other data.
     """
     root = config.data.root
-    dataset = dataset_fingerprint(root, windows)
     return ResultOrigin(
-        provenance(config, dataset, config.evaluation.seed),
-        read_origins(predictions.folder, root, windows),
+        provenance(config, dataset_fingerprint(root, windows), config.evaluation.seed),
+        [] if predictions is None else read_origins(predictions.folder, root, windows),
+        None if model is None else weights_digest(model)[:DIGITS],
     )
+
+
+def build_run_origin(
+    config: Config, generator: Generator, windows: Sequence[Window], seed: int
+) -> RunOrigin:
+    """What will have made codes or bodies.
+
+    Args:
+        windows: What they are made of; none for what is drawn from the prior.
+        seed: In use while they are made.
+    """
+    dataset = dataset_fingerprint(config.data.root, windows) if windows else "none"
+    run = run_hash(weights_digest(generator.model), config)
+    return RunOrigin(run, provenance(config, dataset, seed))
 
 
 def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, Generator]:

@@ -2,33 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
-from im2mesh.provenance import Provenance
 from im2mesh.window_folder import WindowFolder
 
 AGAIN = "run generate.py again: it replaces what is not of the present run"
-
-
-@dataclass(frozen=True)
-class MeshOrigin:
-    """What made the meshes of one window.
-
-    Attributes:
-        run: Hash of weights and settings: the same for all windows of a run.
-        provenance: Code, config, clip, seed and libraries.
-    """
-
-    run: str
-    provenance: Provenance
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"run": self.run, **asdict(self.provenance)}
 
 
 def broken_summary(path: Path, reason: object) -> UserError:

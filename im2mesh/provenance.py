@@ -4,7 +4,8 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -47,49 +48,106 @@ class Provenance:
         return asdict(self)
 
     def __str__(self) -> str:
-        packages = ", ".join(f"{name} {number}" for name, number in self.packages.items())
         return (
             f"code {self.code}, config {self.config}, data {self.dataset}, seed {self.seed}; "
-            f"{packages}"
+            f"{_listed(self.packages)}"
         )
 
 
+class Origin(ABC):
+    """What made a result, in words, as a dictionary, and as a hash."""
+
+    @property
+    def id(self) -> str:
+        """Short, to be carried by every line of a table; the words explain it."""
+        return hash_text(json.dumps(self.as_dict()))
+
+    @abstractmethod
+    def as_dict(self) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def __str__(self) -> str: ...
+
+
 @dataclass(frozen=True)
-class ResultOrigin:
-    """What made the numbers of an evaluation.
+class RunOrigin(Origin):
+    """What made meshes or codes.
+
+    Attributes:
+        run: Hash of weights and settings: the same for all windows of a run.
+        made_by: Code, config, data, seed and libraries.
+    """
+
+    run: str
+    made_by: Provenance
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"run": self.run, **self.made_by.as_dict()}
+
+    def __str__(self) -> str:
+        return f"Origin {self.id}. Run {self.run}: {self.made_by}."
+
+
+@dataclass(frozen=True)
+class ResultOrigin(Origin):
+    """What made measured numbers.
 
     Attributes:
         evaluated_by: Code, settings, data and libraries of the evaluation.
-        meshes_by: The same of the meshes, with the hash of the run that made them: one entry for
-            each version of code and libraries; none for meshes of another program.
+        meshes_by: Of `RunOrigin`, for numbers of meshes: one entry for each version of code and
+            libraries; none for meshes of another program.
+        weights: Hash of the model's weights, for numbers that the model itself was asked for.
     """
 
     evaluated_by: Provenance
     meshes_by: Sequence[dict[str, Any]]
-
-    @property
-    def id(self) -> str:
-        """Short, to be carried by every line and picture; the rest is in summary.json."""
-        return hash_text(json.dumps(self.as_dict()))
+    weights: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {"evaluated_by": self.evaluated_by.as_dict(), "meshes_by": list(self.meshes_by)}
+        asked = {} if self.weights is None else {"weights": self.weights}
+        evaluated_by = self.evaluated_by.as_dict()
+        return {**asked, "evaluated_by": evaluated_by, "meshes_by": list(self.meshes_by)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "ResultOrigin":
+        """The inverse of `as_dict`.
+
+        Raises:
+            KeyError, TypeError: If the content is of something else.
+        """
+        evaluated_by = Provenance(**content["evaluated_by"])
+        return cls(evaluated_by, content["meshes_by"], content.get("weights"))
 
     def __str__(self) -> str:
-        made = (
-            "another program"
-            if not self.meshes_by
-            else "; ".join(
-                f"run {note['run']}, code {note['code']}, seed {note['seed']}"
-                for note in self.meshes_by
-            )
-        )
-        return f"Origin {self.id}. Meshes: {made}. Evaluation: {self.evaluated_by}."
+        parts = [f"Origin {self.id}"]
+        if self.weights is not None:
+            parts.append(f"Weights: {self.weights}")
+        if self.meshes_by:
+            noted = (f"run {n['run']}, code {n['code']}, seed {n['seed']}" for n in self.meshes_by)
+            parts.append(f"Meshes: {'; '.join(noted)}")
+        elif self.weights is None:
+            parts.append("Meshes: another program")
+        return f"{'. '.join(parts)}. Evaluation: {self.evaluated_by}."
+
+
+def list_origins(origins: Mapping[str, Origin | Provenance | None]) -> str:
+    """A line for each of several runs, such as stand in one table; None is unknown."""
+    lines = (f"- {name}: {origin or 'unknown'}\n" for name, origin in origins.items())
+    return "".join(lines)
 
 
 def provenance(config: Config, dataset: str, seed: int) -> Provenance:
     """The provenance of a result that is made now."""
     return Provenance(code_revision(), config_hash(config), dataset, seed, package_versions())
+
+
+def software() -> str:
+    """Code and libraries that run now, for what is measured without a configuration."""
+    return f"code {code_revision()}; {_listed(package_versions())}"
+
+
+def _listed(packages: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in packages.items())
 
 
 def config_hash(config: Config) -> str:

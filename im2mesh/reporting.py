@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -245,20 +245,25 @@ def write_report(
     return format_table(summaries)
 
 
-def read_origin(folder: Path) -> dict[str, Any]:
-    """What made the numbers in a folder, as summary.json has it; {} where it does not say."""
+def read_origin(folder: Path) -> ResultOrigin | None:
+    """What made the numbers in a folder, as summary.json has it; None where it does not say.
+
+    Raises:
+        UserError: If the file is broken.
+    """
     path = folder / SUMMARY_FILE
     if not path.is_file():
-        return {}
+        return None
     try:
-        return json.loads(path.read_text()).get("origin", {})
-    except (ValueError, AttributeError, RecursionError) as error:
+        content = json.loads(path.read_text()).get("origin")
+        return content and ResultOrigin.from_dict(content)
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is broken; run eval.py again") from error
 
 
 def is_reported(folder: Path, origin: ResultOrigin) -> bool:
     """Whether the results of this origin are there: summary.json is written last."""
-    return read_origin(folder).get("id") == origin.id
+    return read_origin(folder) == origin
 
 
 def format_value(row: SummaryRow) -> str:

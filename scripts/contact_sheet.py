@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from im2mesh.build import build_config, build_windows
+from im2mesh.build import build_config, build_origin, build_windows
 from im2mesh.command_line import (
     add_error_colors,
     add_picture_output,
@@ -57,15 +57,16 @@ def main(arguments: Sequence[str]) -> None:
         chosen = best_median_worst(rank_windows(windows, records, metrics))
         windows = list(dict.fromkeys(chosen.values()))
     predictions = PredictedMeshes(folder.generation(split))
+    origin = str(build_origin(config, windows, predictions=predictions))
     panels = [_panel(config, window, predictions, records, args.color) for window in windows]
     if args.color == "error":
         rows = [{"prediction": panel} for panel in panels]
         sheet = ErrorSheet(
             ErrorScale(args.max_error), args.columns, args.height, args.missing, args.close_ups
         )
-        sheet.draw(rows, args.output)
+        sheet.draw(rows, args.output, origin)
     else:
-        draw_contact_sheet(panels, args.output, args.columns, args.height)
+        draw_contact_sheet(panels, args.output, args.columns, args.height, origin)
     print(f"{', '.join(map(str, windows))} -> {args.output}")
 
 

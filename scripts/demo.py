@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,14 @@ from im2mesh.build import build_config
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json, write_text
-from im2mesh.reporting import SummaryRow, format_table, read_records, summarize
+from im2mesh.provenance import ResultOrigin, list_origins, package_versions
+from im2mesh.reporting import (
+    SummaryRow,
+    format_table,
+    read_origin,
+    read_records,
+    summarize,
+)
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.threads import available_cores
 
@@ -28,7 +34,6 @@ WORKERS = ["--workers", "2"]
 BODIES = ["--bodies", "10", "--frames", "28", "--meshes", "held-out", "--surface-points", "4000"]
 POINTS = ["--occupancy-points", "20000", "--near-surface-points", "4000"]
 REPORTED = ("iou", "chamfer_l1", "correspondence_l2", "correspondence_l2_last")
-PACKAGES = ("torch", "torchdiffeq", "numpy", "occupancy-flow")
 
 
 def main(_arguments: Sequence[str]) -> None:
@@ -44,12 +49,14 @@ def main(_arguments: Sequence[str]) -> None:
         run("evaluate", ["eval.py", CONFIG, "--split", split, *WORKERS])
     folder = RunFolder.of(config)
     summaries = {s: summarize(read_records(folder.evaluation_records(s))) for s in SPLITS}
-    write_text(OUT / "table.md", format_table(summaries, markdown=True))
+    origins = {split: read_origin(folder.evaluation(split)) for split in SPLITS}
+    table = format_table(summaries, markdown=True)
+    write_text(OUT / "table.md", f"{table}\n{list_origins(origins)}")
     print("\n" + format_table(summaries))
     for split in SPLITS:
         sheet = ["--split", split, "--output", str(OUT / f"{split}.png")]
         run("pictures", ["scripts/contact_sheet.py", CONFIG, *sheet])
-    write_json(SUMMARY, demo_summary(summaries))
+    write_json(SUMMARY, demo_summary(summaries, origins))
     print(f"{sum(stage_seconds().values()):.0f} s in all; pictures: {OUT}/*.png, all else: {OUT}")
 
 
@@ -70,13 +77,16 @@ def stage_seconds() -> dict[str, float]:
     return json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
 
 
-def demo_summary(summaries: dict[str, list[SummaryRow]]) -> dict[str, Any]:
+def demo_summary(
+    summaries: dict[str, list[SummaryRow]], origins: dict[str, ResultOrigin | None]
+) -> dict[str, Any]:
     seconds = stage_seconds()
     return {
         "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
         "splits": {split: split_summary(split, rows) for split, rows in summaries.items()},
         "machine": machine(),
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        "versions": package_versions(),
+        "origins": {split: origin and origin.as_dict() for split, origin in origins.items()},
     }
 
 

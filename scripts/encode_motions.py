@@ -7,7 +7,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from im2mesh.build import build_config, build_device, build_generator, build_windows
+from im2mesh.build import (
+    build_config,
+    build_device,
+    build_generator,
+    build_run_origin,
+    build_windows,
+)
 from im2mesh.command_line import (
     add_checkpoint,
     add_device,
@@ -33,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     generator = build_generator(config, checkpoint, build_device(args.device))
     table = encode_windows(generator, config, windows)
     output = args.output or folder.codes(split)
-    table.save(output)
+    table.save(output, build_run_origin(config, generator, windows, config.generation.seed))
     print(f"{len(windows)} windows of split {split} -> {output}, {output.stem}.csv\n{table}")
 
 

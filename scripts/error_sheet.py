@@ -21,6 +21,7 @@ from im2mesh.command_line import (
 from im2mesh.comparison.runs import common_splits, compare, name_runs
 from im2mesh.data.sequences import Window
 from im2mesh.predictions import PredictedMeshes
+from im2mesh.provenance import list_origins
 from im2mesh.run_folder import RunFolder
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.contact_sheet import Panel, read_panel
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
     windows = [named.get(name) or find_window(ranked, name) for name in args.windows]
     settings = {method.name: method.settings for method in comparison.methods}
     panels = [_panels(runs, settings, split, window) for window in windows]
-    sheet.draw(panels, args.output)
+    sheet.draw(panels, args.output, list_origins(comparison.origins))
     for difference in comparison.differences():
         print(f"note: {difference}")
     print(f"split {split}: {', '.join(map(str, windows))} -> {args.output}")

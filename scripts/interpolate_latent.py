@@ -10,7 +10,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from im2mesh.build import build_config, build_device, build_generator, build_windows
+from im2mesh.build import (
+    build_config,
+    build_device,
+    build_generator,
+    build_run_origin,
+    build_windows,
+)
 from im2mesh.command_line import (
     add_body_output,
     add_checkpoint,
@@ -53,6 +59,7 @@ def main(arguments: Sequence[str]) -> None:
         config,
         output,
         title,
+        build_run_origin(config, generator, [first, last], config.generation.seed),
         num_columns=args.columns,
         cell_height=args.height,
     )

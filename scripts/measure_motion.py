@@ -13,8 +13,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from im2mesh.build import build_config, build_device, build_generator, build_windows
+from im2mesh.build import (
+    build_config,
+    build_device,
+    build_generator,
+    build_origin,
+    build_windows,
+)
 from im2mesh.command_line import exit_status, measurement_parser
+from im2mesh.predictions import PredictedMeshes
 from im2mesh.robustness.motion import find_meshes, measure_motion
 from im2mesh.robustness.motion_report import MotionStudy, format_motion, write_motion
 from im2mesh.robustness.runs import (
@@ -38,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
         for window in tqdm(run.windows, desc=f"measure {name}", unit="window"):
             file = find_meshes(run.folder, run.split, window)
             numbers = measure_motion(run.generator, run.data, window, file)
-            study.add(name, str(run.path), window_key(window), numbers)
+            study.add(name, run, window_key(window), numbers)
     write_motion(args.output, study)
     print(format_motion(study))
     print(f"written to {args.output}")
@@ -52,7 +59,9 @@ def prepare_run(path: Path, args: argparse.Namespace) -> PreparedRun:
     for window in windows:
         find_meshes(folder, split, window)
     generator = build_generator(config, folder.best_checkpoint, build_device(args.device))
-    return PreparedRun(path, folder, split, generator, config.data, windows)
+    meshes = PredictedMeshes(folder.generation(split))
+    origin = build_origin(config, windows, predictions=meshes, model=generator.model)
+    return PreparedRun(path, folder, split, generator, config.data, windows, origin)
 
 
 if __name__ == "__main__":

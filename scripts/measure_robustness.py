@@ -17,7 +17,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from im2mesh.build import build_config, build_device, build_generator, build_windows
+from im2mesh.build import (
+    build_config,
+    build_device,
+    build_generator,
+    build_origin,
+    build_windows,
+)
 from im2mesh.command_line import exit_status, measurement_parser
 from im2mesh.data.dataset import spread_windows
 from im2mesh.robustness.measure import refuse_mute
@@ -43,15 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     total = len(runs) * sum(len(sweep.values) for sweep in study.sweeps)
     with tqdm(total=total, desc="measure", unit="setting") as progress:
         for name, run in zip(names, runs, strict=True):
-            measure_run(
-                study,
-                name,
-                str(run.path),
-                run.generator,
-                run.data,
-                run.windows,
-                on_value=progress.update,
-            )
+            measure_run(study, name, run, on_value=progress.update)
             write_study(args.output, study)  # a later run may fail, or be stopped
     print(format_study(study))
     print(f"written to {args.output}")
@@ -67,7 +65,8 @@ def prepare_run(path: Path, sweeps: Sequence[Sweep], args: argparse.Namespace) -
     refuse_mute(generator, str(path))
     windows = build_windows(config, split, stride=config.data.eval_stride)
     windows = spread_windows(windows, args.windows)
-    return PreparedRun(path, folder, split, generator, config.data, windows)
+    origin = build_origin(config, windows, model=generator.model)
+    return PreparedRun(path, folder, split, generator, config.data, windows, origin)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

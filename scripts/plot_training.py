@@ -13,9 +13,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from im2mesh.checkpoints import load_checkpoint
 from im2mesh.command_line import add_picture_output, exit_status
 from im2mesh.comparison.runs import name_runs
 from im2mesh.errors import UserError
+from im2mesh.provenance import Provenance, list_origins
+from im2mesh.run_folder import RunFolder
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -23,7 +26,8 @@ def main(arguments: Sequence[str]) -> None:
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for name, run in name_runs(args.runs, args.names).items():
+    runs = name_runs(args.runs, args.names)
+    for name, run in runs.items():
         curve = read_curve(run, args.tag)
         axes.plot(list(curve), list(curve.values()), lw=2, marker="o", ms=3, label=name)
     axes.set(xlabel="iteration", title=args.tag)
@@ -31,7 +35,8 @@ def main(arguments: Sequence[str]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(args.output, dpi=150)
+    origins = {name: read_training_origin(run) for name, run in runs.items()}
+    figure.savefig(args.output, dpi=150, metadata={"Source": list_origins(origins)})
     print(f"written to {args.output}")
 
 
@@ -45,6 +50,14 @@ def read_curve(run: Path, tag: str) -> dict[int, float]:
     if tag not in tags:
         raise UserError(f"{run / 'logs'} has no {tag}; it has: {', '.join(tags)}")
     return {event.step: event.value for event in events.Scalars(tag)}
+
+
+def read_training_origin(run: Path) -> Provenance | None:
+    """What trained a run, as its checkpoint says; None before the first is saved."""
+    file = RunFolder(run).checkpoint
+    if not file.is_file():
+        return None
+    return Provenance(**load_checkpoint(file).origin)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from im2mesh.build import build_config, build_device, build_generator
+from im2mesh.build import build_config, build_device, build_generator, build_run_origin
 from im2mesh.command_line import (
     add_body_output,
     add_checkpoint,
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str]) -> None:
         config,
         output,
         title,
+        build_run_origin(config, generator, [], args.seed),
         num_columns=args.columns,
         cell_height=args.height,
     )

@@ -9,7 +9,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from im2mesh.comparison.report import best_methods, format_comparisons, notes, plot_methods
+from im2mesh.comparison.report import (
+    best_methods,
+    format_comparisons,
+    notes,
+    plot_methods,
+    write_comparison,
+)
 from im2mesh.comparison.result import DATA_FINGERPRINT
 from im2mesh.comparison.runs import MUST_AGREE, TOLD, compare, name_runs
 from im2mesh.config import Config
@@ -17,6 +23,7 @@ from im2mesh.config.files import flatten
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.files.atomic import write_json
+from im2mesh.provenance import Provenance, ResultOrigin
 from im2mesh.reporting import write_records
 from im2mesh.run_folder import RunFolder
 from scripts import compare as script
@@ -138,13 +145,27 @@ def test_settings_that_are_compared_exist():
     assert set(MUST_AGREE + TOLD) - {DATA_FINGERPRINT} <= known.keys()
 
 
-def test_origins_are_told_and_other_data_are(two):
-    for path, data in zip(two, "ab", strict=True):
-        origin = {"id": f"of {data}", "evaluated_by": {"dataset": data}}
-        write_json(RunFolder(path).evaluation("test") / "summary.json", {"origin": origin})
-    told = "\n".join(notes(compare(runs_of(*two), "test")))
-    assert "the data's fingerprint differs: oflow a, onet4d b" in told
-    assert "summary.json of each evaluation): oflow of a, onet4d of b." in told
+def test_origins_are_told_and_other_data_are(two, tmp_path):
+    origins = [ResultOrigin(Provenance("1.0", "c", data, 7, {"torch": "2"}), []) for data in "ab"]
+    for path, origin in zip(two, origins, strict=True):
+        noted = {"origin": {"id": origin.id, **origin.as_dict()}}
+        write_json(RunFolder(path).evaluation("test") / "summary.json", noted)
+    comparison = compare(runs_of(*two), "test")
+    assert "the data's fingerprint differs: oflow a, onet4d b" in "\n".join(notes(comparison))
+    write_comparison(tmp_path, [comparison])
+    lines = (tmp_path / "comparison.csv").read_text().splitlines()[1:]
+    assert {line.rsplit(",", 1)[1] for line in lines} == {origin.id for origin in origins}
+    text = (tmp_path / "comparison.md").read_text()
+    assert f"test:\n\n- oflow: {origins[0]}\n- onet4d: {origins[1]}\n" in text
+    assert "seed 7; torch 2" in Image.open(tmp_path / "test_iou.png").text["Source"]
+
+
+def test_a_broken_origin_is_told(two):
+    summary = RunFolder(two[0]).evaluation("test") / "summary.json"
+    for content in ('{"origin": {"id": "x"}}', '{"origin": 7}', "[]", "{"):
+        summary.write_text(content)
+        with pytest.raises(UserError, match=r"summary\.json is broken; run eval\.py again"):
+            compare(runs_of(*two), "test")
 
 
 def test_other_settings_are_told(two, tmp_path):

@@ -382,7 +382,7 @@ def drawn(monkeypatch):
     """What the scripts hand to the sheet, instead of a picture."""
     calls = []
     monkeypatch.setattr(
-        ErrorSheet, "draw", lambda self, windows, path: calls.append((self, windows, path))
+        ErrorSheet, "draw", lambda self, windows, path, _: calls.append((self, windows, path))
     )
     return calls
 
@@ -437,3 +437,4 @@ def test_contact_sheet_draws_errors_when_asked(tmp_path, ball_root, drawn, capsy
     pytest.importorskip("pyvista")
     contact_sheet.main([*base, "--height", "60", "--windows", "ball_d/00000"])
     assert not drawn and Image.open(tmp_path / "a.png").height > 3 * 60
+    assert "Meshes: another program" in Image.open(tmp_path / "a.png").text["Source"]

@@ -1,11 +1,13 @@
 """Codes of a generative model: as a table, blended, exchanged, and drawn from the prior."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import train
 from im2mesh.build import build_config, build_generator, build_trainer, build_windows
@@ -15,6 +17,7 @@ from im2mesh.generation.code_table import CodeTable, Posteriors
 from im2mesh.generation.latent import encode_body, interpolate, sample_prior, transfer_motion
 from im2mesh.meshing import MeshSequence, load_reconstruction, read_mesh
 from im2mesh.models.code import Gaussian
+from im2mesh.provenance import hash_text
 from im2mesh.run_folder import RunFolder
 from im2mesh.window_names import find_window
 from scripts import encode_motions, interpolate_latent
@@ -98,14 +101,17 @@ def test_encode_motions_writes_a_table(trained, capsys):
         assert (table["std_shape"] > 0).all() and (table["std_motion"] > 0).all()
         names = list(zip(table["clip"], table["start"].tolist(), strict=True))
         row = table["z_motion"][3], table["z_shape"][3]
+        origin = json.loads(str(table["origin"]))
+    assert origin["packages"]["torch"] == torch.__version__
+    assert {"run", "code", "config", "dataset", "seed"} <= set(origin)
     assert names == [("ball_a", 0), ("ball_a", 4), ("ball_b", 0), ("ball_b", 4)]
     _, _, _, last = load(trained)
     np.testing.assert_allclose(row[0], last.codes.motion.z[0], atol=1e-5)
     np.testing.assert_allclose(row[1], last.codes.shape.z[0], atol=1e-5)
     with path.with_suffix(".csv").open(newline="") as file:
         assert list(csv.reader(file))[:2] == [
-            ["row", "category", "clip", "start"],
-            ["0", "balls", "ball_a", "0"],
+            ["row", "category", "clip", "start", "origin"],
+            ["0", "balls", "ball_a", "0", hash_text(json.dumps(origin))],
         ]
     output = capsys.readouterr().out
     assert f"4 windows of split train -> {path}" in output and "posterior std" in output
@@ -179,6 +185,9 @@ def test_interpolate_latent_writes_a_moving_mesh_per_step(trained, tmp_path, cap
     assert {path.name for path in folder.iterdir()} == {
         "00", "01", "02", "bodies.json", "config.yaml", "sheet.png",
     }  # fmt: skip
+    origin = json.loads((folder / "bodies.json").read_text())["made_by"]
+    noted = Image.open(folder / "sheet.png").text["Source"]
+    assert f"Run {origin['run']}" in noted and f"data {origin['dataset']}" in noted
     steps = [MeshSequence.load(folder / f"{k:02d}" / "sequence.npz") for k in range(3)]
     _, generator, first, last = load(trained)
     assert_same_meshes(steps[0], meshes_of(generator, first))

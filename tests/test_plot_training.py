@@ -1,9 +1,15 @@
 """Curves of what runs logged."""
 
+import shutil
+
 import pytest
+from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+import train
+from im2mesh.checkpoints import load_checkpoint
 from im2mesh.errors import UserError
+from im2mesh.provenance import Provenance
 from scripts.plot_training import main, read_curve
 
 
@@ -22,6 +28,28 @@ def test_a_curve_has_a_value_per_iteration(run):
 def test_the_picture_is_written(run, tmp_path):
     main([str(run), "--output", str(tmp_path / "new" / "curve.png")])
     assert (tmp_path / "new" / "curve.png").stat().st_size > 5000
+
+
+def test_the_picture_says_what_trained_the_runs(config_path, tmp_path):
+    trained = tmp_path / "run"
+    steps = ["training.max_iterations=2", "training.validate_every=2"]
+    train.main([str(config_path), *steps, f"output_dir={trained}", "--device", "cpu"])
+    (trained / "copy").mkdir()
+    shutil.copytree(trained / "logs", trained / "copy" / "logs")
+    main(
+        [
+            str(trained),
+            str(trained / "copy"),
+            "--names",
+            "a",
+            "b",
+            "--output",
+            str(tmp_path / "a.png"),
+        ]
+    )
+    origin = Provenance(**load_checkpoint(trained / "model.pt").origin)
+    noted = Image.open(tmp_path / "a.png").text["Source"]
+    assert noted == f"- a: {origin}\n- b: unknown\n"
 
 
 def test_other_tags_are_named(run, tmp_path):

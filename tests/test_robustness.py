@@ -4,6 +4,7 @@ import csv
 import math
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from im2mesh.metric_info import metric_info
 from im2mesh.models.deformations import Carried, Static
 from im2mesh.models.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.provenance import Provenance, ResultOrigin
 from im2mesh.robustness import motion
 from im2mesh.robustness.measure import (
     CannotAskError,
@@ -35,7 +37,7 @@ from im2mesh.robustness.measure import (
 )
 from im2mesh.robustness.motion import measure_motion
 from im2mesh.robustness.report import format_study, mean_and_error
-from im2mesh.robustness.runs import label_runs, pooled, refuse_other_windows
+from im2mesh.robustness.runs import PreparedRun, label_runs, pooled, refuse_other_windows
 from im2mesh.robustness.solids import self_overlap, volume, volume_drift
 from im2mesh.robustness.study import Study, measure_run
 from im2mesh.robustness.sweeps import SWEEPS, parse_sweep, parse_sweeps, refuse_useless
@@ -112,6 +114,12 @@ def test_a_static_model_misses_the_whole_motion(drifting):
     assert numbers["iou_last"] == pytest.approx(lens_share(0.5, 4 * STEP), abs=0.05)
 
 
+def run_of(model, data, windows) -> PreparedRun:
+    origin = ResultOrigin(Provenance("1.0", "config", "data", 0, {}), [])
+    path = Path("a")
+    return PreparedRun(path, RunFolder(path), "test", generator_of(model), data, windows, origin)
+
+
 def test_a_sweep_changes_one_setting_and_keeps_starts(drifting):
     """With a step of 2 the static model misses twice as much; 8 steps do not fit from frame 4, so
     that window is left out of the line, for the other value too."""
@@ -120,7 +128,7 @@ def test_a_sweep_changes_one_setting_and_keeps_starts(drifting):
     assert [window.start for window in windows] == [0, 2, 4, 6]
     sweep = parse_sweep("step=1,2,3")
     study = Study([sweep])
-    measure_run(study, "static", "a", generator_of(model_of((0, 0, 0))), data, windows)
+    measure_run(study, "static", run_of(model_of((0, 0, 0)), data, windows))
     metric = "correspondence_l2_last"
     for step, count in ((1, 2), (2, 2), (3, 0)):
         found = study.per_window("static", sweep, step, metric)
@@ -176,9 +184,9 @@ def test_only_another_number_of_frames_is_a_gap(drifting):
 def test_impossible_values_are_gaps_and_the_others_are_measured(drifting):
     """Too few points for the model, more than there are, and a hole that leaves too few."""
     data = settings(drifting)
-    carried = generator_of(OccupancyFlow(None, None, Ball(), Carried(0, 0)))
+    carried = OccupancyFlow(None, None, Ball(), Carried(0, 0))
     study = Study([parse_sweep("points=2,20,700"), parse_sweep("hole=0,0.2,3")])
-    measure_run(study, "carried", "a", carried, data, [WINDOW])
+    measure_run(study, "carried", run_of(carried, data, [WINDOW]))
     measured = {(number.sweep, number.value) for n in study.numbers.values() for number in n}
     assert measured == {("points", 20), ("hole", 0.0), ("hole", 0.2)}
     reasons = {(gap.sweep, gap.value): gap.reason for gap in study.gaps}
@@ -195,7 +203,7 @@ def test_what_a_run_itself_has_must_be_there(drifting):
     data = settings(drifting, num_input_points=700)
     study = Study([parse_sweep("points=700")])
     with pytest.raises(UserError, match="pcl_seq has 600 rows, 700 were asked for"):
-        measure_run(study, "a", "a", generator_of(model_of(DRIFT)), data, [WINDOW])
+        measure_run(study, "a", run_of(model_of(DRIFT), data, [WINDOW]))
 
 
 def test_a_value_with_a_gap_has_no_mean_over_the_other_windows(drifting):
@@ -210,7 +218,7 @@ def test_a_value_with_a_gap_has_no_mean_over_the_other_windows(drifting):
     model = Picky(None, None, Ball(), Flow(Constant()))
     study = Study([parse_sweep("points=10,20")])
     windows = [WINDOW, replace(WINDOW, start=3)]
-    measure_run(study, "picky", "a", generator_of(model), settings(drifting), windows)
+    measure_run(study, "picky", run_of(model, settings(drifting), windows))
     assert asked == [10, 20, 20]
     assert {number.value for n in study.numbers.values() for number in n} == {20}
     assert [gap.reason for gap in study.gaps] == ["the second window needs more points"]
@@ -376,16 +384,24 @@ def test_seeds_of_one_method_are_one_line(seeds, tmp_path, capsys):
     assert "[1] the encoder was built for 5 frames, got 9" in printed
     rows = read_csv(tmp_path / "out" / "robustness.csv")
     assert {row["path"] for row in rows} == set(runs)
+    text = (tmp_path / "out" / "robustness.md").read_text()
+    origins = {row["path"]: row["origin"] for row in rows}
+    assert len(set(origins.values())) == 2  # other weights
+    for path, origin in origins.items():
+        assert f"- {path}: Origin {origin}. Weights: " in text
+    plot = Image.open(tmp_path / "out" / "length_iou_0.png")
+    assert all(origin in plot.text["Source"] for origin in origins.values())
+    assert f"torch {torch.__version__}" in plot.text["Source"]
     last = [float(r["number"]) for r in rows if r["metric"] == "correspondence_l2_last"]
     assert len(last) == 2 and last[0] != last[1]
     assert f"small (2 runs)  {np.mean(last):.4f} +- 0.0000  gap [1]" in printed
 
 
 def test_what_was_measured_stays_when_a_later_run_fails(seeds, tmp_path, monkeypatch):
-    def fail_on_the_second(study, name, path, *rest, **options):
-        if path == str(seeds[1]):
+    def fail_on_the_second(study, name, run, **options):
+        if run.path == seeds[1]:
             raise UserError("out of order")
-        measure_run(study, name, path, *rest, **options)
+        measure_run(study, name, run, **options)
 
     monkeypatch.setattr("scripts.measure_robustness.measure_run", fail_on_the_second)
     options = ["--sweeps", "hole=0", "--windows", "1", "--output", str(tmp_path / "out")]
@@ -530,7 +546,10 @@ def test_the_table_of_motion_from_end_to_end(nearest, tmp_path, capsys):
     assert "Return" not in printed  # it carries nothing back
     rows = read_csv(tmp_path / "motion" / "motion.csv")
     assert len(rows) == 2 * 5 and {row["run"] for row in rows} == {"nearest"}
-    assert (tmp_path / "motion" / "motion.md").read_text().startswith("# Motion")
+    text = (tmp_path / "motion" / "motion.md").read_text()
+    assert text.startswith("# Motion")
+    (origin,) = {row["origin"] for row in rows}
+    assert f"- {nearest}: Origin {origin}. Weights: " in text
 
 
 def test_a_frame_that_encloses_nothing_is_no_number(drifting, tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 from im2mesh.comparison.runs import Comparison
 from im2mesh.files.atomic import write_text
 from im2mesh.metric_info import METRICS, metric_info
+from im2mesh.provenance import list_origins
 from im2mesh.reporting import SummaryRow, draw_table, format_value, frame_plot, values_by_frame
 
 HEADER = (
@@ -30,9 +31,16 @@ LINES_AND_MARKERS = tuple(product(("-", "--"), "osD^vPX*"))
 
 
 def write_comparison(folder: Path, comparisons: Sequence[Comparison]) -> None:
-    """Write comparison.md, comparison.csv and a plot <split>_<metric>.png per metric."""
+    """Write comparison.md, comparison.csv and a plot <split>_<metric>.png per metric.
+
+    Each carries the origin of its numbers: a line of the CSV its short hash, the text and the
+    metadata of the plots the whole.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "comparison.md", format_comparisons(comparisons, markdown=True))
+    lists = [f"{c.split}:\n\n{list_origins(c.origins)}" for c in comparisons]
+    origins = "\n".join(["\n## Origins\n", *lists])
+    table = format_comparisons(comparisons, markdown=True)
+    write_text(folder / "comparison.md", table + origins)
     _write_csv(folder / "comparison.csv", comparisons)
     for comparison in comparisons:
         for metric in shown_metrics(comparison):
@@ -98,9 +106,6 @@ def notes(comparison: Comparison) -> Iterator[str]:
             of = f"{count} of the {comparison.num_windows} windows"
             yield f"{metric_info(metric).name}: all methods together have it in {of}"
     yield from comparison.differences()
-    known = [f"{m.name} {m.origin}" for m in comparison.methods if m.origin != "unknown"]
-    if known:
-        yield f"Origin of the numbers (see summary.json of each evaluation): {', '.join(known)}."
     if _empty_fractions(comparison) == {0.0}:
         yield "No mesh of any method is empty."
     if "seconds" in shown:
@@ -109,7 +114,8 @@ def notes(comparison: Comparison) -> Iterator[str]:
 
 def plot_methods(comparison: Comparison, metric: str, path: Path) -> None:
     """Plot the mean of a metric over windows for each frame, one line per method that has it."""
-    with frame_plot(metric, path, size=(7.5, 3.8)) as axes:
+    origins = list_origins(comparison.origins)
+    with frame_plot(metric, path, size=(7.5, 3.8), origin=origins) as axes:
         for index, method in enumerate(comparison.methods):
             by_frame = values_by_frame(method.records, metric)
             if not by_frame:
@@ -193,8 +199,10 @@ def _write_csv(path: Path, comparisons: Sequence[Comparison]) -> None:
     """One line per number, with all its digits; also of columns that the tables leave out."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["split", "method", *(field.name for field in fields(SummaryRow))])
+        names = [field.name for field in fields(SummaryRow)]
+        writer.writerow(["split", "method", *names, "origin"])
         for comparison in comparisons:
             for method in comparison.methods:
                 for row in method.summary.values():
-                    writer.writerow([comparison.split, method.name, *astuple(row)])
+                    where = (comparison.split, method.name)
+                    writer.writerow([*where, *astuple(row), method.origin_id])

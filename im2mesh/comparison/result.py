@@ -12,6 +12,7 @@ from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.mesh_origin import broken_summary, read_summary
+from im2mesh.provenance import ResultOrigin
 from im2mesh.reporting import SummaryRow, read_origin, read_records, summarize, with_last_frame
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
@@ -29,13 +30,17 @@ class MethodResult:
         records: From eval.py; then `seconds` and `nfe` of every window that generate.py has left
             a window.json for, as records of frame 0.
         settings: Dotted key of the configuration of eval.py -> value, and the data's fingerprint.
-        origin: Hash of what made the numbers, which summary.json explains.
+        origin: What made the numbers; None for those of an evaluation that did not say.
     """
 
     name: str
     records: Sequence[Record]
     settings: Mapping[str, Any]
-    origin: str = "unknown"
+    origin: ResultOrigin | None = None
+
+    @property
+    def origin_id(self) -> str:
+        return "unknown" if self.origin is None else self.origin.id
 
     @cached_property
     def windows(self) -> set[WindowKey]:
@@ -76,8 +81,8 @@ def read_result(name: str, path: Path, split: str) -> MethodResult:
     window_shape = settings["data.num_frames"], settings["data.frame_step"]
     costs = _read_costs(run, split, records, *window_shape)
     origin = read_origin(run.evaluation(split))
-    settings[DATA_FINGERPRINT] = origin.get("evaluated_by", {}).get("dataset", "unknown")
-    return MethodResult(name, [*records, *costs], settings, origin.get("id", "unknown"))
+    settings[DATA_FINGERPRINT] = "unknown" if origin is None else origin.evaluated_by.dataset
+    return MethodResult(name, [*records, *costs], settings, origin)
 
 
 def evaluated_splits(path: Path) -> list[str]:

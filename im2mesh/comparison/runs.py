@@ -15,6 +15,7 @@ from im2mesh.comparison.result import (
     read_result,
 )
 from im2mesh.errors import UserError
+from im2mesh.provenance import ResultOrigin
 
 MUST_AGREE = ("evaluation.num_samples", "evaluation.seed", "data.num_frames", "data.frame_step")
 TOLD = ("evaluation.project_to_final_mesh", "evaluation.frames", "data.root", DATA_FINGERPRINT)
@@ -47,6 +48,11 @@ class Comparison:
     @property
     def num_windows(self) -> int:
         return len(self.methods[0].windows)
+
+    @property
+    def origins(self) -> dict[str, ResultOrigin | None]:
+        """Method -> what made its numbers."""
+        return {method.name: method.origin for method in self.methods}
 
     def differences(self) -> list[str]:
         """Settings of eval.py that methods differ in, in words."""

@@ -15,6 +15,7 @@ from im2mesh.comparison.result import MethodResult
 from im2mesh.comparison.runs import Comparison, compare
 from im2mesh.files.atomic import write_text
 from im2mesh.metric_info import metric_info
+from im2mesh.provenance import list_origins
 from im2mesh.reporting import draw_table, summarize
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
@@ -57,11 +58,13 @@ class VariantSummary:
         variant: Its name.
         seeds: Those that were evaluated.
         values: Key of `COLUMNS` -> one number per seed that has it.
+        origins: Hashes of what made the numbers, one per seed.
     """
 
     variant: str
     seeds: Sequence[int]
     values: dict[str, list[float]]
+    origins: Sequence[str]
 
 
 def is_evaluated(run: RunFolder, split: str) -> bool:
@@ -71,19 +74,24 @@ def is_evaluated(run: RunFolder, split: str) -> bool:
 
 
 def write_summary(out: Path, title: str, runs: Runs, splits: Sequence[str]) -> str:
-    """Write summary.md and summary.csv of the runs there are; returns the text."""
-    parts, lines = [f"# {title}", HEADER], []
+    """Write summary.md and summary.csv of the runs there are, with the origin of their numbers.
+
+    Returns:
+        The text of summary.md but for the origins.
+    """
+    parts, lines, origins = [f"# {title}", HEADER], [], []
     for split in splits:
-        split_parts, rows = _summarize_split(runs, split)
+        split_parts, rows, origin = _summarize_split(runs, split)
         parts += split_parts
+        origins.append(f"\n{split}:\n\n{origin}")
         lines += [[split, *line] for row in rows for line in _csv_lines(row)]
     parts.append(TIME_NOTE)
     text = "\n\n".join(filter(None, parts)) + "\n"
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "summary.md", text)
+    write_text(out / "summary.md", "".join([text, "\n## Origins\n", *origins]))
     with (out / "summary.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
-            [["split", "variant", "metric", "mean", "std", "num_seeds"], *lines]
+            [["split", "variant", "metric", "mean", "std", "num_seeds", "origins"], *lines]
         )
     return text
 
@@ -93,8 +101,8 @@ def spread(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
-def _summarize_split(runs: Runs, split: str) -> tuple[list[str], list[VariantSummary]]:
-    """Heading, table and notes; and the rows."""
+def _summarize_split(runs: Runs, split: str) -> tuple[list[str], list[VariantSummary], str]:
+    """Heading, table and notes; the rows; and what made their numbers."""
     found = {
         f"{variant}/seed{seed}": path
         for variant, seeds in runs.items()
@@ -112,7 +120,8 @@ def _summarize_split(runs: Runs, split: str) -> tuple[list[str], list[VariantSum
     notes = [*missing, *(_notes(comparison) if comparison else [])]
     windows = comparison.num_windows if comparison else 0
     listed = "\n".join(f"- {note}" for note in notes)
-    return [f"## {split} (windows: {windows})", _table(rows), listed], rows
+    origins = list_origins(comparison.origins if comparison else {})
+    return [f"## {split} (windows: {windows})", _table(rows), listed], rows, origins
 
 
 def _summarize(
@@ -123,7 +132,8 @@ def _summarize(
     for seed in found:
         for key, value in _numbers(results[f"{variant}/seed{seed}"], seeds[seed]).items():
             values[key].append(value)
-    return VariantSummary(variant, found, values)
+    origins = [results[f"{variant}/seed{seed}"].origin_id for seed in found]
+    return VariantSummary(variant, found, values, origins)
 
 
 def _numbers(result: MethodResult, path: Path) -> dict[str, float]:
@@ -157,9 +167,11 @@ def _cell(key: str, values: Sequence[float]) -> str:
 
 
 def _csv_lines(row: VariantSummary) -> Iterator[list[str | float | int]]:
+    origins = " ".join(row.origins)
     for key, values in row.values.items():
         if values:
-            yield [row.variant, key, float(np.mean(values)), spread(values), len(values)]
+            mean = float(np.mean(values))
+            yield [row.variant, key, mean, spread(values), len(values), origins]
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:

@@ -1,7 +1,13 @@
 """Observations -> moving meshes, for one window or a whole split."""
 
 from im2mesh.generation.generator import Generator, StageTimer
-from im2mesh.generation.split import GenerationSummary, WindowInput, generate_split, read_input
+from im2mesh.generation.split import (
+    GenerationSummary,
+    WindowInput,
+    generate_split,
+    read_input,
+    run_hash,
+)
 from im2mesh.generation.surface import GivenSurface
 
 __all__ = [
@@ -12,4 +18,5 @@ __all__ = [
     "WindowInput",
     "generate_split",
     "read_input",
+    "run_hash",
 ]

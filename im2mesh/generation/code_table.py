@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from im2mesh.files.atomic import atomic_file, write_text
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.split import read_input
 from im2mesh.models.code import Gaussian
+from im2mesh.provenance import RunOrigin
 
 ACTIVE_VARIANCE = 0.01  # of active units (Burda et al., ICLR 2016)
 COLLAPSED_NATS = 0.01  # per dimension; with less, a posterior is practically the prior
@@ -48,11 +50,12 @@ class CodeTable:
     shape: Posteriors
     motion: Posteriors
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, origin: RunOrigin) -> None:
         """Write a file ending in .npz and, beside it, the names of its rows as .csv.
 
         Arrays of the .npz: z_shape [W, Z] and z_motion [W, Z], the posterior means;
-        std_shape and std_motion, their standard deviations; category [W], clip [W], start [W].
+        std_shape and std_motion, their standard deviations; category [W], clip [W], start [W];
+        origin [], what made them, as JSON. Each line of the .csv has its hash.
         """
         with atomic_file(path) as file:
             np.savez(
@@ -64,15 +67,16 @@ class CodeTable:
                 category=np.array([window.category for window in self.windows]),
                 clip=np.array([window.clip for window in self.windows]),
                 start=np.array([window.start for window in self.windows]),
+                origin=np.array(json.dumps(origin.as_dict())),
             )
-        write_text(path.with_suffix(".csv"), self._names())
+        write_text(path.with_suffix(".csv"), self._names(origin))
 
-    def _names(self) -> str:
+    def _names(self, origin: RunOrigin) -> str:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["row", "category", "clip", "start"])
+        writer.writerow(["row", "category", "clip", "start", "origin"])
         for row, window in enumerate(self.windows):
-            writer.writerow([row, window.category, window.clip, window.start])
+            writer.writerow([row, window.category, window.clip, window.start, origin.id])
         return text.getvalue()
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from im2mesh.files.atomic import write_json, write_text
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent import CodedBody
 from im2mesh.meshing.frame_meshes import Reconstruction
+from im2mesh.provenance import RunOrigin
 from im2mesh.run_folder import CONFIG_FILE
 from im2mesh.visualization.motion_sheet import draw_motions
 from im2mesh.window_folder import WindowFolder
@@ -34,6 +35,7 @@ def write_bodies(
     config: Config,
     folder: Path,
     title: str,
+    origin: RunOrigin,
     *,
     num_columns: int,
     cell_height: int,
@@ -41,8 +43,9 @@ def write_bodies(
     """Generate bodies and write for each <folder>/<name>/sequence.npz and meshes/00000.ply ...
 
     Files are in the normalised coordinates of each body's first frame; loc and scale in
-    sequence.npz tell its place in the world. <folder>/sheet.png shows one body per row. What the
-    folder held of an earlier result is removed.
+    sequence.npz tell its place in the world. <folder>/bodies.json says what they are and what made
+    them, <folder>/sheet.png shows one body per row. What the folder held of an earlier result is
+    removed.
 
     Returns:
         What was written, and which bodies are empty, for the user.
@@ -51,9 +54,9 @@ def write_bodies(
         UserError: If the folder holds anything but an earlier result, or pyvista is missing.
     """
     _clear(folder)
-    write_json(
-        folder / CONTENTS_FILE, {"title": title, "bodies": {b.name: b.label for b in bodies}}
-    )
+    labels = {body.name: body.label for body in bodies}
+    contents = {"title": title, "bodies": labels, "made_by": origin.as_dict()}
+    write_json(folder / CONTENTS_FILE, contents)
     write_text(folder / CONFIG_FILE, dump_config(config))
     motions: dict[str, Reconstruction] = {}
     for body in bodies:
@@ -67,7 +70,7 @@ def write_bodies(
     lines = [f"{title}: {len(bodies)} moving meshes -> {folder}"]
     lines += [f"empty: {name}; no probability reaches generation.threshold there" for name in empty]
     if len(empty) < len(bodies):
-        draw_motions(title, motions, folder / SHEET_FILE, num_columns, cell_height)
+        draw_motions(title, motions, folder / SHEET_FILE, num_columns, cell_height, str(origin))
         lines.append(f"picture: {folder / SHEET_FILE}")
     else:
         lines.append("no picture, as there is nothing to see")

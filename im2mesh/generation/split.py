@@ -22,10 +22,10 @@ from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.files.atomic import write_json, write_text
 from im2mesh.generation.generator import Generator, StageTimer
 from im2mesh.generation.surface import GivenSurface, read_given_surface
-from im2mesh.mesh_origin import MeshOrigin, read_summary
+from im2mesh.mesh_origin import read_summary
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import write_numbered_clouds
-from im2mesh.provenance import hash_text, provenance
+from im2mesh.provenance import RunOrigin, hash_text, provenance
 from im2mesh.ranks import Ranks
 from im2mesh.run_folder import CONFIG_FILE, LOCK_FILE, RunFolder
 from im2mesh.sharing import for_each_window
@@ -122,11 +122,20 @@ class _SplitWork:
         empty, seconds = tuple(self.empty), self.totals.seconds
         return GenerationSummary(self.generated, self.skipped, self.replaced, empty, seconds)
 
-    def _origin(self, window: Window) -> MeshOrigin:
+    def _origin(self, window: Window) -> RunOrigin:
         """What is the same for all windows of a run, and the clip."""
         clip = clip_fingerprint(self.config.data.root, window.category, window.clip)
-        run = hash_text(self.weights, _settings(self.config))
-        return MeshOrigin(run, provenance(self.config, clip, self.config.generation.seed))
+        made_by = provenance(self.config, clip, self.config.generation.seed)
+        return RunOrigin(run_hash(self.weights, self.config), made_by)
+
+
+def run_hash(weights: str, config: Config) -> str:
+    """Identifies a run: the same for all that it makes.
+
+    Args:
+        weights: Of `weights_digest`.
+    """
+    return hash_text(weights, _settings(config))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from im2mesh.files.atomic import write_text
+from im2mesh.provenance import ResultOrigin, list_origins
 from im2mesh.reporting import draw_table
 from im2mesh.robustness.motion import METRICS
-from im2mesh.robustness.runs import pooled
+from im2mesh.robustness.runs import PreparedRun, pooled
 
 NOTE = (
     "Mean (standard deviation) over windows; several runs of one name are averaged per window "
@@ -25,18 +26,22 @@ class MotionStudy:
 
     Attributes:
         runs: Name -> paths of its seeds.
+        origins: Path of a run -> what made its numbers.
         numbers: (name, metric) -> (path of the run, window, number).
     """
 
     runs: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    origins: dict[str, ResultOrigin] = field(default_factory=dict)
     numbers: dict[tuple[str, str], list[tuple[str, str, float]]] = field(
         default_factory=lambda: defaultdict(list)
     )
 
-    def add(self, name: str, path: str, window: str, numbers: Mapping[str, float]) -> None:
+    def add(self, name: str, run: PreparedRun, window: str, numbers: Mapping[str, float]) -> None:
         """Add one window of one run."""
+        path = str(run.path)
         if path not in self.runs[name]:
             self.runs[name].append(path)
+            self.origins[path] = run.origin
         for metric, number in numbers.items():
             self.numbers[name, metric].append((path, window, number))
 
@@ -45,14 +50,17 @@ class MotionStudy:
 
 
 def write_motion(folder: Path, study: MotionStudy) -> None:
-    """Write motion.csv and motion.md."""
+    """Write motion.csv and motion.md, with the origin of the numbers."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "motion.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["run", "path", "window", "metric", "number"])
+        writer.writerow(["run", "path", "window", "metric", "number", "origin"])
         for (name, metric), found in study.numbers.items():
-            writer.writerows([name, path, window, metric, value] for path, window, value in found)
-    write_text(folder / "motion.md", f"# Motion\n\n{format_motion(study, markdown=True)}")
+            for path, window, number in found:
+                writer.writerow([name, path, window, metric, number, study.origins[path].id])
+    origins = f"## Origins\n\n{list_origins(study.origins)}"
+    text = f"# Motion\n\n{format_motion(study, markdown=True)}\n{origins}"
+    write_text(folder / "motion.md", text)
 
 
 def format_motion(study: MotionStudy, markdown: bool = False) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from im2mesh.comparison.report import COLORS, LINES_AND_MARKERS
 from im2mesh.files.atomic import write_text
+from im2mesh.provenance import list_origins
 from im2mesh.reporting import draw_table
 from im2mesh.robustness.measure import METRICS
 from im2mesh.robustness.study import Number, Study
@@ -23,13 +24,19 @@ NOTE = (
 
 
 def write_study(folder: Path, study: Study) -> None:
-    """Write robustness.csv, robustness.md and <sweep>_<metric>.png."""
+    """Write robustness.csv, robustness.md and <sweep>_<metric>.png.
+
+    Each carries the origin of its numbers: a line of the CSV its short hash, the text and the
+    metadata of the plots the whole.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "robustness.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([field.name for field in fields(Number)])
-        writer.writerows(astuple(n) for numbers in study.numbers.values() for n in numbers)
-    write_text(folder / "robustness.md", format_study(study, markdown=True))
+        writer.writerow([*(field.name for field in fields(Number)), "origin"])
+        for numbers in study.numbers.values():
+            writer.writerows([*astuple(n), study.origins[n.path].id] for n in numbers)
+    origins = f"\n## Origins\n\n{list_origins(study.origins)}"
+    write_text(folder / "robustness.md", format_study(study, markdown=True) + origins)
     for sweep in study.sweeps:
         for metric in study.metrics:
             plot_sweep(study, sweep, metric, folder / f"{sweep.name}_{metric}.png")
@@ -81,7 +88,7 @@ def plot_sweep(study: Study, sweep: Sweep, metric: str, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if axes.lines:
         figure.legend(loc="outside right upper", frameon=False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150, metadata={"Source": list_origins(study.origins)})
 
 
 def mean_and_error(numbers: Sequence[float]) -> tuple[float, float]:

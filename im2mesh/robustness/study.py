@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from im2mesh.config import DataConfig
 from im2mesh.data.sequences import Window, frame_numbers
-from im2mesh.generation import Generator
+from im2mesh.provenance import ResultOrigin
 from im2mesh.robustness.measure import CannotAskError, measure_window
-from im2mesh.robustness.runs import pooled, window_key
+from im2mesh.robustness.runs import PreparedRun, pooled, window_key
 from im2mesh.robustness.sweeps import Sweep
 
 
@@ -53,11 +53,13 @@ class Study:
     Attributes:
         sweeps: What was asked for.
         runs: Name -> its seeds, by path -> section data as the run has it.
+        origins: Path of a run -> what made its numbers.
         numbers: By run, sweep, value and metric; filled by `measure_run`, as are `gaps`.
     """
 
     sweeps: Sequence[Sweep]
     runs: dict[str, dict[str, DataConfig]] = field(default_factory=dict)
+    origins: dict[str, ResultOrigin] = field(default_factory=dict)
     numbers: dict[NumberKey, list[Number]] = field(default_factory=lambda: defaultdict(list))
     gaps: list[Gap] = field(default_factory=list)
 
@@ -86,26 +88,19 @@ class Study:
 
 
 def measure_run(
-    study: Study,
-    name: str,
-    path: str,
-    generator: Generator,
-    data: DataConfig,
-    windows: Sequence[Window],
-    on_value: Callable[[], object] = lambda: None,
+    study: Study, name: str, run: PreparedRun, on_value: Callable[[], object] = lambda: None
 ) -> None:
     """Measure one run with every value of every sweep, and add it to the study.
 
     Args:
         study: Gets the numbers and the gaps.
         name: Of the method.
-        path: Of the run.
-        generator: Holds the model and its threshold.
-        data: As the run has it.
-        windows: Where to measure; their length and step are changed with the setting.
+        run: Which one; length and step of its windows are changed with the setting.
         on_value: Called after every value, to show progress.
     """
+    path, data, windows = str(run.path), run.data, run.windows
     study.runs.setdefault(name, {})[path] = data
+    study.origins[path] = run.origin
     for sweep in study.sweeps:
         common = _windows_of_all_values(sweep, data, windows)
         for value in sweep.values:
@@ -115,7 +110,7 @@ def measure_run(
                 reason = _too_short(len(fitting), len(windows), setting)
                 study.gaps.append(Gap(name, sweep.name, value, reason))
             try:
-                found = {w: measure_window(generator, setting, data, w) for w in fitting}
+                found = {w: measure_window(run.generator, setting, data, w) for w in fitting}
             except CannotAskError as error:  # a mean over the windows before it would not compare
                 study.gaps.append(Gap(name, sweep.name, value, str(error)))
                 found = {}

@@ -88,6 +88,7 @@ def draw_contact_sheet(
     path: Path | str,
     num_columns: int = 6,
     cell_height: int = 300,
+    origin: str = "",
 ) -> None:
     """Draw the windows below each other: rows input, prediction and truth, columns frames.
 
@@ -100,10 +101,12 @@ def draw_contact_sheet(
         path: Of the picture, .png.
         num_columns: Frames shown, evenly spread from first to last.
         cell_height: Of one image, in pixels.
+        origin: What made the meshes; noted inside the file.
     """
     if not panels:
         raise ValueError("a contact sheet needs at least one window")
-    draw_sections([_section(panel, num_columns) for panel in panels], path, cell_height)
+    sections = [_section(panel, num_columns) for panel in panels]
+    draw_sections(sections, path, cell_height, origin=origin)
 
 
 def _section(panel: Panel, num_columns: int) -> Section:

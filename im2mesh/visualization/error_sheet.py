@@ -53,7 +53,9 @@ class ErrorSheet:
     show_missing: bool = False
     close_ups: bool = False
 
-    def draw(self, windows: Sequence[Mapping[str, Panel]], path: Path | str) -> None:
+    def draw(
+        self, windows: Sequence[Mapping[str, Panel]], path: Path | str, origin: str = ""
+    ) -> None:
         """Draw the windows below each other, in each a row per method, then the truth.
 
         All rows of a window are seen by one camera. Below the whole stands the mean over its
@@ -63,6 +65,7 @@ class ErrorSheet:
             windows: In each, name of a method -> its panel, with `errors`; all panels of a window
                 share its truth. The input of the first one is drawn if it has any.
             path: Of the picture, .png.
+            origin: What made the meshes; noted inside the file.
 
         Raises:
             UserError: If a method is called as another row is, or close-ups are asked for and the
@@ -79,7 +82,8 @@ class ErrorSheet:
             kinds.add("missing")
         lines = [text for kind, text in MEANINGS.items() if kind in kinds]
         lines += [CLOSE_UP_NOTE] if self.close_ups else []
-        draw_sections(sections, path, self.cell_height, self.scale.draw_bar(TITLE, lines))
+        header = self.scale.draw_bar(TITLE, lines)
+        draw_sections(sections, path, self.cell_height, header, origin)
 
     def _sections(self, panels: Mapping[str, Panel]) -> Iterator[Section]:
         first = next(iter(panels.values()))

@@ -22,6 +22,7 @@ def draw_motions(
     path: Path | str,
     num_columns: int = 6,
     cell_height: int = 300,
+    origin: str = "",
 ) -> None:
     """Draw bodies below each other, all seen by one camera.
 
@@ -36,6 +37,7 @@ def draw_motions(
         path: Of the picture, .png.
         num_columns: Times shown, evenly spread from first to last; at most all.
         cell_height: Of one image, in pixels.
+        origin: What made the meshes; noted inside the file.
 
     Raises:
         ValueError: If there is nothing to see in any row.
@@ -47,7 +49,7 @@ def draw_motions(
     times = next(iter(motions.values())).times
     frames = spread_frames(len(times), min(num_columns, len(times)))
     rows = {name: [_cell(body, int(k)) for k in frames] for name, body in motions.items()}
-    draw_sections([Section(title, times[frames], rows, points)], path, cell_height)
+    draw_sections([Section(title, times[frames], rows, points)], path, cell_height, origin=origin)
 
 
 def _cell(body: Reconstruction, frame: int) -> Cell:

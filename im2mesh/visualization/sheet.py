@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from im2mesh.meshing.io import Mesh
 from im2mesh.meshing.sequence import position_colors
@@ -62,6 +63,7 @@ def draw_sections(
     path: Path | str,
     cell_height: int,
     header: Image.Image | None = None,
+    origin: str = "",
 ) -> None:
     """Write the sections below each other as one picture; all share one scale.
 
@@ -70,6 +72,7 @@ def draw_sections(
         path: Of the picture, .png.
         cell_height: Of one cell, in pixels.
         header: Put above the sections.
+        origin: What made what is shown; noted inside the file.
     """
     cameras, cell_width = _cameras(sections, cell_height)
     sheet = _Sheet(sections, cell_width, cell_height, header)
@@ -78,7 +81,9 @@ def draw_sections(
             sheet.draw(section, renderer, camera)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.image.save(path, optimize=True)
+    notes = PngInfo()
+    notes.add_text("Source", origin)
+    sheet.image.save(path, optimize=True, pnginfo=notes)
 
 
 def spread_frames(num_frames: int, num_columns: int) -> Int[np.ndarray, "K"]:
