@@ -113,10 +113,12 @@ class ResultOrigin(Origin):
         """The inverse of `as_dict`.
 
         Raises:
-            KeyError, TypeError: If the content is of something else.
+            KeyError, TypeError, ValueError: If the content is of something else.
         """
-        evaluated_by = Provenance(**content["evaluated_by"])
-        return cls(evaluated_by, content["meshes_by"], content.get("weights"))
+        meshes_by = [dict(note) for note in content["meshes_by"]]
+        for note in meshes_by:
+            _ = note["run"], note["code"], note["seed"]
+        return cls(Provenance(**content["evaluated_by"]), meshes_by, content.get("weights"))
 
     def __str__(self) -> str:
         parts = [f"Origin {self.id}"]

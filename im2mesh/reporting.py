@@ -256,7 +256,7 @@ def read_origin(folder: Path) -> ResultOrigin | None:
         return None
     try:
         content = json.loads(path.read_text()).get("origin")
-        return content and ResultOrigin.from_dict(content)
+        return ResultOrigin.from_dict(content) if content else None
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is broken; run eval.py again") from error
 

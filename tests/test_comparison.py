@@ -162,7 +162,15 @@ def test_origins_are_told_and_other_data_are(two, tmp_path):
 
 def test_a_broken_origin_is_told(two):
     summary = RunFolder(two[0]).evaluation("test") / "summary.json"
-    for content in ('{"origin": {"id": "x"}}', '{"origin": 7}', "[]", "{"):
+    evaluated_by = ResultOrigin(Provenance("1.0", "c", "d", 7, {}), []).as_dict()["evaluated_by"]
+    other = {"evaluated_by": evaluated_by, "meshes_by": [{"run": "r"}]}
+    for content in (
+        f'{{"origin": {json.dumps(other)}}}',
+        '{"origin": {"id": "x"}}',
+        '{"origin": 7}',
+        "[]",
+        "{",
+    ):
         summary.write_text(content)
         with pytest.raises(UserError, match=r"summary\.json is broken; run eval\.py again"):
             compare(runs_of(*two), "test")
