@@ -27,8 +27,9 @@ from im2mesh.models.parts import PARTS
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring import wire
 from im2mesh.objective import WEIGHTS, check_objective
+from im2mesh.origins import Notes, ResultOrigin, RunOrigin
 from im2mesh.predictions import PredictedMeshes
-from im2mesh.provenance import DIGITS, ResultOrigin, RunOrigin, provenance
+from im2mesh.provenance import DIGITS, provenance
 from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer
@@ -132,7 +133,9 @@ def build_trainer(config: Config, device: torch.device, ranks: Ranks | None = No
             "one, such as loss.reconstruction=1.0"
         )
     training_data, validation_data = build_training_data(config), build_validation_data(config)
-    windows = [*training_data.windows, *validation_data.windows]
+    split, stride = config.data.val_split, config.data.eval_stride
+    validation = build_windows(config, split, stride=stride)  # however many of them are used
+    windows = [*training_data.windows, *validation]
     dataset = dataset_fingerprint(config.data.root, windows)
     return Trainer(
         model.to(device),
@@ -147,12 +150,13 @@ def build_trainer(config: Config, device: torch.device, ranks: Ranks | None = No
 
 def build_generator(config: Config, model_file: str | Path, device: torch.device) -> Generator:
     """A generator with trained weights; a method without weights needs no file."""
-    model = build_model(config)
+    model, trained_by = build_model(config), []
     if has_weights(model):
         checkpoint = load_checkpoint(model_file)
         _check_same(checkpoint, config, model_file)
         load_weights(model, checkpoint.model, model_file)
-    return _make_generator(config, model, device)
+        trained_by = checkpoint.origins
+    return _make_generator(config, model, device, trained_by)
 
 
 def has_weights(model: SequenceModel) -> bool:
@@ -189,23 +193,28 @@ def build_origin(
     windows: Sequence[Window],
     *,
     predictions: PredictedMeshes | None = None,
-    model: SequenceModel | None = None,
+    generator: Generator | None = None,
 ) -> ResultOrigin:
     """What will have made measured numbers.
 
     Args:
         windows: Where they are measured.
         predictions: The meshes that are measured, if any.
-        model: The model that is asked, if any.
+        generator: Holds the model that is asked, if any.
 
     Raises:
         UserError: If the meshes are of several runs, or of other data.
     """
-    root = config.data.root
+    root, meshes_by, files = config.data.root, [], None
+    if predictions is not None:
+        meshes_by = read_origins(predictions.folder, root, windows)
+        files = None if meshes_by else predictions.hash(windows)
     return ResultOrigin(
         provenance(config, dataset_fingerprint(root, windows), config.evaluation.seed),
-        [] if predictions is None else read_origins(predictions.folder, root, windows),
-        None if model is None else weights_digest(model)[:DIGITS],
+        meshes_by,
+        files,
+        None if generator is None else weights_digest(generator.model)[:DIGITS],
+        () if generator is None else generator.trained_by,
     )
 
 
@@ -220,7 +229,7 @@ def build_run_origin(
     """
     dataset = dataset_fingerprint(config.data.root, windows) if windows else "none"
     run = run_hash(weights_digest(generator.model), config)
-    return RunOrigin(run, provenance(config, dataset, seed))
+    return RunOrigin(run, provenance(config, dataset, seed), generator.trained_by)
 
 
 def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, Generator]:
@@ -229,11 +238,13 @@ def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, 
     config = config_from_dict(checkpoint.config, str(model_file), choices=CHOICES)
     model = build_model(config)
     load_weights(model, checkpoint.model, model_file)
-    return config, _make_generator(config, model, device)
+    return config, _make_generator(config, model, device, checkpoint.origins)
 
 
-def _make_generator(config: Config, model: SequenceModel, device: torch.device) -> Generator:
+def _make_generator(
+    config: Config, model: SequenceModel, device: torch.device, trained_by: Notes
+) -> Generator:
     try:
-        return Generator(model, config.generation, config.data.num_frames, device)
+        return Generator(model, config.generation, config.data.num_frames, device, trained_by)
     except ValueError as error:
         raise ConfigError(str(error)) from error

@@ -13,7 +13,7 @@ import im2mesh
 from im2mesh.errors import UserError
 from im2mesh.files.torch_files import TorchFileError, read_torch_file, write_torch_file
 
-FORMAT = 3
+FORMAT = 4
 
 
 class CheckpointError(UserError):
@@ -39,7 +39,7 @@ class Checkpoint:
         seconds: Training time spent.
         best_score: Best validation score so far (see `validate`), -inf before the first.
         num_skipped: Batches left out because their loss or gradient was not finite.
-        origin: What made it (see `Provenance`), nested.
+        origins: What made it, by stretches of training (see `origins.continued`).
     """
 
     config: dict[str, Any]
@@ -49,7 +49,7 @@ class Checkpoint:
     seconds: float
     best_score: float
     num_skipped: int
-    origin: dict[str, Any]
+    origins: list[dict[str, Any]]
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, previous: Path | None = None) -> None:

@@ -16,8 +16,9 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator, Record
 from im2mesh.files.atomic import TEMPORARY, write_json
 from im2mesh.files.locks import claim
+from im2mesh.origins import ResultOrigin
 from im2mesh.predictions import PredictedMeshes
-from im2mesh.provenance import ResultOrigin, code_hash, hash_text, package_versions
+from im2mesh.provenance import PACKAGE, code_hash, hash_text, package_versions
 from im2mesh.ranks import Ranks
 from im2mesh.reporting import format_table, is_reported, summarize, write_report
 from im2mesh.run_folder import LOCK_FILE
@@ -80,7 +81,7 @@ class SplitEvaluation:
         settings = {**asdict(self.evaluator), "root": ""}
         meshes = [self.predictions.coordinates, *self.predictions.state(window)]
         versions = package_versions()
-        return hash_text(clip, *map(str, [settings, meshes, versions, window]), code_hash())
+        return hash_text(clip, *map(str, [settings, meshes, versions, window]), code_hash(PACKAGE))
 
 
 def evaluate_split(

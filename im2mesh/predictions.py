@@ -1,6 +1,6 @@
 """Predicted meshes on disk, ours or somebody else's, brought into the window's coordinates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from im2mesh.errors import UserError
 from im2mesh.meshing.frame_meshes import Reconstruction, load_reconstruction
 from im2mesh.meshing.io import Mesh, numbered_meshes, read_mesh
 from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.provenance import hash_text
 from im2mesh.window_folder import WindowFolder
 
 COORDINATES = ("window", "world")
@@ -76,6 +77,11 @@ class PredictedMeshes:
         files = [found] if found.is_file() else numbered_meshes(found)
         stats = [(path.name, path.stat()) for path in files]
         return [(name, status.st_size, status.st_mtime_ns) for name, status in stats]
+
+    def hash(self, windows: Iterable[Window]) -> str:
+        """Identifies the files of windows, as they lie there, and what their coordinates mean."""
+        states = ("".join(map(str, self.state(window))) for window in windows)
+        return hash_text(self.coordinates, *states)
 
     def read(self, root: Path | str, window: Window) -> Prediction:
         """The meshes of a window in the window's coordinates.

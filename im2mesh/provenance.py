@@ -1,11 +1,8 @@
 """Where a result comes from: what code, settings, data and libraries made it."""
 
 import hashlib
-import json
 import platform
 import subprocess
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -18,10 +15,19 @@ from im2mesh.config import Config
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (
     "torch", "torchdiffeq", "numpy", "scipy", "trimesh", "PyMCubes", "libigl",
-    "fast-simplification",
+    "fast-simplification", "Pillow",
 )  # fmt: skip
 """Those that numbers depend on."""
-CODE = ("im2mesh", "train.py", "generate.py", "eval.py")
+PACKAGE = "im2mesh"
+CODE = (PACKAGE, "train.py", "generate.py", "eval.py", "scripts", "benchmarks")
+"""All that makes results."""
+WITHOUT_EFFECT = {
+    "output_dir": True,
+    "data": {"root"},
+    "training": {"num_workers", "print_every", "save_every"},
+    "generation": {"batch_points", "mesh_format", "write_inputs"},
+}
+"""Settings that change no number: where things lie, and what is written or done at a time."""
 DIGITS = 16  # of a hash, in hexadecimal
 
 
@@ -30,9 +36,9 @@ class Provenance:
     """What made a result; every result file carries it.
 
     Attributes:
-        code: Git revision, with "+changes" where the code differs from it; without git, the
-            version of the package.
-        config: Hash of the resolved configuration, whatever its output_dir.
+        code: Git revision, with "+changes" and a hash of the code where it differs from it;
+            without git, the version of the package.
+        config: Hash of the resolved configuration but for settings without effect.
         dataset: Fingerprint of the clips that were read (see `data.fingerprint`).
         seed: The one in use at this stage.
         packages: Name -> version, with Python's.
@@ -54,90 +60,6 @@ class Provenance:
         )
 
 
-class Origin(ABC):
-    """What made a result, in words, as a dictionary, and as a hash."""
-
-    @property
-    def id(self) -> str:
-        """Short, to be carried by every line of a table; the words explain it."""
-        return hash_text(json.dumps(self.as_dict()))
-
-    @abstractmethod
-    def as_dict(self) -> dict[str, Any]: ...
-
-    @abstractmethod
-    def __str__(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class RunOrigin(Origin):
-    """What made meshes or codes.
-
-    Attributes:
-        run: Hash of weights and settings: the same for all windows of a run.
-        made_by: Code, config, data, seed and libraries.
-    """
-
-    run: str
-    made_by: Provenance
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"run": self.run, **self.made_by.as_dict()}
-
-    def __str__(self) -> str:
-        return f"Origin {self.id}. Run {self.run}: {self.made_by}."
-
-
-@dataclass(frozen=True)
-class ResultOrigin(Origin):
-    """What made measured numbers.
-
-    Attributes:
-        evaluated_by: Code, settings, data and libraries of the evaluation.
-        meshes_by: Of `RunOrigin`, for numbers of meshes: one entry for each version of code and
-            libraries; none for meshes of another program.
-        weights: Hash of the model's weights, for numbers that the model itself was asked for.
-    """
-
-    evaluated_by: Provenance
-    meshes_by: Sequence[dict[str, Any]]
-    weights: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        asked = {} if self.weights is None else {"weights": self.weights}
-        evaluated_by = self.evaluated_by.as_dict()
-        return {**asked, "evaluated_by": evaluated_by, "meshes_by": list(self.meshes_by)}
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "ResultOrigin":
-        """The inverse of `as_dict`.
-
-        Raises:
-            KeyError, TypeError, ValueError: If the content is of something else.
-        """
-        meshes_by = [dict(note) for note in content["meshes_by"]]
-        for note in meshes_by:
-            _ = note["run"], note["code"], note["seed"]
-        return cls(Provenance(**content["evaluated_by"]), meshes_by, content.get("weights"))
-
-    def __str__(self) -> str:
-        parts = [f"Origin {self.id}"]
-        if self.weights is not None:
-            parts.append(f"Weights: {self.weights}")
-        if self.meshes_by:
-            noted = (f"run {n['run']}, code {n['code']}, seed {n['seed']}" for n in self.meshes_by)
-            parts.append(f"Meshes: {'; '.join(noted)}")
-        elif self.weights is None:
-            parts.append("Meshes: another program")
-        return f"{'. '.join(parts)}. Evaluation: {self.evaluated_by}."
-
-
-def list_origins(origins: Mapping[str, Origin | Provenance | None]) -> str:
-    """A line for each of several runs, such as stand in one table; None is unknown."""
-    lines = (f"- {name}: {origin or 'unknown'}\n" for name, origin in origins.items())
-    return "".join(lines)
-
-
 def provenance(config: Config, dataset: str, seed: int) -> Provenance:
     """The provenance of a result that is made now."""
     return Provenance(code_revision(), config_hash(config), dataset, seed, package_versions())
@@ -153,9 +75,8 @@ def _listed(packages: dict[str, str]) -> str:
 
 
 def config_hash(config: Config) -> str:
-    """Identifies all settings but the place of the output."""
-    settings = config.model_copy(update={"output_dir": ""}).model_dump_json()
-    return hash_text(settings)
+    """Identifies all settings that have an effect."""
+    return hash_text(config.model_dump_json(exclude=WITHOUT_EFFECT))
 
 
 def hash_text(*texts: str) -> str:
@@ -173,7 +94,7 @@ def code_revision() -> str:
     if revision is None:
         return f"version {im2mesh.__version__}"
     changed = _git("status", "--porcelain", "--", *CODE)
-    return f"{revision}+changes" if changed else revision
+    return f"{revision}+changes {code_hash(*CODE)}" if changed else revision
 
 
 @lru_cache(maxsize=1)
@@ -188,13 +109,15 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
-@lru_cache(maxsize=1)
-def code_hash() -> str:
-    """Identifies the sources of the package as they are on disk, committed or not."""
+@lru_cache
+def code_hash(*names: str) -> str:
+    """Identifies sources, of files and folders, as they are on disk, committed or not."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "im2mesh").rglob("*.py")):
-        digest.update(path.relative_to(ROOT).as_posix().encode())
-        digest.update(path.read_bytes())
+    for name in names:
+        top = ROOT / name
+        for path in sorted(top.rglob("*.py")) if top.is_dir() else [top]:
+            digest.update(path.relative_to(ROOT).as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:DIGITS]
 
 

@@ -17,7 +17,7 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.files.atomic import write_text
 from im2mesh.metric_info import METRICS, metric_info
-from im2mesh.provenance import ResultOrigin
+from im2mesh.origins import ResultOrigin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,8 @@ from im2mesh.build import build_config
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json, write_text
-from im2mesh.provenance import ResultOrigin, list_origins, package_versions
+from im2mesh.origins import ResultOrigin, list_origins
+from im2mesh.provenance import package_versions
 from im2mesh.reporting import (
     SummaryRow,
     format_table,

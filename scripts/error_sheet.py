@@ -20,8 +20,8 @@ from im2mesh.command_line import (
 )
 from im2mesh.comparison.runs import common_splits, compare, name_runs
 from im2mesh.data.sequences import Window
+from im2mesh.origins import list_origins
 from im2mesh.predictions import PredictedMeshes
-from im2mesh.provenance import list_origins
 from im2mesh.run_folder import RunFolder
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.contact_sheet import Panel, read_panel

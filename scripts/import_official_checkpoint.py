@@ -18,6 +18,7 @@ from im2mesh.command_line import exit_status
 from im2mesh.compat import convert_official_state, read_official
 from im2mesh.config import Config
 from im2mesh.errors import UserError
+from im2mesh.origins import continued
 from im2mesh.provenance import provenance
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.optimizer import make_optimizer
@@ -74,7 +75,7 @@ def _checkpoint(config: Config, model: nn.Module, iteration: int) -> Checkpoint:
         seconds=0.0,
         best_score=-math.inf,
         num_skipped=0,
-        origin=provenance(config, "of the authors", settings.seed).as_dict(),
+        origins=continued((), provenance(config, "of the authors", settings.seed), 0),
     )
 
 

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     for name, run in zip(names, runs, strict=True):
         for window in tqdm(run.windows, desc=f"measure {name}", unit="window"):
             file = find_meshes(run.folder, run.split, window)
-            numbers = measure_motion(run.generator, run.data, window, file)
+            numbers = measure_motion(run.generator, run.data, window, file, run.seed)
             study.add(name, run, window_key(window), numbers)
     write_motion(args.output, study)
     print(format_motion(study))
@@ -60,8 +60,10 @@ def prepare_run(path: Path, args: argparse.Namespace) -> PreparedRun:
         find_meshes(folder, split, window)
     generator = build_generator(config, folder.best_checkpoint, build_device(args.device))
     meshes = PredictedMeshes(folder.generation(split))
-    origin = build_origin(config, windows, predictions=meshes, model=generator.model)
-    return PreparedRun(path, folder, split, generator, config.data, windows, origin)
+    origin = build_origin(config, windows, predictions=meshes, generator=generator)
+    return PreparedRun(
+        path, folder, split, generator, config.data, windows, config.evaluation.seed, origin
+    )
 
 
 if __name__ == "__main__":

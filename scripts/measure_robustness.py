@@ -65,8 +65,10 @@ def prepare_run(path: Path, sweeps: Sequence[Sweep], args: argparse.Namespace) -
     refuse_mute(generator, str(path))
     windows = build_windows(config, split, stride=config.data.eval_stride)
     windows = spread_windows(windows, args.windows)
-    origin = build_origin(config, windows, model=generator.model)
-    return PreparedRun(path, folder, split, generator, config.data, windows, origin)
+    origin = build_origin(config, windows, generator=generator)
+    return PreparedRun(
+        path, folder, split, generator, config.data, windows, config.evaluation.seed, origin
+    )
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -17,7 +17,7 @@ from im2mesh.checkpoints import load_checkpoint
 from im2mesh.command_line import add_picture_output, exit_status
 from im2mesh.comparison.runs import name_runs
 from im2mesh.errors import UserError
-from im2mesh.provenance import Provenance, list_origins
+from im2mesh.origins import list_origins, tell_training
 from im2mesh.run_folder import RunFolder
 
 
@@ -52,12 +52,12 @@ def read_curve(run: Path, tag: str) -> dict[int, float]:
     return {event.step: event.value for event in events.Scalars(tag)}
 
 
-def read_training_origin(run: Path) -> Provenance | None:
+def read_training_origin(run: Path) -> str | None:
     """What trained a run, as its checkpoint says; None before the first is saved."""
     file = RunFolder(run).checkpoint
     if not file.is_file():
         return None
-    return Provenance(**load_checkpoint(file).origin)
+    return tell_training(load_checkpoint(file).origins)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

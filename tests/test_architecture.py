@@ -10,7 +10,7 @@ PACKAGE = Path("im2mesh")
 LAYERS = (
     ("errors", "files", "ranks", "randomness"),
     ("config", "command_line", "meshing", "metrics", "compat", "checkpoints", "losses", "memory"),
-    ("provenance",),
+    ("provenance", "origins"),
     ("rendering",),
     ("data",),
     ("models",),

@@ -23,7 +23,8 @@ from im2mesh.config.files import flatten
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.files.atomic import write_json
-from im2mesh.provenance import Provenance, ResultOrigin
+from im2mesh.origins import ResultOrigin
+from im2mesh.provenance import Provenance
 from im2mesh.reporting import write_records
 from im2mesh.run_folder import RunFolder
 from scripts import compare as script

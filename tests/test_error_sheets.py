@@ -437,4 +437,4 @@ def test_contact_sheet_draws_errors_when_asked(tmp_path, ball_root, drawn, capsy
     pytest.importorskip("pyvista")
     contact_sheet.main([*base, "--height", "60", "--windows", "ball_d/00000"])
     assert not drawn and Image.open(tmp_path / "a.png").height > 3 * 60
-    assert "Meshes: another program" in Image.open(tmp_path / "a.png").text["Source"]
+    assert "Meshes: of another program" in Image.open(tmp_path / "a.png").text["Source"]

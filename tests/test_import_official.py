@@ -207,4 +207,4 @@ def test_an_imported_file_is_like_one_of_the_trainer(tmp_path, run_on_balls):
     assert imported.optimizer == fresh.optimizer
     assert imported.config == fresh.config
     assert imported.best_score == fresh.best_score
-    assert imported.origin == {**fresh.origin, "dataset": "of the authors"}
+    assert imported.origins == [{**fresh.origins[0], "dataset": "of the authors"}]

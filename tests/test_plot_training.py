@@ -9,7 +9,7 @@ from torch.utils.tensorboard import SummaryWriter
 import train
 from im2mesh.checkpoints import load_checkpoint
 from im2mesh.errors import UserError
-from im2mesh.provenance import Provenance
+from im2mesh.origins import tell_training
 from scripts.plot_training import main, read_curve
 
 
@@ -47,7 +47,7 @@ def test_the_picture_says_what_trained_the_runs(config_path, tmp_path):
             str(tmp_path / "a.png"),
         ]
     )
-    origin = Provenance(**load_checkpoint(trained / "model.pt").origin)
+    origin = tell_training(load_checkpoint(trained / "model.pt").origins)
     noted = Image.open(tmp_path / "a.png").text["Source"]
     assert noted == f"- a: {origin}\n- b: unknown\n"
 

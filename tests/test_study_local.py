@@ -10,7 +10,8 @@ from im2mesh.checkpoints import Checkpoint, save_checkpoint
 from im2mesh.config import dump_config
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json
-from im2mesh.provenance import Provenance, ResultOrigin
+from im2mesh.origins import ResultOrigin
+from im2mesh.provenance import Provenance
 from im2mesh.run_folder import RunFolder
 from scripts import study_local
 from scripts.experiments import is_trained, run_side_by_side, train_and_evaluate

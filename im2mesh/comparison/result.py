@@ -12,7 +12,7 @@ from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.mesh_origin import broken_summary, read_summary
-from im2mesh.provenance import ResultOrigin
+from im2mesh.origins import ResultOrigin
 from im2mesh.reporting import SummaryRow, read_origin, read_records, summarize, with_last_frame
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 

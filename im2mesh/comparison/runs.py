@@ -15,7 +15,7 @@ from im2mesh.comparison.result import (
     read_result,
 )
 from im2mesh.errors import UserError
-from im2mesh.provenance import ResultOrigin
+from im2mesh.origins import ResultOrigin
 
 MUST_AGREE = ("evaluation.num_samples", "evaluation.seed", "data.num_frames", "data.frame_step")
 TOLD = ("evaluation.project_to_final_mesh", "evaluation.frames", "data.root", DATA_FINGERPRINT)

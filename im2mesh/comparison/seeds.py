@@ -15,7 +15,7 @@ from im2mesh.comparison.result import MethodResult
 from im2mesh.comparison.runs import Comparison, compare
 from im2mesh.files.atomic import write_text
 from im2mesh.metric_info import metric_info
-from im2mesh.provenance import list_origins
+from im2mesh.origins import list_origins
 from im2mesh.reporting import draw_table, summarize
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 

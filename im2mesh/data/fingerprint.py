@@ -12,14 +12,13 @@ from im2mesh.provenance import DIGITS
 
 
 def dataset_fingerprint(root: str | Path, windows: Iterable[Window]) -> str:
-    """Identifies the clips of windows and where the windows start.
+    """Identifies the clips that windows lie in, wherever in these they start.
 
     See `clip_fingerprint` for what is looked at.
     """
     digest = hashlib.sha256()
-    for window in windows:
-        clip = clip_fingerprint(root, window.category, window.clip)
-        digest.update(f"{clip} {window.category}/{window} {window.num_frames}\n".encode())
+    for category, clip in sorted({(window.category, window.clip) for window in windows}):
+        digest.update(f"{clip_fingerprint(root, category, clip)} {category}/{clip}\n".encode())
     return digest.hexdigest()[:DIGITS]
 
 

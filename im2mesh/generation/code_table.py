@@ -18,7 +18,7 @@ from im2mesh.files.atomic import atomic_file, write_text
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.split import read_input
 from im2mesh.models.code import Gaussian
-from im2mesh.provenance import RunOrigin
+from im2mesh.origins import RunOrigin
 
 ACTIVE_VARIANCE = 0.01  # of active units (Burda et al., ICLR 2016)
 COLLAPSED_NATS = 0.01  # per dimension; with less, a posterior is practically the prior

@@ -21,6 +21,7 @@ from im2mesh.meshing.io import Mesh
 from im2mesh.meshing.normals import vertex_normals
 from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
+from im2mesh.origins import Notes
 
 WHAT_TO_LOWER = "lower generation.batch_points, or generation.resolution"
 
@@ -50,6 +51,7 @@ class Generator:
         config: Grid, threshold and what is done to the mesh.
         num_frames: Frames of a window, which are the times of the result if no others are asked.
         device: Where to compute; the model is moved there.
+        trained_by: What trained the model, for results to tell (see `RunOrigin`).
 
     Raises:
         ValueError: If the config asks for a surface that the model cannot provide.
@@ -61,11 +63,13 @@ class Generator:
         config: GenerationConfig,
         num_frames: int,
         device: torch.device | None = None,
+        trained_by: Notes = (),
     ) -> None:
         self.device = torch.device("cpu") if device is None else device
         self.model = model.to(self.device).eval()
         self.config = config
         self.num_frames = num_frames
+        self.trained_by = trained_by
         _check_surface(model, config)
 
     @property

@@ -10,7 +10,7 @@ from im2mesh.files.atomic import write_json, write_text
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent import CodedBody
 from im2mesh.meshing.frame_meshes import Reconstruction
-from im2mesh.provenance import RunOrigin
+from im2mesh.origins import RunOrigin
 from im2mesh.run_folder import CONFIG_FILE
 from im2mesh.visualization.motion_sheet import draw_motions
 from im2mesh.window_folder import WindowFolder

@@ -25,7 +25,8 @@ from im2mesh.generation.surface import GivenSurface, read_given_surface
 from im2mesh.mesh_origin import read_summary
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import write_numbered_clouds
-from im2mesh.provenance import RunOrigin, hash_text, provenance
+from im2mesh.origins import RunOrigin
+from im2mesh.provenance import WITHOUT_EFFECT, hash_text, provenance
 from im2mesh.ranks import Ranks
 from im2mesh.run_folder import CONFIG_FILE, LOCK_FILE, RunFolder
 from im2mesh.sharing import for_each_window
@@ -126,7 +127,8 @@ class _SplitWork:
         """What is the same for all windows of a run, and the clip."""
         clip = clip_fingerprint(self.config.data.root, window.category, window.clip)
         made_by = provenance(self.config, clip, self.config.generation.seed)
-        return RunOrigin(run_hash(self.weights, self.config), made_by)
+        run = run_hash(self.weights, self.config)
+        return RunOrigin(run, made_by, self.generator.trained_by)
 
 
 def run_hash(weights: str, config: Config) -> str:
@@ -157,9 +159,11 @@ def read_input(config: Config, window: Window) -> WindowInput:
 
 
 def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
-    """Whatever decides the meshes: weights, input, solver, and how the mesh is made."""
+    """Whatever decides the files: weights, input, solver, how the mesh is made, and which are
+    written."""
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
-    digest = hashlib.sha256(f"{weights} {_settings(config)} {frame}".encode())
+    files = f"{config.generation.mesh_format} {config.generation.write_inputs}"
+    digest = hashlib.sha256(f"{weights} {_settings(config)} {files} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
     digest.update(source.observation.times.tobytes())
     for mesh in (source.given.start, source.given.end) if source.given else ():
@@ -167,11 +171,19 @@ def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     return digest.hexdigest()[:16]
 
 
+NOT_OBSERVED = {
+    "root", "categories", "skip_frames", "stride", "eval_stride", "train_split", "val_split",
+    "test_split", "num_points", "near_surface_fraction", "num_correspondence_points",
+}  # fmt: skip
+"""Of section data: what says which windows there are, and what is true of them."""
+
+
 def _settings(config: Config) -> str:
-    """What decides the meshes beside weights and input; some networks have settings alone."""
-    sections = (config.generation, config.ode, config.model)
-    window = f"{config.data.num_frames} {config.data.frame_step}"
-    return "".join(section.model_dump_json() for section in sections) + window
+    """What decides the meshes beside weights and clips: how these are observed, how a mesh is made,
+    and the networks, of which some have settings alone."""
+    generation = config.generation.model_dump_json(exclude=WITHOUT_EFFECT["generation"])
+    observed = config.data.model_dump_json(exclude=NOT_OBSERVED)
+    return f"{generation}{config.ode.model_dump_json()}{config.model.model_dump_json()}{observed}"
 
 
 def _finished(files: WindowFolder, source: str) -> dict[str, Any] | None:

@@ -57,18 +57,19 @@ def refuse_mute(generator: Generator, run: str) -> None:
 
 @torch.no_grad()
 def measure_window(
-    generator: Generator, data: DataConfig, trained: DataConfig, window: Window
+    generator: Generator, data: DataConfig, trained: DataConfig, window: Window, seed: int
 ) -> dict[str, float]:
     """Metric -> number, of whatever the model answers.
 
-    Rows of points, and the random state of the observation, follow from the window's place alone:
-    they are the same for all runs and settings.
+    Rows of points, and the random state of the observation, follow from the seed and the window's
+    place: they are the same for all runs and settings.
 
     Args:
         generator: Holds the model.
         data: What is observed of the window.
         trained: The same section as the run has it; with it, everything must be answered.
         window: With the length and step of `data`.
+        seed: Of what is drawn.
 
     Raises:
         CannotAskError: If there is no such observation, or the model cannot take it.
@@ -78,7 +79,7 @@ def measure_window(
             f"{data.observed_frames} frames are observed, the window has {window.num_frames}"
         )
     try:
-        return _measure(generator, data, window)
+        return _measure(generator, data, window, seed)
     except DataError as error:
         if data == trained:
             raise
@@ -93,14 +94,15 @@ def _size(data: DataConfig) -> tuple[int, int]:
     return data.observed_frames, data.num_input_points
 
 
-def _measure(generator: Generator, data: DataConfig, window: Window) -> dict[str, float]:
-    codes = encode_window(generator, data, window)
+def _measure(generator: Generator, data: DataConfig, window: Window, seed: int) -> dict[str, float]:
+    codes = encode_window(generator, data, window, seed)
     numbers: dict[str, float] = {}
     if "occupancy" in generator.model.answers:
-        numbers["iou_0"] = _iou(generator, codes, data.root, window, 0)
-        numbers["iou_last"] = _iou(generator, codes, data.root, window, window.num_frames - 1)
+        numbers["iou_0"] = _iou(generator, codes, data.root, window, 0, seed)
+        last = window.num_frames - 1
+        numbers["iou_last"] = _iou(generator, codes, data.root, window, last, seed)
     if "motion" in generator.model.answers:
-        truth = read_true_motion(data.root, window)
+        truth = read_true_motion(data.root, window, seed)
         times = frame_times(window.num_frames).to(generator.device)
         start = torch.as_tensor(truth[:1], device=generator.device)
         carried = generator.model.trajectories(start, times, codes)[0].cpu().numpy()
@@ -110,27 +112,31 @@ def _measure(generator: Generator, data: DataConfig, window: Window) -> dict[str
     return numbers
 
 
-def encode_window(generator: Generator, data: DataConfig, window: Window) -> SequenceCodes:
+def encode_window(
+    generator: Generator, data: DataConfig, window: Window, seed: int
+) -> SequenceCodes:
     """The codes of a window (B = 1).
 
     Raises:
         DataError: If it cannot be observed in that way.
         ValueError: If the model cannot take the observation.
     """
-    return generator.encode(draw_observation(data, window, _random(window, 0), random_view=False))
+    return generator.encode(
+        draw_observation(data, window, _random(window, 0, seed), random_view=False)
+    )
 
 
-def read_true_motion(root: str, window: Window) -> Float[np.ndarray, "T N 3"]:
+def read_true_motion(root: str, window: Window, seed: int) -> Float[np.ndarray, "T N 3"]:
     """Surface points over all frames, in the coordinates of the window's first."""
-    rows = _some_rows(root, window, 0, CLOUD_FOLDER, NUM_SURFACE)
+    rows = _some_rows(root, window, 0, CLOUD_FOLDER, NUM_SURFACE, seed)
     return read_trajectories(root, window, rows)
 
 
 def _iou(
-    generator: Generator, codes: SequenceCodes, root: str, window: Window, frame: int
+    generator: Generator, codes: SequenceCodes, root: str, window: Window, frame: int, seed: int
 ) -> float:
     """IoU of labelled points of the first frame (t = 0) or the last (t = 1)."""
-    rows = _some_rows(root, window, frame, POINTS_FOLDER, NUM_LABELLED)
+    rows = _some_rows(root, window, frame, POINTS_FOLDER, NUM_LABELLED, seed)
     truth = read_labelled_points(root, window, frame, rows)
     points = torch.as_tensor(truth.points, device=generator.device).unsqueeze(0)
     if frame == 0:
@@ -142,11 +148,11 @@ def _iou(
 
 
 def _some_rows(
-    root: str, window: Window, frame: int, folder: str, count: int
+    root: str, window: Window, frame: int, folder: str, count: int, seed: int
 ) -> Int[np.ndarray, "N"]:
     total = count_points(root, window, frame, folder)
-    return choose_rows(total, min(count, total), _random(window, 1), folder)
+    return choose_rows(total, min(count, total), _random(window, 1, seed), folder)
 
 
-def _random(window: Window, purpose: int) -> np.random.Generator:
-    return np.random.default_rng((zlib.crc32(window_key(window).encode()), purpose))
+def _random(window: Window, purpose: int, seed: int) -> np.random.Generator:
+    return np.random.default_rng((seed, zlib.crc32(window_key(window).encode()), purpose))

@@ -65,7 +65,7 @@ def find_meshes(folder: RunFolder, split: str, window: Window) -> Path:
 
 
 def measure_motion(
-    generator: Generator, data: DataConfig, window: Window, file: Path
+    generator: Generator, data: DataConfig, window: Window, file: Path, seed: int
 ) -> dict[str, float]:
     """Metric -> number, of what the model answers and the meshes have.
 
@@ -74,18 +74,21 @@ def measure_motion(
         data: What is observed.
         window: Which one.
         file: The generated meshes of the window.
+        seed: Of what is drawn.
     """
     numbers: dict[str, float] = {}
     if "motion" in generator.model.answers:
-        numbers |= _measure_model(generator, data, window)
-    return numbers | _measure_meshes(window, file)
+        numbers |= _measure_model(generator, data, window, seed)
+    return numbers | _measure_meshes(window, file, seed)
 
 
 @torch.no_grad()
-def _measure_model(generator: Generator, data: DataConfig, window: Window) -> dict[str, float]:
+def _measure_model(
+    generator: Generator, data: DataConfig, window: Window, seed: int
+) -> dict[str, float]:
     model, device = generator.model, generator.device
-    codes = encode_window(generator, data, window)
-    start = torch.as_tensor(read_true_motion(data.root, window)[:1], device=device)
+    codes = encode_window(generator, data, window, seed)
+    start = torch.as_tensor(read_true_motion(data.root, window, seed)[:1], device=device)
     cost = _measure_cost(generator, start, codes)
     numbers = {"nfe": cost.nfe, "seconds": cost.seconds}
     if "motion back" not in model.answers:
@@ -121,7 +124,7 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _measure_meshes(window: Window, file: Path) -> dict[str, float]:
+def _measure_meshes(window: Window, file: Path, seed: int) -> dict[str, float]:
     """Volume and overlap; nothing of point sets, which have no inside.
 
     Raises:
@@ -132,7 +135,7 @@ def _measure_meshes(window: Window, file: Path) -> dict[str, float]:
         return {}
     try:
         first, last = (
-            self_overlap(mesh, np.random.default_rng(0)) for mesh in (meshes[0], meshes[-1])
+            self_overlap(mesh, np.random.default_rng(seed)) for mesh in (meshes[0], meshes[-1])
         )
         drift = volume_drift(meshes)
     except ValueError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from im2mesh.files.atomic import write_text
-from im2mesh.provenance import ResultOrigin, list_origins
+from im2mesh.origins import ResultOrigin, list_origins
 from im2mesh.reporting import draw_table
 from im2mesh.robustness.motion import METRICS
 from im2mesh.robustness.runs import PreparedRun, pooled

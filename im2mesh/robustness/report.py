@@ -9,7 +9,7 @@ import numpy as np
 
 from im2mesh.comparison.report import COLORS, LINES_AND_MARKERS
 from im2mesh.files.atomic import write_text
-from im2mesh.provenance import list_origins
+from im2mesh.origins import list_origins
 from im2mesh.reporting import draw_table
 from im2mesh.robustness.measure import METRICS
 from im2mesh.robustness.study import Number, Study

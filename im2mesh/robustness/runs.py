@@ -11,7 +11,7 @@ from im2mesh.config import Config, DataConfig
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.generation import Generator
-from im2mesh.provenance import ResultOrigin
+from im2mesh.origins import ResultOrigin
 from im2mesh.run_folder import RunFolder
 
 
@@ -26,6 +26,7 @@ class PreparedRun:
         generator: Holds its best model.
         data: Section data of its configuration.
         windows: Where it is measured.
+        seed: Of what is drawn to measure it.
         origin: What makes its numbers.
     """
 
@@ -35,6 +36,7 @@ class PreparedRun:
     generator: Generator
     data: DataConfig
     windows: Sequence[Window]
+    seed: int
     origin: ResultOrigin
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from im2mesh.config import DataConfig
 from im2mesh.data.sequences import Window, frame_numbers
-from im2mesh.provenance import ResultOrigin
+from im2mesh.origins import ResultOrigin
 from im2mesh.robustness.measure import CannotAskError, measure_window
 from im2mesh.robustness.runs import PreparedRun, pooled, window_key
 from im2mesh.robustness.sweeps import Sweep
@@ -110,7 +110,9 @@ def measure_run(
                 reason = _too_short(len(fitting), len(windows), setting)
                 study.gaps.append(Gap(name, sweep.name, value, reason))
             try:
-                found = {w: measure_window(run.generator, setting, data, w) for w in fitting}
+                found = {
+                    w: measure_window(run.generator, setting, data, w, run.seed) for w in fitting
+                }
             except CannotAskError as error:  # a mean over the windows before it would not compare
                 study.gaps.append(Gap(name, sweep.name, value, str(error)))
                 found = {}

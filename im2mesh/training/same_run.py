@@ -5,6 +5,7 @@ from pathlib import Path
 
 from im2mesh.checkpoints import Checkpoint, CheckpointError
 from im2mesh.config import Config, DataConfig, ModelConfig
+from im2mesh.config.files import flatten
 from im2mesh.provenance import Provenance
 
 OBSERVED = (
@@ -16,6 +17,14 @@ OBSERVED = (
     "input_pointcloud_corresponding",
 )
 """Keys of section data that a run keeps: with others it would be another model."""
+LEARNED_FROM = ("data.", "ode.", "loss.", "training.")
+BUDGETS = {
+    "data.root", "data.val_split", "data.test_split", "data.eval_stride",
+    "training.max_iterations", "training.max_seconds", "training.max_skipped_batches",
+    "training.num_workers", "training.print_every", "training.save_every",
+    "training.validate_every",
+}  # fmt: skip
+"""Of these sections, what says for how long, how fast, and what is written and measured beside."""
 
 
 def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> None:
@@ -38,9 +47,25 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> No
         )
 
 
+def warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -> None:
+    """Tell which settings change what is learned from here on."""
+    before, now = (dict(flatten(c, "")) for c in (checkpoint.config, config.model_dump()))
+    changed = [
+        f"{key} {before[key][0]} -> {now[key][0]}"
+        for key in now.keys() & before.keys() - BUDGETS
+        if key.startswith(LEARNED_FROM) and before[key] != now[key]
+    ]
+    if changed:
+        warnings.warn(
+            f"{path} was trained with other settings: {', '.join(sorted(changed))}. What is "
+            "learned from here on is not what an undisturbed run would learn; --fresh starts anew",
+            stacklevel=3,
+        )
+
+
 def warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> None:
     """Tell loudly that the data has changed: it may be meant, but it is not the same training."""
-    before = checkpoint.origin["dataset"]
+    before = checkpoint.origins[-1]["dataset"]
     if before != now.dataset:
         warnings.warn(
             f"THE TRAINING DATA IS NOT WHAT {path} WAS TRAINED WITH (fingerprint {before}, now "

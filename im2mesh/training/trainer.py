@@ -14,6 +14,7 @@ from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_text
 from im2mesh.models.encoders import Resnet18
 from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.origins import continued, tell_training
 from im2mesh.provenance import Provenance
 from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
@@ -21,7 +22,11 @@ from im2mesh.training.batches import training_batches, validation_batches
 from im2mesh.training.determinism import deterministic_operations
 from im2mesh.training.processes import Processes
 from im2mesh.training.progress import Progress
-from im2mesh.training.same_run import refuse_another_run, warn_of_other_data
+from im2mesh.training.same_run import (
+    refuse_another_run,
+    warn_of_other_data,
+    warn_of_other_settings,
+)
 from im2mesh.training.schedule import budget_used, learning_rate
 from im2mesh.training.snapshots import FailedPart, Snapshot, explain_failure, save_snapshot
 from im2mesh.training.step import StepError, Stepper, StepReport
@@ -63,6 +68,7 @@ class Trainer:
         self.config = config
         self.folder = folder
         self.origin = origin
+        self.origins = continued((), origin, 0)
         self.processes = Processes(Ranks() if ranks is None else ranks)
         self.device = next(model.parameters()).device
         self.stepper = Stepper(model, config, self.processes)
@@ -157,7 +163,7 @@ class Trainer:
             seconds=self.seconds,
             best_score=self.best_score,
             num_skipped=self.num_skipped,
-            origin=self.origin.as_dict(),
+            origins=self.origins,
         )
         save_checkpoint(path, checkpoint, previous)
 
@@ -191,7 +197,9 @@ class Trainer:
             return None
         checkpoint, path = found
         refuse_another_run(checkpoint, self.config, path)
-        warn_of_other_data(checkpoint, self.origin, path)
+        if self.processes.ranks.is_main:
+            warn_of_other_data(checkpoint, self.origin, path)
+            warn_of_other_settings(checkpoint, self.config, path)
         load_weights(self.model, checkpoint.model, path)
         self.stepper.optimizer.load_state_dict(checkpoint.optimizer)
         for group in self.stepper.optimizer.param_groups:  # a changed setting holds from here on
@@ -200,6 +208,7 @@ class Trainer:
         self.seconds = checkpoint.seconds
         self.best_score = checkpoint.best_score
         self.num_skipped = checkpoint.num_skipped
+        self.origins = continued(checkpoint.origins, self.origin, checkpoint.iteration)
         self._saved_at = checkpoint.iteration
         return path
 
@@ -253,7 +262,7 @@ class Trainer:
         total = self.config.training.max_iterations
         is_main = self.processes.ranks.is_main
         progress = Progress(self.folder.logs, self.iteration, total, is_main)
-        progress.note("origin", str(self.origin))
+        progress.note("origin", tell_training(self.origins))
         return progress
 
     def _validate(self, progress: Progress) -> None:
