@@ -385,7 +385,7 @@ def _checkpoint_reader() -> Reader:
     from im2mesh.checkpoints import Checkpoint, load_newest, save_checkpoint
 
     state = {"encoder.weight": torch.arange(6.0).reshape(2, 3), "encoder.bias": torch.zeros(2)}
-    whole = Checkpoint({"data": {}}, state, {"state": {}}, 7, 1.5, 0.25, 0, {"seed": 0})
+    whole = Checkpoint({"data": {}}, state, {"state": {}}, 7, 1.5, 0.25, 0, [{"seed": 0}])
 
     def read(folder: Path) -> None:
         newest = folder / "model.pt"

@@ -19,7 +19,7 @@ from im2mesh.files.atomic import atomic_file
 
 def checkpoint(iteration: int = 0) -> Checkpoint:
     weights = {"layer.weight": torch.arange(1000.0)}
-    return Checkpoint({"data": {}}, weights, {}, iteration, 1.5, 0.25, 0, {"seed": 0})
+    return Checkpoint({"data": {}}, weights, {}, iteration, 1.5, 0.25, 0, [{"seed": 0}])
 
 
 @pytest.fixture

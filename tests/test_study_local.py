@@ -32,7 +32,7 @@ def experiment_of(variant, seed=0, seconds=240.0):
 
 def write_checkpoint(path, *, steps, seconds=240.0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(path, Checkpoint({}, {}, {}, steps, seconds, 0.5, 0, {}))
+    save_checkpoint(path, Checkpoint({}, {}, {}, steps, seconds, 0.5, 0, []))
 
 
 @pytest.mark.parametrize("variant", study_local.VARIANTS)
