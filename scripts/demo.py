@@ -30,6 +30,7 @@ from im2mesh.training.threads import available_cores
 CONFIG = "configs/demo.yaml"
 OUT = Path("out/demo")
 SPLITS = {"test": "seen bodies, unseen motions", "test_new_individual": "unseen body"}
+TABLE = "table.md"
 SUMMARY, SECONDS = OUT / "summary.json", OUT / "seconds.json"
 WORKERS = ["--workers", "2"]
 BODIES = ["--bodies", "10", "--frames", "28", "--meshes", "held-out", "--surface-points", "4000"]
@@ -40,7 +41,7 @@ REPORTED = ("iou", "chamfer_l1", "correspondence_l2", "correspondence_l2_last")
 def main(_arguments: Sequence[str]) -> None:
     if SUMMARY.exists():
         print(f"the demo has run: see {OUT}; to run it again, remove that folder\n")
-        print(SUMMARY.read_text())
+        print((OUT / TABLE).read_text())
         return
     config = build_config(CONFIG)
     run("bodies", ["scripts/make_bodies.py", config.data.root, *BODIES, *POINTS, *WORKERS])
@@ -52,7 +53,7 @@ def main(_arguments: Sequence[str]) -> None:
     summaries = {s: summarize(read_records(folder.evaluation_records(s))) for s in SPLITS}
     origins = {split: read_origin(folder.evaluation(split)) for split in SPLITS}
     table = format_table(summaries, markdown=True)
-    write_text(OUT / "table.md", f"{table}\n{list_origins(origins)}")
+    write_text(OUT / TABLE, f"{table}\n{list_origins(origins)}")
     print("\n" + format_table(summaries))
     for split in SPLITS:
         sheet = ["--split", split, "--output", str(OUT / f"{split}.png")]
