@@ -11,8 +11,9 @@ import numpy as np
 from im2mesh.comparison.runs import Comparison
 from im2mesh.files.atomic import write_text
 from im2mesh.metric_info import METRICS, metric_info
+from im2mesh.plots import frame_plot, values_by_frame
 from im2mesh.provenance import list_origins
-from im2mesh.reporting import SummaryRow, draw_table, format_value, frame_plot, values_by_frame
+from im2mesh.reporting import SummaryRow, draw_table, format_value
 
 HEADER = (
     "Mean (standard deviation) over windows of the mean over frames; {best}.\n"

@@ -13,7 +13,7 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.mesh_origin import broken_summary, read_summary
 from im2mesh.provenance import ResultOrigin
-from im2mesh.reporting import SummaryRow, read_origin, read_records, summarize, with_last_frame
+from im2mesh.reporting import UNKNOWN, SummaryRow, read_report, summarize, with_last_frame
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
 DATA_FINGERPRINT = "the data's fingerprint"  # beside the settings, of which it is none
@@ -40,7 +40,7 @@ class MethodResult:
 
     @property
     def origin_id(self) -> str:
-        return "unknown" if self.origin is None else self.origin.id
+        return UNKNOWN if self.origin is None else self.origin.id
 
     @cached_property
     def windows(self) -> set[WindowKey]:
@@ -75,13 +75,12 @@ def read_result(name: str, path: Path, split: str) -> MethodResult:
     if "data.num_frames" not in settings:
         raise UserError(f"{config_file} lacks data.num_frames; {_how_to_evaluate(run, split)}")
     settings.setdefault("data.frame_step", 1)  # evaluated before there was such a key
-    records = read_records(run.evaluation_records(split))
+    records, origin = read_report(run.evaluation(split))
     if not records:
         raise UserError(f"{run.evaluation_records(split)} is empty; {_how_to_evaluate(run, split)}")
     window_shape = settings["data.num_frames"], settings["data.frame_step"]
     costs = _read_costs(run, split, records, *window_shape)
-    origin = read_origin(run.evaluation(split))
-    settings[DATA_FINGERPRINT] = "unknown" if origin is None else origin.evaluated_by.dataset
+    settings[DATA_FINGERPRINT] = UNKNOWN if origin is None else origin.evaluated_by.dataset
     return MethodResult(name, [*records, *costs], settings, origin)
 
 

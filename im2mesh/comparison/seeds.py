@@ -16,7 +16,7 @@ from im2mesh.comparison.runs import Comparison, compare
 from im2mesh.files.atomic import write_text
 from im2mesh.metric_info import metric_info
 from im2mesh.provenance import list_origins
-from im2mesh.reporting import draw_table, summarize
+from im2mesh.reporting import InterruptedReportError, draw_table, read_report, summarize
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
 TOLD = (
@@ -70,7 +70,13 @@ class VariantSummary:
 def is_evaluated(run: RunFolder, split: str) -> bool:
     """Whether eval.py has finished with a split."""
     config = run.evaluation(split) / CONFIG_FILE
-    return run.evaluation_records(split).is_file() and config.is_file()
+    if not (run.evaluation_records(split).is_file() and config.is_file()):
+        return False
+    try:
+        read_report(run.evaluation(split))
+    except InterruptedReportError:
+        return False
+    return True
 
 
 def write_summary(out: Path, title: str, runs: Runs, splits: Sequence[str]) -> str:
