@@ -18,7 +18,7 @@ from im2mesh.comparison.report import (
     plot_methods,
     write_comparison,
 )
-from im2mesh.comparison.result import DATA_FINGERPRINT
+from im2mesh.comparison.result import DATA_FINGERPRINT, read_result
 from im2mesh.comparison.runs import MUST_AGREE, TOLD, compare, name_runs
 from im2mesh.comparison.seeds import is_evaluated
 from im2mesh.config import Config
@@ -74,9 +74,14 @@ def origin_of(data="d", meshes_by=()):
     return ResultOrigin(Provenance("1.0", "c", data, 7, {"torch": "2"}), list(meshes_by))
 
 
+def made_by(run):
+    """As generate.py notes it in window.json, as far as it is read here."""
+    return {"run": run, "code": "1.0", "seed": 7}
+
+
 def write_costs(path, start, content, split="test"):
     folder = RunFolder(path).generation(split) / f"balls/drift/{start:05d}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "window.json").write_text(json.dumps(content))
 
 
@@ -192,6 +197,18 @@ def test_a_broken_origin_is_told(two):
         summary.write_text(content)
         with pytest.raises(UserError, match=r"summary\.json is broken; run eval\.py again"):
             compare(runs_of(*two), "test")
+
+
+def test_costs_of_meshes_that_were_not_evaluated_are_refused(tmp_path):
+    path = write_run(tmp_path / "oflow", 0.5, origin=origin_of(meshes_by=[made_by("first")]))
+    write_costs(path, 0, {"nfe": 16, "made_by": made_by("first")})
+    result = read_result("oflow", path, "test")
+    assert result.summary["nfe"].mean == 16
+    for note in ({"made_by": made_by("second")}, {"made_by": {"run": [7]}}, {}):
+        write_costs(path, 0, {"nfe": 80, **note})
+        anew = r"balls/drift/00000 were made anew after the evaluation; run eval\.py again"
+        with pytest.raises(UserError, match=anew):
+            read_result("oflow", path, "test")
 
 
 def test_an_interrupted_evaluation_is_refused_until_it_runs_again(two, monkeypatch):

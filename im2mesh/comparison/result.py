@@ -64,7 +64,8 @@ def read_result(name: str, path: Path, split: str) -> MethodResult:
     """The records and settings of one run on one split.
 
     Raises:
-        UserError: If there are none, or a file is broken.
+        UserError: If there are none, a file is broken, or the meshes are no longer those that were
+            evaluated.
     """
     run = RunFolder(path)
     config_file = run.evaluation(split) / CONFIG_FILE
@@ -79,7 +80,7 @@ def read_result(name: str, path: Path, split: str) -> MethodResult:
     if not records:
         raise UserError(f"{run.evaluation_records(split)} is empty; {_how_to_evaluate(run, split)}")
     window_shape = settings["data.num_frames"], settings["data.frame_step"]
-    costs = _read_costs(run, split, records, *window_shape)
+    costs = _read_costs(run, split, _windows(records, *window_shape), origin)
     settings[DATA_FINGERPRINT] = UNKNOWN if origin is None else origin.evaluated_by.dataset
     return MethodResult(name, [*records, *costs], settings, origin)
 
@@ -94,21 +95,26 @@ def evaluated_splits(path: Path) -> list[str]:
 
 
 def _read_costs(
-    run: RunFolder, split: str, records: Sequence[Record], num_frames: int, frame_step: int
+    run: RunFolder, split: str, windows: Sequence[Window], origin: ResultOrigin | None
 ) -> Iterator[Record]:
     """Seconds and function evaluations, as far as generate.py has left them."""
-    for category, clip, start in dict.fromkeys(map(_window, records)):
-        window = Window(category, clip, start, num_frames, frame_step)
+    evaluated = [note["run"] for note in origin.meshes_by] if origin else []
+    for window in windows:
         path = run.window(split, window).summary
         if not path.is_file():
             continue  # meshes of another program
-        for metric, value in _read_cost(path).items():
-            yield Record(category, clip, start, 0, metric, value)
+        summary = read_summary(path)
+        if evaluated and summary.get("made_by", {}).get("run") not in evaluated:
+            raise UserError(
+                f"the meshes in {path.parent} were made anew after the evaluation; "
+                "run eval.py again"
+            )
+        for metric, value in _read_cost(path, summary).items():
+            yield Record(window.category, window.clip, window.start, 0, metric, value)
 
 
-def _read_cost(path: Path) -> dict[str, float]:
+def _read_cost(path: Path, summary: Mapping[str, Any]) -> dict[str, float]:
     """What a window cost, by metric; without what its window.json does not say."""
-    summary = read_summary(path)
     try:
         costs = {"seconds": summary.get("seconds"), "nfe": summary.get("nfe")}
         if costs["seconds"]:
@@ -121,6 +127,10 @@ def _read_cost(path: Path) -> dict[str, float]:
 def _how_to_evaluate(run: RunFolder, split: str) -> str:
     config = run.config if run.config.is_file() else "CONFIG"
     return f"run `python eval.py {config} --split {split}` first"
+
+
+def _windows(records: Sequence[Record], num_frames: int, frame_step: int) -> list[Window]:
+    return [Window(*key, num_frames, frame_step) for key in dict.fromkeys(map(_window, records))]
 
 
 def _window(record: Record) -> WindowKey:
