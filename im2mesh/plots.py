@@ -1,4 +1,4 @@
-"""Plots of records over frames."""
+"""Plots of records over frames, and how any plot gets into its file."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from im2mesh.evaluation import Record
+from im2mesh.files.atomic import atomic_file
 from im2mesh.metric_info import metric_info
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def plot_over_time(
@@ -69,4 +71,14 @@ def frame_plot(
     axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150, metadata={"Source": origin})
+    save_figure(figure, Path(path), origin)
+
+
+def save_figure(figure: "Figure", path: Path, origin: str, dpi: int = 150) -> None:
+    """Write a plot as PNG that is whole or not there.
+
+    Args:
+        origin: What made the numbers; noted inside the file.
+    """
+    with atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=dpi, metadata={"Source": origin})

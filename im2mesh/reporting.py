@@ -1,7 +1,6 @@
 """Records -> CSV, tables and plots, and back. Computes no metric; averages only."""
 
 import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from im2mesh.data.sequences import check_name
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
-from im2mesh.files.atomic import write_text
+from im2mesh.files.atomic import write_csv, write_text
 from im2mesh.metric_info import METRICS, metric_info
 from im2mesh.plots import plot_over_time
 from im2mesh.provenance import ResultOrigin
@@ -46,11 +45,8 @@ class SummaryRow:
 def write_records(path: Path | str, records: Sequence[Record], origin: str = "") -> None:
     """Write one line per number: category, clip, start, frame, metric, value, and their origin."""
     names = [field.name for field in fields(Record)]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*names, "origin"])
-    writer.writerows([*(getattr(record, name) for name in names), origin] for record in records)
-    write_text(Path(path), text.getvalue())
+    lines = ([*(getattr(record, name) for name in names), origin] for record in records)
+    write_csv(Path(path), [[*names, "origin"], *lines])
 
 
 def read_records(path: Path | str) -> list[Record]:

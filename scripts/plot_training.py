@@ -17,6 +17,7 @@ from im2mesh.checkpoints import load_checkpoint
 from im2mesh.command_line import add_picture_output, exit_status
 from im2mesh.comparison.runs import name_runs
 from im2mesh.errors import UserError
+from im2mesh.plots import save_figure
 from im2mesh.provenance import Provenance, list_origins
 from im2mesh.run_folder import RunFolder
 
@@ -34,9 +35,8 @@ def main(arguments: Sequence[str]) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
     origins = {name: read_training_origin(run) for name, run in runs.items()}
-    figure.savefig(args.output, dpi=150, metadata={"Source": list_origins(origins)})
+    save_figure(figure, args.output, list_origins(origins))
     print(f"written to {args.output}")
 
 

@@ -3,7 +3,6 @@
 A seed's number is the mean of its run over frames, then windows, as everywhere else.
 """
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from im2mesh.checkpoints import load_checkpoint
 from im2mesh.comparison.result import MethodResult
 from im2mesh.comparison.runs import Comparison, compare
-from im2mesh.files.atomic import write_text
+from im2mesh.files.atomic import write_csv, write_text
 from im2mesh.metric_info import metric_info
 from im2mesh.provenance import list_origins
 from im2mesh.reporting import InterruptedReportError, draw_table, read_report, summarize
@@ -93,12 +92,9 @@ def write_summary(out: Path, title: str, runs: Runs, splits: Sequence[str]) -> s
         lines += [[split, *line] for row in rows for line in _csv_lines(row)]
     parts.append(TIME_NOTE)
     text = "\n\n".join(filter(None, parts)) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
     write_text(out / "summary.md", "".join([text, "\n## Origins\n", *origins]))
-    with (out / "summary.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [["split", "variant", "metric", "mean", "std", "num_seeds", "origins"], *lines]
-        )
+    heading = ["split", "variant", "metric", "mean", "std", "num_seeds", "origins"]
+    write_csv(out / "summary.csv", [heading, *lines])
     return text
 
 
