@@ -35,6 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
     origins = {name: read_training_origin(run) for name, run in runs.items()}
     save_figure(figure, args.output, list_origins(origins))
     print(f"written to {args.output}")

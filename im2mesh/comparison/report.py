@@ -36,6 +36,7 @@ def write_comparison(folder: Path, comparisons: Sequence[Comparison]) -> None:
     Each carries the origin of its numbers: a line of the CSV its short hash, the text and the
     metadata of the plots the whole.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     lists = [f"{c.split}:\n\n{list_origins(c.origins)}" for c in comparisons]
     origins = "\n".join(["\n## Origins\n", *lists])
     table = format_comparisons(comparisons, markdown=True)

@@ -92,6 +92,7 @@ def write_summary(out: Path, title: str, runs: Runs, splits: Sequence[str]) -> s
         lines += [[split, *line] for row in rows for line in _csv_lines(row)]
     parts.append(TIME_NOTE)
     text = "\n\n".join(filter(None, parts)) + "\n"
+    out.mkdir(parents=True, exist_ok=True)
     write_text(out / "summary.md", "".join([text, "\n## Origins\n", *origins]))
     heading = ["split", "variant", "metric", "mean", "std", "num_seeds", "origins"]
     write_csv(out / "summary.csv", [heading, *lines])

@@ -50,6 +50,7 @@ class MotionStudy:
 
 def write_motion(folder: Path, study: MotionStudy) -> None:
     """Write motion.csv and motion.md, with the origin of the numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
     lines = (
         [name, path, window, metric, number, study.origins[path].id]
         for (name, metric), found in study.numbers.items()

@@ -29,6 +29,7 @@ def write_study(folder: Path, study: Study) -> None:
     Each carries the origin of its numbers: a line of the CSV its short hash, the text and the
     metadata of the plots the whole.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     lines = (
         [*astuple(number), study.origins[number.path].id]
         for numbers in study.numbers.values()

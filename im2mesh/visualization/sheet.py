@@ -80,9 +80,11 @@ def draw_sections(
     with Renderer(cell_width, cell_height) as renderer:
         for section, camera in zip(sections, cameras, strict=True):
             sheet.draw(section, renderer, camera)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     notes = PngInfo()
     notes.add_text("Source", origin)
-    with atomic_file(Path(path)) as file:
+    with atomic_file(path) as file:
         sheet.image.save(file, "PNG", optimize=True, pnginfo=notes)
 
 
