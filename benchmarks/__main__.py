@@ -24,6 +24,7 @@ from benchmarks.workloads import Workplace
 from im2mesh.build import build_device
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
+from im2mesh.files.atomic import write_text
 from im2mesh.provenance import software
 from im2mesh.synthesis import ClipSettings, DatasetSettings, make_dataset
 
@@ -83,7 +84,7 @@ def _make_table(
         if against is not None:
             table[row] |= _compare(bench, row, against.resolve(), found["median"])
         print(f"{row}: {found['median']:.3g} s", flush=True)
-        path.write_text(f"{markdown(table)}\n{origin}\n")
+        write_text(path, f"{markdown(table)}\n{origin}\n")
     print(f"\n{markdown(table)}\nwritten to {path}", flush=True)
 
 
@@ -119,7 +120,7 @@ def _stages(place: Workplace) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text)
+    write_text(path, text)
     print(f"\n{text}\nwritten to {path}", flush=True)
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from benchmarks.processes import Bench
+from im2mesh.plots import save_figure
 
 COLORS = ("#1f6fb2", "#d9730d", "#3a8f4d")
 
@@ -68,7 +69,7 @@ def plot_growth(bench: Bench, path: Path, origin: str) -> None:
     for axes in (figure.axes[0], figure.axes[-1]):  # those between have the first's rows
         axes.legend(frameon=False, fontsize=8)
     figure.axes[0].set_ylabel("seconds")
-    figure.savefig(path, dpi=120, metadata={"Source": origin})
+    save_figure(figure, path, origin, dpi=120)
 
 
 def plot_memory(bench: Bench, path: Path, origin: str) -> None:
@@ -95,7 +96,7 @@ def plot_memory(bench: Bench, path: Path, origin: str) -> None:
     _dress(axes, "steps of rk4", SOLVER_STEPS)
     axes.set_ylabel("peak memory, GB")
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=120, metadata={"Source": origin})
+    save_figure(figure, path, origin, dpi=120)
 
 
 def _dress(axes: Any, label: str, values: tuple[int, ...]) -> None:

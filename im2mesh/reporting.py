@@ -1,28 +1,28 @@
-"""Records -> CSV, tables and plots. Computes no metric; averages only."""
+"""Records -> CSV, tables and plots, and back. Computes no metric; averages only."""
 
 import csv
-import io
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from im2mesh.data.sequences import check_name
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
-from im2mesh.files.atomic import write_text
+from im2mesh.files.atomic import write_csv, write_text
 from im2mesh.metric_info import METRICS, metric_info
 from im2mesh.origins import ResultOrigin
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from im2mesh.plots import plot_over_time
 
 RECORDS_FILE, SUMMARY_FILE = "records.csv", "summary.json"
+UNKNOWN = "unknown"  # in place of the id of an origin that is not told
+
+
+class InterruptedReportError(UserError):
+    """An evaluation was stopped while it wrote its files."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,8 @@ class SummaryRow:
 def write_records(path: Path | str, records: Sequence[Record], origin: str = "") -> None:
     """Write one line per number: category, clip, start, frame, metric, value, and their origin."""
     names = [field.name for field in fields(Record)]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*names, "origin"])
-    writer.writerows([*(getattr(record, name) for name in names), origin] for record in records)
-    write_text(Path(path), text.getvalue())
+    lines = ([*(getattr(record, name) for name in names), origin] for record in records)
+    write_csv(Path(path), [[*names, "origin"], *lines])
 
 
 def read_records(path: Path | str) -> list[Record]:
@@ -59,7 +56,11 @@ def read_records(path: Path | str) -> list[Record]:
         UserError: If the file is missing, lacks a column, has a line that is no record, or holds
             records of several evaluations.
     """
-    path = Path(path)
+    return _read_table(Path(path))[0]
+
+
+def _read_table(path: Path) -> tuple[list[Record], str]:
+    """The records, and the id of their origin."""
     if not path.is_file():
         raise UserError(f"no records at {path}; run eval.py first")
     with path.open(newline="", encoding="utf-8") as file:
@@ -69,10 +70,10 @@ def read_records(path: Path | str) -> list[Record]:
             if missing:
                 raise UserError(f"it has no column {', '.join(missing)}")
             rows = list(reader)
-            origins = sorted({row.get("origin") or "unknown" for row in rows})
+            origins = sorted({row.get("origin") or UNKNOWN for row in rows})
             if len(origins) > 1:
                 raise UserError(f"records of several evaluations ({', '.join(origins)}) are mixed")
-            return [_parse_record(row) for row in rows]
+            return [_parse_record(row) for row in rows], "".join(origins) or UNKNOWN
         except (ValueError, csv.Error) as error:
             raise UserError(
                 f"{path}, line {reader.line_num}: {error}; run eval.py again"
@@ -169,63 +170,6 @@ def summary_to_json(
     return json.dumps({**whence, **content}, indent=2) + "\n"
 
 
-def plot_over_time(
-    records: Sequence[Record], metric: str, path: Path | str, origin: str = ""
-) -> None:
-    """Plot the mean of a metric over windows for each frame, with the spread between windows.
-
-    The band holds the middle 80 % of the windows.
-
-    Raises:
-        ValueError: If the records lack the metric.
-    """
-    by_frame = values_by_frame(records, metric)
-    if not by_frame:
-        found = ", ".join(sorted({record.metric for record in records})) or "none"
-        raise ValueError(f"no record of {metric}; there are: {found}")
-    frames = list(by_frame)
-    low, high = np.transpose([np.percentile(values, (10, 90)) for values in by_frame.values()])
-    with frame_plot(metric, path, origin=origin) as axes:
-        axes.fill_between(frames, low, high, alpha=0.2, lw=0, label="middle 80 % of windows")
-        means = [np.mean(values) for values in by_frame.values()]
-        axes.plot(frames, means, lw=2, marker="o", ms=3, label="mean")
-        axes.legend(frameon=False)
-
-
-def values_by_frame(records: Sequence[Record], metric: str) -> dict[int, list[float]]:
-    """Frame -> values of all windows, frames in order."""
-    by_frame: dict[int, list[float]] = defaultdict(list)
-    for record in records:
-        if record.metric == metric:
-            by_frame[record.frame].append(record.value)
-    return dict(sorted(by_frame.items()))
-
-
-@contextmanager
-def frame_plot(
-    metric: str, path: Path | str, size: tuple[float, float] = (6, 3.6), origin: str = ""
-) -> Iterator["Axes"]:
-    """Axes of a plot of a metric over frames, to be drawn into; saved at the end.
-
-    Args:
-        size: Width and height in inches.
-        origin: What made the numbers; noted inside the file.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    yield axes
-    axes.set(xlabel="frame", title=metric_info(metric).title)
-    axes.title.set_fontsize(11)
-    axes.locator_params(axis="x", integer=True)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150, metadata={"Source": origin})
-
-
 def write_report(
     folder: Path | str, split: str, records: Sequence[Record], origin: ResultOrigin | None = None
 ) -> str:
@@ -235,6 +179,7 @@ def write_report(
     in its metadata.
     """
     folder, whence = Path(folder), "" if origin is None else str(origin)
+    (folder / SUMMARY_FILE).unlink(missing_ok=True)  # that of an earlier report is not of this one
     write_records(folder / RECORDS_FILE, records, "" if origin is None else origin.id)
     summaries = {split: summarize(records)}
     table = format_table(summaries, markdown=True)
@@ -245,12 +190,24 @@ def write_report(
     return format_table(summaries)
 
 
-def read_origin(folder: Path) -> ResultOrigin | None:
-    """What made the numbers in a folder, as summary.json has it; None where it does not say.
+def read_report(folder: Path) -> tuple[list[Record], ResultOrigin | None]:
+    """The records in a folder and what made them, None where they do not say.
 
     Raises:
-        UserError: If the file is broken.
+        InterruptedReportError: If records.csv and summary.json are of different evaluations.
+        UserError: If a file is broken, or there are no records.
     """
+    records, origin_id = _read_table(folder / RECORDS_FILE)
+    origin = _read_origin(folder)
+    if origin_id != (UNKNOWN if origin is None else origin.id):
+        raise InterruptedReportError(
+            f"the results in {folder} were written by an evaluation that was interrupted; "
+            "run eval.py again"
+        )
+    return records, origin
+
+
+def _read_origin(folder: Path) -> ResultOrigin | None:
     path = folder / SUMMARY_FILE
     if not path.is_file():
         return None
@@ -263,7 +220,7 @@ def read_origin(folder: Path) -> ResultOrigin | None:
 
 def is_reported(folder: Path, origin: ResultOrigin) -> bool:
     """Whether the results of this origin are there: summary.json is written last."""
-    return read_origin(folder) == origin
+    return _read_origin(folder) == origin
 
 
 def format_value(row: SummaryRow) -> str:

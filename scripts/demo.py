@@ -17,13 +17,7 @@ from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json, write_text
 from im2mesh.origins import ResultOrigin, list_origins
 from im2mesh.provenance import package_versions
-from im2mesh.reporting import (
-    SummaryRow,
-    format_table,
-    read_origin,
-    read_records,
-    summarize,
-)
+from im2mesh.reporting import SummaryRow, format_table, read_report, summarize
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.threads import available_cores
 
@@ -50,8 +44,9 @@ def main(_arguments: Sequence[str]) -> None:
         run("generate", ["generate.py", CONFIG, "--split", split])
         run("evaluate", ["eval.py", CONFIG, "--split", split, *WORKERS])
     folder = RunFolder.of(config)
-    summaries = {s: summarize(read_records(folder.evaluation_records(s))) for s in SPLITS}
-    origins = {split: read_origin(folder.evaluation(split)) for split in SPLITS}
+    reports = {split: read_report(folder.evaluation(split)) for split in SPLITS}
+    summaries = {split: summarize(records) for split, (records, _) in reports.items()}
+    origins = {split: origin for split, (_, origin) in reports.items()}
     table = format_table(summaries, markdown=True)
     write_text(OUT / TABLE, f"{table}\n{list_origins(origins)}")
     print("\n" + format_table(summaries))

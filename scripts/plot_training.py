@@ -18,6 +18,7 @@ from im2mesh.command_line import add_picture_output, exit_status
 from im2mesh.comparison.runs import name_runs
 from im2mesh.errors import UserError
 from im2mesh.origins import list_origins, tell_training
+from im2mesh.plots import save_figure
 from im2mesh.run_folder import RunFolder
 
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     axes.legend(frameon=False)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     origins = {name: read_training_origin(run) for name, run in runs.items()}
-    figure.savefig(args.output, dpi=150, metadata={"Source": list_origins(origins)})
+    save_figure(figure, args.output, list_origins(origins))
     print(f"written to {args.output}")
 
 

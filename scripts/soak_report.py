@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from im2mesh.files.atomic import write_text
+from im2mesh.plots import save_figure
 from im2mesh.provenance import software
 from scripts.soak_growth import MARGINS, DiskUse, Verdict, growth_over, growth_within, settled
 from scripts.soak_processes import SECONDS_TO_DIE, Sample, Stop
@@ -130,4 +131,4 @@ def plot(path: Path, findings: Findings) -> None:
     legend = memory.get_legend_handles_labels()
     figure.legend(*legend, frameon=False, ncols=len(COLORS), loc="outside lower center")
     handles.set(xlabel="minutes", ylabel="open file handles")
-    figure.savefig(path, dpi=120, metadata={"Source": software()})
+    save_figure(figure, path, software(), dpi=120)

@@ -17,7 +17,7 @@ LAYERS = (
     ("window_folder", "window_names"),
     ("predictions",),
     ("evaluation", "objective", "synthesis"),
-    ("metric_info", "reporting"),
+    ("metric_info", "plots", "reporting"),
     ("run_folder", "visualization"),
     ("mesh_origin", "sharing"),
     ("evaluation_split",),

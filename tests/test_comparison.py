@@ -3,12 +3,14 @@
 import csv
 import json
 import math
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
+from im2mesh import reporting
 from im2mesh.comparison.report import (
     best_methods,
     format_comparisons,
@@ -16,8 +18,9 @@ from im2mesh.comparison.report import (
     plot_methods,
     write_comparison,
 )
-from im2mesh.comparison.result import DATA_FINGERPRINT
+from im2mesh.comparison.result import DATA_FINGERPRINT, read_result
 from im2mesh.comparison.runs import MUST_AGREE, TOLD, compare, name_runs
+from im2mesh.comparison.seeds import is_evaluated
 from im2mesh.config import Config
 from im2mesh.config.files import flatten
 from im2mesh.errors import UserError
@@ -25,7 +28,7 @@ from im2mesh.evaluation import Record
 from im2mesh.files.atomic import write_json
 from im2mesh.origins import ResultOrigin
 from im2mesh.provenance import Provenance
-from im2mesh.reporting import write_records
+from im2mesh.reporting import SUMMARY_FILE, is_reported, read_records, write_records, write_report
 from im2mesh.run_folder import RunFolder
 from scripts import compare as script
 
@@ -37,7 +40,16 @@ ALL = ("iou", "chamfer_l1", "correspondence_l2", "empty")
 
 
 def write_run(
-    path, level, *, split="test", starts=(0, 4), frames=range(3), metrics=ALL, seconds=None, **other
+    path,
+    level,
+    *,
+    split="test",
+    starts=(0, 4),
+    frames=range(3),
+    metrics=ALL,
+    seconds=None,
+    origin=None,
+    **other,
 ):
     """An evaluated run: every metric is level + 0.1 * window + 0.01 * frame; nothing is empty."""
     run = RunFolder(path)
@@ -48,7 +60,10 @@ def write_run(
         for index, start in enumerate(starts)
         for frame in frames
     ]  # fmt: skip
-    write_records(run.evaluation_records(split), records)
+    write_records(run.evaluation_records(split), records, "" if origin is None else origin.id)
+    if origin is not None:
+        noted = {"origin": {"id": origin.id, **origin.as_dict()}}
+        write_json(run.evaluation(split) / SUMMARY_FILE, noted)
     settings = {name: section | other.get(name, {}) for name, section in SETTINGS.items()}
     (run.evaluation(split) / "config.yaml").write_text(yaml.safe_dump(settings))
     for start in starts if seconds is not None else ():
@@ -56,9 +71,18 @@ def write_run(
     return path
 
 
+def origin_of(data="d", meshes_by=()):
+    return ResultOrigin(Provenance("1.0", "c", data, 7, {"torch": "2"}), list(meshes_by))
+
+
+def made_by(run):
+    """As generate.py notes it in window.json, as far as it is read here."""
+    return {"run": run, "code": "1.0", "seed": 7}
+
+
 def write_costs(path, start, content, split="test"):
     folder = RunFolder(path).generation(split) / f"balls/drift/{start:05d}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "window.json").write_text(json.dumps(content))
 
 
@@ -147,10 +171,9 @@ def test_settings_that_are_compared_exist():
 
 
 def test_origins_are_told_and_other_data_are(two, tmp_path):
-    origins = [ResultOrigin(Provenance("1.0", "c", data, 7, {"torch": "2"}), []) for data in "ab"]
+    origins = [origin_of(data) for data in "ab"]
     for path, origin in zip(two, origins, strict=True):
-        noted = {"origin": {"id": origin.id, **origin.as_dict()}}
-        write_json(RunFolder(path).evaluation("test") / "summary.json", noted)
+        write_run(path, 0.5, origin=origin)
     comparison = compare(runs_of(*two), "test")
     assert "the data's fingerprint differs: oflow a, onet4d b" in "\n".join(notes(comparison))
     write_comparison(tmp_path, [comparison])
@@ -163,7 +186,7 @@ def test_origins_are_told_and_other_data_are(two, tmp_path):
 
 def test_a_broken_origin_is_told(two):
     summary = RunFolder(two[0]).evaluation("test") / "summary.json"
-    evaluated_by = ResultOrigin(Provenance("1.0", "c", "d", 7, {}), []).as_dict()["evaluated_by"]
+    evaluated_by = origin_of().as_dict()["evaluated_by"]
     other = {"evaluated_by": evaluated_by, "meshes_by": [{"run": "r"}]}
     for content in (
         f'{{"origin": {json.dumps(other)}}}',
@@ -175,6 +198,39 @@ def test_a_broken_origin_is_told(two):
         summary.write_text(content)
         with pytest.raises(UserError, match=r"summary\.json is broken; run eval\.py again"):
             compare(runs_of(*two), "test")
+
+
+def test_costs_of_meshes_that_were_not_evaluated_are_refused(tmp_path):
+    path = write_run(tmp_path / "oflow", 0.5, origin=origin_of(meshes_by=[made_by("first")]))
+    write_costs(path, 0, {"nfe": 16, "made_by": made_by("first")})
+    result = read_result("oflow", path, "test")
+    assert result.summary["nfe"].mean == 16
+    for note in ({"made_by": made_by("second")}, {"made_by": {"run": [7]}}, {}):
+        write_costs(path, 0, {"nfe": 80, **note})
+        anew = r"balls/drift/00000 were made anew after the evaluation; run eval\.py again"
+        with pytest.raises(UserError, match=anew):
+            read_result("oflow", path, "test")
+
+
+def test_an_interrupted_evaluation_is_refused_until_it_runs_again(two, monkeypatch):
+    run = RunFolder(write_run(two[0], 0.5, origin=origin_of("old")))
+    folder, new = run.evaluation("test"), origin_of("new")
+    old_summary = (folder / SUMMARY_FILE).read_bytes()
+    records = read_records(run.evaluation_records("test"))
+    with monkeypatch.context() as killing, pytest.raises(KeyboardInterrupt):
+        killing.setattr(reporting, "plot_over_time", Mock(side_effect=KeyboardInterrupt))
+        write_report(folder, "test", records, new)
+    assert not (is_reported(folder, origin_of("old")) or is_reported(folder, new))
+    assert not is_evaluated(run, "test")
+    refusal = rf"{folder} were written by an evaluation that was interrupted; run eval\.py again"
+    with pytest.raises(UserError, match=refusal):
+        compare(runs_of(*two), "test")
+    (folder / SUMMARY_FILE).write_bytes(old_summary)  # as versions left it that wrote it over
+    with pytest.raises(UserError, match=refusal):
+        compare(runs_of(*two), "test")
+    write_report(folder, "test", records, new)
+    assert compare(runs_of(*two), "test").origins["oflow"] == new
+    assert is_evaluated(run, "test")
 
 
 def test_other_settings_are_told(two, tmp_path):

@@ -421,6 +421,16 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .stores(f"{CLIPS}/ball_d/pcl_seq/00000007.npz", points=np.full((600, 3), np.nan))
             .evaluates()
         ),
+        "an evaluation that was stopped while it wrote its results": lambda user: (
+            user.has_trained()
+            .loses("run/evaluation/test/summary.json")
+            .sees(compare.main, user.finished_run, "run")
+        ),
+        "meshes made anew since": lambda user: (
+            user.has_trained()
+            .replaces(f"{OTHER_WINDOW}/window.json", '"run": "', '"run": "another')
+            .sees(compare.main, user.finished_run, "run")
+        ),
         "a run that was not evaluated": lambda user: (
             user.has_trained().loses("run/evaluation").sees(compare.main, user.finished_run, "run")
         ),

@@ -16,10 +16,10 @@ from im2mesh.evaluation import Evaluator, Record
 from im2mesh.evaluation_split import SplitEvaluation, evaluate_split
 from im2mesh.meshing import FrameMeshes, Mesh, MeshSequence
 from im2mesh.metrics import EMPTY_DISTANCE
+from im2mesh.plots import plot_over_time
 from im2mesh.predictions import PredictedMeshes, Prediction, prediction_of
 from im2mesh.reporting import (
     format_table,
-    plot_over_time,
     read_records,
     summarize,
     summary_to_json,

@@ -17,6 +17,7 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
 from im2mesh.evaluation_split import SplitEvaluation
 from im2mesh.files.locks import claim
+from im2mesh.generation import split
 from im2mesh.generation.split import _SplitWork
 from im2mesh.ranks import Ranks, ranks_from_environment
 from im2mesh.run_folder import RunFolder
@@ -54,34 +55,48 @@ def windows_of(config_path):
     return build_windows(config, "train", stride=config.data.eval_stride)
 
 
-def note_work(folder: Path, dying: bool) -> None:
-    """Leave a file for every window that this process finishes; the first of two may die of it."""
-    is_mortal = dying and ranks_from_environment().rank == 0
+def note_work(log: Path, dying: bool) -> None:
+    """Add a line to a file whenever this process works on a window; the first of two may die."""
+    if dying and ranks_from_environment().rank == 0:
+        for task in (_SplitWork, SplitEvaluation):
+            task.finish = dying_after_three(log, task.finish)
 
-    def noting(finish, file_of):
-        def finish_and_note(self, window):
-            was_finished = file_of(self, window).exists()
-            if is_mortal and len(list(folder.iterdir())) >= 3:
-                os._exit(9)  # while it holds the window
-            finish(self, window)
-            if not was_finished:
-                (folder / f"{window.clip}_{window.name}_{time.monotonic_ns()}").touch()
+    def noting(work, name_of):
+        def work_and_note(*arguments):
+            with log.open("ab", buffering=0) as file:  # one write: lines of two processes never mix
+                file.write(f"{name_of(*arguments)}\n".encode())
+            return work(*arguments)
 
-        return finish_and_note
+        return work_and_note
 
-    _SplitWork.finish = noting(
-        _SplitWork.finish, lambda work, window: work.folder.window(work.split, window).summary
+    split._generate_window = noting(
+        split._generate_window, lambda *rest: f"{rest[3].path.parent.name}/{rest[3].path.name}"
     )
-    SplitEvaluation.finish = noting(SplitEvaluation.finish, SplitEvaluation.part)
+    Evaluator.evaluate_window = noting(
+        Evaluator.evaluate_window, lambda _self, window, _: f"{window.clip}/{window.name}"
+    )
 
 
-def generate_noted(config: str, folder: str, dying: bool) -> None:
-    note_work(Path(folder), dying)
+def dying_after_three(log: Path, finish):
+    def finish_or_die(self, window):
+        if len(noted(log)) >= 3:
+            os._exit(9)  # while it holds the window
+        finish(self, window)
+
+    return finish_or_die
+
+
+def noted(log: Path) -> list[str]:
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def generate_noted(config: str, log: str, dying: bool) -> None:
+    note_work(Path(log), dying)
     generate_here(config)
 
 
-def evaluate_noted(config: str, folder: str, dying: bool) -> None:
-    note_work(Path(folder), dying)
+def evaluate_noted(config: str, log: str, dying: bool) -> None:
+    note_work(Path(log), dying)
     evaluate_here(config)
 
 
@@ -92,11 +107,9 @@ def test_every_window_is_done_once_and_the_table_is_that_of_one_process(
     windows, run = windows_of(config_path), RunFolder(tmp_path / "run")
     statuses = [9, 0] if dying else [0, 0]
     for task, name in ((generate_noted, "generated"), (evaluate_noted, "evaluated")):
-        (tmp_path / name).mkdir()
-        arguments = (str(config_path), str(tmp_path / name), dying)
-        assert trainings.run_ranks(2, task, *arguments) == statuses
-        done = sorted(path.name.rsplit("_", 1)[0] for path in (tmp_path / name).iterdir())
-        assert done == sorted(f"{window.clip}_{window.name}" for window in windows)
+        log = tmp_path / name
+        assert trainings.run_ranks(2, task, str(config_path), str(log), dying) == statuses
+        assert sorted(noted(log)) == sorted(f"{window.clip}/{window.name}" for window in windows)
     together = {
         name: (run.evaluation("train") / name).read_bytes()
         for name in ("records.csv", "summary.json", "summary.md", "iou.png")

@@ -1,6 +1,5 @@
 """Comparisons -> tables for people, one for machines, and plots over time."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, fields
 from itertools import product
@@ -9,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from im2mesh.comparison.runs import Comparison
-from im2mesh.files.atomic import write_text
+from im2mesh.files.atomic import write_csv, write_text
 from im2mesh.metric_info import METRICS, metric_info
 from im2mesh.origins import list_origins
-from im2mesh.reporting import SummaryRow, draw_table, format_value, frame_plot, values_by_frame
+from im2mesh.plots import frame_plot, values_by_frame
+from im2mesh.reporting import SummaryRow, draw_table, format_value
 
 HEADER = (
     "Mean (standard deviation) over windows of the mean over frames; {best}.\n"
@@ -197,12 +197,11 @@ def _empty_fractions(comparison: Comparison) -> set[float]:
 
 def _write_csv(path: Path, comparisons: Sequence[Comparison]) -> None:
     """One line per number, with all its digits; also of columns that the tables leave out."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        names = [field.name for field in fields(SummaryRow)]
-        writer.writerow(["split", "method", *names, "origin"])
-        for comparison in comparisons:
-            for method in comparison.methods:
-                for row in method.summary.values():
-                    where = (comparison.split, method.name)
-                    writer.writerow([*where, *astuple(row), method.origin_id])
+    names = [field.name for field in fields(SummaryRow)]
+    lines = (
+        [comparison.split, method.name, *astuple(row), method.origin_id]
+        for comparison in comparisons
+        for method in comparison.methods
+        for row in method.summary.values()
+    )
+    write_csv(path, [["split", "method", *names, "origin"], *lines])

@@ -13,7 +13,7 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.mesh_origin import broken_summary, read_summary
 from im2mesh.origins import ResultOrigin
-from im2mesh.reporting import SummaryRow, read_origin, read_records, summarize, with_last_frame
+from im2mesh.reporting import UNKNOWN, SummaryRow, read_report, summarize, with_last_frame
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
 DATA_FINGERPRINT = "the data's fingerprint"  # beside the settings, of which it is none
@@ -40,7 +40,7 @@ class MethodResult:
 
     @property
     def origin_id(self) -> str:
-        return "unknown" if self.origin is None else self.origin.id
+        return UNKNOWN if self.origin is None else self.origin.id
 
     @cached_property
     def windows(self) -> set[WindowKey]:
@@ -64,7 +64,8 @@ def read_result(name: str, path: Path, split: str) -> MethodResult:
     """The records and settings of one run on one split.
 
     Raises:
-        UserError: If there are none, or a file is broken.
+        UserError: If there are none, a file is broken, or the meshes are no longer those that were
+            evaluated.
     """
     run = RunFolder(path)
     config_file = run.evaluation(split) / CONFIG_FILE
@@ -75,13 +76,12 @@ def read_result(name: str, path: Path, split: str) -> MethodResult:
     if "data.num_frames" not in settings:
         raise UserError(f"{config_file} lacks data.num_frames; {_how_to_evaluate(run, split)}")
     settings.setdefault("data.frame_step", 1)  # evaluated before there was such a key
-    records = read_records(run.evaluation_records(split))
+    records, origin = read_report(run.evaluation(split))
     if not records:
         raise UserError(f"{run.evaluation_records(split)} is empty; {_how_to_evaluate(run, split)}")
     window_shape = settings["data.num_frames"], settings["data.frame_step"]
-    costs = _read_costs(run, split, records, *window_shape)
-    origin = read_origin(run.evaluation(split))
-    settings[DATA_FINGERPRINT] = "unknown" if origin is None else origin.evaluated_by.dataset
+    costs = _read_costs(run, split, _windows(records, *window_shape), origin)
+    settings[DATA_FINGERPRINT] = UNKNOWN if origin is None else origin.evaluated_by.dataset
     return MethodResult(name, [*records, *costs], settings, origin)
 
 
@@ -95,21 +95,26 @@ def evaluated_splits(path: Path) -> list[str]:
 
 
 def _read_costs(
-    run: RunFolder, split: str, records: Sequence[Record], num_frames: int, frame_step: int
+    run: RunFolder, split: str, windows: Sequence[Window], origin: ResultOrigin | None
 ) -> Iterator[Record]:
     """Seconds and function evaluations, as far as generate.py has left them."""
-    for category, clip, start in dict.fromkeys(map(_window, records)):
-        window = Window(category, clip, start, num_frames, frame_step)
+    evaluated = [note["run"] for note in origin.meshes_by] if origin else []
+    for window in windows:
         path = run.window(split, window).summary
         if not path.is_file():
             continue  # meshes of another program
-        for metric, value in _read_cost(path).items():
-            yield Record(category, clip, start, 0, metric, value)
+        summary = read_summary(path)
+        if evaluated and summary.get("made_by", {}).get("run") not in evaluated:
+            raise UserError(
+                f"the meshes in {path.parent} were made anew after the evaluation; "
+                "run eval.py again"
+            )
+        for metric, value in _read_cost(path, summary).items():
+            yield Record(window.category, window.clip, window.start, 0, metric, value)
 
 
-def _read_cost(path: Path) -> dict[str, float]:
+def _read_cost(path: Path, summary: Mapping[str, Any]) -> dict[str, float]:
     """What a window cost, by metric; without what its window.json does not say."""
-    summary = read_summary(path)
     try:
         costs = {"seconds": summary.get("seconds"), "nfe": summary.get("nfe")}
         if costs["seconds"]:
@@ -122,6 +127,10 @@ def _read_cost(path: Path) -> dict[str, float]:
 def _how_to_evaluate(run: RunFolder, split: str) -> str:
     config = run.config if run.config.is_file() else "CONFIG"
     return f"run `python eval.py {config} --split {split}` first"
+
+
+def _windows(records: Sequence[Record], num_frames: int, frame_step: int) -> list[Window]:
+    return [Window(*key, num_frames, frame_step) for key in dict.fromkeys(map(_window, records))]
 
 
 def _window(record: Record) -> WindowKey:

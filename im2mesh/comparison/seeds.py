@@ -3,7 +3,6 @@
 A seed's number is the mean of its run over frames, then windows, as everywhere else.
 """
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,10 @@ import numpy as np
 from im2mesh.checkpoints import load_checkpoint
 from im2mesh.comparison.result import MethodResult
 from im2mesh.comparison.runs import Comparison, compare
-from im2mesh.files.atomic import write_text
+from im2mesh.files.atomic import write_csv, write_text
 from im2mesh.metric_info import metric_info
 from im2mesh.origins import list_origins
-from im2mesh.reporting import draw_table, summarize
+from im2mesh.reporting import InterruptedReportError, draw_table, read_report, summarize
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
 TOLD = (
@@ -70,7 +69,13 @@ class VariantSummary:
 def is_evaluated(run: RunFolder, split: str) -> bool:
     """Whether eval.py has finished with a split."""
     config = run.evaluation(split) / CONFIG_FILE
-    return run.evaluation_records(split).is_file() and config.is_file()
+    if not (run.evaluation_records(split).is_file() and config.is_file()):
+        return False
+    try:
+        read_report(run.evaluation(split))
+    except InterruptedReportError:
+        return False
+    return True
 
 
 def write_summary(out: Path, title: str, runs: Runs, splits: Sequence[str]) -> str:
@@ -89,10 +94,8 @@ def write_summary(out: Path, title: str, runs: Runs, splits: Sequence[str]) -> s
     text = "\n\n".join(filter(None, parts)) + "\n"
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "summary.md", "".join([text, "\n## Origins\n", *origins]))
-    with (out / "summary.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [["split", "variant", "metric", "mean", "std", "num_seeds", "origins"], *lines]
-        )
+    heading = ["split", "variant", "metric", "mean", "std", "num_seeds", "origins"]
+    write_csv(out / "summary.csv", [heading, *lines])
     return text
 
 

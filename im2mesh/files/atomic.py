@@ -1,9 +1,11 @@
 """Files that are whole or not there: written under another name, then renamed."""
 
+import csv
+import io
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -65,6 +67,13 @@ def write_text(path: Path, content: str) -> None:
     """Write text as UTF-8 with plain line ends."""
     with atomic_file(path) as file:
         file.write(content.encode())
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a table; the first row is the heading."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,7 +1,5 @@
 """A table of the latent codes of many windows, and how far they are from the prior."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from tqdm import tqdm
 from im2mesh.config import Config
 from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
-from im2mesh.files.atomic import atomic_file, write_text
+from im2mesh.files.atomic import atomic_file, write_csv
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.split import read_input
 from im2mesh.models.code import Gaussian
@@ -69,15 +67,12 @@ class CodeTable:
                 start=np.array([window.start for window in self.windows]),
                 origin=np.array(json.dumps(origin.as_dict())),
             )
-        write_text(path.with_suffix(".csv"), self._names(origin))
-
-    def _names(self, origin: RunOrigin) -> str:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["row", "category", "clip", "start", "origin"])
-        for row, window in enumerate(self.windows):
-            writer.writerow([row, window.category, window.clip, window.start, origin.id])
-        return text.getvalue()
+        names = (
+            [row, window.category, window.clip, window.start, origin.id]
+            for row, window in enumerate(self.windows)
+        )
+        heading = ["row", "category", "clip", "start", "origin"]
+        write_csv(path.with_suffix(".csv"), [heading, *names])
 
     def __str__(self) -> str:
         """How the codes compare with the prior, one line per code."""

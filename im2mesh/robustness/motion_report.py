@@ -1,6 +1,5 @@
 """The quality of the motion of several runs -> a CSV of all numbers and a table."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from im2mesh.files.atomic import write_text
+from im2mesh.files.atomic import write_csv, write_text
 from im2mesh.origins import ResultOrigin, list_origins
 from im2mesh.reporting import draw_table
 from im2mesh.robustness.motion import METRICS
@@ -52,12 +51,13 @@ class MotionStudy:
 def write_motion(folder: Path, study: MotionStudy) -> None:
     """Write motion.csv and motion.md, with the origin of the numbers."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "motion.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["run", "path", "window", "metric", "number", "origin"])
-        for (name, metric), found in study.numbers.items():
-            for path, window, number in found:
-                writer.writerow([name, path, window, metric, number, study.origins[path].id])
+    lines = (
+        [name, path, window, metric, number, study.origins[path].id]
+        for (name, metric), found in study.numbers.items()
+        for path, window, number in found
+    )
+    heading = ["run", "path", "window", "metric", "number", "origin"]
+    write_csv(folder / "motion.csv", [heading, *lines])
     origins = f"## Origins\n\n{list_origins(study.origins)}"
     text = f"# Motion\n\n{format_motion(study, markdown=True)}\n{origins}"
     write_text(folder / "motion.md", text)

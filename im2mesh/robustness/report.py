@@ -1,6 +1,5 @@
 """A study -> a CSV of all numbers, tables in Markdown, and a plot per sweep and metric."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from im2mesh.comparison.report import COLORS, LINES_AND_MARKERS
-from im2mesh.files.atomic import write_text
+from im2mesh.files.atomic import write_csv, write_text
 from im2mesh.origins import list_origins
+from im2mesh.plots import save_figure
 from im2mesh.reporting import draw_table
 from im2mesh.robustness.measure import METRICS
 from im2mesh.robustness.study import Number, Study
@@ -30,11 +30,13 @@ def write_study(folder: Path, study: Study) -> None:
     metadata of the plots the whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "robustness.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*(field.name for field in fields(Number)), "origin"])
-        for numbers in study.numbers.values():
-            writer.writerows([*astuple(n), study.origins[n.path].id] for n in numbers)
+    lines = (
+        [*astuple(number), study.origins[number.path].id]
+        for numbers in study.numbers.values()
+        for number in numbers
+    )
+    heading = [*(field.name for field in fields(Number)), "origin"]
+    write_csv(folder / "robustness.csv", [heading, *lines])
     origins = f"\n## Origins\n\n{list_origins(study.origins)}"
     write_text(folder / "robustness.md", format_study(study, markdown=True) + origins)
     for sweep in study.sweeps:
@@ -88,7 +90,7 @@ def plot_sweep(study: Study, sweep: Sweep, metric: str, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if axes.lines:
         figure.legend(loc="outside right upper", frameon=False)
-    figure.savefig(path, dpi=150, metadata={"Source": list_origins(study.origins)})
+    save_figure(figure, path, list_origins(study.origins))
 
 
 def mean_and_error(numbers: Sequence[float]) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from im2mesh.files.atomic import atomic_file
 from im2mesh.meshing.io import Mesh
 from im2mesh.meshing.sequence import position_colors
 from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
@@ -83,7 +84,8 @@ def draw_sections(
     path.parent.mkdir(parents=True, exist_ok=True)
     notes = PngInfo()
     notes.add_text("Source", origin)
-    sheet.image.save(path, optimize=True, pnginfo=notes)
+    with atomic_file(path) as file:
+        sheet.image.save(file, "PNG", optimize=True, pnginfo=notes)
 
 
 def spread_frames(num_frames: int, num_columns: int) -> Int[np.ndarray, "K"]:
