@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from im2mesh.provenance import Provenance, hash_text
@@ -20,6 +20,12 @@ class Origin(ABC):
         """Short, to be carried by every line of a table; the words explain it."""
         return hash_text(json.dumps(self.as_dict()))
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origin) and self.as_dict() == other.as_dict()
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     @abstractmethod
     def as_dict(self) -> dict[str, Any]: ...
 
@@ -27,7 +33,7 @@ class Origin(ABC):
     def __str__(self) -> str: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunOrigin(Origin):
     """What made meshes or codes.
 
@@ -50,7 +56,7 @@ class RunOrigin(Origin):
         return f"Origin {self.id}. Run {self.run}: {self.made_by}{trained}."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ResultOrigin(Origin):
     """What made measured numbers.
 
@@ -68,7 +74,7 @@ class ResultOrigin(Origin):
     meshes_by: Notes = ()
     files: str | None = None
     weights: str | None = None
-    trained_by: Notes = field(default=())
+    trained_by: Notes = ()
 
     def as_dict(self) -> dict[str, Any]:
         asked = {"weights": self.weights, "trained_by": list(self.trained_by)}

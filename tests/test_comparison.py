@@ -77,7 +77,7 @@ def origin_of(data="d", meshes_by=()):
 
 def made_by(run):
     """As generate.py notes it in window.json, as far as it is read here."""
-    return {"run": run, "code": "1.0", "seed": 7}
+    return {"run": run, "code": "1.0", "config": "c", "seed": 7}
 
 
 def write_costs(path, start, content, split="test"):

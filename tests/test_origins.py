@@ -18,7 +18,7 @@ from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.origins import ResultOrigin, RunOrigin, continued, tell_training
 from im2mesh.provenance import Provenance, code_hash, config_hash
-from im2mesh.reporting import read_origin
+from im2mesh.reporting import read_report
 from im2mesh.run_folder import RunFolder
 from tests.small import write_small_config
 
@@ -93,7 +93,7 @@ def test_an_origin_survives_its_file():
         ResultOrigin(NOW, meshes_by, weights="w", trained_by=continued((), NOW, 0)),
     ):
         again = ResultOrigin.from_dict(json.loads(json.dumps(origin.as_dict())))
-        assert (again.id, str(again)) == (origin.id, str(origin))
+        assert again == origin and str(again) == str(origin)
 
 
 def test_a_training_that_goes_on_with_other_settings_tells_so(config_path, tmp_path):
@@ -124,7 +124,7 @@ def test_how_long_and_how_much_is_measured_is_no_other_training(config_path):
 def test_results_tell_what_trained_the_model(generated):
     config, run = generated
     evaluation.main([str(config), *OPTIONS])
-    origin = read_origin(run.evaluation("train"))
+    _, origin = read_report(run.evaluation("train"))
     (meshes,) = origin.meshes_by
     assert meshes["trained_by"] == load_checkpoint(run.best_checkpoint).origins
     assert tell_training(meshes["trained_by"]) in str(origin)
@@ -170,7 +170,7 @@ def test_meshes_of_another_program_are_told_apart(generated, tmp_path):
     ids = []
     for coordinates in ("window", "world"):
         evaluation.main([*options, "--coordinates", coordinates])
-        origin = read_origin(tmp_path / "out")
+        _, origin = read_report(tmp_path / "out")
         assert origin.meshes_by == [] and "of another program" in str(origin)
         ids.append(origin.id)
     assert ids[0] != ids[1]
