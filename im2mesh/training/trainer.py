@@ -128,8 +128,8 @@ class Trainer:
                 self._validate(progress)
             now = time.monotonic()
             self.seconds, ticked = self.seconds + now - ticked, now
-            if self.iteration % settings.save_every == 0:
-                self.save_newest()
+            if self.iteration % settings.save_every == 0 and not self._is_finished():
+                self.save_newest()  # a finished state is saved by `fit`, after it was validated
             is_late = now - started > exit_after
             if self._is_asked_to_stop(stop.requested, is_late):
                 progress.say(f"stopping after {now - started:.0f} s, as asked")
