@@ -1,7 +1,10 @@
 """Checkpoints are whole, kept in pairs, checked, and never execute anything."""
 
+import io
 import os
 import pickle
+import resource
+import struct
 import zipfile
 
 import pytest
@@ -14,6 +17,7 @@ from im2mesh.checkpoints import (
     load_newest,
     save_checkpoint,
 )
+from im2mesh.compat.reading import read_official
 from im2mesh.files.atomic import atomic_file
 
 
@@ -134,6 +138,76 @@ def test_loading_never_runs_code(tmp_path):
     with pytest.raises(CheckpointError, match=r"new\.pt is damaged or was not written"):
         load_checkpoint(tmp_path / "new.pt")
     assert not (tmp_path / "harmed").exists()
+
+
+GIGABYTE = b"J\0\0\0\x40\x85R."  # a name, called with that number
+BOMBS = {
+    "bytearray": b"\x80\x02c__builtin__\nbytearray\n" + GIGABYTE,
+    "FloatTensor": b"\x80\x02ctorch\nFloatTensor\n" + GIGABYTE,
+    "UntypedStorage": b"\x80\x02ctorch.storage\nUntypedStorage\n" + GIGABYTE,
+    "of protocol 4": b"\x80\x04\x8c\x08builtins\x94\x8c\x09bytearray\x94\x93" + GIGABYTE,
+}
+"""A pickle of few bytes that asks for a gigabyte."""
+
+
+EMPTY_LIST = pickle.dumps([], protocol=2)
+
+
+def files_of(pickled: bytes) -> dict[str, bytes]:
+    """Files with a pickle in every place where torch reads one."""
+    torch.save({}, old := io.BytesIO(), _use_new_zipfile_serialization=False)
+    torch.save({}, new := io.BytesIO())
+    keys = old.getvalue().removesuffix(EMPTY_LIST) + pickled  # of its tensors: the last pickle
+    return {
+        "bare.pt": pickled,
+        "keys.pt": keys,
+        "new.pt": _with_pickle(new, "data.pkl", pickled),
+        "new_of_other_case.pt": _with_pickle(new, "DATA.PKL", pickled),
+    }
+
+
+def _with_pickle(file: io.BytesIO, name: str, pickled: bytes) -> bytes:
+    changed = io.BytesIO()
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(changed, "w") as new:
+        for member in old.namelist():
+            is_pickle = member.endswith("data.pkl")
+            new.writestr(
+                member.replace("data.pkl", name), pickled if is_pickle else old.read(member)
+            )
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_file_gets_little_memory(tmp_path, name):
+    for file, content in files_of(BOMBS[name]).items():
+        (tmp_path / file).write_bytes(content)
+        before = peak_memory()
+        with pytest.raises(CheckpointError, match=rf"contains .*{name}|is damaged") as error:
+            load_checkpoint(tmp_path / file)
+        assert file in str(error.value)
+        assert peak_memory() - before < 2**26
+
+
+def test_bytes_that_are_encoded_again_and_again(tmp_path):
+    """Each time they double. The authors' files hold encoded bytes, as numbers of numpy."""
+    times = 30
+    content = b"\x80\x02" + b"c_codecs\nencode\n" * (times + 1)
+    content += _text(b"a") + _text(b"latin1") + b"\x86R" + (_text(b"HEX") + b"\x86R") * times + b"."
+    (tmp_path / "model.pt").write_bytes(content)
+    before = peak_memory()
+    with pytest.raises(CheckpointError, match=r"model\.pt is damaged"):
+        read_official(tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=r"model\.pt contains _codecs\.encode"):
+        load_checkpoint(tmp_path / "model.pt")
+    assert peak_memory() - before < 2**26
+
+
+def _text(value: bytes) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value
+
+
+def peak_memory() -> int:
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def test_a_compressed_file_is_refused(tmp_path):
