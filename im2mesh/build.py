@@ -6,7 +6,13 @@ from pathlib import Path
 
 import torch
 
-from im2mesh.checkpoints import Checkpoint, load_checkpoint, load_weights, weights_digest
+from im2mesh.checkpoints import (
+    Checkpoint,
+    check_described,
+    load_checkpoint,
+    load_weights,
+    weights_digest,
+)
 from im2mesh.config import (
     Choices,
     Config,
@@ -32,6 +38,7 @@ from im2mesh.provenance import DIGITS, ResultOrigin, RunOrigin, provenance
 from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer
+from im2mesh.training.snapshots import Snapshot
 
 CHOICES = Choices(
     components={f"model.{part}": networks for part, networks in PARTS.items()},
@@ -226,10 +233,22 @@ def build_run_origin(
 def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, Generator]:
     """A trained model as its checkpoint describes it; no config file is needed."""
     checkpoint = load_checkpoint(model_file)
-    config = config_from_dict(checkpoint.config, str(model_file), choices=CHOICES)
-    model = build_model(config)
-    load_weights(model, checkpoint.model, model_file)
+    config, model = build_described(checkpoint, Path(model_file))
     return config, _make_generator(config, model, device)
+
+
+def build_described(content: Checkpoint | Snapshot, path: Path) -> tuple[Config, SequenceModel]:
+    """The model of a file, as its own config describes it.
+
+    Raises:
+        ConfigError: If the config is none of this project.
+        CheckpointError: If it describes another model than the file holds.
+    """
+    config = config_from_dict(content.config, str(path), choices=CHOICES)
+    check_described(lambda: build_model(config), content.model, path)
+    model = build_model(config)
+    load_weights(model, content.model, path)
+    return config, model
 
 
 def _make_generator(config: Config, model: SequenceModel, device: torch.device) -> Generator:

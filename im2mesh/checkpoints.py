@@ -1,13 +1,16 @@
 """Save and load the state of a training run. Loading never executes code from the file."""
 
 import hashlib
+import itertools
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 import torch
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 import im2mesh
 from im2mesh.errors import UserError
@@ -176,13 +179,69 @@ def load_weights(model: torch.nn.Module, state: dict[str, Any], origin: str | Pa
     Raises:
         CheckpointError: If a name or shape differs, listing which.
     """
+    _refuse_another_model(model, state, origin)
+    model.load_state_dict(state, strict=True)
+
+
+def check_described(
+    make_model: Callable[[], torch.nn.Module], state: dict[str, Any], path: Path
+) -> None:
+    """Refuse a model that is not the one of a file, whose own config describes it.
+
+    A small file may describe a model of any size, so none is made before it is known to be that of
+    the weights: here without memory for weights, and with no more of them than the file has.
+
+    Args:
+        make_model: As described.
+        state: The weights, as they were read.
+        path: Of the file.
+
+    Raises:
+        CheckpointError: If a name or shape differs, or the file is too small for all weights.
+    """
+    with torch.device("meta"), _at_most(2 * len(state)):
+        try:
+            model = make_model()
+        except (RuntimeError, TypeError, OverflowError) as error:  # of numbers beyond all bounds
+            reason = str(error).splitlines()[0]
+            raise DamagedCheckpointError(
+                f"{path} is damaged: its config describes a model that cannot be built ({reason}); "
+                "take an intact file, or train again"
+            ) from error
+    _refuse_another_model(model, state, path)
+    claimed = sum(value.nbytes for value in model.state_dict().values())
+    if claimed > path.stat().st_size:
+        raise DamagedCheckpointError(
+            f"{path} is damaged: it has {path.stat().st_size} bytes and claims weights of "
+            f"{claimed}; take an intact file, or train again"
+        )
+
+
+@contextmanager
+def _at_most(count: int) -> Iterator[None]:
+    """Stop making a model whose layers have more weights."""
+    counted = itertools.count(1)
+
+    def look(_module: torch.nn.Module, _name: str, _weight: torch.nn.Parameter) -> None:
+        if next(counted) > count:
+            raise RuntimeError(f"it has more than {count} weights")
+
+    hook = register_module_parameter_registration_hook(look)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _refuse_another_model(
+    model: torch.nn.Module, state: dict[str, Any], origin: str | Path
+) -> None:
     differences = list(_differences(model.state_dict(), state))
     if differences:
         raise CheckpointError(
             f"{origin} holds another model than the config describes: {'; '.join(differences)}; "
             "use the config it was trained with"
         )
-    model.load_state_dict(state, strict=True)
 
 
 def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:

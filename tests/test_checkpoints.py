@@ -10,6 +10,7 @@ import zipfile
 import pytest
 import torch
 
+from im2mesh.build import CHOICES, build_config, build_model, build_trainer, load_trained
 from im2mesh.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -18,7 +19,11 @@ from im2mesh.checkpoints import (
     save_checkpoint,
 )
 from im2mesh.compat.reading import read_official
+from im2mesh.config import config_from_dict
+from im2mesh.data.batch import collate
 from im2mesh.files.atomic import atomic_file
+from im2mesh.training.snapshots import Snapshot, save_snapshot
+from scripts import replay_batch
 
 
 def checkpoint(iteration: int = 0) -> Checkpoint:
@@ -232,3 +237,58 @@ def test_garbage_and_other_formats_are_named(tmp_path):
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(CheckpointError, match="is not a checkpoint of this project"):
         load_checkpoint(tmp_path / "list.pt")
+
+
+@pytest.fixture
+def small(config_path):
+    return build_trainer(build_config(config_path), torch.device("cpu"))
+
+
+@pytest.fixture
+def trained(tmp_path, small):
+    """What a checkpoint of a small model holds."""
+    small.save(tmp_path / "trained.pt")
+    return torch.load(tmp_path / "trained.pt")
+
+
+@pytest.mark.parametrize(
+    ("option", "number", "message"),
+    [
+        ("hidden_size", 10**6, r"of another shape is decoder\.fc_p\.weight \[16, 3\], not \[10000"),
+        ("hidden_size", 10**12, r"is damaged: its config describes a model that cannot be built"),
+        ("hidden_size", 10**40, r"is damaged: its config describes a model that cannot be built"),
+        ("num_blocks", 10**12, r"cannot be built \(it has more than \d+ weights\)"),
+    ],
+)
+def test_a_model_larger_than_its_file_is_not_made(
+    tmp_path, small, trained, option, number, message
+):
+    """As a checkpoint and as a snapshot, whose own config describes the model."""
+    trained["config"]["model"]["decoder"][option] = number
+    torch.save(trained, tmp_path / "model.pt")
+    batch = collate([small.training_data[0]])
+    snapshot = Snapshot(trained["config"], trained["model"], 0, "", (batch,), trained["origin"])
+    save_snapshot(tmp_path / "failed.pt", snapshot)
+    before = peak_memory()
+    with pytest.raises(CheckpointError, match=rf"model\.pt .*{message}"):
+        load_trained(tmp_path / "model.pt", torch.device("cpu"))
+    with pytest.raises(CheckpointError, match=rf"failed\.pt .*{message}"):
+        replay_batch.main([str(tmp_path / "failed.pt"), "--device", "cpu"])
+    assert peak_memory() - before < 2**26
+
+
+def test_weights_that_repeat_a_number_are_not_spread_out(tmp_path, trained):
+    """A tensor may have any shape, and one number stand for all of its own."""
+    trained["config"]["model"]["decoder"]["hidden_size"] = 10**5
+    with torch.device("meta"):
+        config = config_from_dict(trained["config"], "model.pt", choices=CHOICES)
+        large = build_model(config).state_dict()
+    trained["model"] = {
+        name: torch.zeros((), dtype=value.dtype).expand(value.shape)
+        for name, value in large.items()
+    }
+    torch.save({**trained, "optimizer": {"state": {}, "param_groups": []}}, tmp_path / "model.pt")
+    with pytest.raises(
+        CheckpointError, match=r"model\.pt is damaged: .* and claims weights of \d{9}"
+    ):
+        load_trained(tmp_path / "model.pt", torch.device("cpu"))
