@@ -8,7 +8,6 @@ import torch
 
 from im2mesh.checkpoints import (
     Checkpoint,
-    check_described,
     load_checkpoint,
     load_weights,
     weights_digest,
@@ -24,6 +23,7 @@ from im2mesh.data.dataset import WindowDataset, spread_windows
 from im2mesh.data.fingerprint import dataset_fingerprint
 from im2mesh.data.images import choose_views
 from im2mesh.data.sequences import Window, read_windows
+from im2mesh.described_model import check_described
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
 from im2mesh.generation import Generator, run_hash
@@ -171,7 +171,7 @@ def _check_same(checkpoint: Checkpoint, config: Config, model_file: str | Path) 
     """What decides the meaning of the weights, beside their names and shapes."""
     now = config.model_dump()
     for section, key in (("model", "method"), ("data", "num_frames"), ("data", "input")):
-        trained, asked = checkpoint.config[section][key], now[section][key]
+        trained, asked = checkpoint.config[section].get(key), now[section][key]
         if trained != asked:
             raise ConfigError(
                 f"{model_file} was trained with {section}.{key} {trained}, the config says "

@@ -24,11 +24,11 @@ from im2mesh.data.batch import collate
 from im2mesh.files.atomic import atomic_file
 from im2mesh.training.snapshots import Snapshot, save_snapshot
 from scripts import replay_batch
+from tests.small import empty_checkpoint
 
 
 def checkpoint(iteration: int = 0) -> Checkpoint:
-    weights = {"layer.weight": torch.arange(1000.0)}
-    return Checkpoint({"data": {}}, weights, {}, iteration, 1.5, 0.25, 0, {"seed": 0})
+    return empty_checkpoint(iteration=iteration, model={"layer.weight": torch.arange(1000.0)})
 
 
 @pytest.fixture
@@ -292,3 +292,64 @@ def test_weights_that_repeat_a_number_are_not_spread_out(tmp_path, trained):
         CheckpointError, match=r"model\.pt is damaged: .* and claims weights of \d{9}"
     ):
         load_trained(tmp_path / "model.pt", torch.device("cpu"))
+
+
+BROKEN = {
+    "config": {},
+    "config.data": {"data": [], "model": {}},
+    "config holds": {"data": {"input": torch.zeros(2)}, "model": {}},
+    "optimizer.state": {},
+    "optimizer.param_groups": {"state": {}, "param_groups": None},
+    "origin.code": {},
+    "origin.seed": {**empty_checkpoint().origin, "seed": "none"},
+}
+"""What is told -> what the field holds."""
+
+
+@pytest.mark.parametrize("told", BROKEN)
+def test_a_whole_file_that_lacks_something_is_told(newest, told):
+    """Its bytes are as they were written, so that no checksum shows it."""
+    field = told.partition(".")[0].partition(" ")[0]
+    save_checkpoint(newest, empty_checkpoint(**{field: BROKEN[told]}))
+    with pytest.raises(CheckpointError, match=rf"model\.pt is damaged: {told}"):
+        load_checkpoint(newest)
+
+
+def test_a_snapshot_that_lacks_something_is_told(newest, trained, small):
+    batch = collate([small.training_data[0]])
+    save_snapshot(newest, Snapshot(trained["config"], trained["model"], 0, "", (batch,), {}))
+    with pytest.raises(CheckpointError, match=r"model\.pt is damaged: origin\.code must be str"):
+        replay_batch.main([str(newest), "--device", "cpu"])
+
+
+def test_a_config_that_holds_itself_is_told(newest):
+    """Or each of its parts twice, which few bytes can say: more than can be walked through."""
+    whole = empty_checkpoint()
+    whole.config["data"]["data"] = whole.config["data"]
+    save_checkpoint(newest, whole)
+    with pytest.raises(CheckpointError, match="config holds more than text and numbers, or itself"):
+        load_checkpoint(newest)
+    twice: list = []
+    for _ in range(50):
+        twice = [twice, twice]
+    save_checkpoint(newest, empty_checkpoint(config={"data": {"input": twice}, "model": {}}))
+    with pytest.raises(CheckpointError, match="config holds more than text and numbers, or itself"):
+        load_checkpoint(newest)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {0: {}},
+        {0: {"step": torch.zeros(()), "exp_avg": torch.zeros(1), "exp_avg_sq": torch.zeros(1)}},
+        {10**6: {}},
+        {"a": {}},
+        {0: 1.0},
+    ],
+)
+def test_an_optimizer_of_other_weights_is_told(small, trained, state):
+    trained["optimizer"]["state"] = state
+    small.folder.path.mkdir(parents=True)
+    torch.save(trained, small.folder.checkpoint)
+    with pytest.raises(CheckpointError, match=r"model\.pt is damaged: the state of its optimizer"):
+        small.resume()

@@ -19,6 +19,7 @@ from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.batches import training_batches, validation_batches
 from im2mesh.training.determinism import deterministic_operations
+from im2mesh.training.optimizer import load_optimizer
 from im2mesh.training.processes import Processes
 from im2mesh.training.progress import Progress
 from im2mesh.training.same_run import refuse_another_run, warn_of_other_data
@@ -193,9 +194,7 @@ class Trainer:
         refuse_another_run(checkpoint, self.config, path)
         warn_of_other_data(checkpoint, self.origin, path)
         load_weights(self.model, checkpoint.model, path)
-        self.stepper.optimizer.load_state_dict(checkpoint.optimizer)
-        for group in self.stepper.optimizer.param_groups:  # a changed setting holds from here on
-            group["weight_decay"] = self.config.training.weight_decay
+        load_optimizer(self.stepper.optimizer, checkpoint.optimizer, path)
         self.iteration = checkpoint.iteration
         self.seconds = checkpoint.seconds
         self.best_score = checkpoint.best_score
