@@ -234,7 +234,10 @@ def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, 
     """A trained model as its checkpoint describes it; no config file is needed."""
     checkpoint = load_checkpoint(model_file)
     config, model = build_described(checkpoint, Path(model_file))
-    return config, _make_generator(config, model, device)
+    try:
+        return config, _make_generator(config, model, device)
+    except ConfigError as error:
+        raise ConfigError(f"{model_file}: {error}") from error
 
 
 def build_described(content: Checkpoint | Snapshot, path: Path) -> tuple[Config, SequenceModel]:

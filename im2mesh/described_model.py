@@ -31,7 +31,7 @@ def check_described(
     with torch.device("meta"), _at_most(2 * len(state)):
         try:
             model = make_model()
-        except (RuntimeError, TypeError, OverflowError) as error:  # of numbers beyond all bounds
+        except (ValueError, RuntimeError, TypeError, OverflowError) as error:  # too large numbers
             reason = str(error).splitlines()[0]
             raise DamagedCheckpointError(
                 f"{path} is damaged: its config describes a model that cannot be built ({reason}); "

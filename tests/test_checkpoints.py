@@ -21,6 +21,7 @@ from im2mesh.checkpoints import (
 from im2mesh.compat.reading import read_official
 from im2mesh.config import config_from_dict
 from im2mesh.data.batch import collate
+from im2mesh.errors import UserError
 from im2mesh.files.atomic import atomic_file
 from im2mesh.training.snapshots import Snapshot, save_snapshot
 from scripts import replay_batch
@@ -353,3 +354,15 @@ def test_an_optimizer_of_other_weights_is_told(small, trained, state):
     torch.save(trained, small.folder.checkpoint)
     with pytest.raises(CheckpointError, match=r"model\.pt is damaged: the state of its optimizer"):
         small.resume()
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("loss", "chamfer", 1.0), ("generation", "num_steps", 5)],
+)
+def test_a_config_that_does_not_fit_is_told_with_its_file(tmp_path, trained, section, key, value):
+    trained["config"]["generation"]["times"] = [0.0, 1.0]
+    trained["config"][section][key] = value
+    torch.save(trained, tmp_path / "model.pt")
+    with pytest.raises(UserError, match=rf"model\.pt.*{section}\.{key}"):
+        load_trained(tmp_path / "model.pt", torch.device("cpu"))
