@@ -6,7 +6,12 @@ from pathlib import Path
 
 import torch
 
-from im2mesh.checkpoints import Checkpoint, load_checkpoint, load_weights, weights_digest
+from im2mesh.checkpoints import (
+    Checkpoint,
+    load_checkpoint,
+    load_weights,
+    weights_digest,
+)
 from im2mesh.config import (
     Choices,
     Config,
@@ -18,6 +23,7 @@ from im2mesh.data.dataset import WindowDataset, spread_windows
 from im2mesh.data.fingerprint import dataset_fingerprint
 from im2mesh.data.images import choose_views
 from im2mesh.data.sequences import Window, read_windows
+from im2mesh.described_model import check_described
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator
 from im2mesh.generation import Generator, run_hash
@@ -33,6 +39,7 @@ from im2mesh.provenance import DIGITS, provenance
 from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
 from im2mesh.training import Trainer
+from im2mesh.training.snapshots import Snapshot
 
 CHOICES = Choices(
     components={f"model.{part}": networks for part, networks in PARTS.items()},
@@ -168,7 +175,7 @@ def _check_same(checkpoint: Checkpoint, config: Config, model_file: str | Path) 
     """What decides the meaning of the weights, beside their names and shapes."""
     now = config.model_dump()
     for section, key in (("model", "method"), ("data", "num_frames"), ("data", "input")):
-        trained, asked = checkpoint.config[section][key], now[section][key]
+        trained, asked = checkpoint.config[section].get(key), now[section][key]
         if trained != asked:
             raise ConfigError(
                 f"{model_file} was trained with {section}.{key} {trained}, the config says "
@@ -235,10 +242,25 @@ def build_run_origin(
 def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, Generator]:
     """A trained model as its checkpoint describes it; no config file is needed."""
     checkpoint = load_checkpoint(model_file)
-    config = config_from_dict(checkpoint.config, str(model_file), choices=CHOICES)
+    config, model = build_described(checkpoint, Path(model_file))
+    try:
+        return config, _make_generator(config, model, device, checkpoint.origins)
+    except ConfigError as error:
+        raise ConfigError(f"{model_file}: {error}") from error
+
+
+def build_described(content: Checkpoint | Snapshot, path: Path) -> tuple[Config, SequenceModel]:
+    """The model of a file, as its own config describes it.
+
+    Raises:
+        ConfigError: If the config is none of this project.
+        CheckpointError: If it describes another model than the file holds.
+    """
+    config = config_from_dict(content.config, str(path), choices=CHOICES)
+    check_described(lambda: build_model(config), content.model, path)
     model = build_model(config)
-    load_weights(model, checkpoint.model, model_file)
-    return config, _make_generator(config, model, device, checkpoint.origins)
+    load_weights(model, content.model, path)
+    return config, model
 
 
 def _make_generator(

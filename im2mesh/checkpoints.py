@@ -14,6 +14,17 @@ from im2mesh.errors import UserError
 from im2mesh.files.torch_files import TorchFileError, read_torch_file, write_torch_file
 
 FORMAT = 4
+ORIGIN: Mapping[str, type] = {
+    "code": str, "config": str, "dataset": str, "seed": int, "packages": dict,
+}  # fmt: skip
+NESTED: Mapping[str, Mapping[str, type]] = {
+    "config": {"data": dict, "model": dict},
+    "optimizer": {"state": dict, "param_groups": list},
+    "origin": ORIGIN,
+}
+"""What is read of nested fields, and its types."""
+PLAIN = ("config", "origin", "origins")  # fields that hold text and numbers alone
+MAX_VALUES = 10_000  # in one of these
 
 
 class CheckpointError(UserError):
@@ -97,21 +108,64 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def check_fields(values: dict[Any, Any], kind: type, path: Path) -> dict[str, Any]:
-    """Values for a dataclass, as they were read from a file, if all are there and of its types.
+    """Values for a dataclass, as they were read from a file, if all are there and of its types; of
+    nested ones, those that are read.
 
     Raises:
         DamagedCheckpointError: If not, naming the field.
     """
     for name, hint in get_type_hints(kind).items():
-        expected = get_origin(hint) or hint
-        if not isinstance(values.get(name), expected):
+        _check_type(values, name, get_origin(hint) or hint, path)
+        for key, expected in NESTED.get(name, {}).items():
+            _check_type(values[name], key, expected, path, f"{name}.")
+        if name in PLAIN and not _is_plain(values[name]):
             raise DamagedCheckpointError(
-                f"{path} is damaged: {name} must be {expected.__name__}, got "
-                f"{type(values.get(name)).__name__}; take an intact file, or train again"
+                f"{path} is damaged: {name} holds more than text and numbers, or itself; take an "
+                "intact file, or train again"
             )
+        if name == "origins":
+            _check_stretches(values[name], path)
     if len(values) > len(fields(kind)):
         raise DamagedCheckpointError(f"{path} is damaged: it holds more than it should")
     return values
+
+
+def _check_stretches(notes: list[Any], path: Path) -> None:
+    if not notes or not all(isinstance(note, dict) for note in notes):
+        raise DamagedCheckpointError(
+            f"{path} is damaged: origins does not say what trained it; take an intact file, or "
+            "train again"
+        )
+    for number, note in enumerate(notes):
+        for key, expected in {"since": int, **ORIGIN}.items():
+            _check_type(note, key, expected, path, f"origins[{number}].")
+
+
+def _check_type(
+    values: Mapping[Any, Any], key: str, expected: type, path: Path, prefix: str = ""
+) -> None:
+    if not isinstance(values.get(key), expected):
+        found = type(values[key]).__name__ if key in values else "nothing"
+        raise DamagedCheckpointError(
+            f"{path} is damaged: {prefix}{key} must be {expected.__name__}, got {found}; take an "
+            "intact file, or train again"
+        )
+
+
+def _is_plain(values: Any) -> bool:
+    """Nested text and numbers, not too many. A file can name one part many times, and the parts of
+    that part, so that few bytes would take forever to walk through."""
+    waiting, count = [values], 0
+    while waiting and count + len(waiting) <= MAX_VALUES:
+        value = waiting.pop()
+        count += 1
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list | tuple):
+            waiting += value
+        elif not isinstance(value, str | int | float | None):
+            return False
+    return not waiting
 
 
 def load_newest(newest: Path, previous: Path) -> tuple[Checkpoint, Path] | None:
@@ -176,13 +230,22 @@ def load_weights(model: torch.nn.Module, state: dict[str, Any], origin: str | Pa
     Raises:
         CheckpointError: If a name or shape differs, listing which.
     """
+    refuse_another_model(model, state, origin)
+    model.load_state_dict(state, strict=True)
+
+
+def refuse_another_model(model: torch.nn.Module, state: dict[str, Any], origin: str | Path) -> None:
+    """Refuse a state dict of which a name or shape differs from the model's.
+
+    Raises:
+        CheckpointError: Listing which.
+    """
     differences = list(_differences(model.state_dict(), state))
     if differences:
         raise CheckpointError(
             f"{origin} holds another model than the config describes: {'; '.join(differences)}; "
             "use the config it was trained with"
         )
-    model.load_state_dict(state, strict=True)
 
 
 def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:

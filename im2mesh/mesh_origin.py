@@ -10,6 +10,7 @@ from im2mesh.data.sequences import Window
 from im2mesh.errors import UserError
 from im2mesh.window_folder import WindowFolder
 
+NOTED = {"code": str, "config": str, "dataset": str, "seed": int}  # and read
 AGAIN = "run generate.py again: it replaces what is not of the present run"
 
 
@@ -28,10 +29,24 @@ def read_summary(path: Path) -> dict[str, Any]:
         summary = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise broken_summary(path, error) from error
-    for part in (summary, summary.get("made_by", {}) if isinstance(summary, dict) else {}):
-        if not isinstance(part, dict):
-            raise broken_summary(path, f"it holds a {type(part).__name__} for keys and values")
+    if not isinstance(summary, dict):
+        raise broken_summary(path, f"it holds a {type(summary).__name__} for keys and values")
+    if "made_by" in summary:  # with which generate.py has ended the file
+        _check_types(summary, {"status": str, "made_by": dict}, path)
+        made_by = {"trained_by": [], **summary["made_by"]}
+        _check_types(made_by, {"run": str, "trained_by": list, **NOTED}, path)
+        for note in made_by["trained_by"]:
+            if not isinstance(note, dict):
+                raise broken_summary(path, "trained_by must hold what trained the model")
+            _check_types(note, {"since": int, **NOTED}, path)
     return summary
+
+
+def _check_types(values: dict[str, Any], expected: dict[str, type], path: Path) -> None:
+    for key, kind in expected.items():
+        if not isinstance(values.get(key), kind):
+            found = type(values[key]).__name__ if key in values else "nothing"
+            raise broken_summary(path, f"{key} must be {kind.__name__}, got {found}")
 
 
 def read_origins(folder: Path, root: str | Path, windows: Sequence[Window]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ Example: python scripts/measure_motion.py out/pointcloud/oflow out/shape_matchin
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -22,6 +23,7 @@ from im2mesh.build import (
 )
 from im2mesh.command_line import exit_status, measurement_parser
 from im2mesh.predictions import PredictedMeshes
+from im2mesh.robustness.finite import finite_numbers
 from im2mesh.robustness.motion import find_meshes, measure_motion
 from im2mesh.robustness.motion_report import MotionStudy, format_motion, write_motion
 from im2mesh.robustness.runs import (
@@ -44,7 +46,11 @@ def main(arguments: Sequence[str]) -> None:
     for name, run in zip(names, runs, strict=True):
         for window in tqdm(run.windows, desc=f"measure {name}", unit="window"):
             file = find_meshes(run.folder, run.split, window)
-            numbers = measure_motion(run.generator, run.data, window, file, run.seed)
+            numbers = finite_numbers(
+                run.path,
+                window,
+                partial(measure_motion, run.generator, run.data, window, file, run.seed),
+            )
             study.add(name, run, window_key(window), numbers)
     write_motion(args.output, study)
     print(format_motion(study))

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from im2mesh.build import CHOICES, build_device, build_model
-from im2mesh.checkpoints import load_weights
+from im2mesh.build import build_described, build_device
 from im2mesh.command_line import add_device, exit_status
-from im2mesh.config import Config, config_from_dict
+from im2mesh.config import Config
 from im2mesh.data.batch import Batch
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.ranks import Ranks
@@ -36,13 +35,11 @@ def main(arguments: Sequence[str]) -> None:
     add_device(parser)
     args = parser.parse_args(arguments)
     snapshot, device = load_snapshot(args.snapshot), build_device(args.device)
-    config = config_from_dict(snapshot.config, str(args.snapshot), choices=CHOICES)
     print(f"{args.snapshot}: {snapshot.reason}\nmade by code {snapshot.origin['code']}")
     for rank, batch in enumerate(snapshot.batches):
-        model = build_model(config).to(device)
-        load_weights(model, snapshot.model, args.snapshot)
+        config, model = build_described(snapshot, args.snapshot)
         print(f"\nprocess {rank}: {len(batch.windows)} windows")
-        for line in _replay(model, config, batch.to(device), snapshot.iteration, rank):
+        for line in _replay(model.to(device), config, batch.to(device), snapshot.iteration, rank):
             print(f"  {line}")
 
 

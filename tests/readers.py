@@ -6,10 +6,10 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import trimesh
@@ -18,10 +18,12 @@ from PIL import Image
 from im2mesh.comparison.result import read_result
 from im2mesh.config.files import ConfigError
 from im2mesh.data import fields, sequences, storage
+from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.images import read_images
 from im2mesh.data.sequences import DataError, Window, read_split
 from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
+from im2mesh.mesh_origin import read_origins
 from im2mesh.meshing import (
     MESH_FORMATS,
     FrameMeshes,
@@ -31,6 +33,8 @@ from im2mesh.meshing import (
     read_mesh,
     write_mesh,
 )
+from im2mesh.origins import ResultOrigin
+from im2mesh.provenance import Provenance
 from im2mesh.reporting import read_records, write_records
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 from im2mesh.synthesis.clips import check_settings
@@ -43,6 +47,7 @@ training:
   learning_rate: 1e-4
   max_iterations: 100
 """
+_ORIGIN = Provenance("1.0", "2e", "4c", 0, {"torch": "2"})
 
 
 @dataclass(frozen=True)
@@ -286,15 +291,26 @@ def _read_records(folder: Path) -> None:
 
 
 def _write_evaluation(folder: Path) -> None:
+    _write_cloud(folder)
     run = RunFolder(folder)
     run.evaluation("test").mkdir(parents=True)
     (run.evaluation("test") / CONFIG_FILE).write_text("data: {num_frames: 5}\n")
     run.evaluation_records("test").write_bytes(_records())
 
 
+def _made_by() -> dict[str, Any]:
+    """As generate.py notes it of the clip that `_write_cloud` writes."""
+    with tempfile.TemporaryDirectory() as root:
+        _write_cloud(Path(root))
+        dataset = clip_fingerprint(root, WINDOW.category, WINDOW.clip)
+    return {"run": "1f", "code": "1.0", "config": "2e", "dataset": dataset, "seed": 0}
+
+
 def _read_summary(folder: Path) -> None:
     result = read_result("oflow", folder, "test")
     assert all(isinstance(record.value, float) for record in result.records)
+    for note in read_origins(folder / "generation" / "test", folder, [WINDOW]):
+        ResultOrigin.from_dict({"evaluated_by": asdict(_ORIGIN), "meshes_by": [note]})
 
 
 def _check_settings(folder: Path) -> None:
@@ -352,7 +368,9 @@ def _records_reader() -> Reader:
 def _summary_reader() -> Reader:
     path = "generation/test/balls/ball_a/00000/window.json"
     summary = {"seconds": {"encode": 0.25, "flow": 1}, "nfe": 12, "status": "ok"}
-    return Reader(path, _text(json.dumps(summary)), _read_summary, UserError, _write_evaluation)
+    noted = {**summary, "source": "3d", "made_by": _made_by()}
+    samples = (*_text(json.dumps(summary)), *_text(json.dumps(noted)))
+    return Reader(path, samples, _read_summary, UserError, _write_evaluation)
 
 
 def _settings_reader() -> Reader:
@@ -379,26 +397,69 @@ def _torch_samples(write: Callable[[Path], Any]) -> tuple[Sample, ...]:
     )
 
 
-def _checkpoint_reader() -> Reader:
+_SIZES = {"hidden_size": 2, "num_blocks": 1}
+_SMALL = {
+    "output_dir": "out",
+    "data": {"root": "data", "num_frames": 3, "num_input_points": 4},
+    "model": {
+        "code_size": 2,
+        "encoder": {"name": "pointnet_resnet", **_SIZES},
+        "encoder_temporal": {"name": "pointnet_resnet", **_SIZES},
+        "decoder": {"name": "cbatchnorm", **_SIZES},
+        "velocity_field": {"name": "concat", **_SIZES},
+    },
+}
+
+
+def _small_config() -> Any:
+    from im2mesh.build import CHOICES
+    from im2mesh.config import config_from_dict
+
+    return config_from_dict(_SMALL, "small.yaml", choices=CHOICES)
+
+
+def _trainer(folder: Path) -> Any:
+    """Without data, after a step."""
+    from im2mesh.build import build_model
+    from im2mesh.training import Trainer
+
+    config, no_data = _small_config(), cast(Any, None)
+    model = build_model(config)
+    trainer = Trainer(model, no_data, no_data, config, RunFolder(folder), _ORIGIN)
+    for weight in model.parameters():
+        weight.grad = weight.detach().clone()
+    trainer.stepper.optimizer.step()
+    return trainer
+
+
+def _resume(folder: Path) -> None:
+    assert _trainer(folder).resume() == folder / "model.pt"
+
+
+def _build_generator(folder: Path) -> None:
     import torch
 
-    from im2mesh.checkpoints import Checkpoint, load_newest, save_checkpoint
+    from im2mesh.build import build_generator
 
-    state = {"encoder.weight": torch.arange(6.0).reshape(2, 3), "encoder.bias": torch.zeros(2)}
-    whole = Checkpoint({"data": {}}, state, {"state": {}}, 7, 1.5, 0.25, 0, [{"seed": 0}])
+    build_generator(_small_config(), folder / "model.pt", torch.device("cpu"))
 
-    def read(folder: Path) -> None:
-        newest = folder / "model.pt"
-        found = load_newest(newest, folder / "model_previous.pt")
-        assert found is not None and found[1] == newest and found[0].iteration is not None
 
-    samples = _torch_samples(lambda path: save_checkpoint(path, whole))
-    return Reader("model.pt", samples, read, UserError)
+def _load_trained(folder: Path) -> None:
+    import torch
+
+    from im2mesh.build import load_trained
+
+    load_trained(folder / "model.pt", torch.device("cpu"))
+
+
+def _checkpoint_reader(read: Callable[[Path], None]) -> Reader:
+    return Reader("model.pt", _torch_samples(_trainer(Path("out")).save), read, UserError)
 
 
 def _snapshot_reader() -> Reader:
     import torch
 
+    from im2mesh.build import build_described
     from im2mesh.data.batch import Batch
     from im2mesh.data.sequences import Window
     from im2mesh.training.snapshots import Snapshot, load_snapshot, save_snapshot
@@ -413,10 +474,14 @@ def _snapshot_reader() -> Reader:
         pointcloud=torch.zeros(1, 2, 4, 3),
         times=torch.tensor([0.0, 1.0]),
     )  # fmt: skip
-    whole = Snapshot({"data": {}}, {"bias": torch.zeros(2)}, 3, "nan", (batch,), {"seed": 0})
+    trainer = _trainer(Path("out"))
+    config, weights = trainer.config.model_dump(), trainer.model.state_dict()
+    whole = Snapshot(config, weights, 3, "nan", (batch,), trainer.origin.as_dict())
 
     def read(folder: Path) -> None:
-        assert len(load_snapshot(folder / "00000003.pt").batches) <= 1
+        snapshot = load_snapshot(folder / "00000003.pt")
+        assert len(snapshot.batches) <= 1
+        build_described(snapshot, folder / "00000003.pt")
 
     samples = _torch_samples(lambda path: save_snapshot(path, whole))
     return Reader("00000003.pt", samples, read, UserError)
@@ -435,6 +500,8 @@ READERS: dict[str, Callable[[], Reader]] = {
     "settings": _settings_reader,
     "config": _config_reader,  # this and the next ones import torch
     "official": _official_reader,
-    "checkpoint": _checkpoint_reader,
+    "checkpoint": partial(_checkpoint_reader, _load_trained),
+    "resume": partial(_checkpoint_reader, _resume),
+    "generator": partial(_checkpoint_reader, _build_generator),
     "snapshot": _snapshot_reader,
 }

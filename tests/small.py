@@ -1,6 +1,10 @@
-"""A config so small that training it takes seconds."""
+"""A config so small that training it takes seconds, and a checkpoint of next to nothing."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from im2mesh.checkpoints import Checkpoint
 
 SIZES = """
 data:
@@ -38,3 +42,11 @@ def write_small_config(folder: Path, data_root: Path) -> Path:
     path = folder / "small.yaml"
     path.write_text(f"output_dir: {folder / 'run'}\n{SIZES.format(root=data_root)}")
     return path
+
+
+def empty_checkpoint(**changes: Any) -> Checkpoint:
+    """Of no model, but valid."""
+    origin = {"code": "1.0", "config": "c", "dataset": "d", "seed": 0, "packages": {}, "since": 0}
+    optimizer = {"state": {}, "param_groups": []}
+    empty = Checkpoint({"data": {}, "model": {}}, {}, optimizer, 0, 1.5, 0.25, 0, [origin])
+    return replace(empty, **changes)

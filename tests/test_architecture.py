@@ -9,7 +9,17 @@ PACKAGE = Path("im2mesh")
 
 LAYERS = (
     ("errors", "files", "ranks", "randomness"),
-    ("config", "command_line", "meshing", "metrics", "compat", "checkpoints", "losses", "memory"),
+    (
+        "config",
+        "command_line",
+        "meshing",
+        "metrics",
+        "compat",
+        "checkpoints",
+        "described_model",
+        "losses",
+        "memory",
+    ),
     ("provenance", "origins"),
     ("rendering",),
     ("data",),

@@ -260,6 +260,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a loss that is not finite": lambda user: user.trains(
             *PER_FRAME, "training.learning_rate=1e30"
         ),
+        "an occupancy that is not finite, in validation": lambda user: user.has_diverged().trains(
+            "training.validate_every=1"
+        ),
         "more steps of the solver than allowed": lambda user: user.trains(
             "ode.method=dopri5", "ode.step_size=null", "ode.max_steps=1"
         ),
@@ -301,6 +304,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             "data.num_frames=4"
         ),
         "a checkpoint of another input": lambda user: user.has_trained().generates(*IMAGES),
+        "a checkpoint that lacks something": lambda user: user.writes(
+            "part.pt", saved({"format": 3, "config": {"data": {}}})
+        ).generates("--checkpoint", "part.pt"),
         "an import of what is ours already": lambda user: user.has_trained().sees(
             import_official_checkpoint.main, "run/model.pt", "a.pt", "--config", "small.yaml"
         ),
@@ -380,6 +386,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "notes of generate.py that are none": lambda user: (
             user.has_trained().writes(f"{WINDOW}/window.json", "[]").evaluates()
         ),
+        "notes of generate.py that lack something": lambda user: (
+            user.has_trained().replaces(f"{WINDOW}/window.json", '"run": ', '"walk": ').evaluates()
+        ),
         "a broken line in the records": lambda user: (
             user.has_trained()
             .writes(f"run/{RECORDS}", "category,clip,start,frame,metric,value\na,b,x,0,iou,1\n")
@@ -452,6 +461,11 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ),
         "an unknown sweep": lambda user: user.has_trained().sees(
             measure_robustness.main, "run", "--sweeps", "fog"
+        ),
+        "weights that have diverged": lambda user: (
+            user.has_trained()
+            .has_diverged()
+            .sees(measure_robustness.main, "run", "--sweeps", "points=10", "--device", "cpu")
         ),
     },
     "Library": {

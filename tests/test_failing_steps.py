@@ -162,6 +162,24 @@ def test_a_validation_that_is_not_finite_names_its_windows(config_path):
         run.fit()
 
 
+@pytest.mark.parametrize("when", ["_0", ""], ids=["first frame", "later"])
+def test_an_occupancy_that_is_not_finite_is_no_empty_space(config_path, when):
+    """Whose IoU would be a number, since NaN is not above any threshold."""
+    run = trainer(config_path)
+    decode = getattr(run.model, f"occupancy_logits{when}")
+
+    def decode_nan(*inputs: torch.Tensor) -> torch.Tensor:
+        logits = decode(*inputs)
+        logits[:, 7] *= 1 if run.model.training else math.nan
+        return logits
+
+    setattr(run.model, f"occupancy_logits{when}", decode_nan)
+    with pytest.raises(
+        UserError, match=r"at iteration 3 failed: iou is not finite for ball_\w/\d+"
+    ):
+        run.fit()
+
+
 @pytest.mark.parametrize("gradient", ["adjoint", "direct"])
 @pytest.mark.parametrize(
     ("rate", "ode", "meaning"),

@@ -15,7 +15,7 @@ GROUPS = (
     ("ply", "off", "obj", "glb", "sequence"),
     ("cloud", "labels", "jpeg", "png", "split"),
     ("records", "window.json", "settings"),
-    ("config", "official", "checkpoint", "snapshot"),
+    ("config", "official", "checkpoint", "resume", "generator", "snapshot"),
 )
 """Readers that share a process, since importing what they need takes longer than reading."""
 

@@ -17,6 +17,7 @@ from im2mesh.checkpoints import load_checkpoint
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.errors import UserError
 from im2mesh.run_folder import RunFolder
+from im2mesh.training import trainer
 from tests.trainings import train_in_this_process
 
 
@@ -61,6 +62,24 @@ def test_killed_at_fifty_random_moments(tmp_path, config_path, trainings):
     trainings.finish(config_path, [*steps(enough), f"output_dir={whole.path}"])
     assert_same_run(whole, killed)
     assert not list(killed.path.glob("*.tmp"))
+
+
+def test_killed_in_the_final_validation(tmp_path, config_path, monkeypatch):
+    """Whose iteration may be one to save at, but none to validate at."""
+    whole, killed = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
+    often = [*steps(4), "training.save_every=2", "training.validate_every=100"]
+    train_in_this_process(str(config_path), [*often, f"output_dir={whole.path}"])
+
+    def die(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(trainer, "validate", die)
+        train_in_this_process(str(config_path), [*often, f"output_dir={killed.path}"])
+    assert not killed.best_checkpoint.exists()
+    train_in_this_process(str(config_path), [*often, f"output_dir={killed.path}"])
+    assert_same_run(whole, killed)
+    assert load_checkpoint(killed.checkpoint).iteration == 4
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

@@ -145,6 +145,31 @@ def test_a_sweep_changes_one_setting_and_keeps_starts(drifting):
     )
 
 
+class NoBall(torch.nn.Module):
+    """Logits of weights that have diverged."""
+
+    def forward(self, points, code):
+        return torch.full(points.shape[:-1], math.nan)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            OccupancyFlow(None, None, NoBall(), Flow(Constant())),
+            "a: window ball_d/00002: iou_0 is nan, iou_last is nan; its weights have diverged",
+        ),
+        (model_of((math.nan, 0, 0)), "a: window ball_d/00002: .*positions became NaN or infinite"),
+    ],
+    ids=["occupancy", "motion"],
+)
+def test_a_number_that_is_none_is_no_gap(drifting, model, message):
+    """Not even with an observation of another size, which a model may refuse."""
+    run = run_of(model, settings(drifting), [WINDOW])
+    with pytest.raises(UserError, match=message):
+        measure_run(Study([parse_sweep("points=10")]), "diverged", run)
+
+
 def test_points_are_the_same_for_all_steps_and_lengths(drifting):
     plain = read_true_motion(str(drifting), WINDOW, 0)
     apart = read_true_motion(str(drifting), Window(CATEGORY, "ball_d", 2, 5, frame_step=2), 0)
@@ -553,6 +578,16 @@ def test_the_table_of_motion_from_end_to_end(nearest, tmp_path, capsys):
     assert text.startswith("# Motion")
     (origin,) = {row["origin"] for row in rows}
     assert f"- {nearest}: Origin {origin}. Weights " in text
+
+
+def test_a_motion_that_is_not_finite_is_no_number(nearest, tmp_path, monkeypatch):
+    config = build_config(nearest)
+    for window in build_windows(config, "test", stride=4):
+        write_meeting_spheres(RunFolder.of(config), window)
+    monkeypatch.setattr(motion, "volume_drift", lambda meshes: math.nan)
+    with pytest.raises(UserError, match=rf"{nearest}: window ball_d/00000: volume_drift is nan"):
+        measure_motion_script([str(nearest), "--output", str(tmp_path / "motion")])
+    assert not (tmp_path / "motion").exists()
 
 
 def test_a_frame_that_encloses_nothing_is_no_number(drifting, tmp_path):

@@ -6,12 +6,13 @@ import math
 import pytest
 
 from im2mesh.build import build_model
-from im2mesh.checkpoints import Checkpoint, save_checkpoint
+from im2mesh.checkpoints import save_checkpoint
 from im2mesh.config import dump_config
 from im2mesh.errors import UserError
 from im2mesh.run_folder import RunFolder
 from scripts import study_local
 from scripts.experiments import is_trained, run_side_by_side, train_and_evaluate
+from tests.small import empty_checkpoint
 from tests.test_comparison import cells, origin_of, write_run
 
 OTHER_SPLIT = "test_new_individual"
@@ -29,7 +30,7 @@ def experiment_of(variant, seed=0, seconds=240.0):
 
 def write_checkpoint(path, *, steps, seconds=240.0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(path, Checkpoint({}, {}, {}, steps, seconds, 0.5, 0, []))
+    save_checkpoint(path, empty_checkpoint(iteration=steps, seconds=seconds))
 
 
 @pytest.mark.parametrize("variant", study_local.VARIANTS)

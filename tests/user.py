@@ -1,19 +1,23 @@
 """A user with the ball's data and a small config: what is done, and the message that follows."""
 
+import math
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 import eval as evaluation
 import generate
 import train
 from im2mesh.command_line import EXIT_USER_ERROR, exit_status
+from im2mesh.models.decoders import DecoderCBatchNorm
 from im2mesh.reconstruction import Reconstructor
 from tests.ball import write_ball_images
 from tests.small import write_small_config
@@ -111,6 +115,16 @@ class User:
             raise error
 
         self.patch.setattr(owner, function, fail)
+        return self
+
+    def has_diverged(self) -> "User":
+        """Whatever occupancy is asked for, it is not finite; in training all is well."""
+        decode = DecoderCBatchNorm.forward
+
+        def forward(decoder: DecoderCBatchNorm, *inputs: Any) -> Tensor:
+            return decode(decoder, *inputs) * (1 if decoder.training else math.nan)
+
+        self.patch.setattr(DecoderCBatchNorm, "forward", forward)
         return self
 
     def trains_twice_at_once(self) -> str:

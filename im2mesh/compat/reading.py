@@ -1,5 +1,6 @@
 """Read checkpoint files of the authors' code, without executing anything from them."""
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from im2mesh.checkpoints import CheckpointError, read_values
+from im2mesh.files.torch_files import ENCODE
 
 
 @dataclass(frozen=True)
@@ -65,4 +67,5 @@ def _numpy_scalars() -> list[Any]:
     scalar = np.float64(0).__reduce__()[0]
     modules = ("numpy.core.multiarray", "numpy._core.multiarray")
     types = {type(np.dtype(name)) for name in ("f4", "f8", "i4", "i8")}
-    return [np.dtype, *types, *((scalar, f"{module}.scalar") for module in modules)]
+    scalars = ((scalar, f"{module}.scalar") for module in modules)
+    return [np.dtype, *types, *scalars, (codecs.encode, ENCODE)]

@@ -1,5 +1,6 @@
 """One window, asked directly without extracting meshes: occupancy and motion against the truth."""
 
+import math
 import zlib
 
 import numpy as np
@@ -17,6 +18,7 @@ from im2mesh.generation import Generator
 from im2mesh.metric_info import MetricInfo
 from im2mesh.metrics import iou
 from im2mesh.models.sequence_model import SequenceCodes
+from im2mesh.models.solver_errors import SolverError
 from im2mesh.robustness.runs import window_key
 
 NUM_LABELLED = 10_000  # uniform points per frame for the IoU; all where there are fewer
@@ -73,6 +75,7 @@ def measure_window(
 
     Raises:
         CannotAskError: If there is no such observation, or the model cannot take it.
+        SolverError: If the motion cannot be solved.
     """
     if data.observed_frames > window.num_frames:
         raise CannotAskError(
@@ -84,6 +87,8 @@ def measure_window(
         if data == trained:
             raise
         raise CannotAskError(str(error)) from error
+    except SolverError:
+        raise  # whatever is observed, a motion that cannot be solved is no gap
     except ValueError as error:
         if _size(data) == _size(trained):
             raise  # it has nothing to do with the size of the observation
@@ -135,7 +140,7 @@ def read_true_motion(root: str, window: Window, seed: int) -> Float[np.ndarray, 
 def _iou(
     generator: Generator, codes: SequenceCodes, root: str, window: Window, frame: int, seed: int
 ) -> float:
-    """IoU of labelled points of the first frame (t = 0) or the last (t = 1)."""
+    """IoU of labelled points of the first frame (t = 0) or the last (t = 1); NaN if a logit is."""
     rows = _some_rows(root, window, frame, POINTS_FOLDER, NUM_LABELLED, seed)
     truth = read_labelled_points(root, window, frame, rows)
     points = torch.as_tensor(truth.points, device=generator.device).unsqueeze(0)
@@ -143,6 +148,8 @@ def _iou(
         logits = generator.model.occupancy_logits_0(points, codes)
     else:
         logits = generator.model.occupancy_logits(points, points.new_ones(1), codes)
+    if not logits.isfinite().all():
+        return math.nan  # it would count as outside
     inside = torch.sigmoid(logits[0]) > generator.config.threshold
     return iou(inside.cpu().numpy(), truth.occupancy)
 

@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from im2mesh.config import DataConfig
 from im2mesh.data.sequences import Window, frame_numbers
 from im2mesh.origins import ResultOrigin
+from im2mesh.robustness.finite import finite_numbers
 from im2mesh.robustness.measure import CannotAskError, measure_window
 from im2mesh.robustness.runs import PreparedRun, pooled, window_key
 from im2mesh.robustness.sweeps import Sweep
@@ -97,6 +99,9 @@ def measure_run(
         name: Of the method.
         run: Which one; length and step of its windows are changed with the setting.
         on_value: Called after every value, to show progress.
+
+    Raises:
+        UserError: If a number is not finite.
     """
     path, data, windows = str(run.path), run.data, run.windows
     study.runs.setdefault(name, {})[path] = data
@@ -110,9 +115,7 @@ def measure_run(
                 reason = _too_short(len(fitting), len(windows), setting)
                 study.gaps.append(Gap(name, sweep.name, value, reason))
             try:
-                found = {
-                    w: measure_window(run.generator, setting, data, w, run.seed) for w in fitting
-                }
+                found = {window: _measure(run, setting, window) for window in fitting}
             except CannotAskError as error:  # a mean over the windows before it would not compare
                 study.gaps.append(Gap(name, sweep.name, value, str(error)))
                 found = {}
@@ -121,6 +124,11 @@ def measure_run(
                 for metric, number in numbers.items():
                     study.add(Number(*place, metric, number))
             on_value()
+
+
+def _measure(run: PreparedRun, setting: DataConfig, window: Window) -> dict[str, float]:
+    measure = partial(measure_window, run.generator, setting, run.data, window, run.seed)
+    return finite_numbers(run.path, window, measure)
 
 
 def _windows_of_all_values(

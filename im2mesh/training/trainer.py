@@ -20,6 +20,7 @@ from im2mesh.ranks import Ranks
 from im2mesh.run_folder import RunFolder
 from im2mesh.training.batches import training_batches, validation_batches
 from im2mesh.training.determinism import deterministic_operations
+from im2mesh.training.optimizer import load_optimizer
 from im2mesh.training.processes import Processes
 from im2mesh.training.progress import Progress
 from im2mesh.training.same_run import (
@@ -134,8 +135,8 @@ class Trainer:
                 self._validate(progress)
             now = time.monotonic()
             self.seconds, ticked = self.seconds + now - ticked, now
-            if self.iteration % settings.save_every == 0:
-                self.save_newest()
+            if self.iteration % settings.save_every == 0 and not self._is_finished():
+                self.save_newest()  # a finished state is saved by `fit`, after it was validated
             is_late = now - started > exit_after
             if self._is_asked_to_stop(stop.requested, is_late):
                 progress.say(f"stopping after {now - started:.0f} s, as asked")
@@ -201,9 +202,7 @@ class Trainer:
             warn_of_other_data(checkpoint, self.origin, path)
             warn_of_other_settings(checkpoint, self.config, path)
         load_weights(self.model, checkpoint.model, path)
-        self.stepper.optimizer.load_state_dict(checkpoint.optimizer)
-        for group in self.stepper.optimizer.param_groups:  # a changed setting holds from here on
-            group["weight_decay"] = self.config.training.weight_decay
+        load_optimizer(self.stepper.optimizer, checkpoint.optimizer, path)
         self.iteration = checkpoint.iteration
         self.seconds = checkpoint.seconds
         self.best_score = checkpoint.best_score

@@ -140,11 +140,19 @@ def _score(
 def _ious(
     model: SequenceModel, batch: Batch, codes: SequenceCodes, threshold: float
 ) -> dict[str, Float[Tensor, "B"]]:
-    inside_0 = torch.sigmoid(model.occupancy_logits_0(batch.points_0, codes)) > threshold
-    inside_t = torch.sigmoid(model.occupancy_logits(batch.points_t, batch.t, codes)) > threshold
-    iou_0 = point_iou(inside_0, batch.occupancy_0 > 0.5)
-    iou_t = point_iou(inside_t, batch.occupancy_t > 0.5)
+    logits_0 = model.occupancy_logits_0(batch.points_0, codes)
+    logits_t = model.occupancy_logits(batch.points_t, batch.t, codes)
+    iou_0 = _logit_iou(logits_0, batch.occupancy_0, threshold)
+    iou_t = _logit_iou(logits_t, batch.occupancy_t, threshold)
     return {"iou": (iou_0 + iou_t) / 2, "iou_0": iou_0, "iou_t": iou_t}
+
+
+def _logit_iou(
+    logits: Float[Tensor, "B N"], occupancy: Float[Tensor, "B N"], threshold: float
+) -> Float[Tensor, "B"]:
+    """NaN where a logit is not finite, which would count as outside."""
+    ious = point_iou(torch.sigmoid(logits) > threshold, occupancy > 0.5)
+    return ious.where(logits.isfinite().all(dim=1), math.nan)
 
 
 def point_iou(predicted: Bool[Tensor, "B N"], target: Bool[Tensor, "B N"]) -> Float[Tensor, "B"]:
