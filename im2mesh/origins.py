@@ -76,6 +76,11 @@ class ResultOrigin(Origin):
     weights: str | None = None
     trained_by: Notes = ()
 
+    @property
+    def runs(self) -> set[str]:
+        """Of which run the meshes are, if they are ours."""
+        return {note["run"] for note in self.meshes_by}
+
     def as_dict(self) -> dict[str, Any]:
         asked = {"weights": self.weights, "trained_by": list(self.trained_by)}
         return {

@@ -22,10 +22,11 @@ from im2mesh.command_line import (
 )
 from im2mesh.config import Config, dump_config
 from im2mesh.data.sequences import Window
+from im2mesh.errors import UserError
 from im2mesh.evaluation import Record
 from im2mesh.generation import read_input
 from im2mesh.predictions import PredictedMeshes
-from im2mesh.reporting import read_records
+from im2mesh.reporting import read_report
 from im2mesh.run_folder import RunFolder
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str]) -> None:
     folder = RunFolder.of(config)
     split = args.split or config.data.test_split
     windows = build_windows(config, split, stride=config.data.eval_stride)
-    records = read_records(folder.evaluation_records(split))
+    records, evaluated = read_report(folder.evaluation(split))
     if args.windows:
         windows = [find_window(windows, name) for name in args.windows]
     else:
@@ -57,7 +58,13 @@ def main(arguments: Sequence[str]) -> None:
         chosen = best_median_worst(rank_windows(windows, records, metrics))
         windows = list(dict.fromkeys(chosen.values()))
     predictions = PredictedMeshes(folder.generation(split))
-    origin = str(build_origin(config, windows, predictions=predictions))
+    shown = build_origin(config, windows, predictions=predictions)
+    if evaluated is not None and evaluated.runs != shown.runs:
+        raise UserError(
+            f"the meshes in {predictions.folder} were made anew after the evaluation; "
+            "run eval.py again"
+        )
+    origin = str(evaluated or shown)
     panels = [_panel(config, window, predictions, records, args.color) for window in windows]
     if args.color == "error":
         rows = [{"prediction": panel} for panel in panels]

@@ -15,9 +15,11 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation import Evaluator, Record
 from im2mesh.meshing import Mesh, MeshSequence
 from im2mesh.metrics import EMPTY_DISTANCE
+from im2mesh.origins import ResultOrigin
 from im2mesh.predictions import Prediction
+from im2mesh.provenance import Provenance
 from im2mesh.rendering import BACKGROUND
-from im2mesh.reporting import write_records
+from im2mesh.reporting import read_records, write_records, write_report
 from im2mesh.run_folder import RunFolder
 from im2mesh.visualization.color_bar import BAR_HEIGHT, BAR_WIDTH, LINE, ErrorScale
 from im2mesh.visualization.contact_sheet import Panel
@@ -438,3 +440,9 @@ def test_contact_sheet_draws_errors_when_asked(tmp_path, ball_root, drawn, capsy
     contact_sheet.main([*base, "--height", "60", "--windows", "ball_d/00000"])
     assert not drawn and Image.open(tmp_path / "a.png").height > 3 * 60
     assert "Meshes: of another program" in Image.open(tmp_path / "a.png").text["Source"]
+    evaluated_by = Provenance("1.0", "c", "d", 7, {})
+    origin = ResultOrigin(evaluated_by, [{"run": "r", "code": "1.0", "config": "c", "seed": 0}])
+    folder = RunFolder(tmp_path / "run").evaluation("test")
+    write_report(folder, "test", read_records(folder / "records.csv"), origin)
+    with pytest.raises(UserError, match=r"made anew after the evaluation; run eval\.py again"):
+        contact_sheet.main([*base, "--windows", "ball_d/00000"])

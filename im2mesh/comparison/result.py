@@ -98,7 +98,7 @@ def _read_costs(
     run: RunFolder, split: str, windows: Sequence[Window], origin: ResultOrigin | None
 ) -> Iterator[Record]:
     """Seconds and function evaluations, as far as generate.py has left them."""
-    evaluated = [note["run"] for note in origin.meshes_by] if origin else []
+    evaluated = origin.runs if origin else set()
     for window in windows:
         path = run.window(split, window).summary
         if not path.is_file():
