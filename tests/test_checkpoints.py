@@ -13,6 +13,7 @@ import torch
 
 from im2mesh.build import CHOICES, build_config, build_model, build_trainer, load_trained
 from im2mesh.checkpoints import (
+    FORMAT,
     Checkpoint,
     CheckpointError,
     load_checkpoint,
@@ -138,7 +139,7 @@ def test_loading_never_runs_code(tmp_path):
 
     (tmp_path / "model.pt").write_bytes(pickle.dumps(Malicious(), protocol=2))
     (tmp_path / "new.pt").write_bytes(pickle.dumps(Malicious()))
-    torch.save({"format": 3, "model": Malicious()}, tmp_path / "zip.pt")
+    torch.save({"format": FORMAT, "model": Malicious()}, tmp_path / "zip.pt")
     for name in ("model.pt", "zip.pt"):
         with pytest.raises(CheckpointError, match=r"contains posix\.mkdir\..*nothing was executed"):
             load_checkpoint(tmp_path / name)

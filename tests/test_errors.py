@@ -14,6 +14,7 @@ import torch
 import eval as evaluation
 import generate
 import train
+from im2mesh.checkpoints import FORMAT
 from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
 from im2mesh.errors import UserError
 from im2mesh.models.decoders import DecoderCBatchNorm
@@ -305,7 +306,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ),
         "a checkpoint of another input": lambda user: user.has_trained().generates(*IMAGES),
         "a checkpoint that lacks something": lambda user: user.writes(
-            "part.pt", saved({"format": 3, "config": {"data": {}}})
+            "part.pt", saved({"format": FORMAT, "config": {"data": {}}})
         ).generates("--checkpoint", "part.pt"),
         "an import of what is ours already": lambda user: user.has_trained().sees(
             import_official_checkpoint.main, "run/model.pt", "a.pt", "--config", "small.yaml"
@@ -407,7 +408,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             "--meshes", "theirs"
         ),
         "meshes in unknown coordinates": lambda user: user.evaluates("--coordinates", "camera"),
-        "no worker": lambda user: user.evaluates("--workers", 0),
+        "no worker": lambda user: user.has_trained().evaluates("--workers", 0),
         "meshes of two runs": lambda user: (
             user.has_trained()
             .replaces(f"{OTHER_WINDOW}/window.json", '"run": "', '"run": "another')
