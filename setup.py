@@ -40,6 +40,7 @@ setup(
         "dev": [
             "pytest>=8",
             "pytest-cov>=6",
+            "pytest-xdist>=3.6",
             "hypothesis>=6.100",
             "beartype>=0.19",
             "ruff>=0.9",
