@@ -15,6 +15,9 @@ from scripts.soak_growth import MARGINS, DiskUse, Verdict, growth_over, growth_w
 from scripts.soak_processes import SECONDS_TO_DIE, Sample, Stop
 
 HELD = {"memory": " [MiB]", "handles": "", "threads": ""}  # with their units
+LEVELS = {"steady": settled, "generate": max, "evaluate": max}
+"""What a stage holds, of its samples. The short ones load libraries for half of their time: of them,
+a median would tell how busy the machine is."""
 STARTS, LEFTOVERS = "starts of training", "left-over processes"
 COLORS = {
     "bodies": "silver",
@@ -70,9 +73,9 @@ def _judge_held(findings: Findings) -> Iterator[Verdict]:
     for what, unit in HELD.items():
         title = f"within the last training: {what}{unit}"
         yield growth_within(title, long.values(what), MARGINS[what])
-    for name in ("steady", "generate", "evaluate"):
+    for name, level in LEVELS.items():
         for what, unit in HELD.items():
-            rounds = [settled(stage.values(what)) for stage in findings.named(name)]
+            rounds = [level(stage.values(what)) for stage in findings.named(name)]
             yield growth_over(f"over rounds: {what} of {name}{unit}", rounds, MARGINS[what])
 
 

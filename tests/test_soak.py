@@ -103,6 +103,17 @@ def test_everything_that_grew_is_named():
     assert "| within the last training: memory [MiB] | 300 | 300 | 335 | ok |" in table
 
 
+def test_loading_for_longer_is_no_growth_of_a_short_command():
+    """A busy machine loads libraries for one, or for three, of four samples."""
+    found = findings()
+    for index, stage in enumerate(found.stages):
+        if stage.name == "generate":
+            handles = [3, 3, 3, 68] if index < len(STAGES) else [3, 68, 68, 68]
+            samples = tuple(Sample(k / 2, 200.0, held, 2) for k, held in enumerate(handles))
+            found.stages[index] = Stage("generate", samples)
+    assert grown(found) == []
+
+
 def test_the_picture_is_drawn(tmp_path):
     plot(tmp_path / "memory.png", findings())
     assert (tmp_path / "memory.png").stat().st_size > 5000
