@@ -16,8 +16,8 @@ from scripts.soak_processes import SECONDS_TO_DIE, Sample, Stop
 
 HELD = {"memory": " [MiB]", "handles": "", "threads": ""}  # with their units
 LEVELS = {"steady": settled, "generate": max, "evaluate": max}
-"""What a stage holds, of its samples. The short ones load libraries for half of their time: a median
-of them would tell how busy the machine is."""
+"""What a stage holds, of its samples. Short ones load libraries for half of their time: a median of
+them would tell how busy the machine is."""
 STARTS, LEFTOVERS = "starts of training", "left-over processes"
 COLORS = {
     "bodies": "silver",
