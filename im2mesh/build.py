@@ -6,12 +6,7 @@ from pathlib import Path
 
 import torch
 
-from im2mesh.checkpoints import (
-    Checkpoint,
-    load_checkpoint,
-    load_weights,
-    weights_digest,
-)
+from im2mesh.checkpoints import Checkpoint, load_checkpoint, load_weights, weights_digest
 from im2mesh.config import (
     Choices,
     Config,
@@ -117,8 +112,8 @@ def build_training_data(config: Config) -> WindowDataset:
     )
 
 
-def build_validation_data(config: Config) -> WindowDataset:
-    windows = build_windows(config, config.data.val_split, stride=config.data.eval_stride)
+def build_validation_data(config: Config, windows: Sequence[Window]) -> WindowDataset:
+    """Of the windows of the validation split, as many as the config uses."""
     return WindowDataset(
         spread_windows(windows, config.validation.max_windows),
         config.data.model_copy(update={"near_surface_fraction": 0.0}),
@@ -139,15 +134,14 @@ def build_trainer(config: Config, device: torch.device, ranks: Ranks | None = No
             "all weights in section loss are 0; there is nothing to minimise; set "
             "one, such as loss.reconstruction=1.0"
         )
-    training_data, validation_data = build_training_data(config), build_validation_data(config)
-    split, stride = config.data.val_split, config.data.eval_stride
-    validation = build_windows(config, split, stride=stride)  # however many of them are used
-    windows = [*training_data.windows, *validation]
+    training_data = build_training_data(config)
+    validation = build_windows(config, config.data.val_split, stride=config.data.eval_stride)
+    windows = [*training_data.windows, *validation]  # however many of these are used
     dataset = dataset_fingerprint(config.data.root, windows)
     return Trainer(
         model.to(device),
         training_data,
-        validation_data,
+        build_validation_data(config, validation),
         config,
         RunFolder.of(config),
         provenance(config, dataset, config.training.seed),

@@ -126,6 +126,11 @@ def list_origins(origins: Mapping[str, Origin | str | None]) -> str:
     return "".join(lines)
 
 
+def origins_section(*lists: str) -> str:
+    """The end of a report in Markdown: one or several of `list_origins`."""
+    return "\n## Origins\n\n" + "\n".join(lists)
+
+
 def continued(before: Notes, now: Provenance, iteration: int) -> list[dict[str, Any]]:
     """What trains a model: one note per stretch of training by the same code, settings, data, seed
     and libraries; `since` is its first iteration."""

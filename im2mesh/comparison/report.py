@@ -10,7 +10,7 @@ import numpy as np
 from im2mesh.comparison.runs import Comparison
 from im2mesh.files.atomic import write_csv, write_text
 from im2mesh.metric_info import METRICS, metric_info
-from im2mesh.origins import list_origins
+from im2mesh.origins import list_origins, origins_section
 from im2mesh.plots import frame_plot, values_by_frame
 from im2mesh.reporting import SummaryRow, draw_table, format_value
 
@@ -37,8 +37,7 @@ def write_comparison(folder: Path, comparisons: Sequence[Comparison]) -> None:
     metadata of the plots the whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lists = [f"{c.split}:\n\n{list_origins(c.origins)}" for c in comparisons]
-    origins = "\n".join(["\n## Origins\n", *lists])
+    origins = origins_section(*(f"{c.split}:\n\n{list_origins(c.origins)}" for c in comparisons))
     table = format_comparisons(comparisons, markdown=True)
     write_text(folder / "comparison.md", table + origins)
     _write_csv(folder / "comparison.csv", comparisons)

@@ -14,7 +14,7 @@ from im2mesh.comparison.result import MethodResult
 from im2mesh.comparison.runs import Comparison, compare
 from im2mesh.files.atomic import write_csv, write_text
 from im2mesh.metric_info import metric_info
-from im2mesh.origins import list_origins
+from im2mesh.origins import list_origins, origins_section
 from im2mesh.reporting import InterruptedReportError, draw_table, read_report, summarize
 from im2mesh.run_folder import CONFIG_FILE, RunFolder
 
@@ -88,12 +88,12 @@ def write_summary(out: Path, title: str, runs: Runs, splits: Sequence[str]) -> s
     for split in splits:
         split_parts, rows, origin = _summarize_split(runs, split)
         parts += split_parts
-        origins.append(f"\n{split}:\n\n{origin}")
+        origins.append(f"{split}:\n\n{origin}")
         lines += [[split, *line] for row in rows for line in _csv_lines(row)]
     parts.append(TIME_NOTE)
     text = "\n\n".join(filter(None, parts)) + "\n"
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "summary.md", "".join([text, "\n## Origins\n", *origins]))
+    write_text(out / "summary.md", text + origins_section(*origins))
     heading = ["split", "variant", "metric", "mean", "std", "num_seeds", "origins"]
     write_csv(out / "summary.csv", [heading, *lines])
     return text

@@ -94,6 +94,7 @@ class _SplitWork:
         self.folder = folder
         self.split = split
         self.weights = weights_digest(generator.model)
+        self.run = run_hash(self.weights, config)
         self.generated = self.skipped = self.replaced = 0
         self.empty: list[Window] = []
         self.totals = StageTimer()
@@ -127,8 +128,7 @@ class _SplitWork:
         """What is the same for all windows of a run, and the clip."""
         clip = clip_fingerprint(self.config.data.root, window.category, window.clip)
         made_by = provenance(self.config, clip, self.config.generation.seed)
-        run = run_hash(self.weights, self.config)
-        return RunOrigin(run, made_by, self.generator.trained_by)
+        return RunOrigin(self.run, made_by, self.generator.trained_by)
 
 
 def run_hash(weights: str, config: Config) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from im2mesh.files.atomic import write_csv, write_text
-from im2mesh.origins import ResultOrigin, list_origins
+from im2mesh.origins import ResultOrigin, list_origins, origins_section
 from im2mesh.reporting import draw_table
 from im2mesh.robustness.motion import METRICS
 from im2mesh.robustness.runs import PreparedRun, pooled
@@ -58,9 +58,8 @@ def write_motion(folder: Path, study: MotionStudy) -> None:
     )
     heading = ["run", "path", "window", "metric", "number", "origin"]
     write_csv(folder / "motion.csv", [heading, *lines])
-    origins = f"## Origins\n\n{list_origins(study.origins)}"
-    text = f"# Motion\n\n{format_motion(study, markdown=True)}\n{origins}"
-    write_text(folder / "motion.md", text)
+    origins = origins_section(list_origins(study.origins))
+    write_text(folder / "motion.md", f"# Motion\n\n{format_motion(study, markdown=True)}{origins}")
 
 
 def format_motion(study: MotionStudy, markdown: bool = False) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from im2mesh.comparison.report import COLORS, LINES_AND_MARKERS
 from im2mesh.files.atomic import write_csv, write_text
-from im2mesh.origins import list_origins
+from im2mesh.origins import list_origins, origins_section
 from im2mesh.plots import save_figure
 from im2mesh.reporting import draw_table
 from im2mesh.robustness.measure import METRICS
@@ -37,7 +37,7 @@ def write_study(folder: Path, study: Study) -> None:
     )
     heading = [*(field.name for field in fields(Number)), "origin"]
     write_csv(folder / "robustness.csv", [heading, *lines])
-    origins = f"\n## Origins\n\n{list_origins(study.origins)}"
+    origins = origins_section(list_origins(study.origins))
     write_text(folder / "robustness.md", format_study(study, markdown=True) + origins)
     for sweep in study.sweeps:
         for metric in study.metrics:
