@@ -6,7 +6,6 @@ At the root, not in tests/, because the doctests inside the package need it too.
 import os
 from pathlib import Path
 
-import jaxtyping
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -15,15 +14,14 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 _hook = install_import_hook(
     [
         "im2mesh.data",
+        "im2mesh.evaluation",
         "im2mesh.generation",
         "im2mesh.losses",
+        "im2mesh.machine",
         "im2mesh.meshing",
-        "im2mesh.metrics",
         "im2mesh.models",
-        "im2mesh.objective",
         "im2mesh.synthesis",
         "im2mesh.training",
-        "im2mesh.evaluation",
     ],
     "beartype.beartype",
 )
@@ -34,6 +32,7 @@ import torch  # noqa: E402
 
 from im2mesh.build import build_config, build_trainer  # noqa: E402
 from tests.ball import ball_motion, unit_vectors, write_ball_dataset  # noqa: E402
+from tests.shapes import unchecked_shapes  # noqa: E402
 from tests.small import write_small_config  # noqa: E402
 from tests.trainings import Trainings  # noqa: E402
 
@@ -71,9 +70,8 @@ def trainings() -> Trainings:
 @pytest.fixture
 def without_shape_checks():
     """Let wrong shapes through to the code, as for users: its own messages are under test."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    with unchecked_shapes():
+        yield
 
 
 @pytest.fixture

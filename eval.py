@@ -6,28 +6,31 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from im2mesh.build import build_config, build_evaluator, build_origin, build_windows
+from im2mesh.build import build_config, build_evaluator, build_origin
 from im2mesh.command_line import config_parser, exit_status
-from im2mesh.config import dump_config
-from im2mesh.evaluation_split import SplitEvaluation, evaluate_split, report_once
+from im2mesh.config.validation import dump_config
+from im2mesh.data.dataset import build_windows
+from im2mesh.evaluation.predictions import COORDINATES, PredictedMeshes
+from im2mesh.evaluation.split import SplitEvaluation, evaluate_split, report_once
 from im2mesh.files.atomic import write_text
-from im2mesh.predictions import COORDINATES, PredictedMeshes
-from im2mesh.ranks import ranks_from_environment
-from im2mesh.run_folder import CONFIG_FILE, RunFolder
+from im2mesh.machine.ranks import ranks_from_environment
+from im2mesh.runs.folder import CONFIG_FILE, RunFolder
 
 
 def main(arguments: Sequence[str]) -> None:
     parser = config_parser("Compute the metrics of every window of a split.")
     parser.add_argument("--split", help="split file to use instead of data.test_split")
     parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips of the split")
-    parser.add_argument("--workers", type=int, default=1, help="processes, one window each")
+    parser.add_argument("--workers", type=int, default=1, help="processes that measure windows")
     parser.add_argument(
         "--meshes",
         type=Path,
         metavar="FOLDER",
         help="meshes made by somebody else, in FOLDER/<category>/<clip>/<start>/<number>.ply",
     )
-    parser.add_argument("--coordinates", choices=COORDINATES, default="window", help="of --meshes")
+    parser.add_argument(
+        "--coordinates", choices=COORDINATES, default="window", help="coordinates of --meshes"
+    )
     parser.add_argument("--output", type=Path, help="folder for the results")
     args = parser.parse_intermixed_args(arguments)
     if (args.meshes or args.clips) and not args.output:

@@ -3,18 +3,14 @@
 import sys
 from collections.abc import Sequence
 
-from im2mesh.build import build_config, build_device, build_generator, build_windows
-from im2mesh.command_line import (
-    add_checkpoint,
-    add_device,
-    add_split,
-    config_parser,
-    exit_status,
-)
-from im2mesh.config import dump_config
-from im2mesh.generation import generate_split
-from im2mesh.ranks import ranks_from_environment
-from im2mesh.run_folder import RunFolder
+from im2mesh.build import build_config, build_generator
+from im2mesh.command_line import add_checkpoint, add_device, add_split, config_parser, exit_status
+from im2mesh.config.validation import dump_config
+from im2mesh.data.dataset import build_windows
+from im2mesh.generation.split import generate_split
+from im2mesh.machine.devices import build_device
+from im2mesh.machine.ranks import ranks_from_environment
+from im2mesh.runs.folder import RunFolder
 
 
 def main(arguments: Sequence[str]) -> None:

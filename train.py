@@ -8,13 +8,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from im2mesh.build import build_config, build_device, build_trainer
+from im2mesh.build import build_config, build_trainer
 from im2mesh.command_line import add_device, config_parser, exit_status
-from im2mesh.config import dump_config
+from im2mesh.config.validation import dump_config
 from im2mesh.errors import UserError
-from im2mesh.ranks import ranks_from_environment
-from im2mesh.run_folder import RunFolder
-from im2mesh.training import process_group, stop_on_signal
+from im2mesh.machine.devices import build_device
+from im2mesh.machine.processes import process_group
+from im2mesh.machine.ranks import ranks_from_environment
+from im2mesh.runs.folder import RunFolder
+from im2mesh.training.stopping import stop_on_signal
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -23,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
         "--exit-after", type=float, default=math.inf, metavar="SECONDS", help="save and stop then"
     )
     parser.add_argument(
-        "--fresh", action="store_true", help="set a present run aside and start from the beginning"
+        "--fresh", action="store_true", help="rename the folder of an older run and start anew"
     )
     add_device(parser)
     args = parser.parse_intermixed_args(arguments)
@@ -48,10 +50,10 @@ def main(arguments: Sequence[str]) -> None:
         if checkpoint is None:
             trainer.load_pretrained()
         elif ranks.is_main:
-            print(f"resuming {checkpoint} at iteration {trainer.iteration}")
+            print(f"resuming {checkpoint} at iteration {trainer.state.iteration}")
         trainer.fit(args.exit_after, stop)
     if ranks.is_main:
-        print(f"saved {folder.checkpoint} at iteration {trainer.iteration}")
+        print(f"saved {folder.checkpoint} at iteration {trainer.state.iteration}")
 
 
 if __name__ == "__main__":

@@ -21,12 +21,13 @@ from benchmarks.rows import ROWS
 from benchmarks.stages import step_stages, window_stages
 from benchmarks.table import markdown
 from benchmarks.workloads import Workplace
-from im2mesh.build import build_device
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_text
-from im2mesh.provenance import software
-from im2mesh.synthesis import ClipSettings, DatasetSettings, make_dataset
+from im2mesh.machine.devices import build_device
+from im2mesh.runs.provenance import software
+from im2mesh.synthesis.clips import ClipSettings
+from im2mesh.synthesis.dataset import DatasetSettings, make_dataset
 
 PARTS = ("table", "stages", "growth")
 STAGES_OF_STEPS = (
@@ -89,7 +90,7 @@ def _make_table(
 
 
 def _compare(bench: Bench, row: str, checkout: Path, seconds: float) -> dict[str, object]:
-    """The same row there; a checkout without it says so."""
+    """Columns that compare a row with another checkout; "failed" if it cannot be measured there."""
     try:
         there = bench.measure(row, checkout=checkout)["median"]
     except UserError as error:
@@ -130,10 +131,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("overrides", nargs="*", help="key=value, of every configuration")
+    parser.add_argument("overrides", nargs="*", help="key=value, set in every configuration")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rows", nargs="+", default=list(ROWS), metavar="ROW")
-    parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout")
+    parser.add_argument("--against", type=Path, metavar="PATH", help="checkout to compare with")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:0")
     parser.add_argument("--out", type=Path, default=HERE / "out" / "benchmarks")
     args = parser.parse_intermixed_args(arguments)

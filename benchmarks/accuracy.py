@@ -1,8 +1,8 @@
-"""What speed costs: trajectories, gradients and meshes of a trained model against far finer solves.
+"""What speed costs: errors of trajectories, gradients and meshes against those of far finer solves.
 
     python -m benchmarks.accuracy out/pointcloud/oflow/model_best.pt
 
-Compared are the paper's solver, the fast one, and the fast one in bf16.
+A trained model is solved with the paper's solver, with the fast one, and with the fast one in bf16.
 """
 
 import argparse
@@ -22,18 +22,19 @@ from torch import Tensor
 from benchmarks.processes import HERE
 from benchmarks.table import markdown
 from benchmarks.workloads import held_out_observation
-from im2mesh.build import build_training_data, load_trained
+from im2mesh.build import load_trained
 from im2mesh.command_line import exit_status
-from im2mesh.config import Config, GenerationConfig, OdeConfig
+from im2mesh.config.schema import Config, GenerationConfig, OdeConfig
 from im2mesh.data.batch import Batch, collate
+from im2mesh.data.dataset import build_training_data
 from im2mesh.errors import UserError
-from im2mesh.generation import Generator
+from im2mesh.generation.generator import Generator
+from im2mesh.losses.objective import compute_loss_parts
 from im2mesh.meshing.extraction import extract_surface
-from im2mesh.meshing.sequence import MeshSequence
-from im2mesh.models.flow import Flow
+from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.models.flow.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.models.sequence_model import SequenceCodes
-from im2mesh.objective import compute_loss_parts
 from im2mesh.randomness import step_randomness
 
 PAPER = OdeConfig()
@@ -47,15 +48,17 @@ Truth = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Errors:
-    """Of one setting. Lengths in units of the first frame's longest side.
+    """Errors of one setting. Lengths are in units of the first frame's longest side.
+
+    The true positions are those of dopri5 at rtol 1e-7, the true gradient is that through RK4 steps
+    of 1/64, both with the whole model in float64.
 
     Attributes:
-        there_mean, there_max: Of surface points at all times after the first, against dopri5 at
-            rtol 1e-7 in float64, encoder included.
-        back_max: The same of labelled points brought back to t = 0.
-        gradient: Norm of the difference to the gradient through RK4 steps of 1/64 in float64, in
-            parts of the norm of that.
-        gradient_norm: By how much the norms differ, in parts.
+        there_mean, there_max: Distance of carried surface points from their true positions, over
+            all times after the first.
+        back_max: Largest such distance of labelled points brought back to t = 0.
+        gradient: Norm of (gradient - true gradient), relative to the norm of the true gradient.
+        gradient_norm: (norm of the gradient) / (norm of the true gradient) - 1.
     """
 
     there_mean: float
@@ -67,13 +70,13 @@ class Errors:
 
 @dataclass(frozen=True)
 class MeshErrors:
-    """Of one window's mesh.
+    """Errors of the meshes of one window.
 
     Attributes:
-        carried_mean, carried_max: Distance of its vertices, at all times, from where dopri5 at rtol
-            1e-7 in float64 takes the same vertices.
-        surface_max: Largest distance between the surface at t = 0, found from coarse to fine, and
-            that of a float64 network evaluated everywhere.
+        carried_mean, carried_max: Distance of vertices, over all times after the first, from where
+            dopri5 at rtol 1e-7 in float64 carries the same vertices.
+        surface_max: Largest distance between the surface at t = 0, extracted from coarse to fine,
+            and the surface of the float64 network evaluated at every grid point.
     """
 
     carried_mean: float
@@ -82,7 +85,7 @@ class MeshErrors:
 
 
 def measure_batch(model: OccupancyFlow, config: Config, batch: Batch) -> dict[str, Errors]:
-    """The errors of all settings in training."""
+    """Name of a setting -> its errors on a training batch."""
     exact, doubled = deepcopy(model).double(), _double(batch)
     truth = (
         *_positions(_with_solver(exact, EXACT_PATHS), doubled),
@@ -106,11 +109,11 @@ def _positions(model: OccupancyFlow, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def _gradient(model: OccupancyFlow, batch: Batch, config: Config) -> Tensor:
-    """Of the loss with respect to all weights, as one vector."""
+    """The gradient of the loss with respect to all weights, as one vector."""
     model.train().zero_grad()
     randomness = step_randomness(0, 0, 0, len(batch.t))
     parts = compute_loss_parts(model, batch, config.loss, randomness)
-    with torch.autocast("cpu", enabled=False):  # as in training, backward is outside of it
+    with torch.autocast("cpu", enabled=False):  # in training, too, backward runs without autocast
         torch.stack(list(parts.values())).sum().backward()
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
@@ -128,7 +131,7 @@ def _errors(truth: Truth, found: Truth) -> Errors:
 
 
 def measure_mesh(model: OccupancyFlow, config: Config) -> dict[str, MeshErrors]:
-    """The errors of the first test window's mesh."""
+    """Name of a setting -> errors of its meshes of the first test window."""
     observation, frame = held_out_observation(config)
     exact = _with_solver(deepcopy(model).double(), EXACT_PATHS).eval()
     clouds, seen = (
@@ -171,7 +174,7 @@ def _farthest(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _with_solver(model: OccupancyFlow, ode: OdeConfig) -> OccupancyFlow:
-    """A copy of the model that solves as told."""
+    """A copy of the model with another solver."""
     copy = deepcopy(model)
     assert isinstance(copy.flow, Flow)
     copy.flow.ode = ode
@@ -179,7 +182,7 @@ def _with_solver(model: OccupancyFlow, ode: OdeConfig) -> OccupancyFlow:
 
 
 def _double(batch: Batch) -> Batch:
-    """The same in float64."""
+    """The same batch in float64."""
     changed = {
         name: value.double()
         for name, value in vars(batch).items()
@@ -193,7 +196,7 @@ def main(arguments: Sequence[str]) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path, help="model.pt or model_best.pt of a training")
-    parser.add_argument("--windows", type=int, default=2, help="of the batch (default 2)")
+    parser.add_argument("--windows", type=int, default=2, help="windows in the batch (default 2)")
     args = parser.parse_args(arguments)
     config, generator = load_trained(args.model, torch.device("cpu"))
     data = build_training_data(config)

@@ -9,20 +9,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from benchmarks.processes import Bench
-from im2mesh.plots import save_figure
+from im2mesh.evaluation.plots import save_figure
 
 COLORS = ("#1f6fb2", "#d9730d", "#3a8f4d")
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing that grows.
+    """A setting that a user may increase, and the values to measure.
 
     Attributes:
-        label: Under the plot.
-        key: In the configuration.
-        values: From small to large; one is that of the paper.
-        rows: Of the table.
+        label: Text under the plot.
+        key: Key of the setting in the configuration.
+        values: Values from small to large; one is the paper's.
+        rows: Names of the rows of `ROWS` that are measured.
     """
 
     label: str
@@ -53,7 +53,7 @@ SOLVER_STEPS = (4, 8, 16, 32)
 
 
 def plot_growth(bench: Bench, path: Path, origin: str) -> None:
-    """Seconds over each axis, both logarithmic: a straight line of slope 1 is proportional."""
+    """Plot seconds over each setting, both logarithmic: slope 1 means proportional growth."""
     figure = Figure(figsize=(15, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, axis in zip(figure.subplots(1, len(AXES)), AXES, strict=True):
@@ -66,14 +66,14 @@ def plot_growth(bench: Bench, path: Path, origin: str) -> None:
             told = ", ".join(f"{seconds:.3g}" for seconds in found)
             print(f"{row} over {axis.key} {list(axis.values)}: {told} s", flush=True)
         _dress(axes, axis.label, axis.values)
-    for axes in (figure.axes[0], figure.axes[-1]):  # those between have the first's rows
+    for axes in (figure.axes[0], figure.axes[-1]):  # plots between have the same rows as the first
         axes.legend(frameon=False, fontsize=8)
     figure.axes[0].set_ylabel("seconds")
     save_figure(figure, path, origin, dpi=120)
 
 
 def plot_memory(bench: Bench, path: Path, origin: str) -> None:
-    """Peak memory of a training step over the number of solver steps: adjoint and direct."""
+    """Plot peak memory of a training step over solver steps, for adjoint and direct gradients."""
     key = "peak_memory" if bench.device == "cpu" else "peak_gpu_memory"
     figure = Figure(figsize=(5, 3.4), layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""What this machine can do at best: its name, and its rates of matrix products and copies."""
+"""What this machine is, and how fast it multiplies matrices and copies memory at best."""
 
 import platform
 import statistics
@@ -9,22 +9,24 @@ from pathlib import Path
 
 import torch
 
-from im2mesh.models.precision import products_in
+from im2mesh.models.layers.precision import products_in
 
 
 def wait(device: torch.device) -> None:
-    """A GPU works behind our back; wait until it is done."""
+    """Wait until a GPU, which works asynchronously, has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Measured: the better of a square product (4096) and one of 8192 points by 512 x 512 weights.
+    """Measured rates of matrix products and copies.
+
+    Products: the faster of 4096 x 4096 by 4096 x 4096, and 8192 x 512 by 512 x 512.
 
     Attributes:
         gflops: Precision -> billions of operations a second.
-        gigabytes: Read and written a second while copying 256 MB.
+        gigabytes: Billions of bytes read and written a second while 256 MB are copied.
     """
 
     gflops: dict[str, float]
@@ -64,7 +66,7 @@ def _median(work: Callable[[], object], device: torch.device) -> float:
 
 
 def describe(device: torch.device) -> str:
-    """The machine in a line."""
+    """Describe the machine in one line."""
     if device.type == "cuda":
         where = torch.cuda.get_device_name(device)
     else:

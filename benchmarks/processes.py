@@ -1,4 +1,4 @@
-"""Runs workers: one process per measurement, so that memory and caches are its own."""
+"""Runs one worker process per measurement, so that none uses memory or caches of another."""
 
 import json
 import subprocess
@@ -18,9 +18,9 @@ class Bench:
 
     Attributes:
         data: Synthetic bodies with 100k points a frame.
-        out: For what is written.
-        device: Of the networks.
-        overrides: key=value, of every configuration; those of one measurement win.
+        out: Folder for everything that is written.
+        device: Device of the networks.
+        overrides: key=value, set in every configuration; overrides of a measurement win over them.
     """
 
     data: Path
@@ -31,10 +31,10 @@ class Bench:
     def measure(
         self, row: str, *overrides: str, checkout: Path = HERE, repeats: int | None = None
     ) -> dict[str, Any]:
-        """What the worker tells of one row: seconds (median, min, max), memory in bytes, ...
+        """What the worker prints for one row: seconds (median, min, max), memory in bytes, ...
 
         Raises:
-            UserError: If the worker fails, with the last line of what it says.
+            UserError: If the worker fails; it has the last line of the output.
         """
         command = [sys.executable, "-m", "benchmarks.worker", row, "--checkout", str(checkout)]
         command += ["--data", str(self.data), "--out", str(self.out), "--device", self.device]

@@ -2,10 +2,11 @@
 
     python -m benchmarks.reading data.root=out/benchmarks/data
 
-The basis of the estimate in docs/scaling.md. Three ways to samples of the training split: files
-that the system has in memory; that it has not (it is asked to forget them before every sample, so
-Linux is needed); and records of one long file, as a shard has them: what a sample needs, drawn
-beforehand, read in the order in which it lies there. Also told: what each takes from the disk.
+The estimate in docs/scaling.md rests on it. Samples of the training split are read in three ways:
+from files that the system has in memory; from files on disk, which the system is asked to drop from
+memory before every sample (Linux only); and from records of one long file, a shard, in their order,
+where a record holds what one sample needs, drawn beforehand. It also tells how much of that is read
+from disk.
 """
 
 import argparse
@@ -23,11 +24,11 @@ import torch
 from benchmarks.machine import describe
 from benchmarks.processes import HERE
 from benchmarks.table import markdown
-from im2mesh.build import build_config, build_training_data
+from im2mesh.build import build_config
 from im2mesh.command_line import exit_status
 from im2mesh.data.batch import Sample
-from im2mesh.data.dataset import WindowDataset
-from im2mesh.data.storage import _open_arrays  # what is mapped cannot be forgotten
+from im2mesh.data.dataset import WindowDataset, build_training_data
+from im2mesh.data.storage import _open_arrays  # mapped files stay in memory until it is cleared
 
 CONFIG = HERE / "configs/pointcloud/oflow_w_correspond.yaml"
 SHARD = HERE / "out/benchmarks/shard.bin"
@@ -36,7 +37,7 @@ ARRAYS = ("inputs", "points_0", "occupancy_0", "points_t", "occupancy_t", "point
 
 @dataclass(frozen=True)
 class Way:
-    """A way to the k-th sample; what comes before reading it is not timed."""
+    """One way to read the k-th sample; `prepare` is not timed."""
 
     prepare: Callable[[int], object]
     read: Callable[[int], object]
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--samples", type=int, default=200)
     args = parser.parse_intermixed_args(arguments)
     data = build_training_data(build_config(CONFIG, args.overrides))
-    first = len(data)  # after one epoch it is known where arrays lie
+    first = len(data)  # after one epoch, the places of all arrays are known
     size = _write_shard(data[draw] for draw in range(max(first, args.samples)))
     files = {window: _files_of(data, window.clip) for window in data.windows}
 
@@ -87,7 +88,7 @@ def _measure(way: Way, count: int) -> dict[str, object]:
 
 
 def _write_shard(samples: Iterable[Sample]) -> int:
-    """One record after another; returns the bytes of each."""
+    """Write one record per sample; returns the number of bytes of a record."""
     SHARD.parent.mkdir(parents=True, exist_ok=True)
     size = 0
     with SHARD.open("wb") as file:
@@ -108,7 +109,7 @@ def _files_of(data: WindowDataset, clip: str) -> list[Path]:
 
 
 def _forget(paths: Iterable[Path]) -> None:
-    """Have the system drop what it keeps of files."""
+    """Ask the system to drop these files from memory."""
     _open_arrays.cache_clear()
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
@@ -117,7 +118,7 @@ def _forget(paths: Iterable[Path]) -> None:
 
 
 def _bytes_from_disk() -> int:
-    """Of this process, as Linux counts them."""
+    """Bytes that this process has read from disk so far, as Linux counts them."""
     lines = Path("/proc/self/io").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes"))
 

@@ -1,4 +1,4 @@
-"""The rows of the table: what is timed, at which sizes, and what the official code needs for it."""
+"""The rows of the table: what is timed, at which sizes, and how long the official code takes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Row:
     """One thing that takes time.
 
     Attributes:
-        sizes: In words.
-        prepare: Everything that is not timed -> what is.
+        sizes: Sizes of the work, in words for the table.
+        prepare: Prepares everything and returns the function to be timed.
         official: Seconds of the official code (Niemeyer et al., 2019) at the same sizes, whole
             steps on two CPU cores of a shared machine; None where it was not measured.
-        repeats: Runs that are counted, after one that is not.
+        repeats: Number of runs that count, after one warm-up that does not.
     """
 
     sizes: str

@@ -1,8 +1,8 @@
 """Where the time of a training step and of a window goes: seconds, operations and bytes by stage.
 
-A step is cut between its stages: what a stage returns is detached, and gradients are handed on by
-hand, so that the backward pass falls apart into stages, too. It is the same computation, but for
-gradient clipping and the optional parts of the loss.
+A step is cut between its stages: the output of a stage is detached, and its gradient is passed to
+the stage before by hand, so that the backward pass has the same stages. The computation is that of
+training, without gradient clipping and the optional parts of the loss.
 """
 
 import statistics
@@ -22,10 +22,10 @@ from benchmarks.workloads import Workplace, one_batch, window_task
 from im2mesh.build import build_trainer
 from im2mesh.data.batch import Batch
 from im2mesh.generation.generator import StageTimer
-from im2mesh.losses import correspondence_loss, reconstruction_loss
+from im2mesh.losses.terms import correspondence_loss, reconstruction_loss
 from im2mesh.models.code import Code
 from im2mesh.models.occupancy_flow import OccupancyFlow
-from im2mesh.training import Trainer
+from im2mesh.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Stage:
     """What one stage costs.
 
     Attributes:
-        seconds: Median over runs.
+        seconds: Median time over runs.
         gflop: Floating-point operations of matrix products and convolutions, in billions.
-        gigabytes: Read and written by all operations, as if nothing stayed in a cache.
+        gigabytes: Billions of bytes that all operations read and write, if no cache helps.
     """
 
     seconds: float
@@ -44,7 +44,7 @@ class Stage:
 
 
 def step_stages(place: Workplace, name: str, repeats: int = 2) -> dict[str, Stage]:
-    """The stages of a training step, in order. For occupancy_flow without latent codes."""
+    """The stages of a training step of an occupancy_flow model without latent codes, in order."""
     config = place.config(name)
     trainer = build_trainer(config, place.device)
 
@@ -149,7 +149,7 @@ class _Counter(_Clock):
 
 
 class _Work(TorchDispatchMode):
-    """Operations of matrix products, and bytes that operations read and write (views: none)."""
+    """Counts operations of matrix products, and bytes read and written (none by views)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class _Work(TorchDispatchMode):
 
 
 def _stored_bytes(tensor: Tensor) -> int:
-    """Of what is there: an expanded dimension is one."""
+    """Bytes that a tensor takes in memory: an expanded dimension counts once."""
     count = 1
     for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
         count *= size if stride else 1

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*")
     args = parser.parse_intermixed_args()
     sys.path.insert(0, str(args.checkout))
-    os.chdir(args.checkout)  # configurations are those of the checkout
+    os.chdir(args.checkout)  # use the configurations of the checkout
     print(json.dumps(_measure(args)))
 
 
@@ -56,7 +56,7 @@ def _measure(args: argparse.Namespace) -> dict:
 
 
 def _peak_memory() -> int:
-    """Of this process, in bytes. Linux hands the peak of getrusage on from the parent process."""
+    """Peak memory of this process in bytes. On Linux, getrusage may tell the parent's peak."""
     status = Path("/proc/self/status")
     if not status.exists():  # macOS counts in bytes
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

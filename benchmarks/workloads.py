@@ -1,8 +1,8 @@
 """What is timed: each function prepares everything else and returns the work itself.
 
-Real sizes on synthetic bodies: files of 100k points a frame, as those of D-FAUST. Weights are
-fresh, as they were for the figures of the official code; evaluations of the velocity are told
-beside times.
+The bodies are synthetic, but their files are as large as those of D-FAUST: 100k points a frame.
+Weights are untrained, as they were when the official code was timed. The number of evaluations of
+the velocity (nfe) is reported beside the times.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,33 +15,27 @@ import trimesh
 from torch import Tensor, nn
 
 from benchmarks.machine import wait
-from im2mesh.build import (
-    build_config,
-    build_evaluator,
-    build_model,
-    build_trainer,
-    build_training_data,
-    build_windows,
-)
-from im2mesh.config import Config
-from im2mesh.data.batch import Batch, collate, frame_times
-from im2mesh.data.fields import frame_path, mesh_path, window_frame
-from im2mesh.data.observation import Observation, draw_observation
-from im2mesh.data.sequences import CLOUD_FOLDER, POINTS_FOLDER, Window
+from im2mesh.build import build_config, build_evaluator, build_model, build_trainer
+from im2mesh.config.schema import Config
+from im2mesh.data.batch import Batch, Observation, collate, frame_times
+from im2mesh.data.dataset import build_training_data, build_windows
+from im2mesh.data.frames import StoredWindow
+from im2mesh.data.layout import CLOUD_FOLDER, POINTS_FOLDER, Window
+from im2mesh.data.observation import draw_observation
 from im2mesh.data.transforms import NormalizationFrame
-from im2mesh.generation import Generator
+from im2mesh.evaluation.predictions import PredictedMeshes
+from im2mesh.generation.generator import Generator
 from im2mesh.meshing.extraction import extract_surface
-from im2mesh.meshing.io import read_mesh
-from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.models.code import Code
-from im2mesh.predictions import PredictedMeshes
-from im2mesh.window_folder import WindowFolder
+from im2mesh.runs.folder import WindowFolder
 
 BALL_RADIUS = 0.2937
-"""Of the generated surface: 28.7k vertices on a grid of 129^3, as in the figures to beat."""
+"""Radius of the generated ball. On a grid of 129^3 it has 28.7k vertices, as many as the
+surface for which the official code was timed."""
 
 Timed = Callable[[], dict[str, float]]
-"""Does the work once; returns what else is worth a column."""
+"""Does the work once; returns what else is to be reported, such as nfe."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +44,9 @@ class Workplace:
 
     Attributes:
         data: Synthetic bodies with 100k points a frame.
-        out: For what is written.
-        device: Of the networks.
-        overrides: key=value, of every configuration; a row's own win.
+        out: Folder for everything that is written.
+        device: Device of the networks.
+        overrides: key=value, set in every configuration; a row's own overrides win over them.
     """
 
     data: Path
@@ -61,7 +55,7 @@ class Workplace:
     overrides: tuple[str, ...] = ()
 
     def config(self, name: str, *overrides: str) -> Config:
-        """One of the repository's configurations, on these data."""
+        """A configuration of the repository, with these data and overrides."""
         places = (f"data.root={self.data}", f"output_dir={self.out / name}")
         own = [*places, "training.num_workers=0", *self.overrides, *overrides]
         return build_config(f"configs/{name}.yaml", own)
@@ -88,10 +82,10 @@ def one_batch(config: Config) -> Batch:
 
 
 def load_samples(place: Workplace) -> Timed:
-    """One batch of samples from disk, every time another, in one process.
+    """Load a batch of samples in one process, every time another batch.
 
-    After a first pass over all windows, as in all but the first hour of a training: the files are
-    in the operating system's cache, and it is known where in them arrays lie.
+    All windows were read once before, as in all but the first hour of a training: the files are in
+    the operating system's cache, and the places of arrays in the files are known.
     """
     config = place.config("pointcloud/oflow_w_correspond")
     data = build_training_data(config)
@@ -107,7 +101,7 @@ def load_samples(place: Workplace) -> Timed:
 
 
 def load_whole_files(place: Workplace) -> Timed:
-    """The same samples from the same files, every one read as a whole: how not to do it."""
+    """Read all files of such samples as a whole: what `load_samples` avoids."""
     config = place.config("pointcloud/oflow_w_correspond")
     windows = build_training_data(config).windows
     files = {window: _files_of(config, window) for window in windows}
@@ -124,15 +118,15 @@ def load_whole_files(place: Workplace) -> Timed:
 
 
 def _files_of(config: Config, window: Window) -> list[str]:
-    """Clouds observed, clouds followed, labelled points at two times: 36 files."""
+    """36 files: clouds to observe, clouds to follow, labelled points at two times."""
     clouds, ends = list(range(window.num_frames)), [0, window.num_frames - 1]
     wanted = [(CLOUD_FOLDER, frame) for frame in 2 * clouds]
     wanted += [(POINTS_FOLDER, frame) for frame in ends]
-    return [frame_path(config.data.root, window, frame, folder) for folder, frame in wanted]
+    return [StoredWindow(config.data.root, window).path(frame, folder) for folder, frame in wanted]
 
 
 def generate_window(place: Workplace, name: str) -> Timed:
-    """One window: encode, extract a ball, carry its vertices to 17 times. Nothing is written."""
+    """Encode a window, extract a ball, carry its vertices to 17 times; write nothing."""
     generator, observation, frame = window_task(place.config(name), place.device)
 
     def generate() -> dict[str, float]:
@@ -147,7 +141,7 @@ def generate_window(place: Workplace, name: str) -> Timed:
 def window_task(
     config: Config, device: torch.device
 ) -> tuple[Generator, Observation, NormalizationFrame]:
-    """What generates, and from what."""
+    """A generator, and the observation and frame of reference that it generates from."""
     torch.manual_seed(0)
     model = build_model(config)
     model.decoder = Ball(model.decoder)  # type: ignore[assignment]
@@ -156,18 +150,18 @@ def window_task(
 
 
 def held_out_observation(config: Config) -> tuple[Observation, NormalizationFrame]:
-    """What is seen of the first test window, and the window's frame of reference."""
+    """The observation of the first test window, and the window's frame of reference."""
     window = held_out_window(config)
     rng = np.random.default_rng(0)
     observation = draw_observation(config.data, window, rng, random_view=False)
-    return observation, window_frame(config.data.root, window)
+    return observation, StoredWindow(config.data.root, window).frame
 
 
 class Ball(nn.Module):
-    """Asks an occupancy network, and answers with a ball.
+    """A decoder that costs as much as an occupancy network, but answers with a ball.
 
-    Fresh weights have no surface. The network is evaluated as it would be, and counts for next to
-    nothing.
+    An untrained network has no surface. Here it is evaluated as usual, but its output hardly
+    counts.
     """
 
     def __init__(self, decoder: nn.Module) -> None:
@@ -180,7 +174,7 @@ class Ball(nn.Module):
 
 
 def write_meshes(place: Workplace) -> Timed:
-    """17 coloured meshes, one file each."""
+    """Write 17 coloured meshes, one file each."""
     meshes = _ball_meshes(place)
 
     def write() -> dict[str, float]:
@@ -191,7 +185,7 @@ def write_meshes(place: Workplace) -> Timed:
 
 
 def evaluate_meshes(place: Workplace) -> Timed:
-    """17 meshes of one window, from their files to all metrics, by one process."""
+    """Read 17 meshes of one window and compute all metrics in one process."""
     config = place.config("pointcloud/oflow_w_correspond")
     window = held_out_window(config)
     folder = place.out / "predictions"
@@ -199,7 +193,7 @@ def evaluate_meshes(place: Workplace) -> Timed:
     evaluator, predictions = build_evaluator(config), PredictedMeshes(folder)
 
     def evaluate() -> dict[str, float]:
-        prediction = predictions.read(evaluator.root, window)
+        prediction = predictions.read(StoredWindow(evaluator.root, window))
         return {"records": len(evaluator.evaluate_window(window, prediction))}
 
     return evaluate
@@ -219,20 +213,21 @@ def _ball_meshes(place: Workplace) -> MeshSequence:
     times = frame_times(config.data.num_frames).double().numpy()
     way = times[:, None, None] * np.array([0.1, 0.0, 0.0])
     vertices = (surface.vertices[None] + way).astype(np.float32)
-    frame = window_frame(config.data.root, held_out_window(config))
+    frame = StoredWindow(config.data.root, held_out_window(config)).frame
     return MeshSequence(surface.faces, vertices, times, None, frame.loc, frame.scale)
 
 
 def _body_meshes(place: Workplace) -> MeshSequence:
-    """The true meshes of a window, every face divided in four: what a good prediction is like."""
+    """The true meshes of a window, with every face divided in four, as an ideal prediction."""
     config = place.config("pointcloud/oflow")
     window = held_out_window(config)
-    frame = window_frame(config.data.root, window)
+    stored = StoredWindow(config.data.root, window)
     frames = []
     for k in range(window.num_frames):
-        mesh = read_mesh(mesh_path(config.data.root, window, k))  # type: ignore[arg-type]
+        mesh = stored.mesh(k)
+        assert mesh is not None  # the held-out body has meshes
         vertices, faces = trimesh.remesh.subdivide(mesh.vertices, mesh.faces)  # type: ignore[misc]
-        frames.append(frame.from_world(vertices.astype(np.float64)).astype(np.float32))
+        frames.append(vertices.astype(np.float32))
     times = frame_times(window.num_frames).double().numpy()
     faces = faces.astype(np.int32)
-    return MeshSequence(faces, np.stack(frames), times, None, frame.loc, frame.scale)
+    return MeshSequence(faces, np.stack(frames), times, None, stored.frame.loc, stored.frame.scale)

@@ -1,8 +1,9 @@
 """What the entry points share: the config arguments, and errors without a traceback."""
 
 import argparse
+import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from im2mesh.errors import UserError, explain_system_error
@@ -10,13 +11,30 @@ from im2mesh.errors import UserError, explain_system_error
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
+EntryPoint = Callable[[Sequence[str]], None]
+"""A function of the arguments of the command line."""
 
-def config_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the arguments that every entry point takes."""
-    parser = argparse.ArgumentParser(description=description)
+
+def docstring_parser(description: str | None, program: str | None) -> argparse.ArgumentParser:
+    """A parser without arguments.
+
+    Args:
+        description: Sentence, or docstring whose lines are kept.
+        program: Name of the entry point in the usage; None for the name of its file.
+    """
+    return argparse.ArgumentParser(
+        prog=program,
+        description=inspect.cleandoc(description or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def config_parser(description: str | None, program: str | None = None) -> argparse.ArgumentParser:
+    """A parser with the arguments that every entry point takes (see `docstring_parser`)."""
+    parser = docstring_parser(description, program)
     parser.add_argument("config", help="YAML file, such as configs/pointcloud/oflow.yaml")
     parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="such as training.batch_size=8"
+        "overrides", nargs="*", metavar="key=value", help="settings, such as training.batch_size=8"
     )
     parser.add_argument(
         "--print-config", action="store_true", help="show the resolved configuration and stop"
@@ -24,21 +42,20 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def measurement_parser(description: str | None, output: Path) -> argparse.ArgumentParser:
-    """A parser with the arguments of scripts that measure several runs.
+def measurement_parser(
+    description: str | None, program: str, output: Path
+) -> argparse.ArgumentParser:
+    """A parser for commands that measure several runs (see `docstring_parser`).
 
     Args:
-        description: The docstring of the script, whose lines are kept.
-        output: Folder for the results, unless another is given.
+        output: Default folder for the results.
     """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = docstring_parser(description, program)
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="configs, or output folders of runs"
     )
     parser.add_argument(
-        "--names", nargs="+", help="of the runs; those of one name are pooled (seeds of a method)"
+        "--names", nargs="+", help="names of the runs; equal ones are pooled (seeds of a method)"
     )
     add_split(parser)
     parser.add_argument("--output", type=Path, default=output, help="folder for the results")
@@ -65,23 +82,18 @@ def add_body_output(parser: argparse.ArgumentParser) -> None:
 
 
 def add_error_colors(parser: argparse.ArgumentParser, largest: float, condition: str = "") -> None:
-    """What is shown of the errors of vertices; `condition` precedes the help of each option."""
+    """Add options for vertex errors shown as colours; `condition` precedes their help texts."""
     parser.add_argument(
         "--max-error",
         type=float,
         default=largest,
         metavar="LENGTH",
-        help=f"{condition}where the colours end; 1 is the longest side of the first mesh",
+        help=f"{condition}error where colours end; 1 is the longest side of the first mesh",
     )
     parser.add_argument(
         "--missing",
         action="store_true",
-        help=f"{condition}show on the truth, too, which parts were not predicted",
-    )
-    parser.add_argument(
-        "--close-ups",
-        action="store_true",
-        help=f"{condition}draw hands, feet and head instead of the whole body",
+        help=f"{condition}also show on the true mesh which parts were not predicted",
     )
 
 
@@ -92,16 +104,57 @@ def add_picture_output(parser: argparse.ArgumentParser) -> None:
 
 
 def add_sheet_size(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--columns", type=_positive_int, default=6, help="frames shown")
+    parser.add_argument("--columns", type=_positive_int, default=6, help="number of frames shown")
     parser.add_argument(
-        "--height", type=_positive_int, default=300, help="of one image of the picture, pixels"
+        "--height", type=_positive_int, default=300, help="height of each image, in pixels"
     )
 
 
-def exit_status(
-    main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None
-) -> int:
-    """Run an entry point; print what a user can put right, let every other error show itself."""
+def run_command(
+    program: str,
+    commands: Mapping[str, EntryPoint],
+    arguments: Sequence[str],
+    description: str | None,
+) -> None:
+    """Run the command that the first argument names, with the arguments that follow it.
+
+    With `--help` in place of the name, the commands are listed. argparse has subcommands of its
+    own, but they do not let options and `key=value` alternate.
+
+    Args:
+        program: Name of the script in messages, such as "latent.py".
+        commands: Name -> entry point; the first line of its docstring says what it does.
+        arguments: Arguments of the command line.
+        description: Docstring of the script.
+
+    Raises:
+        UserError: If no command is named, or an unknown one.
+    """
+    name, *rest = arguments or [""]
+    if name in commands:
+        commands[name](rest)
+    elif name in ("-h", "--help"):
+        print(
+            f"usage: {program} COMMAND ...\n\n{inspect.cleandoc(description or '')}\n\n"
+            f"commands:\n{_listed(commands)}\n\n"
+            f"{program} COMMAND --help says more about a command, and lists its arguments."
+        )
+    else:
+        problem = f"{program} has no command {name}" if name else f"{program} needs a command"
+        raise UserError(f"{problem}; choose one of:\n{_listed(commands)}")
+
+
+def _listed(commands: Mapping[str, EntryPoint]) -> str:
+    """One line per command: its name, and the first line of its docstring."""
+    width = max(map(len, commands))
+    docstrings = {name: inspect.getdoc(main) or "" for name, main in commands.items()}
+    return "\n".join(
+        f"  {name:{width}}  {text.splitlines()[0]}" for name, text in docstrings.items()
+    )
+
+
+def exit_status(main: EntryPoint, arguments: Sequence[str] | None = None) -> int:
+    """Run an entry point; print errors that a user can put right, and let all others through."""
     try:
         main(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
@@ -120,7 +173,7 @@ def exit_status(
 
 
 def path_ending_in(ending: str) -> Callable[[str], Path]:
-    """The type of an argument: the file to write, of one format."""
+    """The type of an argument that names a file to write, with this ending."""
 
     def parse(text: str) -> Path:
         if Path(text).suffix.lower() != ending:

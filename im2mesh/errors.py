@@ -1,4 +1,4 @@
-"""The base of all errors that a user, and not a programmer, can put right."""
+"""The base of all errors that a user can put right, without changing the code."""
 
 import errno
 
@@ -16,15 +16,19 @@ SYSTEM_ADVICE = {
     errno.ENOTSUP: "choose a folder on a file system with locks",
     errno.EMFILE: "raise the limit on open files (ulimit -n), or lower training.num_workers",
 }
-"""What the system may refuse -> the way out."""
+"""Number of an error of the operating system -> what the user can do."""
 
 
 class UserError(ValueError):
-    """Says what is wrong and the way out; the entry points print it without a traceback."""
+    """Says what is wrong and what to do; the entry points print it without a traceback."""
+
+
+class ConfigError(UserError):
+    """The configuration is wrong. One line per mistake: where, what, and what would be right."""
 
 
 def explain_system_error(error: OSError) -> str | None:
-    """What the system refused and the way out; None where that is not known.
+    """Say what the system refused and what to do about it; None if that is not known.
 
     >>> explain_system_error(OSError(errno.ENOSPC, "No space left on device", "out/run/model.pt"))
     'out/run/model.pt: No space left on device; free some space, then run the same command again'

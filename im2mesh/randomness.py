@@ -1,22 +1,22 @@
-"""Seeds: every random draw of training follows from the seed and from what it is drawn for.
+"""Seeds: every random draw of training follows from the seed and from the purpose of the draw.
 
-(Those of generation and evaluation follow from their own seeds and the name of the window.) Nothing
-depends on what was drawn before, so there is no random state to save: a run that stops goes on with
-the same draws. What the numbers are derived from:
+(Draws of generation and evaluation follow from their own seeds and the name of the window.) No draw
+depends on earlier draws, so there is no random state to save: a run that stops goes on with the
+same draws. This table says what each draw is derived from:
 
-| Draw | From |
+| Draw | Derived from |
 | --- | --- |
 | weights at the start | seed |
 | order of the windows in an epoch | seed, epoch |
 | frames, points and noise of a sample | seed, index of the sample in the whole training |
-| the same of validation | seed, index of the window |
+| frames, points and noise of a validation sample | seed, index of the window |
 | frames of the correspondence loss, steps that train the shape alone | seed, iteration |
 | latent noise of a sample | seed, iteration, place of the sample in the batch of all processes |
 | dropout | seed, iteration, rank |
 
 A sample's index is epoch * windows + its place in the epoch. Worker and rank are left out on
-purpose: a sample is the same whichever process reads it, so neither their number nor that of GPUs
-changes what is learned from.
+purpose: a sample is the same whichever process reads it, so the data of a training depend neither
+on the number of workers nor on that of GPUs.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ import torch
 
 
 class Purpose(IntEnum):
-    """What is drawn; no two purposes share a stream."""
+    """Purpose of a draw; no two purposes share a random stream."""
 
     SAMPLE = 0
     ORDER = 1
@@ -39,17 +39,17 @@ class Purpose(IntEnum):
 
 
 def random_stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:
-    """The stream of the `number`-th thing of its kind."""
+    """The random stream of one epoch, sample or window, given by its number."""
     return np.random.default_rng((seed, purpose, number))
 
 
 @dataclass(frozen=True)
 class StepRandomness:
-    """What a training step draws from.
+    """The random generators of a training step.
 
     Attributes:
-        decisions: On the step as a whole: the same in all processes.
-        noise: On the items of this process's part of the batch, one for each.
+        decisions: Generator for choices about the whole step, the same in all processes.
+        noise: Generators of latent noise, one per item of this process's part of the batch.
     """
 
     decisions: torch.Generator
@@ -57,10 +57,10 @@ class StepRandomness:
 
 
 def step_randomness(seed: int, iteration: int, rank: int, num_items: int) -> StepRandomness:
-    """What one process draws from in one step. Also seeds torch, for networks that draw themselves.
+    """Make the generators of one process and step; also seed torch, for layers such as dropout.
 
     Args:
-        num_items: Of the process's part of the batch, which begins at item `rank * num_items`.
+        num_items: Items in the process's part of the batch, which begins at item rank * num_items.
     """
     torch.manual_seed(_torch_seed(seed, Purpose.NETWORKS, iteration, rank))
     first = rank * num_items

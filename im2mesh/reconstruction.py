@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from im2mesh.build import build_device, load_trained
-from im2mesh.config import DataConfig
-from im2mesh.data.observation import Observation
+from im2mesh.build import load_trained
+from im2mesh.config.schema import DataConfig
+from im2mesh.data.batch import Observation
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
-from im2mesh.generation import Generator, GivenSurface
-from im2mesh.generation.surface import given_clouds
+from im2mesh.generation.generator import Generator
+from im2mesh.generation.surface import GivenSurface, given_clouds
+from im2mesh.machine.devices import build_device
 from im2mesh.meshing.frame_meshes import Reconstruction
-from im2mesh.meshing.io import Mesh
+from im2mesh.meshing.mesh import Mesh
 
 
 class Reconstructor:
@@ -33,7 +34,7 @@ class Reconstructor:
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, device: str = "auto") -> "Reconstructor":
-        """Load a model as its checkpoint describes it; no config file is needed."""
+        """Load a model from its checkpoint; no config file is needed."""
         config, generator = load_trained(path, build_device(device))
         return cls(generator, config.data)
 
@@ -53,18 +54,18 @@ class Reconstructor:
                 [0, 1]. K is the number of frames the model was trained for, unless its encoder
                 takes any number (see docs/configuration.md). Unless the model was trained without
                 correspondence, point n is the same particle in all clouds.
-            times: Where meshes are wanted, increasing from 0 (first frame) to at most 1 (last);
+            times: Times of the wanted meshes, increasing from 0 (first frame) to at most 1 (last);
                 None for the frames of a window of the training data.
             frame: Normalisation of the body at the first frame; None for the box of the first
                 cloud. For images, None leaves the result in units of the first frame.
-            input_times: Of the observed frames, increasing from 0 to at most 1; None for evenly
-                spaced ones. Other times need an encoder that sees them.
-            surfaces: For models that carry a given mesh: that of the first frame, and for
-                interpolation that of the last with the same faces, in world coordinates. None
-                carries the observed clouds themselves.
+            input_times: Times of the observed frames, increasing from 0 to at most 1; None if they
+                are evenly spaced. Other times need an encoder that sees them.
+            surfaces: For models that carry a given mesh: the mesh of the first frame, and, for
+                interpolation, the mesh of the last frame with the same faces; both in world
+                coordinates. None carries the observed clouds themselves.
 
         Returns:
-            Meshes in the same world coordinates.
+            Meshes in the world coordinates of the clouds, or as `frame` says for images.
 
         Raises:
             ValueError: If an argument has another shape or length than the model reads, or holds
@@ -160,7 +161,7 @@ class Reconstructor:
             )
             for mesh in surfaces
         ]
-        assert local[0] is not None  # by type
+        assert local[0] is not None  # by the type of surfaces
         return GivenSurface(local[0], local[1])
 
 
@@ -168,7 +169,7 @@ def _as_list(name: str, times: list[float] | Float[np.ndarray, "S"]) -> Float[np
     try:
         values = np.asarray(times, dtype=np.float64)
     except (TypeError, ValueError):
-        values = np.zeros(())  # no list, either
+        values = np.zeros(())  # fails the check below, as a number does
     if values.ndim != 1:
         raise ValueError(f"{name} must be a list such as [0.0, 0.5, 1.0], got {times}")
     return values

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.command_line import exit_status
-from im2mesh.comparison.report import format_comparisons, write_comparison
-from im2mesh.comparison.runs import common_splits, compare, name_runs
+from im2mesh.studies.comparison.report import format_comparisons, write_comparison
+from im2mesh.studies.comparison.runs import common_splits, compare
+from im2mesh.studies.names import name_runs
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -33,8 +34,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="RUN",
         help="output folder of a run, with evaluation/<split> in it",
     )
-    parser.add_argument("--splits", nargs="+", help="instead of all that every run has")
-    parser.add_argument("--names", nargs="+", help="of the runs, instead of their paths")
+    parser.add_argument("--splits", nargs="+", help="default: all splits that every run has")
+    parser.add_argument("--names", nargs="+", help="names of the runs, to show instead of paths")
     parser.add_argument(
         "--output", type=Path, default=Path("out/comparison"), help="folder for the results"
     )

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Bodies -> training -> generation -> evaluation -> pictures, in out/demo/. About ten minutes on two
-# cores. Stopped in the middle, it goes on from there when started again.
+# cores. If it is stopped, it goes on from there when started again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
 
-"$PYTHON" scripts/demo.py
+"$PYTHON" -m scripts.experiments.demo

@@ -1,4 +1,4 @@
-"""Make a checkpoint of this project of one that the authors published.
+"""Convert a checkpoint that the authors published into a checkpoint of this project.
 
 Example: python scripts/import_official_checkpoint.py oflow_pointcloud.pt \\
              --config configs/pointcloud/oflow.yaml out/pointcloud/oflow/model.pt
@@ -13,14 +13,16 @@ from pathlib import Path
 from torch import nn
 
 from im2mesh.build import build_config, build_model
-from im2mesh.checkpoints import Checkpoint, CheckpointError, load_weights, save_checkpoint
 from im2mesh.command_line import exit_status
-from im2mesh.compat import convert_official_state, read_official
-from im2mesh.config import Config
+from im2mesh.compat.matching import convert_official_state
+from im2mesh.compat.reading import read_official
+from im2mesh.config.schema import Config
 from im2mesh.errors import UserError
-from im2mesh.origins import continued
-from im2mesh.provenance import provenance
-from im2mesh.run_folder import RunFolder
+from im2mesh.runs.checkpoints import Checkpoint, CheckpointError, TrainingState, save_checkpoint
+from im2mesh.runs.folder import RunFolder
+from im2mesh.runs.origins import continued
+from im2mesh.runs.provenance import provenance
+from im2mesh.runs.weights import load_weights
 from im2mesh.training.optimizer import make_optimizer
 
 
@@ -65,17 +67,14 @@ def _check_free(out: Path, overwrite: bool) -> None:
 
 
 def _checkpoint(config: Config, model: nn.Module, iteration: int) -> Checkpoint:
-    """As the trainer would save it, with a fresh optimizer and not validated yet."""
+    """A checkpoint as the trainer would save it, with a fresh optimizer and not yet validated."""
     settings = config.training
+    origins = continued((), provenance(config, "of the authors", settings.seed), 0)
     return Checkpoint(
         config=config.model_dump(),
         model=model.state_dict(),
         optimizer=make_optimizer(model, settings).state_dict(),
-        iteration=iteration,
-        seconds=0.0,
-        best_score=-math.inf,
-        num_skipped=0,
-        origins=continued((), provenance(config, "of the authors", settings.seed), 0),
+        state=TrainingState(iteration, 0.0, -math.inf, 0, origins),
     )
 
 

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.command_line import exit_status
-from im2mesh.synthesis import MESH_CHOICES, MOTIONS, ClipSettings, DatasetSettings, make_dataset
+from im2mesh.synthesis.clips import ClipSettings
+from im2mesh.synthesis.dataset import MESH_CHOICES, DatasetSettings, make_dataset
+from im2mesh.synthesis.motions.repertoire import MOTIONS
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -40,9 +42,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--bodies", type=int, default=10, help="number of bodies; the last is held out (default 10)"
     )
     add("--motions", nargs="+", default=["all"], metavar="NAME", help="'all' (default) or names")
-    add("--frames", type=int, default=default.frames, help="frames a clip, 60 a second")
-    add("--surface-points", type=int, default=default.surface_points, help="a frame")
-    add("--occupancy-points", type=int, default=default.occupancy_points, help="a frame")
+    add("--frames", type=int, default=default.frames, help="frames per clip, 60 a second")
+    add("--surface-points", type=int, default=default.surface_points, help="per frame")
+    add("--occupancy-points", type=int, default=default.occupancy_points, help="per frame")
     add(
         "--near-surface-points",
         type=int,
@@ -53,7 +55,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--near-surface-sigma",
         type=float,
         default=default.near_surface_sigma,
-        help="their distance (deviation), in units of the body's longest side",
+        help="standard deviation of their distance, in units of the body's longest side",
     )
     add(
         "--views",
@@ -69,7 +71,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--meshes",
         choices=MESH_CHOICES,
         default="all",
-        help="clips that get mesh_seq, by far the largest part (default all)",
+        help="clips that get meshes (mesh_seq), by far the largest files (default all)",
     )
     add("--overwrite", action="store_true", help="replace a data set made with other settings")
     return parser.parse_args(arguments)

@@ -1,9 +1,9 @@
 """See a failed training step again: python scripts/replay_batch.py RUN/failed_steps/00001234.pt
 
-Takes the weights, the batch and the randomness of the step from the file, repeats it without
-changing anything, and tells what is not finite first: inputs, weights, outputs of networks in the
-order in which they are computed, parts of the loss, gradients. A step of several processes is
-repeated part by part, each with its own statistics of batch norm.
+The file holds the weights, the batch and the randomness of the step. The script repeats the step at
+a learning rate of 0 and tells what is not finite: inputs, weights, the first output of a network,
+parts of the loss, gradients. If several processes took the step, the part of each is repeated in
+turn, with its own statistics of batch norm.
 """
 
 import argparse
@@ -16,14 +16,15 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from im2mesh.build import build_described, build_device
+from im2mesh.build import build_described
 from im2mesh.command_line import add_device, exit_status
-from im2mesh.config import Config
+from im2mesh.config.schema import Config
 from im2mesh.data.batch import Batch
+from im2mesh.machine.devices import build_device
+from im2mesh.machine.processes import Processes
+from im2mesh.machine.ranks import Ranks
 from im2mesh.models.sequence_model import SequenceModel
-from im2mesh.ranks import Ranks
-from im2mesh.training.processes import Processes
-from im2mesh.training.snapshots import load_snapshot
+from im2mesh.runs.snapshots import load_snapshot
 from im2mesh.training.step import StepError, Stepper
 
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
 def _replay(
     model: SequenceModel, config: Config, batch: Batch, iteration: int, rank: int
 ) -> Iterator[str]:
-    """One part of the step, and what it shows, line by line."""
+    """Repeat the part of one process, and yield what it shows, line by line."""
     values = {field.name: getattr(batch, field.name) for field in fields(batch)}
     yield from _not_finite("input", values)
     yield from _not_finite("weights", dict(model.state_dict()))
@@ -77,7 +78,7 @@ def _not_finite(what: str, tensors: dict[str, Tensor | None]) -> Iterator[str]:
 
 @contextmanager
 def _watched(model: nn.Module) -> Iterator[list[str]]:
-    """Networks whose output is not finite, in the order in which they are computed."""
+    """Collect a line for each network whose output is not finite, in the order of computation."""
     found: list[str] = []
 
     def look(name: str, module: nn.Module, output: object) -> None:

@@ -1,5 +1,5 @@
 # Makes or reuses one Python environment and installs pinned versions into it; sourced by the other
-# scripts from the root of the repository. Sets PYTHON. Without network once everything is there.
+# scripts from the root of the repository. Sets PYTHON. Needs no network once all is installed.
 
 # Python 3.10 to 3.12; with "3.13", also 3.13, for which PyMCubes has no binary.
 is_supported() {
@@ -73,7 +73,7 @@ install_packages() {
         --constraint constraints.txt torch
     "$PYTHON" -m pip install --quiet --disable-pip-version-check --prefer-binary \
         --constraint constraints.txt --editable '.[viz,dev]'
-    "$PYTHON" scripts/export_schema.py configs/schema.json
+    "$PYTHON" -c 'from im2mesh.build import write_schema; write_schema("configs/schema.json")'
     printf '%s' "$wanted" >"$stamp"
     echo "setup: done"
 }

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Every check that CI runs: format, lint, types, tests. Seven minutes on two cores, which the tests
-# share out; eleven on one.
+# Every check that CI runs: format, lint, types, tests. The tests run on two cores at once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh

@@ -1,6 +1,6 @@
 """What the authors' checkpoint files hold: names and shapes, and files made up in that form.
 
-Written down from the names and shapes in tests/data/, which come from the authors' code, without
+Written down from the names and shapes in tests/authors/, which come from the authors' code, without
 looking at our renaming; a test compares the two.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from scripts.import_official_checkpoint import main
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "authors"
 LOSS = 0.7125  # loss_val_best of the files made here
 
 Shapes = dict[str, tuple[int, ...]]
@@ -62,7 +62,7 @@ SMALL = [
 ]
 SMALL_SIZES = Sizes(c=16, encoder=16, encoder_temporal=16, decoder=16, velocity=16)
 SMALL_GENERATIVE = Sizes(z=8, posterior=16, decoder=16, velocity=16, velocity_blocks=3)
-"""As in tests/data/; SMALL are overrides of OFLOW for its sizes."""
+"""As in tests/authors/; SMALL are overrides of OFLOW for its sizes."""
 
 
 def shapes(sizes: Sizes) -> Shapes:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from im2mesh.models.velocity_fields import VelocityField
+from im2mesh.models.flow.velocity_fields import VelocityField
 
 
 class Constant(VelocityField):

@@ -15,28 +15,23 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from im2mesh.comparison.result import read_result
-from im2mesh.config.files import ConfigError
-from im2mesh.data import fields, sequences, storage
+from im2mesh.data import frames, layout, storage
 from im2mesh.data.fingerprint import clip_fingerprint
+from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import read_images
-from im2mesh.data.sequences import DataError, Window, read_split
-from im2mesh.errors import UserError
-from im2mesh.evaluation import Record
-from im2mesh.mesh_origin import read_origins
-from im2mesh.meshing import (
-    MESH_FORMATS,
-    FrameMeshes,
-    Mesh,
-    MeshSequence,
-    load_reconstruction,
-    read_mesh,
-    write_mesh,
-)
-from im2mesh.origins import ResultOrigin
-from im2mesh.provenance import Provenance
-from im2mesh.reporting import read_records, write_records
-from im2mesh.run_folder import CONFIG_FILE, RunFolder
+from im2mesh.data.layout import DataError, Window
+from im2mesh.data.windows import read_split
+from im2mesh.errors import ConfigError, UserError
+from im2mesh.evaluation.records import Record, read_table, write_records
+from im2mesh.meshing.frame_meshes import FrameMeshes, load_reconstruction
+from im2mesh.meshing.io import MESH_FORMATS, read_mesh, write_mesh
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.runs.folder import CONFIG_FILE, RunFolder
+from im2mesh.runs.origins import ResultOrigin
+from im2mesh.runs.provenance import Provenance
+from im2mesh.runs.window_summary import read_origins
+from im2mesh.studies.comparison.result import read_result
 from im2mesh.synthesis.clips import check_settings
 
 WINDOW = Window("balls", "ball_a", 0, 1)
@@ -107,10 +102,10 @@ def forget_files() -> None:
     caches = (
         storage._open_arrays,
         storage._locate_arrays,
-        fields._normalization,
-        fields.window_frame,
-        sequences.clip_files,
-        sequences.frame_numbers,
+        frames._normalization,
+        frames.first_frame,
+        layout.clip_files,
+        layout.frame_numbers,
     )
     for cache in caches:
         cache.cache_clear()
@@ -252,13 +247,13 @@ def _write_cloud(folder: Path) -> None:
 
 
 def _read_cloud(folder: Path) -> None:
-    surface = fields.read_surface_points(folder, WINDOW, 0)
+    surface = StoredWindow(folder, WINDOW).surface_points(0)
     rows = np.arange(min(3, len(surface.points)))
-    assert fields.read_trajectories(folder, WINDOW, rows).shape == (1, len(rows), 3)
+    assert StoredWindow(folder, WINDOW).trajectories(rows).shape == (1, len(rows), 3)
 
 
 def _read_labels(folder: Path) -> None:
-    labelled = fields.read_labelled_points(folder, WINDOW, 0)
+    labelled = StoredWindow(folder, WINDOW).labelled_points(0)
     assert labelled.points.shape == (len(labelled.occupancy), 3)
 
 
@@ -271,7 +266,7 @@ def _image_reader(format: str) -> Reader:
 
 
 def _read_image(folder: Path) -> None:
-    assert read_images(folder, WINDOW, "0", [0], 8).shape == (1, 3, 8, 8)
+    assert read_images(StoredWindow(folder, WINDOW), "0", [0], 8).shape == (1, 3, 8, 8)
 
 
 def _read_clips(folder: Path) -> None:
@@ -285,7 +280,7 @@ def _records() -> bytes:
 
 
 def _read_records(folder: Path) -> None:
-    for record in read_records(folder / "records.csv"):
+    for record in read_table(folder / "records.csv")[0]:
         assert isinstance(record.frame, int) and isinstance(record.value, float)
         assert Path(record.category, record.clip).parts == (record.category, record.clip)
 
@@ -413,7 +408,7 @@ _SMALL = {
 
 def _small_config() -> Any:
     from im2mesh.build import CHOICES
-    from im2mesh.config import config_from_dict
+    from im2mesh.config.validation import config_from_dict
 
     return config_from_dict(_SMALL, "small.yaml", choices=CHOICES)
 
@@ -421,7 +416,7 @@ def _small_config() -> Any:
 def _trainer(folder: Path) -> Any:
     """Without data, after a step."""
     from im2mesh.build import build_model
-    from im2mesh.training import Trainer
+    from im2mesh.training.trainer import Trainer
 
     config, no_data = _small_config(), cast(Any, None)
     model = build_model(config)
@@ -461,8 +456,8 @@ def _snapshot_reader() -> Reader:
 
     from im2mesh.build import build_described
     from im2mesh.data.batch import Batch
-    from im2mesh.data.sequences import Window
-    from im2mesh.training.snapshots import Snapshot, load_snapshot, save_snapshot
+    from im2mesh.data.layout import Window
+    from im2mesh.runs.snapshots import Snapshot, load_snapshot, save_snapshot
 
     points, zeros = torch.zeros(1, 4, 3), torch.zeros(1, 4)
     batch = Batch(

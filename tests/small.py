@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from im2mesh.checkpoints import Checkpoint
+from im2mesh.runs.checkpoints import Checkpoint, TrainingState
 
 SIZES = """
 data:
@@ -48,5 +48,7 @@ def empty_checkpoint(**changes: Any) -> Checkpoint:
     """Of no model, but valid."""
     origin = {"code": "1.0", "config": "c", "dataset": "d", "seed": 0, "packages": {}, "since": 0}
     optimizer = {"state": {}, "param_groups": []}
-    empty = Checkpoint({"data": {}, "model": {}}, {}, optimizer, 0, 1.5, 0.25, 0, [origin])
+    state = TrainingState(0, 1.5, 0.25, 0, [origin])
+    of_state = {key: changes.pop(key) for key in vars(state) if key in changes}
+    empty = Checkpoint({"data": {}, "model": {}}, {}, optimizer, replace(state, **of_state))
     return replace(empty, **changes)

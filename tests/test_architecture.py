@@ -1,50 +1,38 @@
-"""Imports point down the pipeline, and each outside library has one place."""
+"""Imports point down the pipeline, in short chains, and each outside library has one place."""
 
 import ast
 import subprocess
 import sys
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 PACKAGE = Path("im2mesh")
 
 LAYERS = (
-    ("errors", "files", "ranks", "randomness"),
-    (
-        "config",
-        "command_line",
-        "meshing",
-        "metrics",
-        "compat",
-        "checkpoints",
-        "described_model",
-        "losses",
-        "memory",
-    ),
-    ("provenance", "origins"),
-    ("rendering",),
+    ("errors", "randomness", "files"),
+    ("config", "command_line", "meshing"),
     ("data",),
-    ("models",),
-    ("window_folder", "window_names"),
-    ("predictions",),
-    ("evaluation", "objective", "synthesis"),
-    ("metric_info", "plots", "reporting"),
-    ("run_folder", "visualization"),
-    ("mesh_origin", "sharing"),
-    ("evaluation_split",),
-    ("comparison",),
-    ("training", "generation", "robustness"),
-    ("build",),
-    ("reconstruction",),
+    ("machine", "models", "synthesis"),
+    ("losses", "runs"),
+    ("compat", "evaluation"),
+    ("training", "visualization"),
+    ("generation", "studies"),
+    ("build", "reconstruction"),
 )
-"""A module imports from layers above its own line, or from its own line."""
+"""A module imports from rows above its own, or from its own row."""
+LONGEST_CHAIN = 9
+"""Of modules, each of which imports the next."""
+MOST_ENTRIES, MOST_FILES = 20, 5
+"""At the root of the package, beside __init__.py."""
 
 ONLY_HERE = {
-    "torchdiffeq": {"models/flow.py"},
+    "torchdiffeq": {"models/flow/flow.py"},
     "mcubes": {"meshing/extraction.py"},
     "igl": {"meshing/containment.py"},
     "fast_simplification": {"meshing/simplification.py"},
-    "pyvista": {"rendering.py"},
-    "pydantic": {"config/schema.py", "config/validation.py"},
+    "pyvista": {"meshing/rendering.py"},
+    "pydantic": {"config/effects.py", "config/schema.py", "config/validation.py"},
     "torch.utils.tensorboard": {"training/progress.py"},
 }
 
@@ -59,43 +47,96 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+@cache
+def modules() -> dict[str, Path]:
+    """Dotted name -> file."""
+    return {
+        ".".join(path.with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
 
 
-def layer_of(name: str) -> int:
+@cache
+def own_imports(module: str) -> tuple[str, ...]:
+    """The modules of the package that a module imports, or imports names from."""
+    known = modules()
+    found = {name if name in known else name.rpartition(".")[0] for name in imports(known[module])}
+    return tuple(sorted((found & known.keys()) - {module}))
+
+
+def layer_of(module: str) -> int:
+    name = module.split(".")[1]
     return next(i for i, names in enumerate(LAYERS) if name in names)
 
 
+def longest_chain() -> tuple[str, ...]:
+    """Of modules, each of which imports the next; imports that go in a circle are an error."""
+    chains: dict[str, tuple[str, ...]] = {}
+    order = TopologicalSorter({module: own_imports(module) for module in modules()})
+    for module in order.static_order():
+        below = [chains[name] for name in own_imports(module)]
+        chains[module] = (module, *max(below, key=len, default=()))
+    return max(chains.values(), key=len)
+
+
 def test_imports_point_down_the_pipeline():
-    wrong = []
-    for path in modules():
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        if parts == ("__init__",):
-            continue
-        for name in imports(path):
-            target = name.split(".")
-            if target[0] != "im2mesh" or len(target) == 1:
-                continue
-            if layer_of(target[1]) > layer_of(parts[0]):
-                wrong.append(f"{path} imports {name}")
+    wrong = [
+        f"{module} imports {name}"
+        for module in modules()
+        for name in own_imports(module)
+        if "." in module and "." in name and layer_of(name) > layer_of(module)
+    ]
     assert wrong == []
+    assert len(LAYERS) <= 9
+
+
+def test_chains_of_imports_are_short_and_no_circles():
+    chain = longest_chain()
+    assert len(chain) <= LONGEST_CHAIN, " -> ".join(chain)
+
+
+def test_folders_do_not_import_each_other():
+    """Of two folders of one row of the table, at most one imports from the other."""
+    pairs = {
+        (module.split(".")[1], name.split(".")[1])
+        for module in modules()
+        for name in own_imports(module)
+        if "." in module and "." in name
+    }
+    assert not {(a, b) for a, b in pairs if a < b and (b, a) in pairs}
+
+
+def test_the_root_of_the_package_can_be_held_in_the_head():
+    entries = [path for path in PACKAGE.iterdir() if path.name[0] not in "_."]
+    assert len(entries) <= MOST_ENTRIES
+    assert len([path for path in entries if path.is_file()]) <= MOST_FILES
 
 
 def test_outside_libraries_have_one_place():
     for library, places in ONLY_HERE.items():
         users = {
             path.relative_to(PACKAGE).as_posix()
-            for path in modules()
+            for path in modules().values()
             if any(f"{name}.".startswith(f"{library}.") for name in imports(path))
         }
         assert users == places, library
 
 
 def test_networks_know_no_configuration_files_or_data():
-    for path in (PACKAGE / "models").rglob("*.py"):
-        used = {name.split(".")[1] for name in imports(path) if name.startswith("im2mesh.")}
-        assert used <= {"models", "config", "errors", "files"}, path
+    for module, path in modules().items():
+        if module.startswith("im2mesh.models"):
+            used = {name.split(".")[1] for name in imports(path) if name.startswith("im2mesh.")}
+            assert used <= {"models", "config", "errors", "files"}, path
+
+
+def test_the_papers_networks_do_not_need_ours():
+    """`models/local` stands apart: only the table of networks names it."""
+    for module in modules():
+        if module.startswith("im2mesh.models") and ".local" not in module:
+            users = [
+                name for name in own_imports(module) if name.startswith("im2mesh.models.local")
+            ]
+            assert not users or module.startswith("im2mesh.models.wiring"), (module, users)
 
 
 def test_importing_the_package_is_cheap():
@@ -104,5 +145,5 @@ def test_importing_the_package_is_cheap():
 
 
 def test_no_file_outgrows_its_purpose():
-    for path in modules():
+    for path in modules().values():
         assert len(path.read_text().splitlines()) <= 300, path

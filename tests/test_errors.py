@@ -14,23 +14,20 @@ import torch
 import eval as evaluation
 import generate
 import train
-from im2mesh.checkpoints import FORMAT
 from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
 from im2mesh.errors import UserError
+from im2mesh.machine.determinism import deterministic_operations
+from im2mesh.machine.ranks import Ranks
 from im2mesh.models.decoders import DecoderCBatchNorm
-from im2mesh.ranks import Ranks
-from im2mesh.training.determinism import deterministic_operations
+from im2mesh.runs.checkpoints import FORMAT
 from scripts import (
     compare,
-    contact_sheet,
-    encode_motions,
+    draw,
     import_official_checkpoint,
-    interpolate_latent,
+    latent,
     make_bodies,
-    measure_robustness,
-    plot_training,
+    measure,
     replay_batch,
-    sample_prior,
 )
 from tests.small import write_small_config
 from tests.user import User
@@ -117,14 +114,14 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             config="a.yaml"
         ),
         "a misspelt key": lambda user: user.trains("ode.methd=rk4"),
-        "a key like no other": lambda user: user.trains("foo=1"),
+        "a key that is not like any valid one": lambda user: user.trains("foo=1"),
         "two mistakes at once": lambda user: user.trains("ode.methd=rk4", "training.lr=1e-4"),
-        "a word for a number": lambda user: user.trains("training.batch_size=many"),
+        "a word instead of a number": lambda user: user.trains("training.batch_size=many"),
         "a number out of range": lambda user: user.trains("training.batch_size=0"),
         "an infinite number": lambda user: user.trains("training.learning_rate=.inf"),
         "a value of a thousand characters": lambda user: user.trains(f"data.root={[0] * 400}"),
-        "a value that is no choice": lambda user: user.trains("ode.gradient=exact"),
-        "a number for a section": lambda user: user.trains("model=5"),
+        "a value that is not among the choices": lambda user: user.trains("ode.gradient=exact"),
+        "a number instead of a section": lambda user: user.trains("model=5"),
         "an override without =": lambda user: user.trains("batch_size"),
         "an unknown option of the command": lambda user: user.trains("--freshh"),
         "an unknown network": lambda user: user.trains("model.decoder.name=cbatchnrom"),
@@ -139,18 +136,20 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ),
         "an encoder of clouds for images": lambda user: user.trains("data.input=images"),
         "more observed frames than there are": lambda user: user.trains("data.num_input_frames=40"),
-        "fewer points than the neighbours looked for": lambda user: user.trains(
+        "fewer points than an encoder needs neighbours": lambda user: user.trains(
             "data.num_input_points=2", config=LOCAL
         ),
         "images too small for the encoder": lambda user: user.trains(*IMAGES, "data.image_size=8"),
         "pretrained weights that are not there": lambda user: user.has_own_images().trains(
             *IMAGES, "model.encoder.weights=nowhere.pth"
         ),
-        "pretrained weights that are none": lambda user: user.has_own_images().trains(
+        "a file of pretrained weights that holds none": lambda user: user.has_own_images().trains(
             *IMAGES, "model.encoder.weights=small.yaml"
         ),
         "a loss that the model cannot answer": lambda user: user.trains("loss.chamfer=1.0"),
-        "a loss of latent codes without any": lambda user: user.trains("loss.kl=1e-4"),
+        "a loss of latent codes for a model that has none": lambda user: user.trains(
+            "loss.kl=1e-4"
+        ),
         "no loss": lambda user: user.trains("loss.reconstruction=0.0", "loss.correspondence=0.0"),
         "output times that do not start at 0": lambda user: user.trains(
             "generation.times=[0.5, 1.0]"
@@ -173,7 +172,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             user.has_own_data().loses(f"{CLIPS}/ball_b/pcl_seq").trains()
         ),
         "clips that are too short": lambda user: user.trains("data.num_frames=40"),
-        "clips that are too short for the step": lambda user: user.trains("data.frame_step=4"),
+        "clips that are too short for data.frame_step": lambda user: user.trains(
+            "data.frame_step=4"
+        ),
         "a frame missing in the middle": lambda user: (
             user.has_own_data().loses(f"{CLIPS}/ball_a/pcl_seq/00000012.npz").trains()
         ),
@@ -231,8 +232,8 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
     },
     "Training": {
         "a GPU that is not there": lambda user: user.trains("--device", "cuda:99"),
-        "a device that is none": lambda user: user.trains("--device", "gpu"),
-        "a word for seconds": lambda user: user.trains("--exit-after", "soon"),
+        "an unknown device": lambda user: user.trains("--device", "gpu"),
+        "a word instead of seconds": lambda user: user.trains("--exit-after", "soon"),
         "a method without weights": lambda user: user.trains(config=NEAREST),
         "many windows for a model without input": lambda user: user.trains(
             "data.input=null",
@@ -264,16 +265,16 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "an occupancy that is not finite, in validation": lambda user: user.has_diverged().trains(
             "training.validate_every=1"
         ),
-        "more steps of the solver than allowed": lambda user: user.trains(
+        "a solver that needs more steps than allowed": lambda user: user.trains(
             "ode.method=dopri5", "ode.step_size=null", "ode.max_steps=1"
         ),
         "a rank without the number of processes": lambda user: user.sets(RANK="0").trains(),
         "no snapshot of a failed step": lambda user: user.sees(replay_batch.main, "nowhere.pt"),
-        "a snapshot that is none": lambda user: user.has_trained().sees(
+        "a file that is not a snapshot of a failed step": lambda user: user.has_trained().sees(
             replay_batch.main, "run/model.pt"
         ),
         "a curve of a run that was never trained": lambda user: user.sees(
-            plot_training.main, "nowhere", "--output", "curve.png"
+            draw.main, "training", "nowhere", "--output", "curve.png"
         ),
     },
     "Checkpoints": {
@@ -308,7 +309,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a checkpoint that lacks something": lambda user: user.writes(
             "part.pt", saved({"format": FORMAT, "config": {"data": {}}})
         ).generates("--checkpoint", "part.pt"),
-        "an import of what is ours already": lambda user: user.has_trained().sees(
+        "an import of a checkpoint of this project": lambda user: user.has_trained().sees(
             import_official_checkpoint.main, "run/model.pt", "a.pt", "--config", "small.yaml"
         ),
         "an import of another model": lambda user: user.writes("theirs.pt", THEIRS).sees(
@@ -321,7 +322,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
     "Generation": {
         "an unknown clip": lambda user: user.generates("--clips", "ball_z"),
         "a split that is not there": lambda user: user.generates("--split", "tset"),
-        "too few steps": lambda user: user.generates("--num-steps", 1),
+        "too few output times": lambda user: user.generates("--num-steps", 1),
         "both times and a number of steps": lambda user: user.has_trained().generates(
             "generation.times=[0.0, 1.0]", "--num-steps", 3
         ),
@@ -343,8 +344,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .has_a_machine_where(DecoderCBatchNorm, "forward", FULL_GPU)
             .generates()
         ),
-        "a window that is none": lambda user: user.sees(
-            interpolate_latent.main,
+        "an unknown window": lambda user: user.sees(
+            latent.main,
+            "interpolate",
             "small.yaml",
             "--from",
             "ball_d/00001",
@@ -353,11 +355,11 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             "--what",
             "motion",
         ),
-        "codes in a file that is no npz": lambda user: user.sees(
-            encode_motions.main, "small.yaml", "--output", "codes.csv"
+        "a table of codes in a file that does not end in .npz": lambda user: user.sees(
+            latent.main, "encode", "small.yaml", "--output", "codes.csv"
         ),
-        "invented bodies of a model that observes": lambda user: user.has_trained().sees(
-            sample_prior.main, "small.yaml", "--device", "cpu"
+        "new bodies from a model with encoders": lambda user: user.has_trained().sees(
+            latent.main, "sample", "small.yaml", "--device", "cpu"
         ),
     },
     "Evaluation": {
@@ -384,10 +386,10 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .writes(f"{WINDOW}/meshes/00003.off", "OFF\n3 1 0\n0 0 nan\n1 0 0\n0 1 0\n3 0 1 2\n")
             .evaluates()
         ),
-        "notes of generate.py that are none": lambda user: (
+        "a window.json without keys": lambda user: (
             user.has_trained().writes(f"{WINDOW}/window.json", "[]").evaluates()
         ),
-        "notes of generate.py that lack something": lambda user: (
+        "a window.json that lacks a key": lambda user: (
             user.has_trained().replaces(f"{WINDOW}/window.json", '"run": ', '"walk": ').evaluates()
         ),
         "a broken line in the records": lambda user: (
@@ -396,7 +398,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .sees(compare.main, user.finished_run, "run")
         ),
         "a picture in an unknown format": lambda user: user.sees(
-            contact_sheet.main, "small.yaml", "--output", "sheet.abc"
+            draw.main, "sheet", "small.yaml", "--output", "sheet.abc"
         ),
         "two meshes of one frame": lambda user: (
             user.has_trained()
@@ -404,7 +406,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .writes(f"{WINDOW}/meshes/00003.off", "OFF")
             .evaluates()
         ),
-        "meshes of another program without a place for the results": lambda user: user.evaluates(
+        "meshes of another program without a folder for the results": lambda user: user.evaluates(
             "--meshes", "theirs"
         ),
         "meshes in unknown coordinates": lambda user: user.evaluates("--coordinates", "camera"),
@@ -417,7 +419,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a file where the folder of the results should be": lambda user: (
             user.has_trained().writes("scores", "").evaluates("--output", "scores")
         ),
-        "data that has changed since": lambda user: (
+        "data that has changed since generate.py ran": lambda user: (
             user.has_trained()
             .has_own_data()
             .stores(f"{CLIPS}/ball_d/pcl_seq/00000007.npz", points=np.zeros((9, 3)))
@@ -436,7 +438,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .loses("run/evaluation/test/summary.json")
             .sees(compare.main, user.finished_run, "run")
         ),
-        "meshes made anew since": lambda user: (
+        "meshes made anew after the evaluation": lambda user: (
             user.has_trained()
             .replaces(f"{OTHER_WINDOW}/window.json", '"run": "', '"run": "another')
             .sees(compare.main, user.finished_run, "run")
@@ -457,16 +459,16 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a file where the folder of a comparison should be": lambda user: (
             user.has_trained().writes("table", "").sees(compare.main, "run", "--output", "table")
         ),
-        "a name too many": lambda user: user.has_trained().sees(
+        "more names than runs": lambda user: user.has_trained().sees(
             compare.main, "run", "--names", "a", "b"
         ),
         "an unknown sweep": lambda user: user.has_trained().sees(
-            measure_robustness.main, "run", "--sweeps", "fog"
+            measure.main, "robustness", "run", "--sweeps", "fog"
         ),
         "weights that have diverged": lambda user: (
             user.has_trained()
             .has_diverged()
-            .sees(measure_robustness.main, "run", "--sweeps", "points=10", "--device", "cpu")
+            .sees(measure.main, "robustness", "run", "--sweeps", "points=10", "--device", "cpu")
         ),
     },
     "Library": {
@@ -489,8 +491,8 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a batch that several processes cannot share": lambda user: refusal(
             lambda: Ranks(world_size=3).share_of(4, "training.batch_size")
         ),
-        "the same weights in every run, on a GPU that is not prepared": unprepared,
-        "a surface for a model that extracts it": lambda user: user.reconstructs(
+        "deterministic training on a GPU without its environment variable": unprepared,
+        "a surface for a model that extracts its own": lambda user: user.reconstructs(
             clouds(), surfaces=(None, None)
         ),
     },

@@ -9,22 +9,25 @@ import torch
 import eval as evaluation
 import generate
 import train
-from im2mesh.build import build_config, build_windows
-from im2mesh.checkpoints import load_checkpoint, save_checkpoint
-from im2mesh.config import GenerationConfig
-from im2mesh.data.observation import Observation
+from im2mesh.build import build_config
+from im2mesh.config.schema import GenerationConfig
+from im2mesh.data.batch import Observation
+from im2mesh.data.dataset import build_windows
 from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.evaluation.records import read_table
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.split import generate_split, read_input
+from im2mesh.generation.inputs import read_input
+from im2mesh.generation.split import generate_split
 from im2mesh.meshing.io import read_mesh
-from im2mesh.meshing.sequence import MeshSequence
-from im2mesh.models.flow import Flow
+from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.models.flow.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.reconstruction import Reconstructor
-from im2mesh.reporting import read_records
-from im2mesh.run_folder import RunFolder
+from im2mesh.runs.checkpoints import load_checkpoint, save_checkpoint
+from im2mesh.runs.folder import RunFolder
 from tests.ball import ball_motion
 from tests.problems import Constant
+from tests.shapes import unchecked_shapes
 from tests.small import write_small_config
 
 
@@ -33,7 +36,8 @@ def trained(tmp_path_factory, ball_root):
     """A config whose run has been trained long enough to have a surface."""
     folder = tmp_path_factory.mktemp("pipeline")
     path = write_small_config(folder, ball_root)
-    train.main([str(path), "training.max_iterations=120", "training.validate_every=40"])
+    with unchecked_shapes():
+        train.main([str(path), "training.max_iterations=120", "training.validate_every=40"])
     return path
 
 
@@ -59,7 +63,7 @@ def test_generate_and_evaluate(trained, capsys):
     evaluation.main([str(trained)])
     table = capsys.readouterr().out
     assert "IoU" in table and "Correspondence of the last frame" in table
-    records = read_records(run.evaluation_records("test"))
+    records, _ = read_table(run.evaluation_records("test"))
     metrics = {record.metric for record in records}
     assert metrics == {
         "iou", "accuracy", "completeness", "chamfer_l1", "chamfer_l2", "normal_consistency",
@@ -110,7 +114,7 @@ def test_a_checkpoint_of_another_method_or_size_is_refused(trained, tmp_path):
         generate.main([*base, *onet4d, "loss.correspondence=0.0"])
     with pytest.raises(
         ValueError,
-        match="another model than the config describes: of another shape is encoder_spatial",
+        match="config describes: it has a different shape for encoder_spatial",
     ):
         generate.main([*base, "model.code_size=24"])
 
@@ -135,7 +139,7 @@ def test_meshes_made_by_somebody_else(trained, tmp_path):
             trimesh.Trimesh(vertices, ball.faces, process=False).export(folder / f"{frame:04d}.off")
     options = ["--meshes", str(tmp_path / "theirs"), "--coordinates", "world"]
     evaluation.main([str(trained), *options, "--output", str(tmp_path / "scores")])
-    records = read_records(tmp_path / "scores" / "records.csv")
+    records, _ = read_table(tmp_path / "scores" / "records.csv")
     means = {
         name: np.mean([r.value for r in records if r.metric == name])
         for name in ("iou", "correspondence_l2", "normal_consistency")
@@ -209,7 +213,7 @@ def test_an_empty_level_set_is_reported_and_no_crash(trained, tmp_path):
     assert "empty: ball_d/00000; no probability reaches generation.threshold" in str(summary)
     assert json.loads(run.window("test", windows[0]).summary.read_text())["status"] == "empty"
     evaluation.main([str(trained), f"output_dir={tmp_path}"])
-    records = read_records(run.evaluation_records("test"))
+    records, _ = read_table(run.evaluation_records("test"))
     assert all(record.value == 0 for record in records if record.metric == "iou")
 
 

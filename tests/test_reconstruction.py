@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from im2mesh.build import build_config, build_trainer
-from im2mesh.meshing.io import Mesh
+from im2mesh.errors import ConfigError
+from im2mesh.meshing.mesh import Mesh
 from im2mesh.reconstruction import Reconstructor
+from im2mesh.runs.checkpoints import load_checkpoint, save_checkpoint
 from tests.ball import write_ball_dataset, write_ball_images
 from tests.small import write_small_config
 
@@ -40,6 +42,20 @@ def test_frames_may_be_missing_and_times_uneven(ball_root, tmp_path, clouds):
     assert not meshes.is_empty
     later = reconstruct(some, times=[0.0, 0.1, 0.7, 1.0], input_times=[0.0, 0.75, 1.0])
     assert not np.allclose(later.vertices[-1], meshes.vertices[-1])  # the times matter
+
+
+def test_a_checkpoint_with_meshes_that_do_not_fit_is_not_called_damaged(ball_root, tmp_path):
+    """Earlier versions trained it: train.py did not look at section generation."""
+    config = build_config(write_small_config(tmp_path, ball_root))
+    trainer = build_trainer(config, torch.device("cpu"))
+    trainer.save(tmp_path / "model.pt")
+    checkpoint = load_checkpoint(tmp_path / "model.pt")
+    checkpoint.config["generation"] |= {"times": [0.0, 1.0], "num_steps": 2}
+    save_checkpoint(tmp_path / "model.pt", checkpoint)
+    with pytest.raises(
+        ConfigError, match=r"model\.pt: generation\.times and generation\.num_steps"
+    ):
+        Reconstructor.from_checkpoint(tmp_path / "model.pt", device="cpu")
 
 
 def test_uneven_times_need_an_encoder_that_sees_them(ball_root, tmp_path, clouds):

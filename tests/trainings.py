@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -12,8 +13,8 @@ import torch
 
 import train
 from im2mesh.build import build_config, build_trainer
-from im2mesh.checkpoints import load_checkpoint
-from im2mesh.run_folder import RunFolder
+from im2mesh.runs.checkpoints import load_checkpoint
+from im2mesh.runs.folder import RunFolder
 
 
 def train_in_this_process(config: str, overrides: list[str], is_built: Event | None = None) -> None:
@@ -72,6 +73,19 @@ class Trainings:
             iterations.append(newest_iteration(config, overrides))
         return iterations
 
+    def seconds_to_first_checkpoint(self, config: Path, overrides: list[str]) -> float:
+        """Seconds from the start of the loop to the first checkpoint, which differ by machine."""
+        process, is_built = self.start(config, overrides)
+        assert is_built.wait(60)
+        begin = time.monotonic()
+        checkpoint = RunFolder.of(build_config(config, overrides)).checkpoint
+        while process.is_alive() and not checkpoint.exists():
+            time.sleep(0.005)
+        seconds = time.monotonic() - begin
+        process.kill()
+        process.join()
+        return seconds
+
     def finish(self, config: Path, overrides: list[str]) -> None:
         process, _ = self.start(config, overrides)
         process.join(300)
@@ -102,4 +116,4 @@ def newest_iteration(config: Path, overrides: list[str]) -> int:
     """Of the checkpoints as they lie there, of which one may be missing; 0 before the first."""
     run = RunFolder.of(build_config(config, overrides))
     paths = [path for path in (run.checkpoint, run.previous_checkpoint) if path.exists()]
-    return max((load_checkpoint(path).iteration for path in paths), default=0)
+    return max((load_checkpoint(path).state.iteration for path in paths), default=0)

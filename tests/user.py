@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 HOLD_LOCK = """
 import sys
 from pathlib import Path
-from im2mesh.files.locks import only_process
+from im2mesh.machine.locks import only_process
 with only_process(Path(sys.argv[1]), "run"):
     print("held", flush=True)
     sys.stdin.read()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from im2mesh.compat.names import as_linear, official_to_ours
+from im2mesh.compat.names import rename_official_state
 
 SIZES = (
     ("model.code_size", "encoder_spatial.fc_c.weight", 0, 1.0),
@@ -24,7 +24,7 @@ SIZES = (
     ("data.num_frames", "encoder_temporal.fc_pos.weight", 1, 1 / 3),
     ("data.num_frames", "posterior_temporal.fc_pos.weight", 1, 1 / 3),
 )
-"""Key of a config, the parameter that tells its value, along which axis, times what."""
+"""Key of a config, the parameter whose shape gives its value, the axis of the shape, a factor."""
 
 BLOCKS = {
     "model.encoder.num_blocks": r"encoder_spatial\.layers\.\d+\.",
@@ -34,20 +34,20 @@ BLOCKS = {
     "model.decoder.num_blocks": r"decoder\.blocks\.\d+\.",
     "model.velocity_field.num_blocks": r"flow\.velocity_field\.blocks\.\d+\.",
 }
-"""Key of a config -> what it counts among the parameters."""
+"""Key of a config -> pattern; the key counts the different matches in the parameters' names."""
 
 OTHER_KEYS = {"encoder_spatial": "model.encoder", "flow": "model.velocity_field"}
 
 
 def what_to_change(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], method: str) -> str:
-    """One sentence for a state dict under the official names that is not as expected."""
+    """One sentence on what to change, for an official state dict that does not fit the model."""
     actual_method = _guess_method(state)
     if actual_method not in (None, method):
         return (
             f"the file is of method {actual_method}; use a config with model.method "
             f"{actual_method} instead of {method}"
         )
-    ours = {official_to_ours(key, method): as_linear(key, value) for key, value in state.items()}
+    ours = rename_official_state(state, method)
     advisers = (_networks, _kinds, _sizes, _block_counts)
     changes = [change for adviser in advisers for change in adviser(ours, expected)]
     if changes:
@@ -76,7 +76,7 @@ def _networks(ours: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Ite
 
 
 def _kinds(ours: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Iterator[str]:
-    """Networks that have less than half of their parameters in common."""
+    """Advice for networks that share less than half of their parameter names."""
     in_file, in_config = _layers(ours), _layers(expected)
     for network in sorted(in_file.keys() & in_config.keys()):
         one, other = in_file[network], in_config[network]
@@ -85,7 +85,7 @@ def _kinds(ours: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Iterat
 
 
 def _layers(names: Mapping[str, Tensor]) -> dict[str, set[str]]:
-    """Name of a network -> names in it, without the numbers of blocks."""
+    """Name of a network -> names of its parameters, without the numbers of blocks."""
     found: dict[str, set[str]] = {}
     for name in names:
         network, _, rest = name.partition(".")
@@ -113,5 +113,5 @@ def _block_counts(ours: Mapping[str, Tensor], expected: Mapping[str, Tensor]) ->
 
 
 def _count(pattern: str, names: Mapping[str, Tensor]) -> int:
-    """Different beginnings of names that match."""
+    """Number of different matches at the beginning of the names."""
     return len({match[0] for name in names if (match := re.match(pattern, name))})

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from im2mesh.checkpoints import CheckpointError
 from im2mesh.compat.advice import what_to_change
 from im2mesh.compat.names import as_linear, official_to_ours, ours_to_official
+from im2mesh.runs.checkpoints import CheckpointError
 
 NUM_LISTED = 10
 
@@ -17,12 +17,12 @@ def convert_official_state(
     """Rename an official state dict, and refuse it if it does not fit our model exactly.
 
     Args:
-        state: Under the official names.
+        state: State dict under the official names.
         expected: State dict of our model, for its names and shapes.
-        method: Key `model.method` of the config.
+        method: Value of `model.method` in the config.
 
     Raises:
-        CheckpointError: Listing what differs, under both names, and what to change.
+        CheckpointError: With what differs, under both names, and what to change.
     """
     renamed: dict[str, Tensor] = {}
     unexpected = []

@@ -19,11 +19,10 @@ RENAMINGS = (
     (r"\.(conv|fc)_(gamma|beta)\.", r".\2."),
     (r"\.bn\.(running_|num_)", r".norm.\1"),
 )
-PSGN4D_RENAMINGS = (  # there, the encoder of all frames is called encoder
-    (r"^encoder\.", "encoder_temporal."),
-    (r"^decoder\.", "trajectory_decoder."),
-)
-BACKWARD_RENAMINGS = (  # the same backward; only messages need it
+RENAMED_FIRST = {  # by method: psgn4d calls the encoder of all frames encoder
+    "psgn4d": ((r"^encoder\.", "encoder_temporal."), (r"^decoder\.", "trajectory_decoder."))
+}
+BACKWARD_RENAMINGS = (  # ours to official; only messages need it
     (r"\.norm\.(running_|num_)", r".bn.\1"),
     (r"\.(gamma|beta)\.", r".conv_\1."),
     (r"^decoder\.norm\.", "decoder.bn."),
@@ -37,10 +36,9 @@ BACKWARD_RENAMINGS = (  # the same backward; only messages need it
     (r"^posterior_temporal\.", "encoder_latent_temporal."),
     (r"^flow\.velocity_field\.", "vector_field."),
 )
-PSGN4D_BACKWARD_RENAMINGS = (
-    (r"^encoder_temporal\.", "encoder."),
-    (r"^trajectory_decoder\.", "decoder."),
-)
+RENAMED_LAST_BACKWARD = {
+    "psgn4d": ((r"^encoder_temporal\.", "encoder."), (r"^trajectory_decoder\.", "decoder."))
+}
 
 
 def rename_official_state(
@@ -51,21 +49,17 @@ def rename_official_state(
 
 
 def official_to_ours(key: str, method: str = "occupancy_flow") -> str:
-    """Our name of an official parameter or buffer.
-
-    Args:
-        method: Key `model.method` of our configuration.
-    """
-    return _rename(key, (PSGN4D_RENAMINGS if method == "psgn4d" else ()) + RENAMINGS)
+    """Our name of an official parameter or buffer; `method` is `model.method` of our config."""
+    return _rename(key, (*RENAMED_FIRST.get(method, ()), *RENAMINGS))
 
 
 def ours_to_official(name: str, method: str = "occupancy_flow") -> str:
     """The official name of our parameter or buffer, as in the point cloud experiments."""
-    return _rename(name, BACKWARD_RENAMINGS + (PSGN4D_BACKWARD_RENAMINGS * (method == "psgn4d")))
+    return _rename(name, (*BACKWARD_RENAMINGS, *RENAMED_LAST_BACKWARD.get(method, ())))
 
 
 def as_linear(key: str, value: Tensor) -> Tensor:
-    """Weights of a 1x1 convolution as those of the linear layer it is."""
+    """Turn the weights [out, in, 1] of a 1x1 convolution into those of a linear layer [out, in]."""
     is_convolution = key.endswith("weight") and value.ndim == 3
     return value.squeeze(-1) if is_convolution else value
 

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from im2mesh.checkpoints import CheckpointError, read_values
 from im2mesh.files.torch_files import ENCODE
+from im2mesh.runs.checkpoints import CheckpointError, read_values
 
 
 @dataclass(frozen=True)
 class OfficialCheckpoint:
-    """What can be used of a file of the authors.
+    """The usable content of a checkpoint of the authors.
 
     Attributes:
         state: State dict of the model, under the official names.
-        iteration: Training steps done; 0 where the file does not say.
+        iteration: Number of training steps done; 0 if the file does not say.
     """
 
     state: dict[str, Tensor]
@@ -63,7 +63,7 @@ def _no_model(path: str | Path, content: str) -> str:
 
 
 def _numpy_scalars() -> list[Any]:
-    """What a pickled number of numpy consists of, under its names in numpy 1 and 2."""
+    """Types and functions in a pickled number of numpy, under their names in numpy 1 and 2."""
     scalar = np.float64(0).__reduce__()[0]
     modules = ("numpy.core.multiarray", "numpy._core.multiarray")
     types = {type(np.dtype(name)) for name in ("f4", "f8", "i4", "i8")}

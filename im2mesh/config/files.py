@@ -1,4 +1,4 @@
-"""YAML files, inheritance and overrides -> one set of settings, each knowing where it was set."""
+"""YAML files, inheritance and overrides -> settings, each with the place where it was set."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,33 +7,29 @@ from typing import Any
 
 import yaml
 
-from im2mesh.errors import UserError
+from im2mesh.errors import ConfigError
 
 INHERIT_KEY = "inherit_from"
 COMMAND_LINE = "command line"
 CONFIGS_HINT = "; those of this project are in configs/"
-MAX_BYTES = 2**18  # of one file, a hundred times what any config needs
-MAX_KEYS = 1000
-MAX_FILES = 100  # that one config may inherit from, counting those named twice
+MAX_BYTES = 2**18  # size of one file, a hundred times what any config needs
+MAX_KEYS = 1000  # keys of one config, with those that it inherits
+MAX_FILES = 100  # files that one config reads; one that is inherited twice counts twice
 YAML_1_2_FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 Settings = dict[str, tuple[Any, str]]
 """Dotted key -> (value, where it was set)."""
 
 
-class ConfigError(UserError):
-    """The configuration is wrong. One line per mistake: where, what, and what would be right."""
-
-
 def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     """Merge a YAML file, the files it inherits from, and overrides such as `ode.method=rk4`.
 
-    `inherit_from` names one file, or several of which a later one wins, relative to the child. The
-    child wins over what it inherits, and overrides, whose values are YAML, win over all files.
+    `inherit_from` names one file or several, relative to the file it stands in; later ones win over
+    earlier ones, and a file wins over those it inherits. Overrides, in YAML, win over all files.
 
     Raises:
-        ConfigError: If a file is missing, is no YAML, is too large, or inherits from itself; if an
-            override is not of the form key=value.
+        ConfigError: If a file is missing, is not valid YAML, is too large, or inherits from itself;
+            if an override is not of the form key=value.
     """
     settings = _read_inherited(Path(path), (), [])
     _merge(settings, {key: value for text in overrides for key, value in _parse_override(text)})
@@ -102,7 +98,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-
 
 
 def _read_inherited(path: Path, children: tuple[Path, ...], read: list[Path]) -> Settings:
-    """`children` lead to this file; `read` gathers all files, for each may name several more."""
+    """Read a file and what it inherits. `children` led to it; `read` lists all files so far."""
     hint = f", which {children[-1]} inherits from" if children else CONFIGS_HINT
     values = _read_yaml(path, hint)
     if path.resolve() in children:
@@ -125,13 +121,13 @@ def _read_inherited(path: Path, children: tuple[Path, ...], read: list[Path]) ->
 
 
 def _merge(settings: Settings, changes: Settings) -> None:
-    """Apply changes, names of networks first: their order in a file must not matter."""
+    """Apply changes, names of networks first, so that the order within a file does not matter."""
     for key in sorted(changes, key=lambda key: not key.endswith(".name")):
         _set(settings, key, changes[key])
 
 
 def _set(settings: Settings, key: str, value: tuple[Any, str]) -> None:
-    """Set a key; another network name drops the options of the inherited network."""
+    """Set a key. A new name of a network drops the options of the inherited network."""
     section, _, last = key.rpartition(".")
     if last == "name" and settings.get(key, value)[0] != value[0]:
         for other in [name for name in settings if name.startswith(section + ".")]:
@@ -139,7 +135,7 @@ def _set(settings: Settings, key: str, value: tuple[Any, str]) -> None:
     for parent in _parents(key):
         settings.pop(parent, None)  # an inherited null (no encoder) gives way to a section
     for below in [name for name in settings if name.startswith(key + ".")]:
-        del settings[below]  # and a section to a null
+        del settings[below]  # an inherited section gives way to a null
     settings[key] = value
 
 
@@ -166,7 +162,7 @@ def _read_yaml(path: Path, hint: str) -> dict[str, Any]:
 
 def _parse_yaml(text: str, what: str) -> Any:
     try:
-        return yaml.load(text, _Loader)  # a SafeLoader
+        return yaml.load(text, _Loader)  # safe: it is a SafeLoader
     except RecursionError as error:
         raise ConfigError(f"{what} is not valid YAML: it is nested too deeply") from error
     except yaml.MarkedYAMLError as error:

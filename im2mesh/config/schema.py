@@ -1,14 +1,19 @@
-"""What can be configured: every key, its type, its default and its meaning, each written once.
+"""The keys of a configuration: type, default and meaning of each, written once.
 
 Defaults are those of the paper's point cloud experiment (Niemeyer et al., ICCV 2019, and the
 authors' released configuration); a YAML file says only what differs. Networks are named here but
 described where they live: their options are the keyword-only arguments of their classes.
+
+Every key declares what it affects (see `Affects`). From that follow the keys that enter hashes,
+that must not change during a run, and that compared runs must share.
 """
 
 from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from im2mesh.config.effects import Affects, refuse_unclassified
 
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -25,18 +30,17 @@ def _increasing(times: list[float]) -> list[float]:
 
 
 Times = Annotated[list[Fraction], AfterValidator(_increasing)]
-MeshFormat = Literal["ply", "off", "obj", "glb"]
+
+(
+    NOTHING, WINDOWS, MODEL, OBSERVATION, LEARNING, BUDGET, SELECTION, MESHES, METRICS, COVERAGE,
+) = Affects  # fmt: skip
 
 
 class Section(BaseModel):
-    """Frozen, and strict: no unknown keys, no silent conversion between types, finite numbers."""
+    """A frozen, strict section: no unknown keys, no conversion between types, finite numbers."""
 
     model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
 
@@ -53,52 +57,54 @@ class ComponentConfig(BaseModel):
 
 
 class DataConfig(Section):
-    root: str = "data/D-FAUST"
-    """Folder with one folder per category; see docs/data.md for the layout."""
-    categories: list[str] | None = None
-    """Category folders to use; null for all that have the split."""
-    num_frames: Annotated[int, Field(ge=2)] = 17
-    """Length T of a window."""
-    frame_step: PositiveInt = 1
-    """Frames of the clip from one frame of a window to the next; 2 doubles the motion."""
-    skip_frames: NonNegativeInt = 15
-    """Frames left out at the start of every clip."""
-    stride: PositiveInt = 1
-    """Frames between the starts of two training windows."""
-    eval_stride: PositiveInt = 1
-    """The same for validation and test windows."""
-    train_split: str = "train"
-    val_split: str = "val"
-    test_split: str = "test"
-    input: Literal["pointcloud", "images"] | None = "pointcloud"
-    """What the model observes; null for nothing (a model of a single clip)."""
-    num_input_frames: PositiveInt | None = None
-    """Frames of a window that are observed, the first among them; null for all."""
-    input_frames: Literal["even", "random"] = "even"
-    """Which: evenly spaced (2 are the first and the last), or drawn anew for every sample."""
-    num_input_points: PositiveInt = 300
-    """Points per input cloud."""
-    input_pointcloud_corresponding: bool = True
-    """Draw the same particles in all frames; false draws each cloud on its own, as scanners do."""
-    input_noise: NonNegativeFloat = 0.001
-    """Standard deviation of the noise on input points, in units of the first frame."""
-    input_outliers: Fraction = 0.0
-    """Share of the input points replaced by uniform ones in the box of the cloud enlarged by
-    10 %."""
-    input_hole: NonNegativeFloat = 0.0
-    """Radius of a ball around a random surface point inside which nothing is observed (a missing
-    body part), in units of the first frame; 0 for none."""
-    num_views: PositiveInt = 4
-    """Camera views of the images: a random one in training, the first in validation and test."""
-    image_size: PositiveInt = 224
-    """Height and width of the images given to the model, in pixels."""
-    num_points: NonNegativeInt = 512
-    """Labelled points of a training sample, at t = 0 and again at a random frame."""
-    near_surface_fraction: Fraction = 0.0
-    """Share of them drawn near the surface (needs points_near_seq); the rest is uniform."""
-    num_correspondence_points: NonNegativeInt = 100
-    """Surface points, followed over all frames, that the correspondence and Chamfer losses use; 0
-    for clips whose rows do not correspond."""
+    root: Annotated[str, NOTHING] = "data/D-FAUST"
+    """Data folder, which holds one folder per category; docs/data.md describes the layout."""
+    categories: Annotated[list[str] | None, WINDOWS, LEARNING] = None
+    """Names of the category folders to use; null for all that have the split."""
+    num_frames: Annotated[int, Field(ge=2), MODEL, OBSERVATION, METRICS] = 17
+    """Number T of frames in a window."""
+    frame_step: Annotated[PositiveInt, MODEL, OBSERVATION, METRICS] = 1
+    """Distance between two frames of a window, in frames of the clip; 2 doubles the motion."""
+    skip_frames: Annotated[NonNegativeInt, WINDOWS, LEARNING] = 15
+    """Number of frames that are left out at the start of every clip."""
+    stride: Annotated[PositiveInt, WINDOWS, LEARNING] = 1
+    """Frames from the start of one training window to the start of the next."""
+    eval_stride: Annotated[PositiveInt, WINDOWS] = 1
+    """Frames from the start of one validation or test window to the start of the next."""
+    train_split: Annotated[str, WINDOWS, LEARNING] = "train"
+    """Name of the split to train on; the file <category>/<split>.lst lists its clips."""
+    val_split: Annotated[str, WINDOWS] = "val"
+    """Name of the split for validation during training."""
+    test_split: Annotated[str, WINDOWS] = "test"
+    """Name of the split that generate.py and eval.py use, unless --split names another."""
+    input: Annotated[Literal["pointcloud", "images"] | None, MODEL, OBSERVATION] = "pointcloud"
+    """What the model observes; null for nothing, in a model of a single window."""
+    num_input_frames: Annotated[PositiveInt | None, MODEL, OBSERVATION] = None
+    """Number of observed frames of a window, the first among them; null for all frames."""
+    input_frames: Annotated[Literal["even", "random"], MODEL, OBSERVATION] = "even"
+    """Observe evenly spaced frames (2 are the first and the last), or draw them for each sample."""
+    num_input_points: Annotated[PositiveInt, OBSERVATION, LEARNING, BUDGET] = 300
+    """Number of points in each observed cloud."""
+    input_pointcloud_corresponding: Annotated[bool, MODEL, OBSERVATION] = True
+    """Observe the same particles in all frames; false draws each cloud anew, as scanners do."""
+    input_noise: Annotated[NonNegativeFloat, OBSERVATION, LEARNING] = 0.001
+    """Standard deviation of the noise on observed points, in units of the first frame."""
+    input_outliers: Annotated[Fraction, OBSERVATION, LEARNING] = 0.0
+    """Share of observed points replaced by uniform ones in the bounding box, enlarged by 10 %."""
+    input_hole: Annotated[NonNegativeFloat, OBSERVATION, LEARNING] = 0.0
+    """Radius, in units of the first frame, of a ball in which nothing is observed, like a missing
+    body part. It is centred at a random surface point and moves along; 0 for none."""
+    num_views: Annotated[PositiveInt, OBSERVATION, LEARNING] = 4
+    """Number of views of a clip: training sees a random one, validation and test the first."""
+    image_size: Annotated[PositiveInt, OBSERVATION, LEARNING] = 224
+    """Height and width of the observed images, in pixels; other images are resized."""
+    num_points: Annotated[NonNegativeInt, LEARNING] = 512
+    """Labelled points that a training sample has at t = 0, and again at one random frame."""
+    near_surface_fraction: Annotated[Fraction, LEARNING] = 0.0
+    """Share of labelled points that lie near the surface (points_near_seq); others are uniform."""
+    num_correspondence_points: Annotated[NonNegativeInt, LEARNING] = 100
+    """Number of surface points that the correspondence and Chamfer losses follow over all frames;
+    0 for clips whose rows do not correspond."""
 
     @property
     def observed_frames(self) -> int:
@@ -109,164 +115,171 @@ class DataConfig(Section):
 
 
 class ModelConfig(Section):
-    method: Literal["occupancy_flow", "onet4d", "onet_per_frame", "psgn4d", "nearest_neighbour"] = (
-        "occupancy_flow"
-    )
-    """How the parts below are put together; parts that a method has no use for must be null."""
-    code_size: PositiveInt = 128
+    method: Annotated[str, MODEL] = "occupancy_flow"
+    """How the networks below are combined; those that a method does not use must be null."""
+    code_size: Annotated[PositiveInt, MODEL, BUDGET] = 128
     """Width C of the shape code and of the motion code."""
-    encoder: ComponentConfig | None = ComponentConfig(name="pointnet_resnet")
-    """Encoder of the first observed frame; null for no shape code."""
-    evidence_frames: PositiveInt = 1
-    """Observed clouds that show the shape: 1 is the first alone; others, evenly spread, are carried
-    to t = 0 along the inferred motion and joined with it."""
-    encoder_temporal: ComponentConfig | None = ComponentConfig(name="pointnet_resnet")
-    """Encoder of all observed frames; null for no motion code."""
-    latent_size: PositiveInt = 128
-    """Width Z of the latent codes, of models with a posterior."""
-    posterior: ComponentConfig | None = None
-    """Encoder of the distribution of the latent shape code; null for no such code."""
-    posterior_temporal: ComponentConfig | None = None
-    """The same for the latent motion code."""
-    decoder: ComponentConfig | None = ComponentConfig(name="cbatchnorm")
-    """Occupancy network, of the body at t = 0; null where the surface at t = 0 is given."""
-    velocity_field: ComponentConfig | None = ComponentConfig(name="concat")
-    """Velocity network of the flow; null where a deformation carries the points."""
-    deformation: ComponentConfig | None = None
-    """What carries points without a velocity field and a solver: nothing (static), the nearest
-    input trajectories (carried), anchors (anchored), or a network (displacement, coupling)."""
-    trajectory_decoder: ComponentConfig | None = None
-    """Network of psgn4d that draws trajectories of surface points."""
+    encoder: Annotated[ComponentConfig | None, MODEL] = ComponentConfig(name="pointnet_resnet")
+    """Network that encodes the shape in the first observed frame; null for no shape code."""
+    evidence_frames: Annotated[PositiveInt, MODEL] = 1
+    """Number of observed clouds that show the shape. 1 is the first alone; more are spread evenly,
+    carried to t = 0 along the inferred motion, and joined with the first."""
+    encoder_temporal: Annotated[ComponentConfig | None, MODEL] = ComponentConfig(
+        name="pointnet_resnet"
+    )
+    """Network that encodes the motion in all observed frames; null for no motion code."""
+    latent_size: Annotated[PositiveInt, MODEL] = 128
+    """Width Z of the latent codes of a model with a posterior."""
+    posterior: Annotated[ComponentConfig | None, MODEL] = None
+    """Network that infers the distribution of the latent shape code; null for no such code."""
+    posterior_temporal: Annotated[ComponentConfig | None, MODEL] = None
+    """Network that infers the distribution of the latent motion code; null for no such code."""
+    decoder: Annotated[ComponentConfig | None, MODEL] = ComponentConfig(name="cbatchnorm")
+    """Occupancy network of the body at t = 0; null if the surface at t = 0 is given."""
+    velocity_field: Annotated[ComponentConfig | None, MODEL] = ComponentConfig(name="concat")
+    """Network that gives the velocity of the flow; null if model.deformation carries the points."""
+    deformation: Annotated[ComponentConfig | None, MODEL] = None
+    """Moves points in place of a velocity field and a solver: not at all (static), with the nearest
+    input trajectories (carried), with anchors (anchored), by a network (displacement, coupling)."""
+    trajectory_decoder: Annotated[ComponentConfig | None, MODEL] = None
+    """Network of method psgn4d that predicts trajectories of surface points."""
 
 
 class OdeConfig(Section):
-    method: str = "dopri5"
-    """Any method of torchdiffeq, by its name there."""
-    rtol: PositiveFloat = 1e-3
-    atol: PositiveFloat = 1e-5
-    max_steps: PositiveInt = 1000
-    """Steps of an adaptive method from one time to the next; beyond, the solve has failed."""
-    step_size: PositiveFloat | None = None
-    """Longest step of a fixed-step method, in windows; null for 1/16. Null for adaptive ones."""
-    interpolate: bool = False
-    """Let the steps of rk4 end where they like and interpolate to the times asked for, instead of a
-    step to each of these: as accurate, with fewer evaluations. Needs gradient direct."""
-    gradient: Literal["adjoint", "direct"] = "adjoint"
+    method: Annotated[str, LEARNING, MESHES] = "dopri5"
+    """Name of a solver in torchdiffeq: adaptive, such as dopri5, or of fixed steps, such as rk4."""
+    rtol: Annotated[PositiveFloat, LEARNING, MESHES] = 1e-3
+    """Relative tolerance of an adaptive solver."""
+    atol: Annotated[PositiveFloat, LEARNING, MESHES] = 1e-5
+    """Absolute tolerance of an adaptive solver."""
+    max_steps: Annotated[PositiveInt, LEARNING, MESHES] = 1000
+    """Most steps of an adaptive solver from one time to the next; a solve that needs more fails."""
+    step_size: Annotated[PositiveFloat | None, LEARNING, MESHES, BUDGET] = None
+    """Longest step of a fixed-step solver, in window lengths (null: 1/16). Null if adaptive."""
+    interpolate: Annotated[bool, LEARNING, MESHES] = False
+    """Let rk4 interpolate between its steps to the times asked for, instead of ending a step at
+    each: as accurate, with fewer evaluations. Needs ode.gradient direct."""
+    gradient: Annotated[Literal["adjoint", "direct"], LEARNING, MESHES] = "adjoint"
     """Solve the adjoint equation backward (constant memory), or backpropagate through the steps."""
 
 
 class LossConfig(Section):
-    reconstruction: NonNegativeFloat = 1.0
-    """Weight of the cross-entropy at t = 0 and at one random frame."""
-    correspondence: NonNegativeFloat = 0.0
+    reconstruction: Annotated[NonNegativeFloat, LEARNING] = 1.0
+    """Weight of the cross-entropy of the occupancy, at t = 0 and at one random frame."""
+    correspondence: Annotated[NonNegativeFloat, LEARNING] = 0.0
     """Weight of the distance between carried and true surface points, forward from t = 0."""
-    correspondence_backward: NonNegativeFloat = 0.0
-    """The same, backward from the last frame."""
-    correspondence_frames: PositiveInt | Literal["last"] | None = None
-    """Frames of the forward correspondence loss: that many, redrawn every step; "last" for the
-    last only; null for all."""
-    motion_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the steps, drawn at random, that train all; the others train the shape at t = 0,
-    shown by the first frame alone (whatever model.evidence_frames is), which is cheaper. 1 trains
-    all in every step, as the paper does."""
-    kl: NonNegativeFloat = 0.0
-    """Weight of the KL divergence of each latent code to N(0, I)."""
-    chamfer: NonNegativeFloat = 0.0
-    """Weight of the squared Chamfer distance between point sets, frame by frame."""
-    chamfer_trajectories: NonNegativeFloat = 0.0
-    """The same between whole trajectories."""
+    correspondence_backward: Annotated[NonNegativeFloat, LEARNING] = 0.0
+    """Weight of the distance between carried and true surface points, backward from t = 1."""
+    correspondence_frames: Annotated[PositiveInt | Literal["last"] | None, LEARNING] = None
+    """Frames of the forward correspondence loss: a number of frames, drawn anew in every step;
+    "last" for the last frame alone; null for all frames."""
+    motion_share: Annotated[float, Field(gt=0, le=1), LEARNING] = 1.0
+    """Share of the steps, drawn at random, that train everything. The others, which are cheaper,
+    train only the shape at t = 0 and see the first frame alone (whatever model.evidence_frames is).
+    1 trains everything in every step, as the paper does."""
+    kl: Annotated[NonNegativeFloat, LEARNING] = 0.0
+    """Weight of the KL divergence of the distribution of each latent code from N(0, I)."""
+    chamfer: Annotated[NonNegativeFloat, LEARNING] = 0.0
+    """Weight of the squared Chamfer distance of predicted to true points, frame by frame."""
+    chamfer_trajectories: Annotated[NonNegativeFloat, LEARNING] = 0.0
+    """Weight of the squared Chamfer distance of whole predicted to whole true trajectories."""
 
 
 class TrainingConfig(Section):
-    batch_size: PositiveInt = 16
-    """Windows of a step; with several processes, of all together."""
-    max_iterations: PositiveInt = 1_000_000
-    max_seconds: PositiveFloat | None = None
-    """Budget of training time over all resumed runs; null for none."""
-    learning_rate: PositiveFloat = 1e-4
-    weight_decay: NonNegativeFloat = 0.0
-    """Decoupled (AdamW); 0 is plain Adam."""
-    schedule: Literal["constant", "cosine"] = "constant"
+    batch_size: Annotated[PositiveInt, LEARNING, BUDGET] = 16
+    """Number of windows in one step, over all processes together."""
+    max_iterations: Annotated[PositiveInt, BUDGET] = 1_000_000
+    """Number of steps after which training ends."""
+    max_seconds: Annotated[PositiveFloat | None, BUDGET] = None
+    """Seconds of training, over all resumed runs, after which it ends; null for no such limit."""
+    learning_rate: Annotated[PositiveFloat, LEARNING] = 1e-4
+    weight_decay: Annotated[NonNegativeFloat, LEARNING] = 0.0
+    """Decoupled weight decay, as in AdamW; 0 is plain Adam."""
+    schedule: Annotated[Literal["constant", "cosine"], LEARNING] = "constant"
     """Learning rate over the budget: iterations or seconds, whichever is further used up."""
-    warmup_iterations: NonNegativeInt = 0
-    gradient_clip: PositiveFloat | None = None
-    """Largest norm of the gradient; null for no clipping."""
-    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    """Of the networks; positions and the ODE state stay in fp32."""
-    seed: NonNegativeInt = 0
-    deterministic: bool = False
-    """Give the same weights in every run: refuse operations that may round in another order."""
-    max_skipped_batches: NonNegativeInt = 0
-    """Batches of a run that may be left out because their loss or gradient is not finite; one more
-    stops it."""
-    sync_batch_norm: bool = False
-    """With several processes, take the statistics of batch norm over the batches of all."""
-    num_workers: NonNegativeInt = 2
-    """Processes that read data; 0 reads in the main process."""
-    print_every: PositiveInt = 50
-    """Iterations between two entries in the log."""
-    save_every: PositiveInt = 1000
-    validate_every: PositiveInt = 2000
+    warmup_iterations: Annotated[NonNegativeInt, LEARNING] = 0
+    """Number of first steps in which the learning rate rises linearly."""
+    gradient_clip: Annotated[PositiveFloat | None, LEARNING] = None
+    """Norm to which a larger gradient is scaled down; null for no clipping."""
+    precision: Annotated[Literal["fp32", "tf32", "bf16"], LEARNING] = "fp32"
+    """Floating-point precision of the networks; positions and the ODE state stay in fp32."""
+    seed: Annotated[NonNegativeInt, LEARNING] = 0
+    """Seed of the first weights, the order of the windows, and all random draws of training."""
+    deterministic: Annotated[bool, LEARNING] = False
+    """Give the same weights in every run, by refusing operations whose rounding may vary."""
+    max_skipped_batches: Annotated[NonNegativeInt, BUDGET] = 0
+    """Batches that a run may skip as their loss or gradient is not finite; one more stops it."""
+    sync_batch_norm: Annotated[bool, LEARNING] = False
+    """With several processes, compute the statistics of batch norm over all their batches."""
+    num_workers: Annotated[NonNegativeInt, NOTHING] = 2
+    """Number of processes that read data; 0 reads in the main process."""
+    print_every: Annotated[PositiveInt, NOTHING] = 50
+    """Number of iterations between two entries in the log."""
+    save_every: Annotated[PositiveInt, NOTHING] = 1000
+    """Number of iterations between two checkpoints."""
+    validate_every: Annotated[PositiveInt, SELECTION] = 2000
+    """Number of iterations between two validations."""
 
 
 class ValidationConfig(Section):
-    threshold: Probability = 0.3
-    """Probability from which a point counts as inside."""
-    max_windows: PositiveInt | None = None
-    """Windows of the validation split used, spread evenly; null for all."""
-    num_points: NonNegativeInt = 2048
-    """Labelled points per window, at t = 0 and again at one frame."""
+    threshold: Annotated[Probability, SELECTION] = 0.3
+    """Occupancy probability from which a point counts as inside."""
+    max_windows: Annotated[PositiveInt | None, SELECTION] = None
+    """Number of windows of the validation split to use, evenly spread; null for all."""
+    num_points: Annotated[NonNegativeInt, SELECTION] = 2048
+    """Labelled points that a validation window has at t = 0, and again at one other frame."""
 
 
 class GenerationConfig(Section):
-    surface: Literal["extracted", "mesh", "cloud"] = "extracted"
-    """What is carried through time: the occupancy network's surface, or where the surface is given,
-    the first frame's mesh (mesh_seq) or its observed cloud."""
-    blend_from_end: bool = False
-    """Of a given surface: carry that of the last frame back, too, and blend from first to last."""
-    threshold: Probability = 0.3
-    """Probability of the extracted surface."""
-    resolution: PositiveInt = 32
-    """Cells per axis of the coarse grid."""
-    upsampling_steps: NonNegativeInt = 2
-    """Doublings of the resolution near the surface: 32 and 2 give 129 points per axis."""
-    padding: NonNegativeFloat = 0.1
-    """The box has side 1 + padding."""
-    num_steps: Annotated[int, Field(ge=2)] | None = None
-    """Frames to write, evenly spaced over the window; null for all frames of the window."""
-    times: Times | None = None
-    """Times to write instead, increasing from 0 to at most 1."""
-    simplify_faces: Annotated[int, Field(ge=4)] | None = None
-    """Faces to reduce the mesh to; null to keep all."""
-    refinement_steps: NonNegativeInt = 0
-    """Newton steps that move the vertices at t = 0 onto the level set."""
-    normals: bool = False
+    surface: Annotated[Literal["extracted", "mesh", "cloud"], MESHES] = "extracted"
+    """Surface that is carried through time: extracted from the occupancy network, or given by the
+    data, as the mesh (mesh_seq) or the observed cloud of the first frame."""
+    blend_from_end: Annotated[bool, MESHES] = False
+    """Also carry the given surface of the last frame back, and blend from the first to the last."""
+    threshold: Annotated[Probability, MESHES] = 0.3
+    """Occupancy probability on the extracted surface."""
+    resolution: Annotated[PositiveInt, MESHES] = 32
+    """Cells per axis of the coarse grid from which the surface is extracted."""
+    upsampling_steps: Annotated[NonNegativeInt, MESHES] = 2
+    """Doublings of the grid near the surface; resolution 32 and 2 steps give 129 points an axis."""
+    padding: Annotated[NonNegativeFloat, MESHES] = 0.1
+    """Padding of the box in which the surface is extracted: its side is 1 + padding."""
+    num_steps: Annotated[Annotated[int, Field(ge=2)] | None, MESHES] = None
+    """Number of meshes to write, evenly spaced over the window; null for one per frame."""
+    times: Annotated[Times | None, MESHES] = None
+    """Times of the meshes to write, increasing from 0 to at most 1; null for even spacing."""
+    simplify_faces: Annotated[Annotated[int, Field(ge=4)] | None, MESHES] = None
+    """Number of faces to which the extracted mesh is reduced; null to keep all."""
+    refinement_steps: Annotated[NonNegativeInt, MESHES] = 0
+    """Number of Newton steps that move the extracted vertices onto the level set."""
+    normals: Annotated[bool, MESHES] = False
     """Write vertex normals for every frame."""
-    batch_points: PositiveInt = 100_000
-    """Points given to the networks at once."""
-    mesh_format: MeshFormat | None = "ply"
-    """Format of the numbered mesh files; null for the compact sequence file only."""
-    write_inputs: bool = False
-    """Write the observed clouds as ply, or images as png."""
-    seed: NonNegativeInt = 0
-    """Of the input points and their noise."""
+    batch_points: Annotated[PositiveInt, NOTHING] = 100_000
+    """Largest number of points that are given to the networks at once."""
+    mesh_format: Annotated[str | None, NOTHING] = "ply"
+    """Format of the numbered mesh files; null writes only the compact file of the sequence."""
+    write_inputs: Annotated[bool, NOTHING] = False
+    """Also write what the model observes: clouds as ply, or images as png."""
+    seed: Annotated[NonNegativeInt, MESHES] = 0
+    """Seed of the observed points and their noise."""
 
 
 class EvaluationConfig(Section):
-    num_samples: PositiveInt = 100_000
-    """Points sampled on each predicted mesh for the surface distances."""
-    project_to_final_mesh: bool = False
-    """Snap the last frame to the nearest target point before measuring correspondence."""
-    correspondence: bool = True
-    """Measure the correspondence error; false for clips whose rows do not correspond."""
-    frames: Literal["all", "between", "last"] = "all"
-    """Frames to measure: all; all but the first and the last, which interpolation is given; the
-    last alone, for shape matching."""
-    seed: NonNegativeInt = 0
+    num_samples: Annotated[PositiveInt, METRICS] = 100_000
+    """Number of points sampled on each predicted mesh for the surface distances."""
+    project_to_final_mesh: Annotated[bool, COVERAGE] = False
+    """Move the last frame's vertices to the nearest true points before measuring correspondence."""
+    correspondence: Annotated[bool, COVERAGE] = True
+    """Measure the correspondence error; false is for clips whose rows do not correspond."""
+    frames: Annotated[Literal["all", "between", "last"], COVERAGE] = "all"
+    """Frames to measure: all; those between the first and the last, which interpolation is given;
+    or the last alone, for shape matching."""
+    seed: Annotated[NonNegativeInt, METRICS] = 0
+    """Seed of the points that are sampled on the meshes."""
 
 
 class Config(Section):
-    output_dir: str
+    output_dir: Annotated[str, NOTHING]
     """Folder of the run: checkpoints, logs, generated meshes, evaluation. One per config."""
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
@@ -276,3 +289,6 @@ class Config(Section):
     validation: ValidationConfig = ValidationConfig()
     generation: GenerationConfig = GenerationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+
+refuse_unclassified(Config)

@@ -10,21 +10,27 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from im2mesh.config.files import INHERIT_KEY, ConfigError, Settings, flatten, nest, read_settings
+from im2mesh.config.files import INHERIT_KEY, Settings, flatten, nest, read_settings
 from im2mesh.config.schema import ComponentConfig, Config
+from im2mesh.errors import ConfigError
 
-MAX_SHOWN = 80  # characters of a wrong value
+MAX_SHOWN = 80  # characters of a wrong value in a message
 
 ComponentTables = Mapping[str, Mapping[str, Callable]]
-"""Key of a network in the config, such as model.decoder -> its names -> classes."""
+"""Key of a network in the config, such as model.decoder -> name of a network -> its class."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What can be named in a config but lives elsewhere."""
+    """Names that a config may choose from, of things that are defined elsewhere.
+
+    Attributes:
+        components: Networks for each key that takes one.
+        names: Any other key that takes a name, such as ode.method -> the valid names.
+    """
 
     components: ComponentTables
-    ode_methods: tuple[str, ...]
+    names: Mapping[str, Sequence[str]]
 
 
 TYPE_NAMES = {
@@ -41,10 +47,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), *, choices: Cho
     """Read and check a config file and overrides such as `ode.method=rk4`.
 
     Args:
-        path: YAML file.
-        overrides: `key=value`, the value in YAML.
-        choices: The networks and solvers that can be named; options of networks are checked and
-            completed.
+        path: Path of the YAML file.
+        overrides: Settings `key=value`, with the value in YAML.
+        choices: Networks and solvers; the options of networks are checked and completed.
 
     Raises:
         ConfigError: If a file cannot be read, or any key or value is wrong.
@@ -68,7 +73,7 @@ def validate(settings: Settings, choices: Choices) -> Config:
     values = nest(settings)
     if not mistakes:
         mistakes = list(_complete_components(values, settings, choices.components))
-        mistakes += _unknown_method(settings, choices.ode_methods)
+        mistakes += _unknown_names(settings, choices.names)
     if not mistakes:
         try:
             return Config.model_validate(values)
@@ -78,7 +83,7 @@ def validate(settings: Settings, choices: Choices) -> Config:
 
 
 def options_model(factory: Callable) -> type[BaseModel]:
-    """The options a network takes from YAML: the keyword-only arguments of its class."""
+    """Model of the options of a network in YAML: the keyword-only arguments of its class."""
     parameters = inspect.signature(factory).parameters.values()
     fields: dict[str, Any] = {
         parameter.name: (
@@ -97,7 +102,11 @@ def json_schema(choices: Choices) -> dict[str, Any]:
     schema = Config.model_json_schema()
     schema["properties"] = {INHERIT_KEY: _paths_schema(), **schema["properties"]}
     schema["required"] = []  # any key may come from the inherited file
-    schema["$defs"]["OdeConfig"]["properties"]["method"]["enum"] = list(choices.ode_methods)
+    for key, names in choices.names.items():
+        section, _, name = key.partition(".")
+        field = schema["$defs"][f"{section.capitalize()}Config"]["properties"][name]
+        may_be_null = {"type": "null"} in field.get("anyOf", [])
+        field["enum"] = [*names, *([None] if may_be_null else [])]
     properties = schema["$defs"]["ModelConfig"]["properties"]
     for key, table in choices.components.items():
         field = properties[key.removeprefix("model.")]
@@ -131,10 +140,11 @@ def _unknown_keys(settings: Settings, components: ComponentTables) -> Iterator[s
         yield f"{origin}: unknown key {key}{way_out}"
 
 
-def _unknown_method(settings: Settings, methods: Sequence[str]) -> Iterator[str]:
-    method, origin = settings.get("ode.method", (None, ""))
-    if isinstance(method, str) and method not in methods:
-        yield f"{origin}: ode.method is {_short(method)}; choose one of: {', '.join(methods)}"
+def _unknown_names(settings: Settings, names: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for key, known in names.items():
+        value, origin = settings.get(key, (None, ""))
+        if value is not None and value not in known:
+            yield f"{origin}: {key} is {_short(value)}; choose one of: {', '.join(known)}"
 
 
 def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -152,7 +162,7 @@ def _component_of(key: str, components: ComponentTables) -> str | None:
 
 
 def _suggest(key: str, known: Sequence[str]) -> str:
-    """Name the most similar key; its last part decides, since sections are easily confused."""
+    """Suggest the most similar key, mostly by its last part: sections are easily confused."""
 
     def end(name: str) -> str:
         return name.rpartition(".")[2]
@@ -200,7 +210,7 @@ def _complete_components(
 def _explain(
     error: Any, prefix: tuple[str, ...], settings: Settings, known: Sequence[str] = ()
 ) -> str:
-    """One pydantic error in our words."""
+    """Put one error of pydantic into our words."""
     path = [*prefix, *(part for part in error["loc"] if isinstance(part, str))]
     key = ".".join(path)
     found = [where for name, (_, where) in settings.items() if f"{name}.".startswith(f"{key}.")]

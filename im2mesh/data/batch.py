@@ -1,4 +1,4 @@
-"""What the model is trained on: named, shaped tensors."""
+"""Samples and batches, on which a model is trained: tensors with names and shapes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from im2mesh.data.sequences import Window
+from im2mesh.data.layout import Window
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One window; the arrays of a `Batch` without their first axis."""
+    """One window to train on: the arrays of a `Batch`, without the batch axis."""
 
     window: Window
     inputs: Float[np.ndarray, "K *frame"]
@@ -26,20 +27,28 @@ class Sample:
     pointcloud: Float[np.ndarray, "T M 3"]
 
 
+class SampleDataset(Dataset[Sample]):
+    """The samples that a training reads, each found by its number."""
+
+    def __len__(self) -> int:
+        """Number of samples in one pass over the windows."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Batch:
     """Windows of equal length. Positions are in the frame of each window's first mesh.
 
     Attributes:
-        windows: Where each item comes from.
+        windows: Window that each item of the batch comes from.
         inputs: Observed frames: clouds [B, K, N, 3], RGB images in [0, 1] [B, K, 3, H, W], or
             nothing [B, 0, 0, 3].
-        input_times: Of the observed frames, in [0, 1], increasing from 0.
-        points_0: Points at t = 0 and `occupancy_0`, 1 inside and 0 outside.
-        points_t: Points at time `t` of the same item and `occupancy_t`.
-        t: In [0, 1].
-        pointcloud: Surface points followed over all frames, for correspondence.
-        times: Of all frames, in [0, 1].
+        input_times: Times of the observed frames, in [0, 1], increasing from 0.
+        points_0: Points at t = 0. Their `occupancy_0` is 1 inside the body and 0 outside.
+        points_t: Points at their item's time `t`, with `occupancy_t`.
+        t: One time per item, in [0, 1].
+        pointcloud: Surface points followed over all frames: row i is the same particle.
+        times: Times of all frames, in [0, 1].
     """
 
     windows: tuple[Window, ...]
@@ -72,7 +81,7 @@ def frame_times(num_frames: int) -> Float[Tensor, "T"]:
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """Stack samples of one length."""
+    """Stack samples whose windows are equally long."""
 
     def stack(name: str) -> Tensor:
         return torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
@@ -89,3 +98,17 @@ def collate(samples: Sequence[Sample]) -> Batch:
         pointcloud=stack("pointcloud"),
         times=frame_times(samples[0].window.num_frames),
     )
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The observed frames of one window.
+
+    Attributes:
+        inputs: Clouds [K, N, 3] in the window's first-frame coordinates, RGB images in [0, 1]
+            [K, 3, H, W], or nothing [0, 0, 3].
+        times: Times of the observed frames, in [0, 1], increasing from 0.
+    """
+
+    inputs: Float[np.ndarray, "K *frame"]
+    times: Float[np.ndarray, "K"]

@@ -1,20 +1,22 @@
-"""Windows -> samples: which rows are drawn, from which files."""
+"""Windows -> samples: draws the rows of the files that make up each sample."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from torch.utils.data import Dataset
 
-from im2mesh.config import DataConfig
-from im2mesh.data.batch import Sample
-from im2mesh.data.fields import LabelledPoints, read_labelled_points, read_trajectories
+from im2mesh.config.schema import Config, DataConfig
+from im2mesh.data.batch import Sample, SampleDataset
+from im2mesh.data.frames import LabelledPoints, StoredWindow
+from im2mesh.data.images import choose_views
+from im2mesh.data.layout import CLOUD_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER, Window
 from im2mesh.data.observation import draw_observation, draw_row_numbers
-from im2mesh.data.sequences import CLOUD_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER, Window
+from im2mesh.data.windows import read_windows
+from im2mesh.errors import ConfigError
 from im2mesh.randomness import Purpose, random_stream
 
 
-class WindowDataset(Dataset[Sample]):
+class WindowDataset(SampleDataset):
     """Samples for training and validation.
 
     Indexed by *draw*: draw k is item k % len(windows) of pass k // len(windows) over the windows,
@@ -23,10 +25,10 @@ class WindowDataset(Dataset[Sample]):
 
     Args:
         windows: The windows of a split.
-        config: What to draw.
-        seed: Root of all randomness.
-        shuffle: For training: an order of its own for every pass, and random views of images.
-        num_points: Labelled points per window and frame.
+        config: Section `data` of the configuration, which says what is drawn.
+        seed: Seed from which all randomness follows.
+        shuffle: Whether samples are for training: passes differ in order, and views are random.
+        num_points: Number of labelled points at t = 0, and again at one random frame.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class WindowDataset(Dataset[Sample]):
         self.shuffle = shuffle
         self.num_points = num_points
         self._purpose = Purpose.SAMPLE if shuffle else Purpose.VALIDATION
-        self._order = (-1, np.arange(0))  # the pass last asked for, and its order
+        self._order = (-1, np.arange(0))  # number and order of the latest pass
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -53,9 +55,10 @@ class WindowDataset(Dataset[Sample]):
         window = self._window_of(draw)
         rng = random_stream(self.seed, self._purpose, draw)
         frame = int(rng.integers(1, window.num_frames))
-        at_0 = self._draw_labelled_points(window, 0, rng)
-        at_t = self._draw_labelled_points(window, frame, rng)
-        pointcloud = self._draw_trajectories(window, rng)
+        stored = StoredWindow(self.config.root, window)
+        at_0 = self._draw_labelled_points(stored, 0, rng)
+        at_t = self._draw_labelled_points(stored, frame, rng)
+        pointcloud = self._draw_trajectories(stored, rng)
         observed = draw_observation(self.config, window, rng, random_view=self.shuffle)
         return Sample(
             window=window,
@@ -70,14 +73,14 @@ class WindowDataset(Dataset[Sample]):
         )
 
     def _draw_trajectories(
-        self, window: Window, rng: np.random.Generator
+        self, stored: StoredWindow, rng: np.random.Generator
     ) -> Float[np.ndarray, "T M 3"]:
-        """Exact surface points, followed over all frames."""
+        """Draw surface points, without noise, and follow them over all frames."""
         count = self.config.num_correspondence_points
-        if count == 0:  # rows need not correspond, then
-            return np.zeros((window.num_frames, 0, 3), np.float32)
-        rows = draw_row_numbers(self.config, window, 0, CLOUD_FOLDER, count, rng)
-        return read_trajectories(self.config.root, window, rows)
+        if count == 0:  # the rows of the clip may not correspond
+            return np.zeros((stored.window.num_frames, 0, 3), np.float32)
+        rows = draw_row_numbers(stored, 0, CLOUD_FOLDER, count, rng)
+        return stored.trajectories(rows)
 
     def _window_of(self, draw: int) -> Window:
         number, position = divmod(draw, len(self.windows))
@@ -89,18 +92,18 @@ class WindowDataset(Dataset[Sample]):
         return self.windows[self._order[1][position]]
 
     def _draw_labelled_points(
-        self, window: Window, frame: int, rng: np.random.Generator
+        self, stored: StoredWindow, frame: int, rng: np.random.Generator
     ) -> LabelledPoints:
         num_near = round(self.num_points * self.config.near_surface_fraction)
         parts = [
-            self._draw_rows(window, frame, folder, count, rng)
+            self._draw_rows(stored, frame, folder, count, rng)
             for folder, count in (
                 (POINTS_FOLDER, self.num_points - num_near),
                 (NEAR_POINTS_FOLDER, num_near),
             )
             if count
         ]
-        if not parts:  # a method without occupancy; its clips may lack the folder
+        if not parts:  # a method without occupancy, whose clips may lack the folder
             return LabelledPoints(np.zeros((0, 3), np.float32), np.zeros(0, np.bool_))
         return LabelledPoints(
             np.concatenate([part.points for part in parts]),
@@ -108,14 +111,62 @@ class WindowDataset(Dataset[Sample]):
         )
 
     def _draw_rows(
-        self, window: Window, frame: int, folder: str, count: int, rng: np.random.Generator
+        self, stored: StoredWindow, frame: int, folder: str, count: int, rng: np.random.Generator
     ) -> LabelledPoints:
-        rows = draw_row_numbers(self.config, window, frame, folder, count, rng)
-        return read_labelled_points(self.config.root, window, frame, rows, folder)
+        rows = draw_row_numbers(stored, frame, folder, count, rng)
+        return stored.labelled_points(frame, rows, folder)
 
 
 def spread_windows(windows: Sequence[Window], max_windows: int | None) -> list[Window]:
-    """At most `max_windows` of them, evenly spread."""
+    """At most `max_windows` of the windows, evenly spread."""
     if max_windows is None or max_windows >= len(windows):
         return list(windows)
     return [windows[i] for i in np.linspace(0, len(windows) - 1, max_windows).round().astype(int)]
+
+
+def build_windows(
+    config: Config, split: str, *, stride: int, clips: Sequence[str] | None = None
+) -> list[Window]:
+    data = config.data
+    return read_windows(
+        data.root,
+        split,
+        num_frames=data.num_frames,
+        frame_step=data.frame_step,
+        stride=stride,
+        skip_frames=data.skip_frames,
+        categories=data.categories,
+        clips=clips,
+    )
+
+
+def build_training_data(config: Config) -> WindowDataset:
+    windows = build_windows(config, config.data.train_split, stride=config.data.stride)
+    if config.data.input is None and len(windows) > 1:
+        raise ConfigError(
+            "a model without an input can learn only one window, but split "
+            f"'{config.data.train_split}' has {len(windows)}: {windows[0]}, {windows[1]}, ...; "
+            "raise data.stride or data.num_frames"
+        )
+    if config.data.input == "images":
+        for window in {(w.category, w.clip): w for w in windows}.values():
+            stored = StoredWindow(config.data.root, window)
+            choose_views(stored, config.data.num_views)  # refuse a missing view before training
+    return WindowDataset(
+        windows,
+        config.data,
+        seed=config.training.seed,
+        shuffle=True,
+        num_points=config.data.num_points,
+    )
+
+
+def build_validation_data(config: Config, windows: Sequence[Window]) -> WindowDataset:
+    """Samples of the validation windows that the config uses; their points are all uniform."""
+    return WindowDataset(
+        spread_windows(windows, config.validation.max_windows),
+        config.data.model_copy(update={"near_surface_fraction": 0.0}),
+        seed=config.training.seed,
+        shuffle=False,
+        num_points=config.validation.num_points,
+    )

@@ -1,4 +1,4 @@
-"""What tells two data sets of the same names apart, found without reading them."""
+"""Fingerprints, which tell data sets with equal names apart without reading all of their files."""
 
 import functools
 import hashlib
@@ -7,15 +7,12 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from im2mesh.data.sequences import DataError, Window
-from im2mesh.provenance import DIGITS
+from im2mesh.data.layout import DataError, Window
+from im2mesh.files.hashes import DIGITS
 
 
 def dataset_fingerprint(root: str | Path, windows: Iterable[Window]) -> str:
-    """Identifies the clips that windows lie in, wherever in these they start.
-
-    See `clip_fingerprint` for what is looked at.
-    """
+    """A hash of the clips that hold the windows, by `clip_fingerprint`, wherever windows start."""
     digest = hashlib.sha256()
     for category, clip in sorted({(window.category, window.clip) for window in windows}):
         digest.update(f"{clip_fingerprint(root, category, clip)} {category}/{clip}\n".encode())
@@ -24,14 +21,14 @@ def dataset_fingerprint(root: str | Path, windows: Iterable[Window]) -> str:
 
 @functools.lru_cache(maxsize=1 << 14)
 def clip_fingerprint(root: str | Path, category: str, clip: str) -> str:
-    """Identifies the files of a clip by names and sizes, and some by content.
+    """A hash of the names and sizes of a clip's files, and of the contents of some.
 
-    Sizes alone would not tell: frames of as many points are files of the same size. So the first
-    and the last npz of each folder add the checksums of their arrays, which the files' tables of
-    contents hold. A change of other frames alone, that keeps all sizes, is not seen.
+    Sizes alone would not do: frames with equally many points have files of equal size. So the first
+    and the last npz of each folder add the checksums of their arrays, which stand in the table of
+    contents of each file. A change in other frames that keeps all sizes is not noticed.
 
     Raises:
-        DataError: If the clip is missing or one of these files is damaged.
+        DataError: If the clip is missing, or one of these npz files is damaged.
     """
     folder = Path(root) / category / clip
     if not folder.is_dir():

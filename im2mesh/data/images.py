@@ -1,4 +1,4 @@
-"""Read the images of a window: which views a clip has, and the pixels of one view."""
+"""Images of a window: lists the views of a clip, and reads the pixels of one view."""
 
 import io
 from collections.abc import Sequence
@@ -8,36 +8,36 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from im2mesh.data.fields import frame_path
-from im2mesh.data.sequences import IMAGE_FOLDER, DataError, Window
+from im2mesh.data.frames import StoredWindow
+from im2mesh.data.layout import IMAGE_FOLDER, DataError
 
 FORMATS = ("JPEG", "PNG")  # Pillow knows many more, some of which start other programs
 MAX_PIXELS = 2**24  # 4096 x 4096; a small file may claim any size
 _WAY_OUT = "make the data with make_bodies.py --views 4, or set data.input: pointcloud"
 
 
-def list_views(root: str | Path, window: Window) -> tuple[str, ...]:
-    """The view folders of a clip: by number where all names are numbers, else by name.
+def list_views(stored: StoredWindow) -> tuple[str, ...]:
+    """The view folders of a clip, sorted by number if all names are numbers, else by name.
 
     Raises:
         DataError: If the clip has no images.
     """
-    folder = Path(root) / window.category / window.clip / IMAGE_FOLDER
+    clip, folder = stored.window.clip, stored.clip_folder / IMAGE_FOLDER
     if not folder.is_dir():
-        raise DataError(f"clip {window.clip}: no folder {folder}; {_WAY_OUT}")
+        raise DataError(f"clip {clip}: no folder {folder}; {_WAY_OUT}")
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if not names:
-        raise DataError(f"clip {window.clip}: {folder} holds no folder of a view; {_WAY_OUT}")
+        raise DataError(f"clip {clip}: {folder} holds no folder of a view; {_WAY_OUT}")
     return tuple(sorted(names, key=int) if all(map(str.isdecimal, names)) else names)
 
 
-def choose_views(root: str | Path, window: Window, num_views: int) -> tuple[str, ...]:
+def choose_views(stored: StoredWindow, num_views: int) -> tuple[str, ...]:
     """The first `num_views` views of a clip. Numbered views must be 0, 1, 2, ... without a gap.
 
     Raises:
         DataError: If a view is missing.
     """
-    found = list_views(root, window)
+    found = list_views(stored)
     views = found[:num_views]
     are_numbers = all(map(str.isdecimal, found))
     if are_numbers and [int(view) for view in views] != list(range(num_views)):
@@ -48,30 +48,27 @@ def choose_views(root: str | Path, window: Window, num_views: int) -> tuple[str,
     else:
         return views
     raise DataError(
-        f"clip {window.clip}: {IMAGE_FOLDER} has views {', '.join(found)}, expected {num_views}; "
-        f"{problem}: copy or make it again, or lower data.num_views"
+        f"clip {stored.window.clip}: {IMAGE_FOLDER} has views {', '.join(found)}, expected "
+        f"{num_views}; {problem}: copy or make it again, or lower data.num_views"
     )
 
 
-def choose_view(
-    root: str | Path, window: Window, num_views: int, rng: np.random.Generator | None
-) -> str:
+def choose_view(stored: StoredWindow, num_views: int, rng: np.random.Generator | None) -> str:
     """One of the views that `choose_views` gives: a random one, or without `rng` the first."""
-    views = choose_views(root, window, num_views)
+    views = choose_views(stored, num_views)
     return views[0 if rng is None else int(rng.integers(num_views))]
 
 
 def read_images(
-    root: str | Path, window: Window, view: str, frames: Sequence[int], image_size: int
+    stored: StoredWindow, view: str, frames: Sequence[int], image_size: int
 ) -> Float[np.ndarray, "K 3 H W"]:
     """The images of some frames of a window, RGB in [0, 1], float32, rows from top to bottom.
 
     Args:
-        root: Data folder.
-        window: Which clip, and where frame 0 is.
+        stored: The window.
         view: Name of the view's folder.
-        frames: Indices within the window.
-        image_size: Height and width wanted; images stored in another size are resized, smoothly.
+        frames: Numbers of the frames within the window, from 0.
+        image_size: Height and width in pixels; images of another size are resized, smoothly.
 
     Raises:
         DataError: If the view lacks a frame, or an image is damaged or not square.
@@ -79,22 +76,22 @@ def read_images(
     folder = f"{IMAGE_FOLDER}/{view}"
     images = np.empty((len(frames), 3, image_size, image_size), np.float32)
     for image, frame in zip(images, frames, strict=True):
-        pixels = _read_rgb(frame_path(root, window, frame, folder), window, image_size)
+        pixels = _read_rgb(stored.path(frame, folder), stored.window.clip, image_size)
         np.divide(pixels.transpose(2, 0, 1), 255, out=image, dtype=np.float32)
     return images
 
 
-def _read_rgb(path: str, window: Window, size: int) -> UInt8[np.ndarray, "H W 3"]:
+def _read_rgb(path: str, clip: str, size: int) -> UInt8[np.ndarray, "H W 3"]:
     try:
-        content = io.BytesIO(Path(path).read_bytes())  # gives what it has, whatever is asked for
+        content = io.BytesIO(Path(path).read_bytes())  # unlike a file, allocates only what it has
         with Image.open(content, formats=FORMATS) as file:
-            _check_size(file, path, window)
+            _check_size(file, path, clip)
             image = file.convert("RGB")
     except DataError:
         raise
     except Exception as error:  # Pillow fails in many ways on damaged files
         raise DataError(
-            f"clip {window.clip}: {path} is not an intact image ({error}); copy or make it again"
+            f"clip {clip}: {path} is not an intact image ({error}); copy or make it again"
         ) from error
     if image.width != size:
         # shrinking averages over the area of each new pixel, so nothing flickers
@@ -102,15 +99,15 @@ def _read_rgb(path: str, window: Window, size: int) -> UInt8[np.ndarray, "H W 3"
     return np.asarray(image)
 
 
-def _check_size(file: Image.Image, path: str, window: Window) -> None:
-    """On the header alone, before any pixel is decoded."""
+def _check_size(file: Image.Image, path: str, clip: str) -> None:
+    """Check the size that the header claims, before any pixel is decoded."""
     if file.width != file.height:
         raise DataError(
-            f"clip {window.clip}: {path} has {file.width} x {file.height} pixels, expected a "
+            f"clip {clip}: {path} has {file.width} x {file.height} pixels, expected a "
             "square; crop all images of the clip alike"
         )
     if file.width * file.height > MAX_PIXELS:
         raise DataError(
-            f"clip {window.clip}: {path} claims {file.width} x {file.height} pixels, at most "
+            f"clip {clip}: {path} claims {file.width} x {file.height} pixels, at most "
             f"{MAX_PIXELS} are read; make it smaller"
         )

@@ -1,4 +1,4 @@
-"""Memory-mapped access to the arrays inside npz files. Knows no meaning of what it maps."""
+"""Memory-mapped access to the arrays inside npz files, whatever the arrays mean."""
 
 import functools
 import mmap
@@ -18,7 +18,7 @@ class StorageError(UserError):
 
 
 class FileVersion(NamedTuple):
-    """A file as it is now: what is known of it holds until it changes on disk."""
+    """A file in its present state; what is remembered of a version holds until the file changes."""
 
     path: str
     mtime_ns: int
@@ -27,13 +27,13 @@ class FileVersion(NamedTuple):
 
 
 def open_arrays(path: str) -> "StoredArrays":
-    """The arrays of one npz file. Files opened lately are still open: a sample reads most twice.
+    """The arrays of one npz file. Recent files stay open, since a sample reads most files twice.
 
     Raises:
         StorageError: If the file is missing or is not an intact npz file.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116 - on the path of every sample
+        status = os.stat(path)  # noqa: PTH116 - runs for every sample, and pathlib is slower
         return _open_arrays(FileVersion(path, status.st_mtime_ns, status.st_size, status.st_ino))
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
@@ -46,19 +46,19 @@ def open_arrays(path: str) -> "StoredArrays":
 
 
 class StoredArrays:
-    """The arrays of one npz file, mapped and not read: only pages that are indexed are loaded.
+    """The arrays of one npz file, mapped into memory: only pages that are used are loaded.
 
     A compressed member cannot be mapped; it is decompressed as a whole, with a warning.
 
     Attributes:
-        version: The file as it was opened.
+        version: State of the file when it was opened.
     """
 
     def __init__(self, version: FileVersion) -> None:
         self.version = version
         self.path = version.path
         self._locations = _locate_arrays(version)
-        with open(self.path, "rb") as file:  # noqa: PTH123 - on the path of every sample
+        with open(self.path, "rb") as file:  # noqa: PTH123 - see `open_arrays`
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._bytes) != version.size:
             raise StorageError(f"{self.path} changed while it was opened; run again")
@@ -67,7 +67,7 @@ class StoredArrays:
         return member in self._locations
 
     def __getitem__(self, member: str) -> np.ndarray:
-        """A read-only array.
+        """The array of that name, read-only.
 
         Raises:
             StorageError: If the file has no array of that name.
@@ -85,14 +85,14 @@ class StoredArrays:
         return flat.reshape(location.shape, order="F" if location.fortran_order else "C")
 
 
-@functools.lru_cache(maxsize=64)  # every one holds a file descriptor
+@functools.lru_cache(maxsize=64)  # few, since each keeps a file descriptor
 def _open_arrays(version: FileVersion) -> StoredArrays:
     return StoredArrays(version)
 
 
 @functools.lru_cache(maxsize=1 << 17)
 def _locate_arrays(version: FileVersion) -> Mapping[str, ArrayLocation]:
-    """Name -> location."""
+    """Name of an array -> its location in the file."""
     return locate_arrays(version.path)
 
 

@@ -1,4 +1,4 @@
-"""Pure functions of (arrays, rng): frames of reference, row choice, and what spoils a cloud."""
+"""Pure functions of arrays and a random generator: frames of reference, rows, noise, outliers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-OUTLIER_BOX = 1.1  # sides of the box of outliers, in sides of the cloud's box
+OUTLIER_BOX = 1.1  # sides of the box of outliers, relative to the cloud's bounding box
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def change_frames(
     sources: Sequence[NormalizationFrame],
     target: NormalizationFrame,
 ) -> Float[np.ndarray, "T N 3"]:
-    """Bring clouds, each given in a frame of its own, to one: (loc + scale * p - loc0) / scale0."""
+    """Bring clouds, each in a frame of its own, into one: (loc + scale * p - loc0) / scale0."""
     ratios = np.array([source.scale for source in sources]) / target.scale
     shifts = (np.stack([source.loc for source in sources]) - target.loc) / target.scale
     moved = points.astype(np.float64) * ratios[:, None, None] + shifts[:, None]
@@ -71,19 +71,15 @@ def add_noise(
 
 
 def replace_by_outliers(
-    clouds: Float[np.ndarray, "K N 3"],
-    share: float,
-    rng: np.random.Generator,
-    *,
-    same_rows: bool,
+    clouds: Float[np.ndarray, "K N 3"], share: float, rng: np.random.Generator, *, same_rows: bool
 ) -> Float[np.ndarray, "K N 3"]:
-    """Replace some points of each cloud by uniform ones in the cloud's box, enlarged by 10 %.
+    """Replace some points of each cloud by uniform ones in its bounding box, enlarged by 10 %.
 
     Args:
         clouds: Positions, in any one frame of reference.
-        share: Of the points, in [0, 1]; rounded to whole points.
+        share: Share of the points to replace, in [0, 1]; rounded to whole points.
         same_rows: Replace the same rows in all clouds, for clouds in correspondence. The positions
-            are drawn anew in each, so no outlier moves like anything real.
+            are drawn anew in each cloud, so no outlier moves like anything real.
     """
     num_clouds, num_points, _ = clouds.shape
     count = round(share * num_points)
@@ -110,10 +106,10 @@ def choose_rows_outside(
     """Draw `count` different rows out of those that lie outside a ball.
 
     Args:
-        points, center, radius: In one frame of reference.
+        points, center, radius: Cloud and ball, in one frame of reference.
 
     Raises:
-        ValueError: If fewer lie outside.
+        ValueError: If fewer points lie outside.
     """
     outside = np.flatnonzero(np.linalg.norm(points - center, axis=1) > radius)
     chosen = choose_rows(len(outside), count, rng, f"the cloud outside a ball of radius {radius:g}")
@@ -123,10 +119,10 @@ def choose_rows_outside(
 def follow_point(
     clouds: Sequence[Float[np.ndarray, "_ 3"]], row: int
 ) -> list[Float[np.ndarray, "3"]]:
-    """Where a point of the first cloud is in each, for clouds whose rows need not correspond.
+    """Follow a point of the first cloud through clouds whose rows need not correspond.
 
-    It jumps to the nearest point of the next cloud, which drifts along the surface but stays at the
-    part. Rows say nothing, even of clouds of one size: scans may have been resampled to it.
+    The point jumps to the nearest one of the next cloud: it drifts along the surface, but stays at
+    its body part. Equal sizes do not mean that rows correspond: scans may have been resampled.
     """
     places = [clouds[0][row]]
     for cloud in clouds[1:]:

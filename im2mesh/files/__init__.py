@@ -1,1 +1,1 @@
-"""Reading and writing files that may be broken, hostile, or in use by another process."""
+"""Files: written whole or not at all, and read with care, as they may be broken or hostile."""

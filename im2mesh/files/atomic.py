@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under another name, then renamed."""
+"""Files that are either complete or absent: written under another name, then renamed."""
 
 import csv
 import io
@@ -22,10 +22,10 @@ def atomic_file(path: Path, previous: Path | None = None) -> Iterator[IO[bytes]]
 
     Args:
         path: Name of the file.
-        previous: Name that a present file of the name gets; for an instant, only this one is there.
+        previous: New name for a file that is there already; for an instant, only this one exists.
 
     Raises:
-        OSError: If it cannot be written, with its name; a file of that name is as it was before.
+        OSError: If the file cannot be written; names it. An older file of that name is kept.
     """
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}{TEMPORARY}")
     try:
@@ -40,7 +40,7 @@ def atomic_file(path: Path, previous: Path | None = None) -> Iterator[IO[bytes]]
     except OSError as error:
         if error.errno is None:
             raise
-        # a full disk does not say which file it was
+        # the error of a full disk does not name the file
         raise type(error)(error.errno, error.strerror, str(path)) from error
     finally:
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -49,7 +49,7 @@ def atomic_file(path: Path, previous: Path | None = None) -> Iterator[IO[bytes]]
 
 
 def flush_folder(folder: Path) -> None:
-    """Bring the names in a folder to disk, too: without, a loss of power may undo a renaming."""
+    """Write the names in a folder to disk, or else a loss of power may undo a renaming."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -58,7 +58,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove_temporary_files(folder: Path) -> None:
-    """Remove what processes that were killed left half-written; nobody may be writing there."""
+    """Remove files that killed processes left half-written; no process may be writing there."""
     for path in folder.glob(f"*{TEMPORARY}"):
         path.unlink()
 

@@ -1,4 +1,4 @@
-"""The one reader of npz files: what a file claims is compared with what it holds, then allocated.
+"""The only reader of npz files. It checks a file's claims against its size, then allocates memory.
 
 Members are read in place and never extracted, so their names cannot lead to another file.
 """
@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 
 MAX_UNPACKED = 2**28  # bytes; a file may always unpack to so much ...
-MAX_RATIO = 64  # ... or to so many times its own size; our own files are stored, ratio 1
+MAX_RATIO = 64  # ... or to so many times its own size; our own files are not compressed (1)
 MAX_HEADER = 4096  # bytes; numpy writes 128 for any array of numbers
-MAX_DIMENSIONS = 32  # of numpy 1
-MAX_ELEMENTS = 2**58  # counting an empty dimension as 1, so that numpy can hold the shape
+MAX_DIMENSIONS = 32  # the limit of numpy 1
+MAX_ELEMENTS = 2**58  # numpy can hold such shapes; here an empty dimension counts as 1
 LOCAL_HEADER_SIZE = 30  # fixed part of a zip member's local header, APPNOTE.TXT section 4.3.7
 
 
 class NpzError(ValueError):
-    """What is wrong with an npz file. The caller adds its name, and what it is for."""
+    """Says what is wrong with an npz file. The caller adds the name and the use of the file."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class ArrayLocation:
 
     @property
     def size(self) -> int:
-        """Number of elements, exact however large a header claims the array to be."""
+        """Number of elements, which does not overflow, however large a header claims it to be."""
         return math.prod(self.shape)
 
 
 def locate_arrays(path: str | Path) -> dict[str, ArrayLocation]:
-    """Name -> location of every array of a file; all of them lie within it.
+    """Name -> location of every array of a file. All locations lie within the file.
 
     Raises:
         NpzError: If the file is damaged, claims more than it holds, or holds other things than
@@ -59,7 +59,7 @@ def locate_arrays(path: str | Path) -> dict[str, ArrayLocation]:
 
 
 def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
-    """Read arrays as a whole: the named ones that are there, or all.
+    """Read whole arrays: those of the given names that the file has, or all.
 
     Raises:
         NpzError: As `locate_arrays`, or if the content does not match its checksum.
@@ -69,7 +69,7 @@ def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[
     try:
         with _open(path) as archive:
             return {name: _read(archive, f"{name}.npy") for name in wanted}
-    except Exception as error:  # zipfile, zlib and numpy again
+    except Exception as error:  # zipfile, zlib and numpy fail in many ways
         raise NpzError(str(error) or type(error).__name__) from error
 
 
@@ -130,7 +130,7 @@ def _locate(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> ArrayLocation:
 
 
 def _check_claims(name: str, claimed: ArrayLocation, num_bytes: int) -> None:
-    """`num_bytes` is what the archive's directory says of the array's content."""
+    """Refuse claims that do not fit `num_bytes`, the size of the content in the zip directory."""
     if claimed.dtype.hasobject:
         raise NpzError(f"'{name}' holds Python objects, which are never loaded")
     if claimed.dtype.kind not in "biuf":
@@ -146,7 +146,7 @@ def _check_claims(name: str, claimed: ArrayLocation, num_bytes: int) -> None:
 
 
 def _content_start(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
-    """First byte of a stored member; its local header need not be as long as the directory's."""
+    """First byte of a stored member; its local header may be longer than the zip directory says."""
     assert archive.fp is not None
     archive.fp.seek(info.header_offset + LOCAL_HEADER_SIZE - 4)
     name_size, extra_size = struct.unpack("<HH", archive.fp.read(4))

@@ -1,4 +1,4 @@
-"""Files of torch.save: of tensors, numbers and text, and nothing else. Executes nothing."""
+"""Files of torch.save with tensors, numbers and text only. Reading them executes no code."""
 
 import io
 import pickletools
@@ -16,18 +16,18 @@ from torch.serialization import safe_globals
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import atomic_file
 
-ZIP_START = b"PK\x03\x04"  # by which torch tells its format from the older one
-NUM_OLD_PICKLES = 5  # in a file of the older format, before the numbers of the tensors
-MAX_NAME = 1000  # characters
+ZIP_START = b"PK\x03\x04"  # start of a file in the present format of torch, not the older one
+NUM_OLD_PICKLES = 5  # pickles before the values of the tensors, in the older format
+MAX_NAME = 1000  # characters of the name of a class or function
 HARMLESS = re.compile(
     r"collections\.OrderedDict|torch\._utils\._rebuild_(tensor|tensor_v2|parameter)"
     r"|torch\.nn\.parameter\.Parameter|torch\.(cuda\.)?(?!Typed|Untyped)[A-Z]\w*Storage"
 )
-"""Names with which torch.save writes tensors. torch would read more, and some of these, such as
+"""Names that torch.save uses to write tensors. torch.load accepts more; some of those, such as
 bytearray or FloatTensor, take as much memory as a number in the file says."""
-ENCODE = "_codecs.encode"  # with which bytes are written
+ENCODE = "_codecs.encode"  # the function that torch.save names to write bytes
 REPEATABLE = {"base64_codec", "hex_codec", "quopri_codec", "uu_codec"}
-"""Codecs of bytes as more bytes: a few bytes, encoded again and again, would fill any memory."""
+"""Codecs that turn bytes into more bytes: a few, encoded repeatedly, would fill any memory."""
 
 
 class TorchFileError(UserError):
@@ -35,15 +35,15 @@ class TorchFileError(UserError):
 
 
 def write_torch_file(path: Path, values: Any, previous: Path | None = None) -> None:
-    """Write what torch.save can; at no time is there a half-written file of that name.
+    """Write a file with torch.save; a half-written file of that name never exists.
 
     Args:
-        path: Of the file.
-        values: Tensors, numbers and text, or they cannot be read again.
-        previous: Name that the present file of that name gets, once the new one is on disk.
+        path: Path of the file.
+        values: Tensors, numbers and text; anything else could not be read again.
+        previous: New name for a file that is there already, once the new one is on disk.
 
     Raises:
-        OSError: If it cannot be written, as on a full disk; older files are as they were.
+        OSError: If the file cannot be written, as on a full disk; older files are kept.
     """
     content = io.BytesIO()  # torch would hide why a file cannot be written
     torch.save(values, content)
@@ -52,40 +52,40 @@ def write_torch_file(path: Path, values: Any, previous: Path | None = None) -> N
 
 
 def read_torch_file(path: Path, way_out: str, types: Sequence[Any] = ()) -> Any:
-    """What torch.save wrote, on the CPU.
+    """Read what torch.save wrote, with all tensors on the CPU.
 
     Args:
-        path: A file that is there.
-        way_out: What the user can do about a file that cannot be used.
-        types: More than tensors, numbers and text, if they are harmless.
+        path: Path of a file that exists.
+        way_out: Advice to the user if the file cannot be used; ends the message.
+        types: Harmless classes and functions to accept beside tensors, numbers and text.
 
     Raises:
         TorchFileError: If the file is damaged, down to a bit of a tensor, or holds anything else.
         OSError: If it cannot be opened.
     """
-    content = io.BytesIO(path.read_bytes())  # gives what it has, whatever is asked for
+    content = io.BytesIO(path.read_bytes())  # unlike a file, allocates only what it has
     try:
         _check_content(content, {_name_of(kind) for kind in types})
         with safe_globals(list(types)):
             return torch.load(content, map_location="cpu", weights_only=True)
     except MemoryError:
-        raise  # says nothing of the file
+        raise  # does not mean that the file is damaged
     except Exception as error:  # damage shows in many ways; the user needs the name of the file
         raise TorchFileError(_explain(path, error, way_out)) from error
 
 
 def _check_content(content: io.BytesIO, names: Set[str]) -> None:
-    """Refuse what torch.save never writes, and what torch does not look at, or takes too long to.
+    """Refuse what torch.save never writes, and damage that torch.load would not notice.
 
-    torch does not compare tensors with the checksums that the file has of them; of compressed
-    tensors, few bytes may ask for terabytes.
+    torch.load does not compare tensors with their checksums in the file. A few bytes of compressed
+    tensors could unpack to terabytes.
     """
     if content.getvalue().startswith(ZIP_START):
         with zipfile.ZipFile(content) as archive:
             for member in archive.infolist():
                 if member.compress_type != zipfile.ZIP_STORED:
                     raise ValueError(f"{member.filename} is compressed")
-                if member.filename.lower().endswith("data.pkl"):  # torch, too, ignores case
+                if member.filename.lower().endswith("data.pkl"):  # torch ignores case as well
                     _check_pickle(archive.open(member), names)
             if (damaged := archive.testzip()) is not None:
                 raise ValueError(f"the bytes of {damaged} have changed")
@@ -97,17 +97,17 @@ def _check_content(content: io.BytesIO, names: Set[str]) -> None:
 
 
 def _check_pickle(pickled: IO[bytes], names: Set[str]) -> None:
-    """Refuse names before torch meets them: the time that it takes to refuse one grows with the
-    square of the name's length, and not all that it accepts is harmless.
+    """Refuse names before torch.load meets them: it takes a time that grows with the square of the
+    length of a name to refuse it, and not all names that it accepts are harmless.
 
     Args:
-        pickled: Ends at its end.
-        names: That are accepted beside the harmless ones.
+        pickled: Stream at the start of a pickle; it is left at the end of this pickle.
+        names: Names to accept beside the harmless ones.
     """
     for opcode, argument, _ in pickletools.genops(pickled):
         if opcode.name == "GLOBAL":
             _check_name(str(argument).replace(" ", "."), names)
-        elif opcode.name in ("STACK_GLOBAL", "INST"):  # whose names may be put together elsewhere
+        elif opcode.name in ("STACK_GLOBAL", "INST"):  # with names from anywhere in the file
             raise ValueError(f"torch.save does not write {opcode.name}")
         elif ENCODE in names and isinstance(argument, str) and _codec(argument) in REPEATABLE:
             raise ValueError(f"it names the codec {argument}")
@@ -121,12 +121,12 @@ def _check_name(name: str, names: Set[str]) -> None:
 
 
 def _name_of(kind: Any) -> str:
-    """Of a class or function, which may be given together with another name that it is read by."""
+    """Name of a class or function in a pickle; a pair gives the name as its second part."""
     return kind[1] if isinstance(kind, tuple) else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _codec(text: str) -> str:
-    """The codec of that name, if there is one."""
+    """The standard name of a codec; a text that names none comes back normalised."""
     name = normalize_encoding(text).lower()
     return aliases.get(name, name)
 

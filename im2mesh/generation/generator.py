@@ -1,4 +1,4 @@
-"""An observation -> meshes over time, by whatever the model can be asked."""
+"""An observation -> meshes over time, made in the way that the model's answers allow."""
 
 import time
 from collections.abc import Iterator
@@ -10,18 +10,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from im2mesh.config import GenerationConfig
-from im2mesh.data.batch import frame_times
-from im2mesh.data.observation import Observation
+from im2mesh.config.schema import GenerationConfig
+from im2mesh.data.batch import Observation, frame_times
 from im2mesh.data.transforms import NormalizationFrame
-from im2mesh.generation.surface import GivenSurface, extract_mesh
-from im2mesh.memory import explain_out_of_memory
+from im2mesh.generation.surface import GivenSurface, check_generation, extract_mesh
+from im2mesh.machine.memory import explain_out_of_memory
 from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
-from im2mesh.meshing.io import Mesh
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
-from im2mesh.meshing.sequence import MeshSequence
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
-from im2mesh.origins import Notes
+from im2mesh.runs.origins import Notes
 
 WHAT_TO_LOWER = "lower generation.batch_points, or generation.resolution"
 
@@ -42,16 +41,16 @@ class StageTimer:
 class Generator:
     """Reconstructs moving bodies with a trained model. Writes no files.
 
-    A model that knows occupancy and motion gives the surface at t = 0, carried through time; one
-    that knows occupancy alone a surface at every time anew; one that knows motion alone carries a
-    given surface; a point set is taken as it is.
+    With a model of occupancy and motion, the surface is extracted at t = 0 and carried through
+    time; with one of occupancy alone, it is extracted anew at every time. A model of motion alone
+    carries a given surface. A point set is used as it is.
 
     Args:
-        model: Trained.
-        config: Grid, threshold and what is done to the mesh.
-        num_frames: Frames of a window, which are the times of the result if no others are asked.
-        device: Where to compute; the model is moved there.
-        trained_by: What trained the model, for results to tell (see `RunOrigin`).
+        model: Trained model.
+        config: Grid, threshold and processing of the mesh.
+        num_frames: Number of frames of a window, whose times are the default times of the result.
+        device: Device to compute on; the model is moved there.
+        trained_by: Notes on the training of the model, stored with results (see `RunOrigin`).
 
     Raises:
         ValueError: If the config asks for a surface that the model cannot provide.
@@ -70,7 +69,7 @@ class Generator:
         self.config = config
         self.num_frames = num_frames
         self.trained_by = trained_by
-        _check_surface(model, config)
+        check_generation(model, config)
 
     @property
     def needs_given_surface(self) -> bool:
@@ -89,15 +88,15 @@ class Generator:
         """Reconstruct one window.
 
         Args:
-            observation: In the window's first-frame coordinates.
-            times: Where the body is wanted, increasing from 0 within [0, 1]. None for those of the
-                config, or of the window's frames.
-            frame: Of the window, noted in the result.
-            given: The surface to carry, for configs with generation.surface mesh or cloud.
-            timer: Filled with the seconds of each stage.
+            observation: Observation in the coordinates of the window's first frame.
+            times: Times of the meshes, increasing from 0 within [0, 1]. None for those of the
+                config, or else of the window's frames.
+            frame: Place and size of the window's first frame in the world, stored in the result.
+            given: Surface to carry, for configs with generation.surface mesh or cloud.
+            timer: Timer that receives the seconds of each stage.
 
         Returns:
-            Meshes in the same coordinates; empty if no probability reaches the threshold.
+            Meshes in the observation's coordinates; empty if no probability reaches the threshold.
 
         Raises:
             ValueError: If a given surface is needed and missing.
@@ -110,7 +109,7 @@ class Generator:
     @torch.no_grad()
     @explain_out_of_memory(WHAT_TO_LOWER)
     def encode(self, observation: Observation) -> SequenceCodes:
-        """The codes of one window (B = 1); of latent codes the means of their posteriors."""
+        """Encode one window (B = 1); latent codes are the means of their posteriors."""
         inputs, times = self._tensor(observation.inputs), self._tensor(observation.times)
         return self.model.encode(inputs.unsqueeze(0), times.unsqueeze(0))
 
@@ -125,7 +124,7 @@ class Generator:
         given: GivenSurface | None = None,
         timer: StageTimer | None = None,
     ) -> Reconstruction:
-        """The same from codes of one sequence (B = 1), encoded, drawn or blended."""
+        """Reconstruct one sequence from its encoded, drawn or blended codes (B = 1)."""
         timer = StageTimer() if timer is None else timer
         times = self._schedule() if times is None else times.astype(np.float64)
         if "point set" in self.model.answers:
@@ -191,10 +190,10 @@ class Generator:
     def _carry_given(
         self, given: GivenSurface, times: np.ndarray, codes: SequenceCodes
     ) -> Float[np.ndarray, "S V 3"]:
-        """Forward from the first frame; with a surface at the end, blended with its way back.
+        """Carry the first surface forward; if configured, blend it with the last, carried back.
 
-        At time t the two weigh 1 - t and t, so both ends are met exactly (sec. 4.4 of the paper,
-        w = k / (T - 1) for evenly spaced frames).
+        At time t their weights are 1 - t and t, so both ends are met exactly (sec. 4.4 of the
+        paper, w = k / (T - 1) for evenly spaced frames).
         """
         forward = self._carry(given.start.vertices, times, codes)
         if not self.config.blend_from_end:
@@ -233,36 +232,3 @@ class Generator:
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self.device)
-
-
-def _check_surface(model: SequenceModel, config: GenerationConfig) -> None:
-    """Refuse what the model cannot give, and settings that would have no effect."""
-    is_given = config.surface != "extracted"
-    if is_given and "motion" not in model.answers:
-        raise ValueError(
-            f"generation.surface is {config.surface}, but {model.method} carries nothing; "
-            "set it to extracted"
-        )
-    if not is_given and model.answers.isdisjoint({"occupancy", "point set"}):
-        raise ValueError(
-            "generation.surface is extracted, but the model has no occupancy network; "
-            "set it to mesh or cloud"
-        )
-    if config.blend_from_end and not is_given:
-        raise ValueError("generation.blend_from_end needs generation.surface mesh or cloud")
-    if config.blend_from_end and "motion back" not in model.answers:
-        raise ValueError(
-            f"{model.method} carries nothing back; set generation.blend_from_end to false"
-        )
-    if config.times is not None and config.num_steps is not None:
-        raise ValueError(
-            "generation.times and generation.num_steps exclude each other; set one of them to null"
-        )
-    is_extracted = not is_given and "point set" not in model.answers
-    if not is_extracted and (config.simplify_faces or config.refinement_steps):
-        raise ValueError(
-            "generation.simplify_faces and refinement_steps are for extracted surfaces; nothing is "
-            "extracted here, so set them to null and 0"
-        )
-    if config.normals and not (is_extracted or config.surface == "mesh"):
-        raise ValueError("points without faces have no normals; set generation.normals to false")

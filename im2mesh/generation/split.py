@@ -2,47 +2,40 @@
 
 import hashlib
 import shutil
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
-from im2mesh.checkpoints import weights_digest
-from im2mesh.config import Config, dump_config
-from im2mesh.data.fields import window_frame
+from im2mesh.config.schema import Config
+from im2mesh.config.validation import dump_config
+from im2mesh.data.batch import Observation
 from im2mesh.data.fingerprint import clip_fingerprint
-from im2mesh.data.observation import Observation, draw_observation
-from im2mesh.data.sequences import Window
-from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.data.layout import Window
 from im2mesh.files.atomic import write_json, write_text
 from im2mesh.generation.generator import Generator, StageTimer
-from im2mesh.generation.surface import GivenSurface, read_given_surface
-from im2mesh.mesh_origin import read_summary
+from im2mesh.generation.inputs import WindowInput, read_input, write_observation
+from im2mesh.machine.ranks import Ranks
+from im2mesh.machine.shared_work import for_each
 from im2mesh.meshing.frame_meshes import Reconstruction
-from im2mesh.meshing.io import write_numbered_clouds
-from im2mesh.origins import RunOrigin
-from im2mesh.provenance import WITHOUT_EFFECT, hash_text, provenance
-from im2mesh.ranks import Ranks
-from im2mesh.run_folder import CONFIG_FILE, LOCK_FILE, RunFolder
-from im2mesh.sharing import for_each_window
-from im2mesh.window_folder import WindowFolder
+from im2mesh.runs.folder import CONFIG_FILE, LOCK_FILE, RunFolder, WindowFolder
+from im2mesh.runs.origins import RunOrigin
+from im2mesh.runs.provenance import mesh_settings, provenance, run_hash
+from im2mesh.runs.weights import weights_digest
+from im2mesh.runs.window_summary import read_summary
 
 
 @dataclass(frozen=True)
 class GenerationSummary:
-    """What became of the windows of a split."""
+    """Counts of the windows of a split, by what was done to them."""
 
     generated: int
     skipped: int
     replaced: int
     empty: tuple[Window, ...]
     stage_seconds: dict[str, float]
-    """Sum over the generated windows."""
+    """Stage -> seconds, summed over the generated windows."""
 
     def __str__(self) -> str:
         lines = [f"{self.generated} windows generated, {self.skipped} were finished before"]
@@ -68,7 +61,7 @@ def generate_split(
 ) -> GenerationSummary:
     """Generate and write all windows that are not finished yet, alone or with other processes.
 
-    A window is finished when its summary file, written last, is there and was made from the same
+    A window is finished when its summary file, written last, exists and was made from the same
     input with the same weights and settings: meshes of an older model are never taken for those of
     the present one.
     """
@@ -81,12 +74,12 @@ def generate_split(
             progress.update()
 
         lock = folder.generation(split) / LOCK_FILE
-        for_each_window(windows, lock, Ranks() if ranks is None else ranks, finish)
+        for_each(windows, lock, Ranks() if ranks is None else ranks, finish)
     return work.summary()
 
 
 class _SplitWork:
-    """Finishes windows one by one, and counts."""
+    """Finishes windows one by one, and counts what was done to them."""
 
     def __init__(self, generator: Generator, config: Config, folder: RunFolder, split: str) -> None:
         self.generator = generator
@@ -125,45 +118,17 @@ class _SplitWork:
         return GenerationSummary(self.generated, self.skipped, self.replaced, empty, seconds)
 
     def _origin(self, window: Window) -> RunOrigin:
-        """What is the same for all windows of a run, and the clip."""
+        """The origin of a window's files: the run and the data of its clip."""
         clip = clip_fingerprint(self.config.data.root, window.category, window.clip)
         made_by = provenance(self.config, clip, self.config.generation.seed)
         return RunOrigin(self.run, made_by, self.generator.trained_by)
 
 
-def run_hash(weights: str, config: Config) -> str:
-    """Identifies a run: the same for all that it makes.
-
-    Args:
-        weights: Of `weights_digest`.
-    """
-    return hash_text(weights, _settings(config))
-
-
-@dataclass(frozen=True)
-class WindowInput:
-    """What a window is reconstructed from, in the coordinates of `frame`, its first frame."""
-
-    observation: Observation
-    given: GivenSurface | None
-    frame: NormalizationFrame
-
-
-def read_input(config: Config, window: Window) -> WindowInput:
-    """The input of a test window: the same points and noise in every run, the first view."""
-    key = zlib.crc32(f"{window.category}/{window}".encode())
-    rng = np.random.default_rng((config.generation.seed, key))
-    observation = draw_observation(config.data, window, rng, random_view=False)
-    given = read_given_surface(config.data, window, observation, config.generation)
-    return WindowInput(observation, given, window_frame(config.data.root, window))
-
-
 def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
-    """Whatever decides the files: weights, input, solver, how the mesh is made, and which are
-    written."""
+    """A hash of all that the files depend on: weights, input, solver, mesh settings, file types."""
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
     files = f"{config.generation.mesh_format} {config.generation.write_inputs}"
-    digest = hashlib.sha256(f"{weights} {_settings(config)} {files} {frame}".encode())
+    digest = hashlib.sha256(f"{weights} {mesh_settings(config)} {files} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
     digest.update(source.observation.times.tobytes())
     for mesh in (source.given.start, source.given.end) if source.given else ():
@@ -171,23 +136,8 @@ def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     return digest.hexdigest()[:16]
 
 
-NOT_OBSERVED = {
-    "root", "categories", "skip_frames", "stride", "eval_stride", "train_split", "val_split",
-    "test_split", "num_points", "near_surface_fraction", "num_correspondence_points",
-}  # fmt: skip
-"""Of section data: what says which windows there are, and what is true of them."""
-
-
-def _settings(config: Config) -> str:
-    """What decides the meshes beside weights and clips: how these are observed, how a mesh is made,
-    and the networks, of which some have settings alone."""
-    generation = config.generation.model_dump_json(exclude=WITHOUT_EFFECT["generation"])
-    observed = config.data.model_dump_json(exclude=NOT_OBSERVED)
-    return f"{generation}{config.ode.model_dump_json()}{config.model.model_dump_json()}{observed}"
-
-
 def _finished(files: WindowFolder, source: str) -> dict[str, Any] | None:
-    """The summary of a window that is finished."""
+    """The summary of a window if it is finished, else None."""
     if not files.summary.exists():
         return None
     summary = read_summary(files.summary)
@@ -226,7 +176,7 @@ def _generate_window(
 def _write(
     meshes: Reconstruction, observation: Observation, config: Config, files: WindowFolder
 ) -> None:
-    """Write what was asked for, and nothing of an earlier run beside it."""
+    """Write the configured files, after removing those of an earlier run."""
     files.summary.unlink(missing_ok=True)  # first: without it the window is not finished
     if files.path.exists():
         shutil.rmtree(files.path)
@@ -236,14 +186,3 @@ def _write(
         meshes.save(files.meshes, config.generation.mesh_format)
     if config.generation.write_inputs:
         write_observation(files.inputs, observation)
-
-
-def write_observation(folder: Path, observation: Observation) -> None:
-    """Write observed clouds as ply, or observed images as png; a number per observed frame."""
-    if observation.inputs.ndim == 3:
-        write_numbered_clouds(folder, observation.inputs)
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    for k, image in enumerate(observation.inputs):
-        pixels = np.rint(255 * image.transpose(1, 2, 0)).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{k:05d}.png")

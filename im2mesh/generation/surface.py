@@ -2,26 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from im2mesh.config import DataConfig, GenerationConfig
-from im2mesh.data.fields import mesh_path, window_frame
-from im2mesh.data.observation import Observation
-from im2mesh.data.sequences import DataError, Window
+from im2mesh.config.schema import DataConfig, GenerationConfig
+from im2mesh.data.batch import Observation
 from im2mesh.meshing.extraction import extract_surface
-from im2mesh.meshing.io import Mesh, read_mesh
+from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.refinement import refine_vertices
 from im2mesh.meshing.simplification import simplify_mesh
+from im2mesh.models.sequence_model import SequenceModel
 
 
 @dataclass(frozen=True)
 class GivenSurface:
-    """The surface of the first frame, and that of the last with the same faces where it is needed.
+    """The surface of the first frame and, for a blend, that of the last with the same faces.
 
-    Positions are in the frame of the window's first mesh. Without faces, points are carried.
+    Positions are in the frame of the window's first mesh. A surface without faces is a cloud.
 
     Raises:
         ValueError: If the two do not correspond.
@@ -43,10 +41,10 @@ class GivenSurface:
 
 
 def extract_mesh(logits: Callable[[Tensor], Tensor], config: GenerationConfig) -> Mesh:
-    """The level set of an occupancy function, then simplified and refined as configured.
+    """Extract the level set of an occupancy function, then simplify and refine it as configured.
 
     Args:
-        logits: Points [N, 3] -> occupancy logits [N].
+        logits: Function from points [N, 3] to occupancy logits [N].
     """
     surface = extract_surface(
         logits,
@@ -66,32 +64,13 @@ def extract_mesh(logits: Callable[[Tensor], Tensor], config: GenerationConfig) -
             threshold=config.threshold,
             voxel_size=surface.voxel_size,
             num_steps=config.refinement_steps,
+            batch_points=config.batch_points,
         )
     return Mesh(vertices, faces)
 
 
-def read_given_surface(
-    data: DataConfig, window: Window, observation: Observation, config: GenerationConfig
-) -> GivenSurface | None:
-    """What generation.surface names: true meshes, or observed clouds; None for extracted.
-
-    Raises:
-        DataError: If the clip has no meshes, or the ends of the window do not correspond.
-    """
-    if config.surface == "extracted":
-        return None
-    try:
-        if config.surface == "cloud":
-            return given_clouds(observation, data, config.blend_from_end)
-        last = window.num_frames - 1
-        end = _read_mesh(data.root, window, last) if config.blend_from_end else None
-        return GivenSurface(_read_mesh(data.root, window, 0), end)
-    except ValueError as error:
-        raise DataError(f"clip {window.clip}: {error}") from error
-
-
 def given_clouds(observation: Observation, data: DataConfig, with_end: bool) -> GivenSurface:
-    """The observed clouds themselves: the first, and where asked the last.
+    """Take the first observed cloud as the surface, and with `with_end` the last one, too.
 
     Raises:
         ValueError: If no cloud is observed, or the last does not correspond or is not at t = 1.
@@ -108,10 +87,38 @@ def given_clouds(observation: Observation, data: DataConfig, with_end: bool) -> 
     return GivenSurface(Mesh(clouds[0], no_faces), Mesh(clouds[-1], no_faces) if with_end else None)
 
 
-def _read_mesh(root: str | Path, window: Window, frame: int) -> Mesh:
-    path = mesh_path(root, window, frame)
-    if path is None:
-        raise DataError("no folder mesh_seq; set generation.surface to cloud")
-    mesh = read_mesh(path)
-    local = window_frame(root, window).from_world(mesh.vertices.astype(np.float64))
-    return Mesh(local.astype(np.float32), mesh.faces)
+def check_generation(model: SequenceModel, config: GenerationConfig) -> None:
+    """Refuse meshes that the model cannot give, and settings that would have no effect.
+
+    Raises:
+        ValueError: If so; the message names the key and what to change.
+    """
+    is_given = config.surface != "extracted"
+    if is_given and "motion" not in model.answers:
+        raise ValueError(
+            f"generation.surface is {config.surface}, but {model.method} cannot carry one; "
+            "set it to extracted"
+        )
+    if not is_given and model.answers.isdisjoint({"occupancy", "point set"}):
+        raise ValueError(
+            "generation.surface is extracted, but the model has no occupancy network; "
+            "set it to mesh or cloud"
+        )
+    if config.blend_from_end and not is_given:
+        raise ValueError("generation.blend_from_end needs generation.surface mesh or cloud")
+    if config.blend_from_end and "motion back" not in model.answers:
+        raise ValueError(
+            f"{model.method} cannot carry a surface back; set generation.blend_from_end to false"
+        )
+    if config.times is not None and config.num_steps is not None:
+        raise ValueError(
+            "generation.times and generation.num_steps exclude each other; set one of them to null"
+        )
+    is_extracted = not is_given and "point set" not in model.answers
+    if not is_extracted and (config.simplify_faces or config.refinement_steps):
+        raise ValueError(
+            "generation.simplify_faces and refinement_steps are for extracted surfaces; nothing is "
+            "extracted here, so set them to null and 0"
+        )
+    if config.normals and not (is_extracted or config.surface == "mesh"):
+        raise ValueError("points without faces have no normals; set generation.normals to false")

@@ -10,11 +10,7 @@ def points_inside_mesh(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
 ) -> Bool[np.ndarray, " N"]:
-    """Points with a winding number above one half; nothing is inside a mesh without faces.
-
-    Args:
-        points, vertices, faces: As of `winding_numbers`.
-    """
+    """Whether each point has a winding number above one half; see `winding_numbers`."""
     return winding_numbers(points, vertices, faces) > 0.5
 
 

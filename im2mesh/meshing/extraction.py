@@ -61,12 +61,12 @@ def extract_surface(
 
     Args:
         logits_function: Occupancy logits [N] of positions [N, 3]; called without gradients.
-        threshold: Occupancy probability on the surface.
+        threshold: Occupancy probability on the surface, within (0, 1).
         resolution: Cells per axis of the coarsest grid.
         upsampling_steps: How often cells at the surface are halved; the finest grid has
             resolution * 2**upsampling_steps cells per axis.
         padding: How far the box exceeds the unit cube, both sides together.
-        batch_points: Most points per call of the function.
+        batch_points: Largest number of points per call of the function.
 
     Raises:
         ValueError: If an argument is out of range or the function returns the wrong number of
@@ -106,19 +106,19 @@ class _Grid:
         self.known = np.zeros((0, 0, 0), bool)  # which values of the last lattice were evaluated
 
     def evaluate_lattice(self, num_cells: int) -> Float[np.ndarray, "n n n"]:
-        """Values at all corners of num_cells^3 cells."""
+        """Values at the corners of all num_cells^3 cells of the box."""
         size = num_cells + 1
         self.known = np.ones((size, size, size), bool)
         indices = np.indices((size, size, size)).reshape(3, -1).T
         return self._evaluate(indices, num_cells).reshape(size, size, size)
 
     def refine(self, coarse: Float[np.ndarray, "n n n"]) -> Float[np.ndarray, "m m m"]:
-        """Halve the cells, m = 2n - 1, and evaluate the new points of those the surface crosses.
+        """Halve the cells (m = 2n - 1), and evaluate new points in cells that the surface crosses.
 
         Every other new point takes the value of a corner of its cell, which has the right sign.
-        That is safe because the cells are refined until no cell left alone sees both signs among
-        its 27 points: a sign change on the border between a refined cell and one left alone means
-        that the surface continues there, so that one is refined too. Marching cubes thus never
+        This is safe because refinement goes on until no unrefined cell has both signs among its 27
+        points: a sign change on the border between a refined and an unrefined cell means that the
+        surface continues there, so the unrefined cell is refined, too. Marching cubes thus never
         draws a surface between values that were not evaluated.
         """
         size = 2 * len(coarse) - 1
@@ -157,7 +157,7 @@ class _Grid:
 
 
 def _cells_with_both_signs(inside: Bool[np.ndarray, "m m m"]) -> Bool[np.ndarray, "n n n"]:
-    """Which coarse cells have inside and outside among their 27 points (m = 2n + 1)."""
+    """Which coarse cells have points inside and outside among their 27 (m = 2n + 1)."""
     any_inside, all_inside = inside, inside
     for axis in range(3):
         first, middle, last = (

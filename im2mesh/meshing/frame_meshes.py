@@ -9,22 +9,23 @@ from jaxtyping import Float
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import atomic_file
 from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
-from im2mesh.meshing.io import Mesh, write_independent_meshes
-from im2mesh.meshing.sequence import MeshSequence
+from im2mesh.meshing.io import write_numbered_meshes
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.validity import valid_faces, valid_frame, valid_positions
 
-_COUNTS = "vertex_counts"  # the array that tells such a file from that of a MeshSequence
+_COUNTS = "vertex_counts"  # an array that files of a MeshSequence do not have
 
 
 @dataclass(frozen=True)
 class FrameMeshes:
-    """One mesh per frame, extracted anew each time; an empty mesh is legal.
+    """One mesh per frame, each extracted by itself; an empty mesh is legal.
 
     Attributes:
-        meshes: In the frame of the window's first mesh (or world, see `in_world`).
-        times: Strictly increasing within [0, 1].
+        meshes: Meshes in the frame of the window's first mesh (or world, see `in_world`).
+        times: Times of the meshes, strictly increasing within [0, 1].
         normals: Unit vertex normals of each mesh, or None if they were not computed.
-        loc, scale: world = loc + scale * vertices, metres.
+        loc, scale: Place in the world, in metres: world = loc + scale * vertices.
     """
 
     meshes: tuple[Mesh, ...]
@@ -45,12 +46,12 @@ class FrameMeshes:
 
     @property
     def num_vertices(self) -> int:
-        """Of all frames together."""
+        """Number of vertices of all frames together."""
         return sum(len(mesh.vertices) for mesh in self.meshes)
 
     @property
     def num_faces(self) -> int:
-        """Of all frames together."""
+        """Number of faces of all frames together."""
         return sum(len(mesh.faces) for mesh in self.meshes)
 
     @property
@@ -59,14 +60,11 @@ class FrameMeshes:
 
     def in_world(self) -> "FrameMeshes":
         """The same meshes with vertices in world coordinates (metres), so loc is 0 and scale 1."""
+        loc, scale = self.loc, self.scale
+        vertices = (loc + scale * mesh.vertices.astype(np.float64) for mesh in self.meshes)
         meshes = tuple(
-            replace(
-                mesh,
-                vertices=(self.loc + self.scale * mesh.vertices.astype(np.float64)).astype(
-                    np.float32
-                ),
-            )
-            for mesh in self.meshes
+            replace(mesh, vertices=moved.astype(np.float32))
+            for mesh, moved in zip(self.meshes, vertices, strict=True)
         )
         return replace(self, meshes=meshes, loc=np.zeros(3), scale=1.0)
 
@@ -75,7 +73,9 @@ class FrameMeshes:
         path = Path(path)
         if path.suffix == ".npz" and format in (None, "npz"):
             return self._save_npz(path)
-        write_independent_meshes(path, self.meshes, self.normals, format=format or "ply")
+        normals = self.normals or [None] * self.num_frames
+        meshes = [replace(mesh, normals=n) for mesh, n in zip(self.meshes, normals, strict=True)]
+        write_numbered_meshes(path, meshes, format=format or "ply")
 
     def _save_npz(self, path: Path) -> None:
         arrays = {
@@ -111,16 +111,18 @@ class FrameMeshes:
                 None if normals is None else tuple(_split(normals, stored[_COUNTS])),
                 *valid_frame(stored["loc"], stored["scale"]),
             )
-        except Exception as error:  # file, key and shape errors alike: name the file
-            raise UserError(f"{path}: not readable meshes: {error}") from error
+        except Exception as error:  # readers fail in many ways; the user needs the file's name
+            raise UserError(
+                f"{path}: not readable meshes: {error}; copy or make it again"
+            ) from error
 
 
 Reconstruction = MeshSequence | FrameMeshes
-"""What a method makes of a window: with correspondence over time, or without."""
+"""Meshes that a method makes of a window, with correspondence over time or without."""
 
 
 def load_reconstruction(path: Path | str) -> Reconstruction:
-    """Read a sequence.npz of either kind."""
+    """Read a sequence.npz, with correspondence over time or without."""
     return FrameMeshes.load(path) if _has_counts(path) else MeshSequence.load(path)
 
 
@@ -128,13 +130,13 @@ def _has_counts(path: Path | str) -> bool:
     try:
         return _COUNTS in locate_arrays(path)
     except NpzError:
-        return False  # the reader of sequences says what is wrong
+        return False  # MeshSequence.load will say what is wrong
 
 
 def _split(stacked: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
     if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
         raise ValueError("numbers of rows must be whole and not negative")
-    total = sum(counts.tolist())  # of Python's integers, which do not overflow
+    total = sum(counts.tolist())  # Python integers do not overflow
     if total != len(stacked):
         raise ValueError(f"{len(stacked)} rows, {total} were expected")
     return np.split(stacked, np.cumsum(counts)[:-1])

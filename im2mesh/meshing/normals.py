@@ -10,9 +10,8 @@ def vertex_normals(
 ) -> Float[np.ndarray, "T V 3"]:
     """Area-weighted unit normals per frame, pointing outwards for outward-oriented faces.
 
-    The cross product of two edges is the face normal times twice the area, so its plain sum over
-    the faces around a vertex is the weighted mean. A vertex without area around it gets the zero
-    vector.
+    The cross product of two edges is the face normal times twice the area, so a plain sum around a
+    vertex is weighted by area. A vertex without area around it gets the zero vector.
     """
     num_frames, num_vertices, _ = vertices.shape
     corners = vertices[:, faces]  # [T, F, 3 corners, 3]

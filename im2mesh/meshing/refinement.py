@@ -17,7 +17,7 @@ def refine_vertices(
     num_steps: int = 3,
     batch_points: int = 100_000,
 ) -> Float[np.ndarray, "V 3"]:
-    """Pull vertices along the gradient onto the surface; faces keep their meaning.
+    """Move vertices along the gradient onto the surface; faces stay valid, as no vertex is lost.
 
     Newton's method along the gradient, p - (f(p) - level) grad f / |grad f|^2, with two
     safeguards: a step is no longer than half a voxel, and it is taken only where it brings the
@@ -26,11 +26,11 @@ def refine_vertices(
 
     Args:
         logits_function: Occupancy logits [N] of positions [N, 3], differentiable in the positions.
-        vertices: From `extract_surface` with the same function and threshold.
+        vertices: Vertices of `extract_surface` with the same function and threshold.
         voxel_size: Side of a grid cell of that extraction.
         threshold: Occupancy probability on the surface.
         num_steps: Newton steps; each costs one evaluation and one gradient per vertex.
-        batch_points: Most vertices per call of the function.
+        batch_points: Largest number of vertices per call of the function.
 
     Raises:
         ValueError: If the function returns values that carry no gradient.

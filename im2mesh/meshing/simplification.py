@@ -1,4 +1,4 @@
-"""Fewer faces, by quadric edge collapse (Garland and Heckbert, SIGGRAPH 1997)."""
+"""Simplify meshes by quadric edge collapse (Garland and Heckbert, SIGGRAPH 1997)."""
 
 import fast_simplification
 import numpy as np
@@ -8,11 +8,9 @@ from jaxtyping import Float, Int
 def simplify_mesh(
     vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], num_faces: int
 ) -> tuple[Float[np.ndarray, "W 3"], Int[np.ndarray, "G 3"]]:
-    """Reduce a mesh to about `num_faces` faces; one that has no more than that comes back
-    unchanged.
+    """Reduce a mesh to about `num_faces` faces; a mesh that has no more stays as it is.
 
-    Collapses that would flip a face are refused, so the result can have a few faces more than
-    asked.
+    Collapses that would flip a face are refused, so a few faces too many may remain.
 
     Raises:
         ValueError: If num_faces is below 4; the smallest closed surface is a tetrahedron.
@@ -27,7 +25,4 @@ def simplify_mesh(
         target_count=num_faces,
     )[:2]
     used, compact = np.unique(faces, return_inverse=True)
-    return (
-        np.asarray(vertices, np.float32)[used],
-        compact.reshape(-1, 3).astype(np.int32),
-    )
+    return (np.asarray(vertices, np.float32)[used], compact.reshape(-1, 3).astype(np.int32))

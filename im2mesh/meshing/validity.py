@@ -1,4 +1,4 @@
-"""What positions, triangles and the place in the world must be when they come from a file."""
+"""Checks of the positions, triangles and frames of reference that come from a file."""
 
 import numpy as np
 from jaxtyping import Float, Int32, Shaped
@@ -20,7 +20,7 @@ def valid_positions(positions: Shaped[np.ndarray, "*N 3"]) -> np.ndarray:
 
 
 def valid_faces(faces: Shaped[np.ndarray, "F 3"], num_vertices: int) -> Int32[np.ndarray, "F 3"]:
-    """Triangles as int32, compared with the number of vertices before they are cut to 32 bits.
+    """Triangles as int32. Indices are checked before they are cut to 32 bits.
 
     Raises:
         ValueError: If they are not triples of indices of vertices.
@@ -38,13 +38,13 @@ def valid_faces(faces: Shaped[np.ndarray, "F 3"], num_vertices: int) -> Int32[np
 
 
 def valid_frame(loc: np.ndarray, scale: np.ndarray) -> tuple[Float[np.ndarray, "3"], float]:
-    """Where the origin lies in the world, and the metres per unit.
+    """World position of the origin, in metres, and the metres per unit.
 
     Raises:
         ValueError: If they are not three finite numbers and a positive one.
     """
     if loc.shape != (3,) or scale.size != 1 or not np.isfinite(loc).all():
-        raise ValueError(f"loc {loc.shape} and scale {scale.shape} must be three numbers and one")
+        raise ValueError(f"loc must be 3 numbers, scale 1; got shapes {loc.shape}, {scale.shape}")
     if not 0 < scale.item() < np.inf:
         raise ValueError(f"scale must be a positive number, got {scale.item()}")
     return loc, float(scale.item())

@@ -1,0 +1,1 @@
+"""The paper's networks, its baselines, and in `local` our own."""

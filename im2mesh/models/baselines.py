@@ -1,4 +1,4 @@
-"""The methods that the paper compares with, behind the same questions."""
+"""The baselines that the paper compares with, behind the interface of all methods."""
 
 from typing import cast
 
@@ -6,13 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from im2mesh.config.schema import DataConfig
 from im2mesh.models.code import FramesCode, Generators, as_code, empty_code, empty_gaussian
-from im2mesh.models.neighbours import gather_rows, nearest_rows
+from im2mesh.models.layers.neighbours import gather_rows, nearest_rows
 from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
 
 
 class _MotionCodeAlone(SequenceModel):
-    """What methods share that know a sequence by one code.
+    """Base of the methods that describe a sequence by a single code.
 
     Args:
         encoder_temporal: (all frames, their times) -> [B, C].
@@ -35,7 +36,7 @@ class _MotionCodeAlone(SequenceModel):
 
 
 class _FramesAlone(SequenceModel):
-    """What methods share that keep the observation as it is."""
+    """Base of the methods that keep the observed frames instead of encoding them."""
 
     def encode(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
@@ -48,14 +49,17 @@ class _FramesAlone(SequenceModel):
 class OccupancyNetwork4D(_MotionCodeAlone):
     """ONet 4D: occupancy of (p, t) in R^4, one code for the whole sequence (sec. 4 of the paper).
 
-    A mesh must be extracted at every time anew, and meshes do not correspond.
+    A mesh must be extracted anew at every time, and these meshes do not correspond.
 
     Args:
         encoder_temporal: (all frames, their times) -> [B, C].
-        decoder: (points [B, N, 4], motion code) -> logits.
+        decoder: (points (p, t) [B, N, 4], motion code) -> logits.
     """
 
     method = "onet4d"
+    needs = ("encoder_temporal", "decoder")
+    decoder_reads = "encoder_temporal"
+    decoder_dimensions = 4
 
     def __init__(self, encoder_temporal: nn.Module, decoder: nn.Module) -> None:
         super().__init__(encoder_temporal)
@@ -75,15 +79,16 @@ class OccupancyNetwork4D(_MotionCodeAlone):
 class OccupancyNetworkPerFrame(_FramesAlone):
     """An occupancy network run on every frame alone (Mescheder et al., CVPR 2019).
 
-    What the paper argues against: nothing ties the frames together. A time between two observed
-    frames is answered by the nearest one.
+    The paper argues against this method, because nothing ties the frames together. At a time
+    between two observed frames, the nearer one decides.
 
     Args:
-        encoder_spatial: (one frame [B, 1, ...], its time) -> [B, C].
+        encoder_spatial: (one frame [B, 1, ...], its time) -> shape code [B, C].
         decoder: (points, shape code) -> logits.
     """
 
     method = "onet_per_frame"
+    needs = ("encoder", "decoder")
 
     def __init__(self, encoder_spatial: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
@@ -106,7 +111,7 @@ class OccupancyNetworkPerFrame(_FramesAlone):
 
 
 class PointSetGeneration4D(_MotionCodeAlone):
-    """PSGN 4D: a network draws trajectories of surface points from one code (sec. 4).
+    """PSGN 4D: a network maps one code to trajectories of surface points (sec. 4 of the paper).
 
     Args:
         encoder_temporal: (all frames, their times) -> [B, C].
@@ -114,6 +119,7 @@ class PointSetGeneration4D(_MotionCodeAlone):
     """
 
     method = "psgn4d"
+    needs = ("encoder_temporal", "trajectory_decoder")
 
     def __init__(self, encoder_temporal: nn.Module, trajectory_decoder: nn.Module) -> None:
         super().__init__(encoder_temporal)
@@ -126,8 +132,8 @@ class PointSetGeneration4D(_MotionCodeAlone):
     def point_set(
         self, times: Float[Tensor, "S"], codes: SequenceCodes
     ) -> Float[Tensor, "B S N 3"]:
-        """Points at any times: between the T times of training, trajectories are straight."""
-        knots = self.trajectory_decoder(codes.motion.c).to(times.dtype)  # [B, T, N, 3], no bf16
+        """Surface points at any times; between the T training times, trajectories are straight."""
+        knots = self.trajectory_decoder(codes.motion.c).to(times.dtype)  # [B, T, N, 3], never bf16
         place = times * (knots.shape[1] - 1)
         before = place.floor().long().clamp(max=knots.shape[1] - 2)
         weight = (place - before).view(1, -1, 1, 1)
@@ -137,11 +143,19 @@ class PointSetGeneration4D(_MotionCodeAlone):
 class NearestNeighbour(_FramesAlone):
     """Shape matching without a network: a point goes to the nearest point of the last cloud.
 
-    Has no weights. Between t = 0 and 1 points move on straight lines; a mesh torn apart by it shows
-    how far from a correspondence nearness is.
+    The method has no weights. Between t = 0 and 1 points move on straight lines. Where the mesh is
+    torn apart, the nearest point is not the corresponding one.
     """
 
     method = "nearest_neighbour"
+
+    @classmethod
+    def check_data(cls, data: DataConfig) -> None:
+        if data.input != "pointcloud" or data.input_frames != "even":
+            raise ValueError(
+                "nearest_neighbour matches the first to the last cloud; set data.input to "
+                "pointcloud and data.input_frames to even"
+            )
 
     @property
     def answers(self) -> frozenset[Question]:

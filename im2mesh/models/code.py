@@ -1,4 +1,4 @@
-"""What a network is conditioned on."""
+"""Codes: what networks are conditioned on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -7,17 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from im2mesh.models.paths import integrals_at, positions_at
-
 Generators = Sequence[torch.Generator]
-"""One per sequence of a batch, so that what is drawn for one depends on no other."""
+"""One random generator per sequence, so that its draws do not depend on its batch mates."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a network is told beside points and times: a dataclass of tensors.
+    """The inputs of a network beside points and times, as a dataclass of tensors.
 
-    The flow declares `tensors()` to the adjoint, so whatever a subclass adds receives gradients
+    The flow declares `tensors()` to the adjoint, so every tensor of a subclass receives gradients
     without any change to the flow.
     """
 
@@ -27,10 +25,10 @@ class Conditions:
         return tuple(value for value in values if isinstance(value, Tensor))
 
     def as_arguments(self) -> "Conditions":
-        """The same values, each a tensor of its own in the graph.
+        """The same values, each as a separate node of the autograd graph.
 
         One tensor may have been computed from another. The adjoint takes derivatives with respect
-        to all of them at once, and would count twice what reaches one through another.
+        to all of them at once, and would count a gradient twice that reaches one through another.
         """
         names = [field.name for field in fields(self)]
         values = {name: getattr(self, name) for name in names}
@@ -40,14 +38,14 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Code(Conditions):
-    """One conditioning per sequence: a conditioned part c and a latent part z.
+    """The codes of a batch: per sequence, a conditioned part c and a latent part z.
 
-    A code with more than vectors (features at anchor points, say) is a subclass with more tensor
-    fields.
+    A code that holds more than these vectors, such as features at anchor points, is a subclass
+    with more tensor fields.
 
     Attributes:
-        c: Encoded from the observation. Width 0 if there is no encoder.
-        z: Drawn from a posterior or prior. Width 0 if there is none.
+        c: Vector encoded from the observation; width 0 if there is no encoder.
+        z: Vector drawn from a posterior or prior; width 0 if there is neither.
     """
 
     c: Float[Tensor, "B C"]
@@ -56,7 +54,7 @@ class Code(Conditions):
 
 @dataclass(frozen=True)
 class FramesCode(Code):
-    """The observation itself, for methods that look at its frames when they are asked."""
+    """The observed frames themselves, for methods that look at them when they answer."""
 
     frames: Float[Tensor, "B K *frame"]
     times: Float[Tensor, "B K"]
@@ -64,67 +62,23 @@ class FramesCode(Code):
 
 @dataclass(frozen=True)
 class CodePerFrame(Code):
-    """A code for every observed frame beside the one for all of them, c.
+    """One code per observed frame, beside the code c of the whole sequence.
 
     Attributes:
         frames: One code per observed frame.
-        times: Of the frames, increasing from 0.
+        times: Times of the frames, increasing from 0.
     """
 
     frames: Float[Tensor, "B K C"]
     times: Float[Tensor, "B K"]
 
     def at(self, t: Float[Tensor, "B"]) -> Float[Tensor, "B C"]:
-        """The code at one time per sequence, linear between the frames beside it."""
+        """The code at one time per sequence, interpolated linearly between frames."""
         return interpolate_frames(self.frames, self.times, t)
 
 
-@dataclass(frozen=True)
-class AnchoredCode(Code):
-    """What is known, and where: features at points that move.
-
-    Attributes:
-        paths: Coefficients of the polynomial paths of the anchors; see `paths.py`.
-        features: One feature per anchor.
-    """
-
-    paths: Float[Tensor, "B K N 3"]
-    features: Float[Tensor, "B N F"]
-
-
-@dataclass(frozen=True)
-class MovingCode(AnchoredCode):
-    """Anchors that know how their surroundings move.
-
-    Attributes:
-        twists: Coefficients over time of a velocity [3], added to that of the path, and of an
-            angular velocity [3] about the anchor.
-        weights: Positive; how much an anchor counts beside others at the same distance.
-    """
-
-    twists: Float[Tensor, "B J N 6"]
-    weights: Float[Tensor, "B N 1"]
-
-    def anchors_at(self, t: Float[Tensor, "B"]) -> Float[Tensor, "B N 3"]:
-        """Where anchors are: on their paths, and off them by what the added velocity amounts to."""
-        return positions_at(self.paths, t) + integrals_at(self.twists[..., :3], t)
-
-
-@dataclass(frozen=True)
-class SpaceTimeCode(Code):
-    """Features at points in space and time.
-
-    Attributes:
-        anchors: Observed points, with their times as a fourth coordinate in units of space.
-        features: One feature per anchor.
-    """
-
-    anchors: Float[Tensor, "B N 4"]
-    features: Float[Tensor, "B N C"]
-
-
 def as_code(encoded: Tensor | Code) -> Code:
-    """What an encoder returns, a vector per sequence or a whole code, as a code."""
+    """Make a code of what an encoder returns: a vector per sequence, or a code already."""
     if isinstance(encoded, Code):
         return encoded
     return Code(c=encoded, z=encoded.new_zeros(len(encoded), 0))
@@ -133,9 +87,9 @@ def as_code(encoded: Tensor | Code) -> Code:
 def interpolate_frames(
     frames: Float[Tensor, "B K *frame"], times: Float[Tensor, "B K"], t: Float[Tensor, "B"]
 ) -> Float[Tensor, "B *frame"]:
-    """What is given per frame, at one time per sequence: linear between the frames beside it.
+    """Interpolate values per frame linearly, at one time per sequence.
 
-    Before the first and after the last frame it stays as it is there.
+    Before the first and after the last frame, the values stay constant.
     """
     if frames.shape[1] == 1:
         return frames[:, 0]
@@ -155,28 +109,28 @@ def empty_code(batch_size: int, like: Tensor | None = None) -> Code:
 
 
 def blend_codes(first: Code, second: Code, weight: float) -> Code:
-    """The code a part `weight` of the way from the first to the second.
+    """Interpolate linearly between two codes: weight 0 gives the first, 1 the second.
 
     Raises:
-        ValueError: If the codes are more than two vectors, which no straight line connects.
+        ValueError: If a code holds more than the vectors c and z, which alone can be blended.
     """
     for code in (first, second):
         if type(code) is not Code:
-            raise ValueError(f"a {type(code).__name__} cannot be blended with another")
+            raise ValueError(f"a {type(code).__name__} cannot be blended; only vectors c and z can")
     return Code(c=first.c.lerp(second.c, weight), z=first.z.lerp(second.z, weight))
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """One normal distribution per sequence, independent in every dimension; width 0 is legal."""
+    """One normal distribution per sequence, independent in every dimension; width 0 is allowed."""
 
     mean: Float[Tensor, "B Z"]
     log_std: Float[Tensor, "B Z"]
 
     def sample(self, generators: Generators) -> Float[Tensor, "B Z"]:
-        """Draw on the CPU, so that a seed means the same on every device; differentiable."""
+        """Draw samples, with noise from the CPU to be the same on every device; differentiable."""
         if len(generators) != len(self.mean):
-            raise ValueError(f"{len(generators)} generators for {len(self.mean)} sequences")
+            raise ValueError(f"got {len(generators)} generators for {len(self.mean)} sequences")
         width = self.mean.shape[1]
         drawn = [torch.randn(width, generator=g, dtype=torch.float32) for g in generators]
         return self.mean + self.log_std.exp() * torch.stack(drawn).to(self.mean)
@@ -190,6 +144,6 @@ class Gaussian:
 
 
 def empty_gaussian(batch_size: int, like: Tensor) -> Gaussian:
-    """The distribution of a latent code that a model does not have."""
+    """The distribution, of width 0, that stands for a latent code the model does not have."""
     nothing = like.new_zeros(batch_size, 0)
     return Gaussian(nothing, nothing)

@@ -1,27 +1,23 @@
-"""Occupancy networks: (points, code) -> logits that the points are inside the body."""
+"""Decoders: a code -> occupancy logits at points, or trajectories of surface points."""
 
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config import PositiveInt
-from im2mesh.models.code import AnchoredCode, Code
-from im2mesh.models.layers import (
+from im2mesh.config.schema import PositiveInt
+from im2mesh.models.code import Code
+from im2mesh.models.layers.blocks import (
     ConditionalBatchNorm,
     ConditionalResnetBlock,
     FullPrecisionLinear,
     ResnetBlockFC,
 )
-from im2mesh.models.local_attention import LocalAttention
-from im2mesh.models.neighbourhood import find_neighbourhood
-from im2mesh.models.paths import positions_at
 
 
 class Decoder(nn.Module):
-    """(points, code) -> logits; `reads` is the kind of code that it needs."""
+    """Base of occupancy networks: (points, code) -> logits; `reads` is the kind of code needed."""
 
     reads: ClassVar[type[Code]] = Code
 
@@ -30,8 +26,8 @@ class DecoderCBatchNorm(Decoder):
     """Residual blocks whose batch norm is modulated by the code c (Occupancy Networks, sec. 3.3).
 
     Args:
-        num_dimensions: Of the points: 3, or 4 for points in space and time.
-        code_size: Width C of the conditioned code; it may not be 0.
+        num_dimensions: Dimensions of a point: 3, or 4 for points in space and time.
+        code_size: Width C of the conditioned code; must not be 0.
         latent_size: Width Z of the latent code, which is added to the first layer.
     """
 
@@ -68,7 +64,7 @@ class DecoderCBatchNorm(Decoder):
 
 
 class DecoderSimple(Decoder):
-    """Residual blocks after one layer to which the codes are added; no normalisation."""
+    """A linear layer, to which the codes are added, then residual blocks; no normalisation."""
 
     def __init__(
         self,
@@ -97,52 +93,32 @@ class DecoderSimple(Decoder):
         return self.fc_out(F.relu(x)).squeeze(-1)
 
 
-class DecoderLocalAttention(Decoder):
-    """Residual blocks over what each point sees of its nearest anchors, its position and the code.
+class TrajectoryMLP(nn.Module):
+    """An MLP of four linear layers (PSGN 4D, sec. 4 of the paper, after Fan et al., CVPR 2017).
 
-    The anchors are those of `AnchoredCode` at t = 0; the code c of the whole cloud is the coarse
-    part beside the local one. There is no batch norm: it did not speed up training, and its
-    statistics settle late.
+    Args:
+        num_frames: Length T of the trajectories.
+        code_size: Width C of the code.
+        num_points: Number N of trajectories.
     """
-
-    reads = AnchoredCode
 
     def __init__(
         self,
-        num_dimensions: int,
+        num_frames: int,
         code_size: int,
-        latent_size: int,
         *,
-        hidden_size: PositiveInt = 128,
-        num_blocks: PositiveInt = 3,
-        num_neighbours: PositiveInt = 8,
+        num_points: PositiveInt = 1024,
+        hidden_size: PositiveInt = 512,
     ) -> None:
         super().__init__()
-        if num_dimensions != 3:
-            raise ValueError(
-                "decoder 'local_attention' looks for neighbours in space at one time, not at "
-                "points (p, t); choose decoder 'cbatchnorm' or 'simple'"
-            )
-        self.num_neighbours = num_neighbours
-        self.min_points = num_neighbours + 1
-        self.attention = LocalAttention(code_size, hidden_size)
-        self.fc_p = nn.Linear(3, hidden_size)
-        self.fc_c = nn.Linear(code_size + latent_size, hidden_size)
-        self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
-        self.fc_out = nn.Linear(hidden_size, 1)
+        self.shape = (num_frames, num_points, 3)
+        self.fc_0 = nn.Linear(code_size, hidden_size)
+        self.fc_1 = nn.Linear(hidden_size, hidden_size)
+        self.fc_2 = nn.Linear(hidden_size, hidden_size)
+        self.fc_out = nn.Linear(hidden_size, num_frames * num_points * 3)
 
-    def forward(self, points: Float[Tensor, "B N 3"], code: AnchoredCode) -> Float[Tensor, "B N"]:
-        anchors = positions_at(code.paths, points.new_zeros(len(points)))
-        near = find_neighbourhood(points, anchors, self.num_neighbours)
-        x = self.attention(near, code.features)
-        x = x + self.fc_p(points) + self.fc_c(torch.cat([code.c, code.z], -1)).unsqueeze(1)
-        for block in self.blocks:
-            x = block(x)
-        return self.fc_out(F.relu(x)).squeeze(-1)
-
-
-DECODERS = {
-    "cbatchnorm": DecoderCBatchNorm,
-    "simple": DecoderSimple,
-    "local_attention": DecoderLocalAttention,
-}
+    def forward(self, code: Float[Tensor, "B C"]) -> Float[Tensor, "B T N 3"]:
+        x = F.relu(self.fc_0(code))
+        x = F.relu(self.fc_1(x))
+        x = F.relu(self.fc_2(x))
+        return self.fc_out(x).view(-1, *self.shape)

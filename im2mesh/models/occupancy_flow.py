@@ -1,11 +1,14 @@
 """The Occupancy Flow model: encoders, an occupancy network at t = 0, and a flow."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from im2mesh.config.schema import ModelConfig
 from im2mesh.models.code import (
     Code,
     FramesCode,
@@ -15,9 +18,8 @@ from im2mesh.models.code import (
     empty_code,
     empty_gaussian,
 )
-from im2mesh.models.deformations import OneShotDeformation
-from im2mesh.models.flow import Flow
-from im2mesh.models.pointwise import piece_by_piece
+from im2mesh.models.flow.carrier import Carrier
+from im2mesh.models.layers.pointwise import piece_by_piece
 from im2mesh.models.sequence_model import (
     Inputs,
     Question,
@@ -31,28 +33,31 @@ class OccupancyFlow(SequenceModel):
     """Shape as an occupancy network at t = 0, motion as a velocity field (sec. 3 of the paper).
 
     With posteriors it is a variational autoencoder of shape and motion (sec. 3.4): the two latent
-    codes are inferred from the observation, or drawn from the prior N(0, I).
+    codes are inferred from the observation, or drawn from the prior N(0, I). A model without some
+    code has None in place of the network that would give it.
 
     Args:
-        encoder_spatial: (first frame, its time) -> [B, C], or a whole code; None for no shape code.
-        encoder_temporal: (all frames, their times) -> the same of the motion.
-        posterior: (first frame, its time, c) -> distribution of the latent shape code, or None.
-        posterior_temporal: (all frames, their times, c) -> of the latent motion code, or None.
+        encoder_spatial: (first frame, its time) -> shape code, a vector [B, C] or a whole `Code`.
+        encoder_temporal: (all frames, their times) -> motion code, in the same two forms.
+        posterior: (first frame, its time, c) -> distribution of the latent shape code.
+        posterior_temporal: (all frames, their times, c) -> distribution of the latent motion code.
         decoder: (points at t = 0, shape code) -> logits; None where the surface at t = 0 is given.
-        evidence_frames: Observed clouds, evenly spread, that show the shape (all, where fewer are
-            observed): those after the first are carried to t = 0 along the motion just inferred.
-        flow: Carries points with the motion code: a velocity field that is integrated, or a
+        evidence_frames: Number of observed clouds, evenly spread, that show the shape (all if fewer
+            are observed). Those after the first are carried to t = 0 along the inferred motion.
+        flow: Carrier that moves points as the motion code says: an integrated velocity field, or a
             deformation.
     """
 
     method = "occupancy_flow"
+    may_have = ("encoder", "encoder_temporal", "posterior", "posterior_temporal", "decoder")
+    carries_points = True
 
     def __init__(
         self,
         encoder_spatial: nn.Module | None,
         encoder_temporal: nn.Module | None,
         decoder: nn.Module | None,
-        flow: Flow | OneShotDeformation,
+        flow: Carrier,
         *,
         posterior: nn.Module | None = None,
         posterior_temporal: nn.Module | None = None,
@@ -66,6 +71,18 @@ class OccupancyFlow(SequenceModel):
         self.decoder = decoder
         self.flow = flow
         self.evidence_frames = evidence_frames
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, nn.Module], config: ModelConfig) -> SequenceModel:
+        return cls(
+            parts.get("encoder"),
+            parts.get("encoder_temporal"),
+            parts.get("decoder"),
+            cast(Carrier, parts["carrier"]),
+            posterior=parts.get("posterior"),
+            posterior_temporal=parts.get("posterior_temporal"),
+            evidence_frames=config.evidence_frames,
+        )
 
     @property
     def answers(self) -> frozenset[Question]:
@@ -82,7 +99,7 @@ class OccupancyFlow(SequenceModel):
     def takes_any_frames(self) -> bool:
         temporal = [p for p in (self.encoder_temporal, self.posterior_temporal) if p is not None]
         if not temporal:
-            return isinstance(self.flow, OneShotDeformation)  # there is nothing built for a number
+            return self.flow.sees_times
         return all(part.sees_times for part in temporal)
 
     @property
@@ -114,7 +131,7 @@ class OccupancyFlow(SequenceModel):
     def _encode_start(
         self, evidence: Inputs, time: Float[Tensor, "B K"], generators: Generators | None
     ) -> tuple[Code, Gaussian]:
-        """The shape code, and what its latent part is drawn from."""
+        """The shape code, and the distribution that its latent part is drawn from."""
         code = _encode(self.encoder_spatial, evidence, time)
         shape = _infer(self.posterior, evidence, time, code)
         return replace(code, z=_draw(shape, generators)), shape
@@ -122,7 +139,7 @@ class OccupancyFlow(SequenceModel):
     def _at_start(
         self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code
     ) -> Float[Tensor, "B K *frame"]:
-        """What shows the shape: the first frame, and the evidence of others carried to it."""
+        """Join the first frame with the other evidence frames, after carrying these to t = 0."""
         frames = torch.linspace(0, inputs.shape[1] - 1, self.evidence_frames).round().long()
         carried = [
             self.flow.integrate_backward(inputs[:, k], times[:, k], motion)[:, -1]
@@ -132,20 +149,16 @@ class OccupancyFlow(SequenceModel):
 
     def _encode_motion(self, inputs: Inputs, times: Float[Tensor, "B T"]) -> Code:
         code = _encode(self.encoder_temporal, inputs, times)
-        if isinstance(self.flow, OneShotDeformation) and self.flow.reads is FramesCode:
+        if self.flow.reads is FramesCode:
             return FramesCode(code.c, code.z, inputs, times)
         return code
 
     def draw_prior(self, count: int, generator: torch.Generator) -> SequenceCodes:
-        """Codes of `count` invented sequences, drawn from N(0, I) (sec. 3.4).
-
-        Raises:
-            ValueError: If the model has no latent code, or is conditioned on an observation.
-        """
+        """Draw the codes of `count` new sequences from the prior N(0, I) (sec. 3.4)."""
         if self.encoder_spatial is not None or self.encoder_temporal is not None:
             raise ValueError(
-                "a model with encoders needs an observation, so it can invent nothing; train one "
-                "with latent codes alone, such as configs/generative/oflow.yaml"
+                "a model with encoders needs an observation, so it cannot draw new bodies; train "
+                "one with latent codes alone, such as configs/generative/oflow.yaml"
             )
         if not self.has_posterior:
             raise ValueError(
@@ -167,14 +180,14 @@ class OccupancyFlow(SequenceModel):
         if self.decoder is None:
             raise self._cannot_answer("occupancy")
         decoder, shape = self.decoder, codes.shape
-        if decoder.training:  # batch norm looks at all points together
+        if decoder.training:  # batch norm takes its statistics over all points
             return decoder(points_0, shape)
         return piece_by_piece(lambda piece: decoder(piece, shape), points_0)
 
     def occupancy_logits(
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
-        """Occupancy at one time per sequence: where was the particle at t = 0? (eq. 4)"""
+        """Carry points from time t back to t = 0, and ask the decoder there (eq. 4)."""
         path = self.flow.integrate_backward(points_t, t, codes.motion)
         return self.occupancy_logits_0(path[:, -1], codes)
 
@@ -196,7 +209,7 @@ class OccupancyFlow(SequenceModel):
 
 
 def _encode(encoder: nn.Module | None, inputs: Inputs, times: Float[Tensor, "B T"]) -> Code:
-    """The code without its latent part."""
+    """The code of an observation, with a latent part of width 0."""
     return empty_code(len(times), times) if encoder is None else as_code(encoder(inputs, times))
 
 

@@ -1,21 +1,24 @@
-"""What every method is asked: encode an observation, then answer questions about it.
+"""The interface of every method: encode an observation, then answer questions about it.
 
 Trainer, generator and evaluator know this interface only. A method differs in its model and in the
 weights of its losses, not in its plumbing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from im2mesh.config.schema import DataConfig, ModelConfig
 from im2mesh.models.code import Code, Gaussian, Generators
 
 Question = Literal["occupancy", "motion", "motion back", "point set"]
-"""occupancy: is p inside at time t? motion: where is the particle p of t = 0 at time t? motion
-back: where was the particle p of t = 1? point set: which points lie on the surface, followed over
-time?"""
+"""occupancy: is point p inside the body at time t? motion: where is, at time t, the particle that
+starts at p at t = 0? motion back: where was, at time t, the particle that ends at p at t = 1? point
+set: which points lie on the surface, and how do they move?"""
 
 Inputs = Float[Tensor, "B T N 3"] | Float[Tensor, "B T 3 H W"]
 """Observed frames: clouds in the frame of the first mesh, or RGB images in [0, 1]."""
@@ -23,13 +26,13 @@ Inputs = Float[Tensor, "B T N 3"] | Float[Tensor, "B T 3 H W"]
 
 @dataclass(frozen=True)
 class SequenceCodes:
-    """What is known of a batch of sequences.
+    """The codes of a batch of sequences.
 
     Attributes:
-        shape: Of the body at t = 0.
-        motion: Of the whole sequence.
-        shape_posterior: What shape.z was drawn from; width 0 if there is no such latent code.
-        motion_posterior: The same for motion.z.
+        shape: Code of the body's shape at t = 0.
+        motion: Code of the motion over the whole sequence.
+        shape_posterior: Distribution that shape.z was drawn from; width 0 without a latent code.
+        motion_posterior: Distribution that motion.z was drawn from; width 0 without a latent code.
     """
 
     shape: Code
@@ -39,10 +42,37 @@ class SequenceCodes:
 
 
 class SequenceModel(nn.Module):
-    """A method. Positions are in the frame of the sequence's first mesh, times in [0, 1]."""
+    """A method. Positions are in the frame of the sequence's first mesh, times in [0, 1].
+
+    A subclass declares which parts and which data it needs; the checks of a configuration and the
+    assembly of a model read these declarations and know no method by name.
+    """
 
     method: ClassVar[str]
-    """Its name in the configuration."""
+    """Name of the method in the configuration."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Keys of the required networks in section `model`, in the order of the constructor."""
+    may_have: ClassVar[tuple[str, ...]] = ()
+    """Keys of the optional networks in section `model`."""
+    carries_points: ClassVar[bool] = False
+    """Whether the method needs either a velocity field or a deformation, exactly one of them."""
+    decoder_reads: ClassVar[Literal["encoder", "encoder_temporal"]] = "encoder"
+    """Key of the encoder whose code the decoder reads."""
+    decoder_dimensions: ClassVar[int] = 3
+    """Dimensions of the points that the decoder gets: 3 for p, or 4 for (p, t)."""
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, nn.Module], config: ModelConfig) -> "SequenceModel":
+        """Assemble the method from networks by their keys; `carrier` is what moves points."""
+        return cls(*(parts[key] for key in cls.needs))
+
+    @classmethod
+    def check_data(cls, data: DataConfig) -> None:
+        """Refuse data that the method cannot observe; its networks have checks of their own.
+
+        Raises:
+            ValueError: If the data do not fit; names the keys and what to change.
+        """
 
     @property
     def answers(self) -> frozenset[Question]:
@@ -52,13 +82,13 @@ class SequenceModel(nn.Module):
     def encode(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
-        """The codes of observed sequences.
+        """Encode observed sequences.
 
         Args:
             inputs: Observed frames.
-            times: Of the frames, increasing from 0.
-            generators: Draw latent codes from their posteriors, one for each sequence; None takes
-                the means.
+            times: Times of the frames, increasing from 0.
+            generators: Random generators, one per sequence, that draw latent codes from their
+                posteriors; None takes the posterior means.
         """
         raise NotImplementedError
 
@@ -70,21 +100,32 @@ class SequenceModel(nn.Module):
     def encode_shape(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
-        """What the first frame says of the shape; nothing is known of the motion.
+        """Encode the shape from the first frame alone; the motion code is empty.
 
         Raises:
-            ValueError: If shape and motion have one code.
+            ValueError: If shape and motion share one code.
         """
-        raise ValueError(f"{self.method} has no code of the shape alone")
+        raise ValueError(f"{self.method} has no separate code for the shape")
+
+    def draw_prior(self, count: int, generator: torch.Generator) -> SequenceCodes:
+        """Draw the codes of `count` new sequences from the prior.
+
+        Raises:
+            ValueError: If the model has no latent code, or needs an observation.
+        """
+        raise ValueError(
+            f"{self.method} has no latent code to draw; set model.method to occupancy_flow, "
+            "model.posterior and model.posterior_temporal, and train"
+        )
 
     @property
     def has_posterior(self) -> bool:
-        """Whether there is a latent code to draw."""
+        """Whether the model has a latent code, and a network that infers it."""
         return False
 
     @property
     def learns_motion(self) -> bool:
-        """Whether what carries points has weights."""
+        """Whether the networks that determine the motion have weights."""
         return True
 
     @property
@@ -95,25 +136,25 @@ class SequenceModel(nn.Module):
     def occupancy_logits_0(
         self, points_0: Float[Tensor, "B N 3"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
-        """Occupancy at t = 0."""
+        """Occupancy logits at t = 0."""
         return self.occupancy_logits(points_0, points_0.new_zeros(len(points_0)), codes)
 
     def occupancy_logits(
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
-        """Occupancy at one time per sequence."""
+        """Occupancy logits at one time per sequence."""
         raise self._cannot_answer("occupancy")
 
     def trajectories(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
-        """Where the particles at points_0 at t = 0 are at each time; times start at 0."""
+        """Follow the particles that are at points_0 at t = 0 to each time; times start at 0."""
         raise self._cannot_answer("motion")
 
     def trajectories_from_end(
         self, points_1: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
-        """Where the particles at points_1 at t = 1 were at each time; times end at 1."""
+        """Trace the particles that are at points_1 at t = 1 back to each time; times end at 1."""
         raise self._cannot_answer("motion back")
 
     def point_set(
@@ -123,7 +164,7 @@ class SequenceModel(nn.Module):
         raise self._cannot_answer("point set")
 
     def take_nfe(self) -> int:
-        """Evaluations of a velocity field since the last call of this function."""
+        """Number of velocity field evaluations since the last call of this function."""
         return 0
 
     def _cannot_answer(self, question: Question) -> ValueError:
@@ -134,10 +175,10 @@ class SequenceModel(nn.Module):
 
 
 def refuse_unordered_times(times: Float[Tensor, "B T"]) -> None:
-    """Observed frames must come one after another.
+    """Refuse observed frames that do not come one after another.
 
     Raises:
-        ValueError: If a time stands twice, or times go back.
+        ValueError: If a time occurs twice, or times go back.
     """
     if bool((times[:, 1:] <= times[:, :-1]).any()):
         raise ValueError(

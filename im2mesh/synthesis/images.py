@@ -1,4 +1,4 @@
-"""Images of a clip, as by cameras that stand still around the body."""
+"""Images of a clip, taken by cameras that stand still around the body."""
 
 import functools
 from collections.abc import Iterator
@@ -7,19 +7,19 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from im2mesh.rendering import Camera, Renderer
+from im2mesh.meshing.rendering import Camera, Renderer
 
 SKIN = (244, 194, 162)
 FRONT_AZIMUTH = 20.0  # degrees: the first view sees the body from the front, a little to its left
 ELEVATION = 10.0
-MARGIN = 1.05  # of the image, around the body where it reaches farthest in the clip
+MARGIN = 1.05  # half the image height over the farthest reach of the body in the clip
 
 
 def surround(vertices: Float[np.ndarray, "T V 3"], num_views: int) -> list[Camera]:
     """Cameras evenly around a clip, with the whole clip in view of each.
 
-    All look at the same point in the same scale. They are parallel projections, like long lenses
-    from far away, so that the frame fits exactly and no distance has to be invented.
+    All look at the same point, at the same scale. Their projection is parallel, like that of a long
+    lens from far away, so that the clip fits exactly and no camera distance has to be invented.
     """
     points = vertices.reshape(-1, 3)
     center = ((points.min(axis=0) + points.max(axis=0)) / 2).astype(np.float64)
@@ -35,7 +35,7 @@ def draw_body(
     cameras: list[Camera],
     size: int,
 ) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
-    """One square image per camera: skin, smoothly shaded, lit from above, on a plain background.
+    """One square image per camera: smoothly shaded skin, lit from above, on a plain background.
 
     Raises:
         UserError: If pyvista is not installed.
@@ -47,5 +47,5 @@ def draw_body(
 
 @functools.lru_cache(maxsize=1)
 def _renderer(size: int) -> Renderer:
-    """One for all clips of this process: starting it takes as long as several images."""
+    """The one renderer of this process: starting another takes as long as several images."""
     return Renderer(size, size)

@@ -10,15 +10,15 @@ from im2mesh.synthesis.tracks import Leg
 
 Rotations = dict[str, Float[np.ndarray, "T 3 3"]]
 _FRONT = np.array([0.0, 0.0, 1.0])
-_STRAIGHTEST = 0.998  # a leg never stretches beyond this part of its length: knees would snap
+_STRAIGHTEST = 0.998  # a leg never stretches beyond this share of its length: knees would snap
 _SOFTNESS = 0.004  # metres over which that limit sets in
-_LIFTED = 0.07  # legs: a foot this high over the ground bears no weight
+_LIFTED = 0.07  # leg lengths: a foot so high over the ground bears no weight
 
 
 def rise_of_heels(
-    body: Body, size: Proportions, legs: dict[str, Leg], flight: Float[np.ndarray, "T"]
+    body: Body, legs: dict[str, Leg], flight: Float[np.ndarray, "T"]
 ) -> Float[np.ndarray, "T"]:
-    """Metres by which standing on tiptoe lifts the pelvis: the mean rise of the weighted feet."""
+    """Metres by which standing on tiptoe lifts the pelvis: the mean over feet, weighted by load."""
     total, weight = np.zeros_like(flight), np.full_like(flight, 1e-6)
     for side, leg in legs.items():
         ankle, _ = _foot_over_ball(body, leg, side, flight)
@@ -41,7 +41,7 @@ def pose_leg(
     Args:
         hip: Position of the hip joint in metres, over ground level of the rest pose.
         facing: Rotation of the pelvis; the knee points half way between it and the front.
-        flight: Height of the whole body over ground, in legs: in flight no foot bears weight.
+        flight: Height of the body over ground, in leg lengths: in flight no foot bears weight.
     """
     joints = [body.joint(f"{name}.{side}") for name in ("upperleg01", "lowerleg01", "foot")]
     thigh, shin = joints[1] - joints[0], joints[2] - joints[1]
@@ -69,7 +69,7 @@ def solve_two_bones(
 ) -> tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, "T 3"]]:
     """Middle and end joint of a limb that reaches for `target` and bends towards `pole`.
 
-    A target out of reach is approached along the straight line, softly, so nothing snaps.
+    The limb points straight at a target out of reach, and stretches softly, so nothing snaps.
     """
     distance = np.linalg.norm(target - start, axis=-1, keepdims=True)
     longest = _STRAIGHTEST * (upper + lower)
@@ -85,7 +85,7 @@ def solve_two_bones(
 def _foot_over_ball(
     body: Body, leg: Leg, side: str, flight: Float[np.ndarray, "T"]
 ) -> tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, "T 3 3"]]:
-    """Displacement of the ankle (metres) and rotation of the foot when the heel is raised."""
+    """Displacement of the ankle (metres) and rotation of the foot, when the heel is raised."""
     tiptoe = np.broadcast_to(np.asarray(leg.tiptoe, dtype=np.float64), flight.shape)
     turn = rotate_x(tiptoe)
     ball = np.mean([body.joint(f"toe{digit}-1.{side}") for digit in range(1, 6)], axis=0)

@@ -19,7 +19,7 @@ def pose_body(body: Body, size: Proportions, posture: Posture, num_frames: int) 
     flight = _over_time(posture.flight, num_frames)
     hips = _turn_pelvis(posture.pelvis, num_frames)
     root = size.leg * _place_pelvis(posture.pelvis, num_frames)
-    root[:, 1] += rise_of_heels(body, size, legs, flight)
+    root[:, 1] += rise_of_heels(body, legs, flight)
     rotations: Rotations = {"root": hips} | _bend_spine(posture, hips)
     for side, arm in zip(SIDES, (posture.left_arm, posture.right_arm), strict=True):
         rotations |= pose_arm(body, size, arm, side, rotations["spine01"])
@@ -49,7 +49,7 @@ def _turn_pelvis(pelvis: Pelvis, num_frames: int) -> Float[np.ndarray, "T 3 3"]:
 
 
 def _bend_spine(posture: Posture, hips: Float[np.ndarray, "T 3 3"]) -> Rotations:
-    """Spread the bend of the trunk over its joints; the head gives half of it back."""
+    """Spread the bend of the trunk over its joints; neck and head take half of it back."""
     spine, share = posture.spine, 1.0 / len(_SPINE)
     bend = _bend(spine, share, len(hips))
     rotations: Rotations = {}

@@ -1,4 +1,4 @@
-"""Measures of a body that posing needs: limb lengths, and the room the arms must leave."""
+"""Measures of a body that posing needs: limb lengths, and the room that arms must leave."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from jaxtyping import Float
 from im2mesh.synthesis.body import Body
 
 SIDES = {"L": 1.0, "R": -1.0}  # side of the body -> sign of x
-_FOREARM_RADIUS = 0.075  # of an arm length
-_HAND_LENGTH = 0.35  # of an arm length
+_FOREARM_RADIUS = 0.075  # in arm lengths
+_HAND_LENGTH = 0.35  # in arm lengths
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def length_of(vector: Float[np.ndarray, "3"]) -> float:
 
 
 def _trunk_vertices(body: Body) -> Float[np.ndarray, "N 3"]:
-    """Vertices moved mostly by the pelvis, spine or thighs."""
+    """Vertices that the pelvis, spine or thighs move most."""
     main_joint = body.weights.toarray().argmax(axis=1)
     is_trunk = np.array([name.startswith(("pelvis", "spine", "upperleg")) for name in body.names])
     return body.vertices[is_trunk[main_joint]]

@@ -1,4 +1,4 @@
-"""Independent random numbers for each purpose, the same whatever the order of work."""
+"""Independent random numbers for each purpose, which do not depend on the order of work."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a random draw is for. The values are part of the data set: never renumber."""
+    """The use of a random draw. The values are part of the data set: never renumber."""
 
     STYLE = 0
     SURFACE = 1
@@ -17,5 +17,5 @@ class Purpose(IntEnum):
 def random_for(
     seed: int, body: int, motion: int, purpose: Purpose, frame: int = 0
 ) -> np.random.Generator:
-    """A generator of its own for one purpose in one frame of one clip."""
+    """A separate generator for one purpose in one frame of one clip."""
     return np.random.default_rng(np.random.SeedSequence([seed, body, motion, purpose, frame]))

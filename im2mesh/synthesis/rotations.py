@@ -64,7 +64,7 @@ def limb_axes(bone: Float[np.ndarray, "*T 3"], front: Float[np.ndarray, "*T 3"])
 
 
 def hinged_axes(bone: Float[np.ndarray, "*T 3"], hinge: Float[np.ndarray, "*T 3"]) -> Matrices:
-    """As `limb_axes`, from the bone and the unit hinge at right angles to it."""
+    """Axes as in `limb_axes`, from the bone and a unit hinge at right angles to it."""
     along = unit(bone)
     return np.stack([along, np.cross(hinge, along), hinge], axis=-1)
 
@@ -81,5 +81,5 @@ def shortest_arc(
 
 
 def part_of(rotations: Float[np.ndarray, "T 3 3"], share: float) -> Float[np.ndarray, "T 3 3"]:
-    """The same turns, each done only to the given share."""
+    """Rotations about the same axes, by the given share of each angle."""
     return Rotation.from_rotvec(share * Rotation.from_matrix(rotations).as_rotvec()).as_matrix()

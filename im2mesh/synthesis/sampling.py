@@ -1,4 +1,4 @@
-"""Random points on and around a body, and which of them lie inside."""
+"""Random points on and around a body, and labels that say which of them lie inside."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ CUBE_SIDE = 1.1  # side of the cube of query points around a frame of longest si
 
 
 def normalisation_of(vertices: Float[np.ndarray, "V 3"]) -> NormalizationFrame:
-    """Centre of the bounding box, rounded to float16 as files hold it, and its longest side."""
+    """Centre of the bounding box, rounded to float16 as it is stored, and its longest side."""
     exact = bounding_frame(vertices.astype(np.float64))
     return NormalizationFrame(exact.loc.astype(np.float16).astype(np.float64), exact.scale)
 
@@ -27,7 +27,7 @@ class SurfaceSample:
     def points(
         self, vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
     ) -> Float[np.ndarray, "N 3"]:
-        """Where these places are for the given vertices."""
+        """Positions of these places for the given vertices."""
         corners = vertices[faces[self.faces]]  # [N, 3, 3]
         return np.einsum("nk,nkd->nd", self.weights, corners)
 
@@ -38,7 +38,7 @@ def sample_surface(
     num_points: int,
     rng: np.random.Generator,
 ) -> SurfaceSample:
-    """Draw places uniformly by area."""
+    """Draw places on the surface, uniformly by area."""
     cumulative = np.cumsum(np.linalg.norm(face_normals(vertices, faces), axis=1))
     drawn = rng.random(num_points) * cumulative[-1]
     chosen = np.minimum(np.searchsorted(cumulative, drawn, side="right"), len(faces) - 1)
@@ -67,7 +67,7 @@ def sample_near_surface(
     sigma: float,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "N 3"]:
-    """Surface points moved by Gaussian noise of deviation sigma, in float16 as stored."""
+    """Surface points plus Gaussian noise of standard deviation sigma, in float16 as stored."""
     points = sample_surface(vertices, faces, num_points, rng).points(vertices, faces)
     return (points + rng.normal(0.0, sigma, points.shape)).astype(np.float16)
 
@@ -77,9 +77,9 @@ def label_points(
     faces: Int[np.ndarray, "F 3"],
     points: Float[np.ndarray, "N 3"],
 ) -> Bool[np.ndarray, "N"]:
-    """Which points lie inside; where limbs overlap, too.
+    """Whether each point lies inside the body, which it also does where limbs overlap.
 
-    Give the points as they are stored, after the cast to float16.
+    The points must be those that are stored, after the cast to float16.
     """
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     inside = ((points >= low) & (points <= high)).all(axis=1)  # most of the cube is far away

@@ -1,4 +1,4 @@
-"""Which clip goes to which split: the same kind of split as D-FAUST's."""
+"""Assignment of clips to splits, which are of the same kind as those of D-FAUST."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from im2mesh.errors import UserError
 
-_VAL_SHARE = 0.05  # of the clips of seen bodies
-_OVERFIT_MOTION = "one_leg_jump"  # as the authors' overfit split
+_VAL_SHARE = 0.05  # share of the clips of seen bodies
+_OVERFIT_MOTION = "one_leg_jump"  # as in the authors' overfit split
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def split_clips(num_bodies: int, motions: tuple[str, ...]) -> dict[str, list[Cli
     num_seen = num_bodies - 1
     if len(motions) < 2 or (len(motions) == 2 and num_seen == 1):
         raise UserError(
-            f"{num_bodies} bodies with {len(motions)} motion(s) leave train empty, because each "
-            "seen body keeps one motion for test and some one for val; use at least 3 motions, or "
-            "2 motions and 3 bodies"
+            f"{num_bodies} bodies with {len(motions)} motion(s) leave train empty: every body but "
+            "the last gives one motion to test, and at least one of them another to val; use at "
+            "least 3 motions, or 2 motions and 3 bodies"
         )
     test = [Clip(body, motions[_held_out(body, num_seen, motions)]) for body in range(num_seen)]
     val = _choose_val(num_seen, motions)
@@ -61,7 +61,7 @@ def split_clips(num_bodies: int, motions: tuple[str, ...]) -> dict[str, list[Cli
 
 
 def _held_out(body: int, num_seen: int, motions: tuple[str, ...]) -> int:
-    """Index of the motion a body keeps for test: spread evenly over the motions."""
+    """Index of the motion that a body gives to test, spread evenly over the motions."""
     return (body * max(len(motions), num_seen) // num_seen) % len(motions)
 
 

@@ -23,14 +23,14 @@ class Style:
     phase: float
     side: int
     unevenness: float
-    waves: Float[np.ndarray, "K 3"]  # hertz, radians, amplitude of a slow wander
+    waves: Float[np.ndarray, "K 3"]  # hertz, phase (radians) and amplitude of slow waves
 
     def cycle(self, hertz: float) -> Float[np.ndarray, "T"]:
         """Angle (radians) of a movement that repeats `hertz` times a second at pace 1."""
         return 2 * np.pi * hertz * self.pace * self.times + self.phase
 
     def wander(self, amount: float, lag: int | float = 0) -> Float[np.ndarray, "T"]:
-        """Slow smooth variation, about +-amount; other lags (radians) give other curves."""
+        """A slow, smooth variation of about +-amount; each lag (radians) gives another curve."""
         hertz, phase, amplitude = self.waves.T[..., None]
         angles = (
             2 * np.pi * hertz * self.times + phase + lag * np.arange(1, _NUM_WAVES + 1)[:, None]
@@ -38,11 +38,11 @@ class Style:
         return amount * np.sum(amplitude * np.sin(angles), axis=0)
 
     def left(self, amount: float = 0.1) -> float:
-        """Factor for what the left side does."""
+        """Factor on the amplitude of the left side."""
         return 1.0 + amount * self.unevenness
 
     def right(self, amount: float = 0.1) -> float:
-        """Factor for what the right side does."""
+        """Factor on the amplitude of the right side."""
         return 1.0 - amount * self.unevenness
 
 

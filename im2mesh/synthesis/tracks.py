@@ -1,7 +1,7 @@
 """What a motion says about a body: a few angles and offsets over time, independent of the body.
 
-Angles in degrees; a track is a number or one value per frame. "Legs" measures lengths in leg
-lengths (hip to ankle), "arms" in arm lengths (shoulder to wrist), so tall and short bodies move
+A track is a number, or one value per frame. Angles are in degrees. "In legs" means in leg lengths
+(hip to ankle), and "in arms" in arm lengths (shoulder to wrist), so that tall and short bodies move
 alike.
 """
 
@@ -15,31 +15,31 @@ Track = int | float | Float[np.ndarray, "T"]
 
 @dataclass(frozen=True)
 class ArmAngles:
-    """An arm by its joint angles, from hanging freely beside the trunk."""
+    """An arm, by its joint angles from hanging freely beside the trunk."""
 
     abduction: Track = 3.0  # sideways, beyond the angle at which the arm clears the hips
     flexion: Track = 5.0  # forward
     twist: Track = 10.0  # upper arm turned inward
     elbow: Track = 18.0
     shrug: Track = 0.0  # collar bone raised
-    grip: Track = 0.25  # 0 hand as at rest, 1 fist
+    grip: Track = 0.25  # 0: hand of the rest pose, 1: fist
 
 
 @dataclass(frozen=True)
 class ArmReach:
-    """An arm by the place of its wrist, in arms from the shoulder, in the frame of the chest."""
+    """An arm, by the place of its wrist from the shoulder: in arms, in the frame of the chest."""
 
     out: Track  # away from the middle of the body
     up: Track
     front: Track  # beyond the deepest point of the chest
-    swivel: Track  # elbow around the line shoulder to wrist: 0 hangs down, 90 points sideways
+    swivel: Track  # elbow about the line shoulder to wrist: 0 hangs down, 90 points sideways
     shrug: Track = 0.0
     grip: Track = 0.9
 
 
 @dataclass(frozen=True)
 class Leg:
-    """A leg by the place of its foot, from standing: in legs, and tiptoe in degrees."""
+    """A leg, by the displacement of its foot from standing, in legs; tiptoe is in degrees."""
 
     lift: Track = 0.0
     reach: Track = 0.0  # forward
@@ -49,7 +49,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Spine:
-    """The trunk from pelvis to head; bends shared by its joints."""
+    """The trunk from pelvis to head; its joints share the bends."""
 
     lean: Track = 2.0  # forward
     side: Track = 0.0  # to the right

@@ -1,29 +1,28 @@
-"""Batches of one process, in an order that follows from the iteration alone."""
+"""The batches of one process. Their order follows from the iteration alone."""
 
 from collections.abc import Iterator
 
 from torch.utils.data import DataLoader
 
-from im2mesh.config import TrainingConfig
-from im2mesh.data.batch import Batch, collate
-from im2mesh.data.dataset import WindowDataset
-from im2mesh.data.sequences import DataError
-from im2mesh.ranks import Ranks
+from im2mesh.config.schema import TrainingConfig
+from im2mesh.data.batch import Batch, SampleDataset, collate
+from im2mesh.data.layout import DataError
+from im2mesh.machine.ranks import Ranks
 from im2mesh.training.stopping import outlive_signals
 
 
 def training_batches(
-    data: WindowDataset, settings: TrainingConfig, ranks: Ranks, iteration: int, *, pin_memory: bool
+    data: SampleDataset, settings: TrainingConfig, ranks: Ranks, iteration: int, *, pin_memory: bool
 ) -> Iterator[Batch]:
-    """A process's parts of the batches from an iteration on.
+    """This process's part of every batch, from an iteration on.
 
-    Batch k has the samples k B to (k + 1) B - 1 of the training, B being training.batch_size; of
-    n processes, the r-th has the r-th of n equal runs of these. So a batch is the same whatever
-    the number of processes, of workers, and of interruptions.
+    Batch k has the samples k B to (k + 1) B - 1 of the training, where B is training.batch_size.
+    With n processes, they are cut into n equal runs, and process r gets run r. So batches do not
+    depend on the number of processes, workers and interruptions.
 
     Raises:
-        DataError: In one line, if a sample cannot be read.
-        UserError: If a batch cannot be shared out evenly.
+        DataError: If a sample cannot be read; the message is one line.
+        UserError: If the processes cannot share a batch evenly.
     """
     draws = ShareOfDraws(settings, ranks, iteration)
     loader = DataLoader(
@@ -38,12 +37,12 @@ def training_batches(
     try:
         yield from loader
     except DataError as error:
-        # from a worker, the message is a whole traceback, whose last line is ours
+        # a worker puts its whole traceback into the message; only the last line is for users
         raise DataError(str(error).strip().rsplit("DataError: ", 1)[-1]) from None
 
 
 class ShareOfDraws:
-    """The numbers of the samples that one process reads, from an iteration to the last."""
+    """Sampler of the sample numbers that one process reads, from an iteration to the last."""
 
     def __init__(self, settings: TrainingConfig, ranks: Ranks, iteration: int) -> None:
         self.settings = settings
@@ -60,8 +59,8 @@ class ShareOfDraws:
             yield from range(first, first + self.per_batch)
 
 
-def validation_batches(data: WindowDataset, batch_size: int, ranks: Ranks) -> DataLoader:
-    """A process's share of the batches of one pass: of n processes, the r-th has r, r + n, ..."""
+def validation_batches(data: SampleDataset, batch_size: int, ranks: Ranks) -> DataLoader:
+    """This process's batches of one pass: with n processes, process r gets r, r + n, ..."""
     windows = range(len(data))
     batches = [list(windows[first : first + batch_size]) for first in windows[::batch_size]]
     return DataLoader(

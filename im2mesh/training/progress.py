@@ -1,4 +1,4 @@
-"""What a training tells of itself: a bar, lines, and scalars for TensorBoard."""
+"""Reports of a running training: a bar, lines of text, and scalars for TensorBoard."""
 
 import re
 import time
@@ -8,17 +8,17 @@ from types import TracebackType
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from im2mesh.training.step import StepReport
+from im2mesh.training.reports import StepReport
 from im2mesh.training.validation import ValidationScores
 
 
 class Progress:
-    """Of the main process; in others it keeps silent, and writes nothing.
+    """The reports of one training. Processes other than the main one show and write nothing.
 
     Args:
         logs: Folder of the event files.
-        iteration: Steps done before; what was logged beyond is no longer shown.
-        max_iterations: Where the bar ends.
+        iteration: Number of steps done before; older entries beyond this step are hidden.
+        max_iterations: Number of steps at which the bar ends.
         is_main: Whether this is the main process.
     """
 
@@ -50,19 +50,19 @@ class Progress:
             tqdm.write(text)
 
     def note(self, name: str, text: str) -> None:
-        """Text that TensorBoard shows beside the curves."""
+        """Add a text that TensorBoard shows beside the curves."""
         if self._log is not None:
             self._log.add_text(name, text)
 
     def log_step(
         self, iteration: int, report: StepReport, data_time: float, used: float, num_skipped: int
     ) -> None:
-        """Log a step, and show its loss.
+        """Log a step, and show its loss in the bar.
 
         Args:
             data_time: Seconds that the step waited for its batch.
             used: Share of the budget that is used up.
-            num_skipped: Batches of the run that were left out.
+            num_skipped: Number of batches that the run has left out.
         """
         scalars = {
             **{f"loss/{name}": value for name, value in report.loss_parts.items()},
@@ -79,7 +79,7 @@ class Progress:
         parts = {name: f"{value:.4g}" for name, value in report.loss_parts.items()}
         self._bar.set_postfix({"loss": f"{report.loss:.4f}", **parts}, refresh=False)
         if used > 0:
-            self._bar.total = round(iteration / used)  # of a budget in seconds, an estimate
+            self._bar.total = round(iteration / used)  # an estimate if the budget is in seconds
 
     def log_validation(self, iteration: int, scores: ValidationScores, is_best: bool) -> None:
         self._add({f"validation/{name}": value for name, value in scores.means.items()}, iteration)
@@ -92,10 +92,10 @@ class Progress:
 
 
 def _open_log(folder: Path, iteration: int) -> SummaryWriter:
-    """An event file that takes back what older ones say beyond an iteration.
+    """Open an event file that hides the entries of older files beyond an iteration.
 
     TensorBoard reads event files in the order of their names, which begin with the second of their
-    start: a training that is started again within the same second waits for the next one.
+    start. So a training that restarts within the same second waits for the next second.
     """
     names = (re.search(r"tfevents\.(\d+)", path.name) for path in folder.glob("*tfevents*"))
     newest = max((int(name[1]) for name in names if name), default=0)

@@ -4,22 +4,23 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from im2mesh.config import Config, LossConfig
+from im2mesh.config.schema import Config, LossConfig
 from im2mesh.data.batch import Batch
-from im2mesh.memory import explain_out_of_memory
-from im2mesh.models.batch_norm import synchronize_batch_norm
-from im2mesh.models.precision import products_in
+from im2mesh.losses.objective import compute_loss_parts
+from im2mesh.losses.terms import LossParts
+from im2mesh.machine.memory import explain_out_of_memory
+from im2mesh.machine.processes import Processes, average_gradients
+from im2mesh.models.flow.solver_errors import SolverError, explain_solver_failure
+from im2mesh.models.layers.batch_norm import synchronize_batch_norm
+from im2mesh.models.layers.precision import products_in
 from im2mesh.models.sequence_model import SequenceModel
-from im2mesh.models.solver_errors import SolverError, explain_solver_failure
-from im2mesh.objective import LossParts, compute_loss_parts
 from im2mesh.randomness import StepRandomness, step_randomness
 from im2mesh.training.optimizer import make_optimizer
-from im2mesh.training.processes import Processes, average_gradients
+from im2mesh.training.reports import StepReport
 
 WHAT_TO_LOWER = (
     "lower training.batch_size, data.num_points or data.num_correspondence_points, or set "
@@ -28,13 +29,13 @@ WHAT_TO_LOWER = (
 
 
 class StepError(Exception):
-    """A step whose loss or gradient is not finite, or whose flow cannot be solved.
+    """The loss or gradient of a step is not finite, or its flow cannot be solved.
 
     Attributes:
-        loss_parts: Values of this process, as far as they are known.
-        known_to_all: Whether all processes fail with this; else the others wait for this one.
+        loss_parts: Parts of the loss in this process, as far as they are known.
+        known_to_all: Whether all processes raise this error; if not, the others wait for this one.
 
-    The message is empty where only another process failed.
+    The message is empty if only another process failed.
     """
 
     def __init__(
@@ -45,27 +46,8 @@ class StepError(Exception):
         self.known_to_all = known_to_all
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """What one step did, in the mean over all processes.
-
-    Times in seconds; `nfe` counts evaluations of the velocity field in this process.
-    """
-
-    loss_parts: dict[str, float]
-    learning_rate: float
-    gradient_norm: float
-    nfe_forward: int
-    nfe_backward: int
-    step_time: float
-
-    @property
-    def loss(self) -> float:
-        return sum(self.loss_parts.values())
-
-
 class StepLoss(nn.Module):
-    """Model and losses as one module: what gradients are averaged of."""
+    """Model and losses as one module, which DistributedDataParallel can wrap."""
 
     def __init__(self, model: SequenceModel, weights: LossConfig) -> None:
         super().__init__()
@@ -80,7 +62,7 @@ class Stepper:
     """Updates the weights of a model.
 
     With several processes, each takes an equal part of a batch, and gradients are averaged over
-    all: for losses that are means over a batch, this is the gradient of the whole batch.
+    all. For losses that are means over a batch, this gives the gradient of the whole batch.
     """
 
     def __init__(self, model: SequenceModel, config: Config, processes: Processes) -> None:
@@ -100,16 +82,16 @@ class Stepper:
         )
 
     def step(self, batch: Batch, iteration: int, rate: float) -> StepReport:
-        """One update.
+        """Update the weights once.
 
         Args:
-            batch: This process's part.
-            iteration: Steps done before, from which all randomness follows.
+            batch: This process's part of the batch.
+            iteration: Number of steps done before; with the seed, it decides all random draws.
             rate: Learning rate.
 
         Raises:
-            StepError: In all processes, if loss or gradient is not finite in one; weights and
-                statistics stay as they were.
+            StepError: In all processes (see `known_to_all`), if the loss or gradient of one is not
+                finite, or its flow cannot be solved; weights and statistics stay as they were.
             OutOfMemoryError: If the device has too little memory.
         """
         with (
@@ -135,8 +117,8 @@ class Stepper:
         return StepReport(means, rate, norm, nfe_forward, nfe_backward, elapsed)
 
     def _forward(self, batch: Batch, iteration: int) -> tuple[LossParts, dict[str, float]]:
-        """The parts of the loss, and their values; fails in all processes if it does in one, since
-        the others would wait for its gradients."""
+        """The parts of the loss, and their values. If one process fails, all do, since the others
+        would wait for its gradients."""
         training, rank = self.config.training, self.processes.ranks.rank
         randomness = step_randomness(training.seed, iteration, rank, len(batch.t))
         parts, failure = {}, ""
@@ -144,7 +126,7 @@ class Stepper:
             with self.autocast():
                 parts = self.loss(batch, randomness)
         except SolverError as error:
-            if self._is_synchronized:  # the others are in the midst of a network, and wait
+            if self._is_synchronized:  # the others already wait inside a batch norm
                 raise StepError(str(error), {}, known_to_all=False) from error
             failure = str(error)
         values = {name: part.item() for name, part in parts.items()}
@@ -157,20 +139,20 @@ class Stepper:
         return parts, values
 
     def _backward(self, parts: LossParts, values: dict[str, float]) -> float:
-        """Gradients, averaged and clipped; returns their norm before clipping."""
+        """Compute the averaged gradients and clip them; returns their norm before clipping."""
         self.optimizer.zero_grad(set_to_none=True)
         try:
             with explain_solver_failure(self.config.ode):
                 torch.stack(list(parts.values())).sum().backward()
         except SolverError as error:
-            is_alone = self.processes.ranks.world_size == 1  # others wait for its gradients
+            is_alone = self.processes.ranks.world_size == 1  # others wait for the gradients
             raise StepError(
                 f"in the backward pass, {error}", values, known_to_all=is_alone
             ) from error
         return self._clip(values)
 
     def _clip(self, values: dict[str, float]) -> float:
-        """Norm of the gradient; not finite in one process, it is so in all, being averaged."""
+        """Clip the averaged gradient, equal in all processes; returns its norm before clipping."""
         weights = dict(self.model.named_parameters())
         gradients = {name: w.grad for name, w in weights.items() if w.grad is not None}
         norm = torch.nn.utils.get_total_norm(list(gradients.values()))
@@ -184,7 +166,7 @@ class Stepper:
 
     @contextmanager
     def _statistics_restored_on_failure(self) -> Iterator[None]:
-        """Running means are changed by the forward pass already."""
+        """Put running statistics back if a step fails: its forward pass has changed them."""
         buffers = list(self.model.buffers())
         before = [buffer.clone() for buffer in buffers]
         try:
@@ -195,10 +177,10 @@ class Stepper:
             raise
 
     def products(self) -> AbstractContextManager:
-        """The precision of fp32 products, for the whole of a step."""
+        """Set the precision of fp32 matrix products, for a whole step."""
         return products_in("high" if self.config.training.precision == "tf32" else "highest")
 
     def autocast(self) -> AbstractContextManager:
-        """The precision of the networks, for the forward pass of a step."""
+        """Set the precision of the networks, for the forward pass of a step."""
         enabled = self.config.training.precision == "bf16"
         return torch.autocast(self.device_type, torch.bfloat16, enabled=enabled)

@@ -1,4 +1,4 @@
-"""Ending a run on request, at a moment that suits it."""
+"""Ending a training on request, once its present step is finished."""
 
 import signal
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ class StopRequest:
 
 
 GRACE = 60
-"""Seconds that a worker goes on after it was asked to end."""
+"""Seconds for which a worker goes on after SIGTERM."""
 
 
 def outlive_signals(_worker: int) -> None:
-    """Let workers live on: terminals and schedulers signal whole groups, and the parent, which has
-    a step to finish, ends them. One that hangs, on a file system that is gone, ends by itself."""
+    """Let a worker survive signals: terminals and schedulers signal all processes, but the parent
+    still needs its workers. One that hangs, on a lost file system, ends after `GRACE` seconds."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _number, _frame: signal.alarm(GRACE))
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """Turn the first Ctrl-C (or SIGTERM) into a request; a second Ctrl-C interrupts at once."""
+    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second Ctrl-C stops at once."""
     request = StopRequest()
 
     def handle(number: int, _frame: FrameType | None) -> None:

@@ -6,33 +6,30 @@ from pathlib import Path
 
 import torch
 
-from im2mesh.checkpoints import Checkpoint, load_newest, load_weights, save_checkpoint
-from im2mesh.config import Config, dump_config
-from im2mesh.data.batch import Batch
-from im2mesh.data.dataset import WindowDataset
+from im2mesh.config.schema import Config
+from im2mesh.config.validation import dump_config
+from im2mesh.data.batch import Batch, SampleDataset
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_text
-from im2mesh.models.encoders import Resnet18
+from im2mesh.machine.cores import leave_cores_to_workers
+from im2mesh.machine.determinism import deterministic_operations
+from im2mesh.machine.processes import Processes
+from im2mesh.machine.ranks import Ranks
+from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.sequence_model import SequenceModel
-from im2mesh.origins import continued, tell_training
-from im2mesh.provenance import Provenance
-from im2mesh.ranks import Ranks
-from im2mesh.run_folder import RunFolder
+from im2mesh.runs.checkpoints import Checkpoint, TrainingState, load_newest, save_checkpoint
+from im2mesh.runs.folder import RunFolder
+from im2mesh.runs.origins import continued, tell_training
+from im2mesh.runs.provenance import Provenance
+from im2mesh.runs.resuming import refuse_another_run, warn_of_other_data, warn_of_other_settings
+from im2mesh.runs.snapshots import FailedPart, Snapshot, explain_failure, save_snapshot
+from im2mesh.runs.weights import load_weights
 from im2mesh.training.batches import training_batches, validation_batches
-from im2mesh.training.determinism import deterministic_operations
-from im2mesh.training.optimizer import load_optimizer
-from im2mesh.training.processes import Processes
+from im2mesh.training.optimizer import budget_used, learning_rate, load_optimizer
 from im2mesh.training.progress import Progress
-from im2mesh.training.same_run import (
-    refuse_another_run,
-    warn_of_other_data,
-    warn_of_other_settings,
-)
-from im2mesh.training.schedule import budget_used, learning_rate
-from im2mesh.training.snapshots import FailedPart, Snapshot, explain_failure, save_snapshot
-from im2mesh.training.step import StepError, Stepper, StepReport
+from im2mesh.training.reports import StepReport
+from im2mesh.training.step import StepError, Stepper
 from im2mesh.training.stopping import StopRequest
-from im2mesh.training.threads import leave_cores_to_workers
 from im2mesh.training.validation import NotFiniteScoreError, validate
 
 
@@ -44,20 +41,20 @@ class Trainer:
     """Trains one model in one output folder, alone or as one of several processes.
 
     Args:
-        model: On its device.
-        training_data: Indexed by draw.
-        validation_data: The same windows and points every time.
+        model: Model to train, on its device.
+        training_data: Samples, indexed by the number of the draw.
+        validation_data: Samples with the same windows and points every time.
         config: The whole resolved configuration; it is saved with every checkpoint.
-        folder: Where everything is written, by the main process.
-        origin: What code, data and libraries it is trained with.
-        ranks: Which of the processes this is.
+        folder: Folder of the run, to which the main process writes.
+        origin: Provenance of the training.
+        ranks: Place of this process among all.
     """
 
     def __init__(
         self,
         model: SequenceModel,
-        training_data: WindowDataset,
-        validation_data: WindowDataset,
+        training_data: SampleDataset,
+        validation_data: SampleDataset,
         config: Config,
         folder: RunFolder,
         origin: Provenance,
@@ -69,38 +66,33 @@ class Trainer:
         self.config = config
         self.folder = folder
         self.origin = origin
-        self.origins = continued((), origin, 0)
         self.processes = Processes(Ranks() if ranks is None else ranks)
         self.device = next(model.parameters()).device
         self.stepper = Stepper(model, config, self.processes)
-        self.iteration = 0
-        self.seconds = 0.0
-        self.best_score = -math.inf
-        self.num_skipped = 0
+        self.state = TrainingState(0, 0.0, -math.inf, 0, continued((), origin, 0))
         self._saved_at = -1
 
     def fit(self, exit_after: float = math.inf, stop: StopRequest | None = None) -> None:
-        """Train until the budget is used up, `exit_after` seconds have passed, or a stop is asked
-        for.
+        """Train until the budget is used up, or `exit_after` or `stop` ends this call.
 
-        The present state is saved then. An error (a loss that is not finite, say) saves nothing,
-        so that the last checkpoint stays a good one.
+        The state is saved then. An error (such as a loss that is not finite) saves nothing, so
+        that the last checkpoint stays a good one.
 
         Args:
-            exit_after: Seconds, from the start of this call.
-            stop: See `stop_on_signal`.
+            exit_after: Seconds from the start of this call to its end.
+            stop: Request to stop (see `stop_on_signal`).
 
         Raises:
             UserError: If the data cannot be read, or a step fails (TrainingError).
-            OSError: If something cannot be written; checkpoints are as they were.
+            OSError: If a file cannot be written; checkpoints stay as they were.
         """
         settings = self.config.training
         if self.processes.ranks.is_main:
             write_text(self.folder.config, dump_config(self.config))
         if self.device.type == "cpu":
             leave_cores_to_workers(settings.num_workers)
-        _ = self.validation_data[0]  # what is wrong with it should show now, not hours later
-        first, is_idle = self.iteration, self._is_finished()
+        _ = self.validation_data[0]  # broken validation data should show now, not in hours
+        first, is_idle = self.state.iteration, self._is_finished()
         with (
             deterministic_operations(settings.deterministic, self.device),
             self._progress() as progress,
@@ -108,7 +100,9 @@ class Trainer:
             if is_idle:
                 progress.say("nothing to do: training.max_iterations or max_seconds is used up")
             self._run(progress, StopRequest() if stop is None else stop, exit_after)
-            ends_between = self.iteration > first and self.iteration % settings.validate_every
+            ends_between = (
+                self.state.iteration > first and self.state.iteration % settings.validate_every
+            )
             if self._is_finished() and ends_between:
                 self._validate(progress)
             self.save_newest()
@@ -119,7 +113,7 @@ class Trainer:
             self.training_data,
             settings,
             self.processes.ranks,
-            self.iteration,
+            self.state.iteration,
             pin_memory=self.device.type == "cuda",
         )
         started = ticked = time.monotonic()
@@ -128,14 +122,18 @@ class Trainer:
             data_time = time.monotonic() - ticked
             report = self._try_step(batch, progress)
             progress.advance()
-            if report and (self.iteration == 1 or self.iteration % settings.print_every == 0):
-                used = budget_used(self.iteration, self.seconds, settings)
-                progress.log_step(self.iteration, report, data_time, used, self.num_skipped)
-            if self.iteration % settings.validate_every == 0:
+            if report and (
+                self.state.iteration == 1 or self.state.iteration % settings.print_every == 0
+            ):
+                used = budget_used(self.state.iteration, self.state.seconds, settings)
+                progress.log_step(
+                    self.state.iteration, report, data_time, used, self.state.num_skipped
+                )
+            if self.state.iteration % settings.validate_every == 0:
                 self._validate(progress)
             now = time.monotonic()
-            self.seconds, ticked = self.seconds + now - ticked, now
-            if self.iteration % settings.save_every == 0 and not self._is_finished():
+            self.state.seconds, ticked = self.state.seconds + now - ticked, now
+            if self.state.iteration % settings.save_every == 0 and not self._is_finished():
                 self.save_newest()  # a finished state is saved by `fit`, after it was validated
             is_late = now - started > exit_after
             if self._is_asked_to_stop(stop.requested, is_late):
@@ -143,52 +141,48 @@ class Trainer:
                 return
 
     def step(self, batch: Batch) -> StepReport:
-        """One update of the weights.
+        """Update the weights once.
 
         Raises:
             StepError: If the loss or the gradient is not finite, or the flow cannot be solved;
                 the weights stay as they were.
         """
-        rate = learning_rate(self.iteration, self.seconds, self.config.training)
-        report = self.stepper.step(batch, self.iteration, rate)
-        self.iteration += 1
+        rate = learning_rate(self.state.iteration, self.state.seconds, self.config.training)
+        report = self.stepper.step(batch, self.state.iteration, rate)
+        self.state.iteration += 1
         return report
 
     def save(self, path: Path, previous: Path | None = None) -> None:
-        """Write the present state; a file of that name may be kept as `previous`."""
+        """Write a checkpoint; `previous` is the new path of an old one at `path`."""
         checkpoint = Checkpoint(
             config=self.config.model_dump(),
             model=self.model.state_dict(),
             optimizer=self.stepper.optimizer.state_dict(),
-            iteration=self.iteration,
-            seconds=self.seconds,
-            best_score=self.best_score,
-            num_skipped=self.num_skipped,
-            origins=self.origins,
+            state=self.state,
         )
         save_checkpoint(path, checkpoint, previous)
 
     def save_newest(self) -> None:
-        """Write the present state beside the one before, in the main process."""
+        """Write the newest checkpoint, and keep the one before; only in the main process."""
         if self.processes.ranks.is_main:
-            is_new = self.iteration != self._saved_at
+            is_new = self.state.iteration != self._saved_at
             self.save(self.folder.checkpoint, self.folder.previous_checkpoint if is_new else None)
-            self._saved_at = self.iteration
+            self._saved_at = self.state.iteration
 
     def load_pretrained(self) -> None:
-        """Start the networks that have pretrained weights from these; for a fresh training."""
+        """Load the pretrained weights of all encoders that have some; for a fresh training."""
         for module in self.model.modules():
-            if isinstance(module, Resnet18):
+            if isinstance(module, Encoder):
                 module.load_pretrained()
 
     def resume(self) -> Path | None:
-        """Go on from the folder's newest intact checkpoint; returns which, None without any.
+        """Load the newest intact checkpoint of the folder; returns its path, None without any.
 
-        The main process reads it for all, so that none starts from somewhere else.
+        The main process reads it for all, so that all start from the same state.
 
         Raises:
             CheckpointError: If it holds another model, so that going on would mix two runs, or if
-                there are checkpoints and none is intact.
+                there are checkpoints, but none is intact.
         """
         found = None
         if self.processes.ranks.is_main:
@@ -203,45 +197,44 @@ class Trainer:
             warn_of_other_settings(checkpoint, self.config, path)
         load_weights(self.model, checkpoint.model, path)
         load_optimizer(self.stepper.optimizer, checkpoint.optimizer, path)
-        self.iteration = checkpoint.iteration
-        self.seconds = checkpoint.seconds
-        self.best_score = checkpoint.best_score
-        self.num_skipped = checkpoint.num_skipped
-        self.origins = continued(checkpoint.origins, self.origin, checkpoint.iteration)
-        self._saved_at = checkpoint.iteration
+        self.state = checkpoint.state
+        self.state.origins = continued(self.state.origins, self.origin, self.state.iteration)
+        self._saved_at = self.state.iteration
         return path
 
     def _try_step(self, batch: Batch, progress: Progress) -> StepReport | None:
-        """One update; None for a batch that was left out, as far as the config allows it."""
+        """Update the weights; None for a failed batch, if the config allows to leave it out."""
         try:
             return self.step(batch)
         except StepError as failure:
             explained = self._keep_snapshot(batch, failure)
             allowed = self.config.training.max_skipped_batches
-            if self.num_skipped >= allowed or not failure.known_to_all:
+            if self.state.num_skipped >= allowed or not failure.known_to_all:
                 raise TrainingError(
                     f"{explained}; lower training.learning_rate or set training.gradient_clip, "
                     "and go on from the last checkpoint; training.max_skipped_batches leaves "
                     "such batches out"
                 ) from failure
-            self.num_skipped += 1
-            self.iteration += 1
-            progress.say(f"SKIPPED BATCH {self.num_skipped} of {allowed} allowed: {explained}")
+            self.state.num_skipped += 1
+            self.state.iteration += 1
+            progress.say(
+                f"SKIPPED BATCH {self.state.num_skipped} of {allowed} allowed: {explained}"
+            )
             return None
 
     def _keep_snapshot(self, batch: Batch, failure: StepError) -> str:
-        """Save what failed; returns it in words."""
+        """Save a failed step as a file; returns the failure in words."""
         part = FailedPart(str(failure), failure.loss_parts, batch.to(torch.device("cpu")))
         parts = self.processes.gather(part) if failure.known_to_all else [part]
         explained, path = (
-            explain_failure(parts, self.iteration),
-            self.folder.snapshot(self.iteration),
+            explain_failure(parts, self.state.iteration),
+            self.folder.snapshot(self.state.iteration),
         )
         if self.processes.ranks.is_main or not failure.known_to_all:
             snapshot = Snapshot(
                 self.config.model_dump(),
                 self.model.state_dict(),
-                self.iteration,
+                self.state.iteration,
                 explained,
                 tuple(part.batch for part in parts),
                 self.origin.as_dict(),
@@ -250,23 +243,25 @@ class Trainer:
         return f"{explained}; to see it again: python scripts/replay_batch.py {path}"
 
     def _is_finished(self) -> bool:
-        return budget_used(self.iteration, self.seconds, self.config.training) >= 1
+        return budget_used(self.state.iteration, self.state.seconds, self.config.training) >= 1
 
     def _is_asked_to_stop(self, *reasons: bool) -> bool:
-        """In all processes alike, whose clocks are set to the latest, too."""
-        *asked, self.seconds = self.processes.largest([*map(float, reasons), self.seconds])
+        """Whether any process has a reason to stop. All clocks are set to the latest one."""
+        *asked, self.state.seconds = self.processes.largest(
+            [*map(float, reasons), self.state.seconds]
+        )
         return any(asked)
 
     def _progress(self) -> Progress:
         total = self.config.training.max_iterations
         is_main = self.processes.ranks.is_main
-        progress = Progress(self.folder.logs, self.iteration, total, is_main)
-        progress.note("origin", tell_training(self.origins))
+        progress = Progress(self.folder.logs, self.state.iteration, total, is_main)
+        progress.note("origin", tell_training(self.state.origins))
         return progress
 
     def _validate(self, progress: Progress) -> None:
         ranks, batch_size = self.processes.ranks, self.config.training.batch_size
-        self.processes.share_buffers(self.model)  # those that the checkpoint will hold
+        self.processes.share_buffers(self.model)  # which a checkpoint will hold
         try:
             scores = validate(
                 self.model,
@@ -277,11 +272,11 @@ class Trainer:
             )
         except NotFiniteScoreError as error:
             raise TrainingError(
-                f"validation at iteration {self.iteration} failed: {error}"
+                f"validation at iteration {self.state.iteration} failed: {error}"
             ) from error
-        is_best = scores.score > self.best_score
-        progress.log_validation(self.iteration, scores, is_best)
+        is_best = scores.score > self.state.best_score
+        progress.log_validation(self.state.iteration, scores, is_best)
         if is_best:
-            self.best_score = scores.score
+            self.state.best_score = scores.score
             if ranks.is_main:
                 self.save(self.folder.best_checkpoint)

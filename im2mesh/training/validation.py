@@ -10,19 +10,19 @@ from torch import Tensor
 
 from im2mesh.data.batch import Batch
 from im2mesh.errors import UserError
-from im2mesh.losses import chamfer_loss, correspondence_loss
-from im2mesh.metrics import iou
+from im2mesh.evaluation.metrics import iou
+from im2mesh.losses.terms import chamfer_loss, correspondence_loss
+from im2mesh.machine.processes import Processes
+from im2mesh.models.flow.solver_errors import SolverError
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
-from im2mesh.models.solver_errors import SolverError
-from im2mesh.training.processes import Processes
 
 CRITERIA = {"iou": 1.0, "correspondence_l2": -1.0, "chamfer": -1.0}
-"""What decides which weights are best: the first of these that a model has; -1: less is better."""
+"""Score -> sign (-1: less is better). The first that a model has decides which weights are best."""
 
 
 @dataclass(frozen=True)
 class ValidationScores:
-    """Means over windows, of whatever the model answers.
+    """Mean scores over windows, for everything that the model answers.
 
     Attributes:
         means: iou_0 (labelled points at t = 0), iou_t (at one frame per window) and iou, the mean
@@ -34,7 +34,7 @@ class ValidationScores:
 
     @property
     def score(self) -> float:
-        """More is better."""
+        """The score that decides which weights are best; more is better."""
         name = next(name for name in CRITERIA if name in self.means)
         return CRITERIA[name] * self.means[name]
 
@@ -55,16 +55,16 @@ def validate(
     threshold: float,
     last_frame_only: bool,
 ) -> ValidationScores:
-    """Score a model.
+    """Score a model on validation windows.
 
     Args:
-        batches: This process's share of all: of n processes, the r-th has batches r, r + n, ...
-        processes: Those that share them; all get the same scores.
+        batches: This process's share: with n processes, process r has batches r, r + n, ...
+        processes: Processes that share the batches; all get the same scores.
         threshold: Probability from which a point counts as inside.
         last_frame_only: Measure correspondence in the last frame, not in all after the first.
 
     Raises:
-        NotFiniteScoreError: With the windows.
+        NotFiniteScoreError: With the names of the windows whose score is NaN or infinite.
     """
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
@@ -99,7 +99,7 @@ def _scored(
 
 
 def _in_order(shares: list[list[_ScoredBatch]]) -> list[_ScoredBatch]:
-    """The batches as one process would have met them."""
+    """The batches of all processes, in the order of a single process."""
     longest = max(map(len, shares))
     return [share[i] for i in range(longest) for share in shares if i < len(share)]
 
@@ -150,7 +150,7 @@ def _ious(
 def _logit_iou(
     logits: Float[Tensor, "B N"], occupancy: Float[Tensor, "B N"], threshold: float
 ) -> Float[Tensor, "B"]:
-    """NaN where a logit is not finite, which would count as outside."""
+    """IoU per item; NaN if a logit is not finite, which would otherwise count as outside."""
     ious = point_iou(torch.sigmoid(logits) > threshold, occupancy > 0.5)
     return ious.where(logits.isfinite().all(dim=1), math.nan)
 

@@ -1,1 +1,1 @@
-"""Pictures of what generation and evaluation wrote, measured only vertex by vertex."""
+"""Pictures of generated meshes beside the truth, and of the error at each vertex."""

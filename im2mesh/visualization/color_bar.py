@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from im2mesh.errors import UserError
-from im2mesh.rendering import BACKGROUND
+from im2mesh.meshing.rendering import BACKGROUND
 from im2mesh.visualization.sheet import INK, NAME_SIZE, NOTE_SIZE, PALE_INK, text_width
 
 COLOR_MAP = "viridis"  # even steps look even, also to the colour-blind and in print
@@ -21,14 +21,14 @@ class ErrorScale:
     """Colours for distances from 0 to a maximum; larger ones have the colour of the maximum.
 
     Attributes:
-        maximum: In units of the longest side of the first true mesh; above 0.
+        maximum: Largest distance, above 0, in units of the longest side of the first true mesh.
     """
 
     maximum: float = 0.05
 
     def __post_init__(self) -> None:
         if not 0 < self.maximum < float("inf"):
-            raise UserError(f"the largest error of the colours must be above 0, got {self.maximum}")
+            raise UserError(f"the end of the colour scale must be above 0, got {self.maximum}")
 
     def colors(self, distances: Float[np.ndarray, " V"]) -> UInt8[np.ndarray, "V 3"]:
         from matplotlib import colormaps  # slow to import
@@ -36,7 +36,7 @@ class ErrorScale:
         return colormaps[COLOR_MAP](np.clip(distances / self.maximum, 0, 1), bytes=True)[:, :3]
 
     def draw_bar(self, title: str, notes: Sequence[str] = ()) -> Image.Image:
-        """A title, the colours with numbers below them, and lines of explanation."""
+        """Draw a title, the colours with numbers below them, and lines of explanation."""
         values = np.linspace(0.0, self.maximum, NUM_INTERVALS + 1)
         ticks = [f"{value:.3g}" for value in values]
         ticks[-1] += " and more"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from im2mesh.data.fields import mesh_path, read_surface_points, window_frame
-from im2mesh.data.observation import Observation
-from im2mesh.data.sequences import Window
-from im2mesh.evaluation import Record
-from im2mesh.meshing.io import Mesh, read_mesh
-from im2mesh.predictions import Prediction
+from im2mesh.data.batch import Observation
+from im2mesh.data.frames import StoredWindow
+from im2mesh.data.layout import Window
+from im2mesh.evaluation.predictions import Prediction
+from im2mesh.evaluation.records import Record
+from im2mesh.meshing.mesh import Mesh
 from im2mesh.visualization.sheet import (
     Cell,
     Section,
@@ -26,15 +26,15 @@ INPUT_COLOR = (70, 84, 104)
 
 @dataclass(frozen=True)
 class Panel:
-    """What is drawn of one window; positions in the window's coordinates.
+    """The contents of the picture of one window; positions are in the window's coordinates.
 
     Attributes:
-        title: Shown above the rows.
-        truth: One mesh, or point cloud, per frame.
-        prediction: Number of a frame -> mesh or point cloud, or None; frames may be missing.
-        inputs: Number of a frame -> observed cloud [N, 3] or RGB image [3, H, W] in [0, 1].
-        iou: Of the frames for which it is known.
-        errors: Of the vertices of the prediction.
+        title: Text above the rows.
+        truth: Mesh or point cloud of each frame.
+        prediction: Frame number -> mesh or point cloud, if there is any; frames may be missing.
+        inputs: Frame number -> observed cloud [N, 3] or RGB image [3, H, W] in [0, 1].
+        iou: Frame number -> IoU, for the frames where it is known.
+        errors: Errors of the predicted vertices.
     """
 
     title: str
@@ -50,36 +50,30 @@ class Panel:
 
 
 def read_panel(
-    root: Path | str,
-    window: Window,
+    stored: StoredWindow,
     prediction: Prediction | None = None,
     observation: Observation | None = None,
     records: Sequence[Record] = (),
 ) -> Panel:
-    """Collect what is drawn of a window.
+    """Collect the contents of the picture of a window.
 
     The truth is the mesh of mesh_seq (world coordinates) where the clip has one, else the points of
     pcl_seq.
 
     Args:
-        root: Data folder.
-        window: Which frames.
-        prediction: In the window's coordinates, for example from `PredictedMeshes.read`.
-        observation: What was observed.
-        records: Of an evaluation; those of other windows are ignored.
+        stored: Window with the true frames.
+        prediction: Prediction in the window's coordinates, such as `PredictedMeshes.read` returns.
+        observation: Observation of the window.
+        records: Records of an evaluation; those of other windows are ignored.
     """
-    identity = (window.category, window.clip, window.start)
+    window = stored.window
     last = window.index(window.num_frames - 1)
     return Panel(
         title=f"{window.clip}, frames {window.start} to {last}",
-        truth=[_read_truth(root, window, k) for k in range(window.num_frames)],
+        truth=[_read_truth(stored, k) for k in range(window.num_frames)],
         prediction=None if prediction is None else prediction.meshes,
         inputs=None if observation is None else _inputs_by_frame(observation, window),
-        iou={
-            r.frame: r.value
-            for r in records
-            if r.metric == "iou" and (r.category, r.clip, r.start) == identity
-        },
+        iou={r.frame: r.value for r in records if r.metric == "iou" and r.window == window.id},
     )
 
 
@@ -97,11 +91,11 @@ def draw_contact_sheet(
     prediction without correspondence is grey. All windows share one scale.
 
     Args:
-        panels: One per window, at least one.
-        path: Of the picture, .png.
-        num_columns: Frames shown, evenly spread from first to last.
-        cell_height: Of one image, in pixels.
-        origin: What made the meshes; noted inside the file.
+        panels: One panel per window, at least one.
+        path: Path of the picture, .png.
+        num_columns: Number of frames shown, evenly spread from first to last.
+        cell_height: Height of one image in pixels.
+        origin: Description of what made the meshes, stored in the file's metadata.
     """
     if not panels:
         raise ValueError("a contact sheet needs at least one window")
@@ -155,11 +149,8 @@ def _inputs_by_frame(observation: Observation, window: Window) -> dict[int, np.n
     return dict(zip(frames, observation.inputs, strict=True)) or None
 
 
-def _read_truth(root: Path | str, window: Window, frame: int) -> Mesh:
-    path = mesh_path(root, window, frame)
-    if path is None:
-        points = read_surface_points(root, window, frame).points
-        return Mesh(points, np.zeros((0, 3), np.int32))
-    mesh = read_mesh(path)
-    vertices = window_frame(root, window).from_world(mesh.vertices.astype(np.float64))
-    return Mesh(vertices.astype(np.float32), mesh.faces)
+def _read_truth(stored: StoredWindow, frame: int) -> Mesh:
+    mesh = stored.mesh(frame)
+    if mesh is None:
+        return Mesh(stored.surface_points(frame).points, np.zeros((0, 3), np.int32))
+    return mesh

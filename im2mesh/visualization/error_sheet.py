@@ -1,6 +1,6 @@
 """One picture of predictions coloured by their error at each vertex, several methods together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,18 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from im2mesh.errors import UserError
-from im2mesh.meshing.io import Mesh
-from im2mesh.predictions import share_topology
+from im2mesh.meshing.mesh import Mesh
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.contact_sheet import Panel, input_cell
-from im2mesh.visualization.extremities import find_extremities, keep_vertices, middle_of, within
-from im2mesh.visualization.sheet import (
-    NEUTRAL_COLOR,
-    Cell,
-    Section,
-    draw_sections,
-    spread_frames,
-)
+from im2mesh.visualization.sheet import NEUTRAL_COLOR, Cell, Section, draw_sections, spread_frames
 from im2mesh.visualization.vertex_errors import VertexErrors, missing_parts
 
 TITLE = "distance at each vertex, in units of the longest side of the first true mesh"
@@ -29,94 +21,65 @@ MEANINGS = {
     "nearest": "nearest: to whichever true point is nearest, as the method has no correspondence",
     "missing": "missing: from a true vertex to the nearest predicted one, however sparse these are",
 }
-CLOSE_UP_RADIUS = 0.12
-CLOSE_UP_NOTE = (
-    f"cut out: all within {CLOSE_UP_RADIUS} of a hand, foot or head (ends of the true mesh)"
-)
 
 
 @dataclass(frozen=True)
 class ErrorSheet:
-    """How the picture is to look. All cells share one colour scale.
+    """The settings of the picture, whose cells all share one colour scale.
 
     Attributes:
-        scale: From distances to colours.
-        num_columns: Frames shown, evenly spread from first to last.
-        cell_height: Of one image, in pixels.
+        scale: Colours of distances.
+        num_columns: Number of frames shown, evenly spread from first to last.
+        cell_height: Height of one image in pixels.
         show_missing: Whether each method gets a second row, the truth coloured by `missing_parts`.
-        close_ups: Whether to draw, instead of the whole, what lies around the truth's extremities.
     """
 
     scale: ErrorScale
     num_columns: int = 6
     cell_height: int = 300
     show_missing: bool = False
-    close_ups: bool = False
 
     def draw(
         self, windows: Sequence[Mapping[str, Panel]], path: Path | str, origin: str = ""
     ) -> None:
         """Draw the windows below each other, in each a row per method, then the truth.
 
-        All rows of a window are seen by one camera. Below the whole stands the mean over its
-        vertices, which is the metric where they are matched.
+        One camera shows all rows of a window. The caption of a prediction is the mean over its
+        vertices, which is the correspondence metric where they are matched.
 
         Args:
-            windows: In each, name of a method -> its panel, with `errors`; all panels of a window
-                share its truth. The input of the first one is drawn if it has any.
-            path: Of the picture, .png.
-            origin: What made the meshes; noted inside the file.
+            windows: Per window, name of a method -> its panel, with `errors`; all panels of a
+                window share its truth. The input of the first panel is drawn if it has any.
+            path: Path of the picture, .png.
+            origin: Description of what made the meshes, stored in the file's metadata.
 
         Raises:
-            UserError: If a method is called as another row is, or close-ups are asked for and the
-                truth has no meshes of one topology.
+            UserError: If a method is named "input" or "truth", as other rows are.
         """
         if not windows or not all(windows):
             raise ValueError("an error sheet needs at least one window, and a method in each")
         for name in ("input", "truth"):
             if any(name in panels for panels in windows):
                 raise UserError(f"'{name}' is a row of its own; give the run another name")
-        sections = [section for panels in windows for section in self._sections(panels)]
+        sections = [self._section(panels) for panels in windows]
         kinds = {_errors(panel).kind for panels in windows for panel in panels.values()}
         if self.show_missing:
             kinds.add("missing")
         lines = [text for kind, text in MEANINGS.items() if kind in kinds]
-        lines += [CLOSE_UP_NOTE] if self.close_ups else []
         header = self.scale.draw_bar(TITLE, lines)
         draw_sections(sections, path, self.cell_height, header, origin)
 
-    def _sections(self, panels: Mapping[str, Panel]) -> Iterator[Section]:
+    def _section(self, panels: Mapping[str, Panel]) -> Section:
         first = next(iter(panels.values()))
         frames = spread_frames(first.num_frames, self.num_columns)
         times = frames / max(first.num_frames - 1, 1)
         rows = self._rows(panels)
-        if self.close_ups:
-            yield from self._close_ups(first, rows, frames)
-            return
         cells = {} if first.inputs is None else {"input": _input_row(first.inputs, frames)}
         for name, row in rows.items():
             cells[name] = [self._cell(row.at(int(k))) for k in frames]
         shown = [mesh.vertices for row in rows.values() for mesh in row.meshes.values()]
         notes = {name: row.notes(frames, self.scale.maximum) for name, row in rows.items()}
-        yield Section(first.title, times, cells, np.concatenate(shown), notes)
-
-    def _close_ups(
-        self, first: Panel, rows: "Mapping[str, _Row]", frames: Int[np.ndarray, "K"]
-    ) -> Iterator[Section]:
-        """One section per extremity of the truth, which is the origin in every cell."""
-        times = frames / max(first.num_frames - 1, 1)
-        notes = {name: row.notes(frames, self.scale.maximum)[:1] for name, row in rows.items()}
-        parts = _extremities(first)
-        for number, part in enumerate(parts, start=1):
-            centers = [middle_of(first.truth[k].vertices[part]) for k in frames]
-            views = {
-                name: [_around(row.at(int(k)), c) for k, c in zip(frames, centers, strict=True)]
-                for name, row in rows.items()
-            }
-            shown = [view.mesh.vertices for row in views.values() for view in row if view]
-            cells = {name: [self._cell(view) for view in row] for name, row in views.items()}
-            title = f"{first.title}, extremity {number} of {len(parts)}"
-            yield Section(title, times, cells, np.concatenate(shown), notes)
+        return Section(first.title, times, cells, np.concatenate(shown), notes)
 
     def _rows(self, panels: Mapping[str, Panel]) -> "dict[str, _Row]":
         rows = {}
@@ -133,22 +96,22 @@ class ErrorSheet:
         if view is None:
             return Cell()
         if view.mesh.is_empty:
-            return Cell(caption="none here" if self.close_ups else "empty")
+            return Cell(caption="empty")
         if view.distances is None:
             grey = np.full(view.mesh.vertices.shape, NEUTRAL_COLOR, np.uint8)
             return Cell(replace(view.mesh, colors=grey))
         mesh = replace(view.mesh, colors=self.scale.colors(view.distances))
         caption = f"mean {view.distances.mean():.3f}" if view.is_whole_prediction else ""
-        diameter = self.cell_height / (16 if self.close_ups else 50)  # points of a point set
+        diameter = self.cell_height / 50  # of the points of a point set
         return Cell(mesh, caption, diameter, even_light=True)
 
 
 @dataclass(frozen=True)
 class _View:
-    """A mesh at one time, with the distances that colour it; grey without.
+    """A mesh at one time, with the distances that colour it; without distances it is grey.
 
-    Averages are told of whole predictions only: true vertices lie dense in hands and face, and what
-    is near a hand need not belong to it.
+    Only predictions have a mean in their caption. A mean over true vertices would mislead: they lie
+    dense in hands and face, and a predicted vertex near a hand need not belong to it.
     """
 
     mesh: Mesh
@@ -168,7 +131,7 @@ class _Row:
         return self.errors is not None and self.errors.kind != "missing"
 
     def at(self, frame: int) -> _View | None:
-        """None where nothing was predicted."""
+        """The mesh of a frame; None where nothing was predicted."""
         if self.errors is None:
             return _View(self.meshes[frame])
         if frame not in self.errors.by_frame:
@@ -176,7 +139,7 @@ class _Row:
         return _View(self.meshes[frame], self.errors.by_frame[frame], self.is_prediction)
 
     def notes(self, frames: Int[np.ndarray, "K"], maximum: float) -> list[str]:
-        """What is measured, and how many of the vertices shown lie beyond the scale."""
+        """The kind of error, and the share of the shown vertices that lie beyond the scale."""
         if self.errors is None or not self.is_prediction:
             return []
         shown = [self.errors.by_frame[int(k)] for k in frames if int(k) in self.errors.by_frame]
@@ -194,20 +157,3 @@ def _errors(panel: Panel) -> VertexErrors:
     if panel.errors is None:
         raise ValueError(f"{panel.title}: the panel has no errors to be coloured by")
     return panel.errors
-
-
-def _extremities(panel: Panel) -> list[Int[np.ndarray, " K"]]:
-    if len(panel.truth[0].faces) == 0 or not share_topology(panel.truth):
-        raise UserError(f"{panel.title}: close-ups need true meshes of one topology in mesh_seq")
-    return find_extremities(panel.truth[0])
-
-
-def _around(view: _View | None, center: Float[np.ndarray, "3"]) -> _View | None:
-    """What lies near a place, which becomes the origin."""
-    if view is None:
-        return None
-    keep = within(view.mesh, center, CLOSE_UP_RADIUS)
-    part = keep_vertices(view.mesh, keep)
-    distances = None if view.distances is None else view.distances[keep]
-    moved = replace(part, vertices=(part.vertices - center).astype(np.float32))
-    return _View(moved, distances)

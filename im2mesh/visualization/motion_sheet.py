@@ -26,18 +26,18 @@ def draw_motions(
 ) -> None:
     """Draw bodies below each other, all seen by one camera.
 
-    Each is coloured by position in its own first frame, from its own lowest to highest corner, and
-    keeps the colours over time: equal colours are equal points of a surface, and in different rows
-    equal places relative to the body. Bodies without correspondence are grey after the first frame.
+    Each body is coloured by position in its own first frame, within its own bounding box, and keeps
+    the colours over time. Equal colours are equal points of a surface, and in different rows equal
+    places relative to the body. Bodies without correspondence are grey after the first frame.
 
     Args:
-        title: Shown above the rows.
-        motions: Name of a row -> meshes in normalised coordinates, all at the same times.
-            Empty ones are said to be so.
-        path: Of the picture, .png.
-        num_columns: Times shown, evenly spread from first to last; at most all.
-        cell_height: Of one image, in pixels.
-        origin: What made the meshes; noted inside the file.
+        title: Text above the rows.
+        motions: Name of a row -> meshes in normalised coordinates, all at the same times. The cells
+            of empty meshes say so.
+        path: Path of the picture, .png.
+        num_columns: Number of times shown, evenly spread from first to last; at most all.
+        cell_height: Height of one image in pixels.
+        origin: Description of what made the meshes, stored in the file's metadata.
 
     Raises:
         ValueError: If there is nothing to see in any row.

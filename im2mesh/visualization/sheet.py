@@ -1,4 +1,4 @@
-"""The drawing of a contact sheet: titled sections, in them named rows, in these a cell per time."""
+"""The drawing of sheets: titled sections of named rows, with one cell per time."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from im2mesh.files.atomic import atomic_file
-from im2mesh.meshing.io import Mesh
-from im2mesh.meshing.sequence import position_colors
-from im2mesh.rendering import BACKGROUND, Camera, Renderer, look_at
+from im2mesh.meshing.colors import position_colors
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.rendering import BACKGROUND, Camera, Renderer, look_at
 
 NEUTRAL_COLOR = (176, 180, 188)
 INK, PALE_INK = (34, 40, 49), (122, 128, 138)
@@ -24,14 +24,14 @@ TITLE_SIZE, NAME_SIZE, NOTE_SIZE = 22, 19, 15
 
 @dataclass(frozen=True)
 class Cell:
-    """What is seen of one row at one time.
+    """The picture in one row at one time.
 
     Attributes:
         content: A mesh with colours, a cloud with colours (no faces), or an RGB image [3, H, W] in
             [0, 1]; None leaves the cell empty.
-        caption: Written below.
-        diameter: Of the points of a cloud, in pixels.
-        even_light: Whether the colours are to be read off a scale.
+        caption: Text below the picture.
+        diameter: Diameter of the points of a cloud, in pixels.
+        even_light: Whether to shade so little that colours can be read off a scale.
     """
 
     content: Mesh | Float[np.ndarray, "3 H W"] | None = None
@@ -45,8 +45,8 @@ class Section:
     """Rows that share a title, times and a camera.
 
     Attributes:
-        title: Shown above.
-        times: Of the columns, in [0, 1].
+        title: Text above the rows.
+        times: Times of the columns, in [0, 1].
         rows: Name -> one cell per time.
         in_view: Points that must be seen, in the coordinates of the cells; at least one.
         notes: Name of a row -> short lines written below its name.
@@ -69,11 +69,11 @@ def draw_sections(
     """Write the sections below each other as one picture; all share one scale.
 
     Args:
-        sections: At least one; all with the same number of times.
-        path: Of the picture, .png.
-        cell_height: Of one cell, in pixels.
-        header: Put above the sections.
-        origin: What made what is shown; noted inside the file.
+        sections: Sections, at least one; all have the same number of times.
+        path: Path of the picture, .png.
+        cell_height: Height of one cell in pixels.
+        header: Image above the sections.
+        origin: Description of what made the contents, stored in the file's metadata.
     """
     cameras, cell_width = _cameras(sections, cell_height)
     sheet = _Sheet(sections, cell_width, cell_height, header)
@@ -94,12 +94,12 @@ def spread_frames(num_frames: int, num_columns: int) -> Int[np.ndarray, "K"]:
 
 
 def correspondence_colors(first: Mesh | None, mesh: Mesh, box_of: Mesh) -> UInt8[np.ndarray, "V 3"]:
-    """Colours by place in the first frame; grey if the vertices are not those of the first.
+    """Colour vertices by their place in the first frame; grey if they do not correspond to it.
 
     Args:
-        first: The mesh of the first frame, if it is known.
-        mesh: To be coloured.
-        box_of: Its bounding box spans the colours.
+        first: Mesh of the first frame, if it is known.
+        mesh: Mesh to colour.
+        box_of: Mesh whose bounding box spans the colours.
     """
     if first is None or not _corresponds(first, mesh):
         return np.full(mesh.vertices.shape, NEUTRAL_COLOR, np.uint8)
@@ -115,7 +115,7 @@ def _corresponds(first: Mesh, mesh: Mesh) -> bool:
 
 
 def text_width(text: str, size: int) -> int:
-    """In pixels, of one line."""
+    """Width of one line of text, in pixels."""
     return math.ceil(ImageFont.load_default(size).getlength(text))
 
 
@@ -183,7 +183,7 @@ class _Sheet:
 
 
 def _label_width(section: Section) -> int:
-    """Of the widest name or note at the left, with a gap behind it."""
+    """Width of the column of names and notes, with a gap behind it."""
     names = [text_width(name, NAME_SIZE) for name in section.rows]
     notes = [text_width(note, NOTE_SIZE) for lines in section.notes.values() for note in lines]
     return max([*names, *notes]) + ROW_GAP
@@ -195,7 +195,7 @@ def _render(cell: Cell, renderer: Renderer, camera: Camera) -> UInt8[np.ndarray,
         return renderer.empty_image()
     if not isinstance(content, Mesh):
         return _fit(content, renderer)
-    assert content.colors is not None  # Cell says so
+    assert content.colors is not None  # see Cell: a mesh has colours
     if len(content.faces):
         return renderer.render_mesh(
             content.vertices, content.faces, content.colors, camera, cell.even_light
@@ -208,7 +208,7 @@ def _render(cell: Cell, renderer: Renderer, camera: Camera) -> UInt8[np.ndarray,
 def _fit(
     pixels: Float[np.ndarray, "3 H W"], renderer: Renderer
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """An image in the middle of a cell, as large as it fits."""
+    """Place an image in the middle of a cell, as large as it fits."""
     image = Image.fromarray(np.rint(255 * pixels.transpose(1, 2, 0)).astype(np.uint8))
     cell = Image.new("RGB", (renderer.width, renderer.height), BACKGROUND)
     fitted = ImageOps.contain(image, cell.size)
@@ -218,7 +218,7 @@ def _fit(
 
 
 def _cameras(sections: Sequence[Section], cell_height: int) -> tuple[list[Camera], int]:
-    """One camera per section, all of one scale, and the width of a cell."""
+    """One camera per section, all of one scale, and the width of a cell in pixels."""
     views = [look_at(section.in_view) for section in sections]
     half_width, half_height = 1.06 * np.max([half for _, half in views], axis=0)
     cameras = [Camera(camera.center, float(half_height)) for camera, _ in views]

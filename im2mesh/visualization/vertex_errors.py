@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from im2mesh.data.fields import read_surface_points
-from im2mesh.data.sequences import Window
-from im2mesh.meshing.io import Mesh
-from im2mesh.metrics import EMPTY_DISTANCE, correspondence_errors, nearest_neighbours
-from im2mesh.predictions import Prediction
+from im2mesh.data.frames import StoredWindow
+from im2mesh.evaluation.metrics import EMPTY_DISTANCE, correspondence_errors, nearest_neighbours
+from im2mesh.evaluation.predictions import Prediction
+from im2mesh.meshing.mesh import Mesh
 
 Kind = Literal["matched", "projected", "nearest", "missing"]
 
@@ -22,10 +20,10 @@ class VertexErrors:
     """Distances in units of the longest side of the first true mesh.
 
     Attributes:
-        by_frame: Number of a frame -> one distance per vertex.
-        kind: Of predicted vertices, "matched" and "projected" are `correspondence_errors`, without
+        by_frame: Frame number -> one distance per vertex.
+        kind: For predicted vertices, "matched" and "projected" are `correspondence_errors`, without
             and with a projection of the last frame; "nearest" is the distance to the nearest true
-            point of the same frame, which says nothing of correspondence. Of true vertices,
+            point of the same frame, which says nothing about correspondence. For true vertices,
             "missing" is the distance to the nearest predicted vertex.
     """
 
@@ -34,8 +32,7 @@ class VertexErrors:
 
 
 def vertex_errors(
-    root: Path | str,
-    window: Window,
+    stored: StoredWindow,
     prediction: Prediction,
     correspondence: bool = True,
     project_to_final_mesh: bool = False,
@@ -43,15 +40,14 @@ def vertex_errors(
     """Distances to the true surface points of pcl_seq, matched as the evaluation matches them.
 
     Args:
-        root: Data folder.
-        window: Which frames.
-        prediction: In the window's coordinates. One without correspondence, or of one frame only,
-            is measured to the nearest points.
-        correspondence: Whether rows of the true points correspond over the frames of a clip.
+        stored: Window with the true points.
+        prediction: Prediction in the window's coordinates. Without correspondence, or with one
+            frame only, its distances are those to the nearest points.
+        correspondence: Whether row i of the true points is the same particle in all frames.
         project_to_final_mesh: See `correspondence_errors`.
     """
     meshes = prediction.meshes
-    truth = [read_surface_points(root, window, k).points for k in meshes]
+    truth = [stored.surface_points(k).points for k in meshes]
     if correspondence and prediction.corresponds and len(meshes) > 1:
         vertices = np.stack([mesh.vertices for mesh in meshes.values()])
         errors = correspondence_errors(vertices, np.stack(truth), project_to_final_mesh)
@@ -66,7 +62,7 @@ def vertex_errors(
 def missing_parts(truth: Sequence[Mesh], prediction: Mapping[int, Mesh]) -> VertexErrors:
     """Distance of each true vertex to the nearest predicted one, in the frames predicted.
 
-    A hand that was not predicted has no vertex whose error could tell; here it shows.
+    A hand that was not predicted has no vertices, and so no errors of its own; here it shows.
     """
     return VertexErrors(
         {

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config import PositiveInt
+from im2mesh.config.schema import PositiveInt
 from im2mesh.models.code import CodePerFrame
 from im2mesh.models.deformations.one_shot import OneShotDeformation
-from im2mesh.models.layers import ResnetBlockFC
-from im2mesh.models.precision import full_precision
+from im2mesh.models.layers.blocks import ResnetBlockFC
+from im2mesh.models.layers.precision import full_precision
 
 LARGEST_LOG_SCALE = 1.0
 """Bound of a layer's log-scale: a layer stretches or shrinks by a factor of e at most, so that its
@@ -19,15 +19,15 @@ inverse does not blow up rounding errors."""
 
 
 class Coupling(OneShotDeformation[Tensor]):
-    """move = (into the canonical space from the start), then (out of it at the end).
+    """Moves points into a canonical space from their start time, and out of it at their end time.
 
     The map into the canonical space is a real NVP (Dinh et al., ICLR 2017): coupling layers that
     change x, y and z in turn, conditioned on the code at that time. It has an exact inverse, so
     forward then backward is the identity up to rounding, moves compose, and a move from a time to
-    itself is the identity. It starts as the identity.
+    itself is the identity. Before training, every move is the identity.
 
-    The paper has its occupancy network in the canonical space; here it stays at t = 0, so that all
-    flows are compared with the same decoder.
+    CaDeX has its occupancy network in the canonical space; here the network stays at t = 0, so that
+    all flows are compared with the same decoder.
 
     Positions, and everything computed from them, stay in full precision: a layer and its inverse
     must see the same scale and shift, but rounding to bf16 or tf32 can tell two positions apart
@@ -64,7 +64,7 @@ class Coupling(OneShotDeformation[Tensor]):
     def arrive(
         self, departure: Float[Tensor, "B N 3"], end: Float[Tensor, "B"], code: CodePerFrame
     ) -> Float[Tensor, "B N 3"]:
-        """Where the particles with these canonical positions are at time `end`."""
+        """Positions at time `end` of the particles with these canonical positions."""
         points, condition = departure, _condition(end, code)
         for layer in reversed(self.layers):
             points = cast(CouplingLayer, layer).inverse(points, condition)
@@ -72,12 +72,12 @@ class Coupling(OneShotDeformation[Tensor]):
 
 
 class CouplingLayer(nn.Module):
-    """Scales and shifts one coordinate; by how much, an MLP of the other two and the code says.
+    """Scales and shifts one coordinate by what an MLP computes from the other two and the code.
 
     Args:
-        axis: The coordinate that changes.
-        condition_size: Width of the code.
-        num_blocks: Residual blocks of the MLP.
+        axis: Index of the coordinate that changes.
+        condition_size: Width of the code that conditions the layer.
+        num_blocks: Number of residual blocks of the MLP.
     """
 
     def __init__(self, axis: int, condition_size: int, hidden_size: int, num_blocks: int) -> None:

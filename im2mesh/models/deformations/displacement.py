@@ -1,4 +1,4 @@
-"""A network that predicts where a point has gone, as LPDC-Net does (Tang et al., CVPR 2021)."""
+"""A network that predicts displacements of points, as LPDC-Net does (Tang et al., CVPR 2021)."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config import PositiveInt
+from im2mesh.config.schema import PositiveInt
 from im2mesh.models.code import CodePerFrame
 from im2mesh.models.deformations.one_shot import OneShotDeformation
-from im2mesh.models.layers import ResnetBlockFC
+from im2mesh.models.layers.blocks import ResnetBlockFC
 
 
 @dataclass(frozen=True)
 class Staying:
-    """Points that leave.
+    """Points at their start time.
 
     Attributes:
-        features: What the network says of staying where they are.
+        features: Features before the last layer, for a move from the start time to itself.
     """
 
     points: Float[Tensor, "B N 3"]
@@ -27,15 +27,15 @@ class Staying:
 
 
 class Displacement(OneShotDeformation[Staying]):
-    """move(p) = p + f(p, code at the start, code at the end) - f(p, code at the start, the same).
+    """move(p) = p + f(p, a, b) - f(p, a, a), with the codes a at the start and b at the end.
 
-    f is a residual MLP; before each block, a linear map of both codes and the sequence's is added.
-    What f says of staying is subtracted, so that a move from a time to itself is exactly the
-    identity, which the paper leaves to training. The paper takes the code of the nearest frame;
-    here it is interpolated between frames, so that a path is continuous in time.
+    f is a residual MLP; before each block, a linear map of a, b and the sequence's code is added.
+    Through the last term, a move from a time to itself is exactly the identity, which LPDC-Net
+    leaves to training. LPDC-Net takes the code of the nearest frame; here codes are interpolated
+    between frames, so that a path is continuous in time.
 
-    Not invertible: the way back is another move, not the inverse of the way there, and two moves in
-    a row are not the move from the first to the last time.
+    A move is not invertible: the way back is another move, not the inverse of the way there, and
+    two moves in a row are not the move from the first to the last time.
     """
 
     reads = CodePerFrame
@@ -53,7 +53,7 @@ class Displacement(OneShotDeformation[Staying]):
         self.fc_p = nn.Linear(3, hidden_size)
         self.fc_c = nn.ModuleList(nn.Linear(condition_size, hidden_size) for _ in range(num_blocks))
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
-        self.fc_out = nn.Linear(hidden_size, 3, bias=False)  # a bias would be subtracted again
+        self.fc_out = nn.Linear(hidden_size, 3, bias=False)  # a bias would cancel out
 
     def depart(
         self, points: Float[Tensor, "B N 3"], start: Float[Tensor, "B"], code: CodePerFrame

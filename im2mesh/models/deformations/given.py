@@ -1,17 +1,17 @@
-"""Deformations without weights: how far one comes without learning anything."""
+"""Deformations without weights: they show how far one gets without learning anything."""
 
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from im2mesh.config import PositiveInt
+from im2mesh.config.schema import PositiveInt
 from im2mesh.models.code import FramesCode, interpolate_frames
 from im2mesh.models.deformations.one_shot import OneShotDeformation
-from im2mesh.models.neighbours import gather_rows, nearest_rows
+from im2mesh.models.layers.neighbours import gather_rows, nearest_rows
 
 SOFTENING = 0.02
-"""Distance below which neighbours weigh alike, in units of the first frame."""
+"""Distance below which neighbours have similar weights, in units of the first frame."""
 
 
 class Static(OneShotDeformation[Tensor]):
@@ -35,13 +35,13 @@ class Static(OneShotDeformation[Tensor]):
 
 @dataclass(frozen=True)
 class OffTrajectories:
-    """Points that leave, and the trajectories they leave with.
+    """Points at their start time, and the input trajectories that they will follow.
 
     Attributes:
-        points: Where the points are.
-        trajectories: Where all trajectories are then.
-        rows: The nearest of them.
-        weights: How much each counts, with a sum of 1 for every point.
+        points: Positions of the points at the start time.
+        trajectories: Positions of all input trajectories at the start time.
+        rows: Rows of the nearest trajectories of every point.
+        weights: Weights of these trajectories, with a sum of 1 for every point.
     """
 
     points: Float[Tensor, "B N 3"]
@@ -53,8 +53,8 @@ class OffTrajectories:
 class Carried(OneShotDeformation[OffTrajectories]):
     """A point moves with its nearest input trajectories.
 
-    At the start the nearest trajectories are found; their displacements until the end are averaged
-    with weights 1 / (distance + 0.02)^2. Between observed frames trajectories are straight.
+    The nearest trajectories are found at the start time. Their displacements until the end time are
+    averaged with weights 1 / (start distance + 0.02)^2. Trajectories are straight between frames.
     """
 
     reads = FramesCode

@@ -1,4 +1,4 @@
-"""What the wiring must know of an encoder."""
+"""The base class of encoders, and what the wiring must know of each."""
 
 from typing import ClassVar
 
@@ -8,15 +8,15 @@ from im2mesh.models.code import Code
 
 
 class Encoder(nn.Module):
-    """(inputs, times) -> a vector per sequence [B, C], or a whole code.
+    """Base of encoders: (inputs, times) -> a vector per sequence [B, C], or a whole code.
 
     Attributes:
-        input_kind: What it reads, as data.input names it.
+        input_kind: Kind of frames that the encoder reads, as data.input names it.
         needs_corresponding_points: Whether row n of all clouds must be the same particle.
-        sees_times: Whether any number of frames can be read, at any times.
-        needs_several_frames: Whether what it gives comes of comparing frames, so that it is no
-            encoder of the first frame alone.
-        gives: The kind of code; `Code` for a vector.
+        sees_times: Whether the encoder reads any number of frames, at any times.
+        needs_several_frames: Whether the code comes from comparing frames, so that the first frame
+            alone cannot be encoded.
+        gives: Kind of code that comes back; `Code` for a vector.
     """
 
     input_kind: ClassVar[str] = "pointcloud"
@@ -24,3 +24,6 @@ class Encoder(nn.Module):
     sees_times: ClassVar[bool] = False
     needs_several_frames: ClassVar[bool] = False
     gives: ClassVar[type[Code]] = Code
+
+    def load_pretrained(self) -> None:
+        """Load weights that were trained elsewhere, if there are any."""

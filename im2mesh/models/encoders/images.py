@@ -1,4 +1,4 @@
-"""Encoders of images: one picture, or a short film -> one code."""
+"""Encoders of images: a single image, or a short video -> one code."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config import ConfigError
+from im2mesh.errors import ConfigError
 from im2mesh.files.torch_files import TorchFileError, read_torch_file
 from im2mesh.models.encoders.encoder import Encoder
 
@@ -23,10 +23,10 @@ class Resnet18(Encoder):
     Args:
         num_frames: Must be 1.
         code_size: Width C of the code.
-        weights: File that `load_pretrained` reads when a training starts; None starts at random.
+        weights: Path of the weights that `load_pretrained` reads; None for a random start.
 
     Raises:
-        ValueError: If asked for several frames.
+        ValueError: If num_frames is not 1.
     """
 
     input_kind = "images"
@@ -47,7 +47,7 @@ class Resnet18(Encoder):
         """Start from the weights of a ResNet-18 trained on ImageNet.
 
         The file holds a state dict with the names of torchvision; its last layer is left out. Only
-        a fresh training needs it: a checkpoint has all weights.
+        a fresh training needs the file, since a checkpoint has all weights.
 
         Raises:
             ConfigError: If the file does not hold such weights.
@@ -58,7 +58,7 @@ class Resnet18(Encoder):
     def forward(
         self, images: Float[Tensor, "B T 3 H W"], times: Float[Tensor, "B T"]
     ) -> Float[Tensor, "B C"]:
-        """Encode one image per sequence, RGB in [0, 1]; times are not looked at.
+        """Encode one image per sequence, RGB in [0, 1]; times are ignored.
 
         Raises:
             ValueError: If there is more than one frame, or the shape is not one of images.
@@ -69,10 +69,10 @@ class Resnet18(Encoder):
 
 
 class Conv3D(Encoder):
-    """Six convolutions over time and space of all images, their mean, and a linear layer.
+    """Six convolutions over time and space, then the mean over both, and a linear layer.
 
-    The temporal encoder of the paper's image experiments. It takes any number of frames, so
-    `num_frames` is not looked at, and images as they are, in [0, 1].
+    This is the temporal encoder of the paper's image experiments. It takes any number of frames,
+    so `num_frames` is ignored, and does not normalise the images, which are in [0, 1].
 
     Args:
         num_frames: Number of frames T.
@@ -82,10 +82,9 @@ class Conv3D(Encoder):
     input_kind = "images"
 
     WIDTHS: ClassVar[tuple[int, ...]] = (3, 32, 64, 128, 256, 512, 512)
-    min_image_size: ClassVar[int] = (
-        64  # halved six times; below, bf16 gradients are NaN (torch 2.13, CPU)
-    )
-    TIME_STRIDES: ClassVar[tuple[int, ...]] = (1, 2, 1, 2, 2, 2)  # in space it is 2 everywhere
+    # six halvings reduce 64 pixels to 1; below 64, bf16 gradients are NaN (torch 2.13, CPU)
+    min_image_size: ClassVar[int] = 64
+    TIME_STRIDES: ClassVar[tuple[int, ...]] = (1, 2, 1, 2, 2, 2)  # in space all are 2
 
     def __init__(self, num_frames: int, code_size: int) -> None:
         super().__init__()
@@ -100,7 +99,7 @@ class Conv3D(Encoder):
     def forward(
         self, images: Float[Tensor, "B T 3 H W"], times: Float[Tensor, "B T"]
     ) -> Float[Tensor, "B C"]:
-        """Encode the images of all frames, RGB in [0, 1]; times are not looked at.
+        """Encode the images of all frames, RGB in [0, 1]; times are ignored.
 
         Raises:
             ValueError: If the shape is not one of images, or they are smaller than 64 x 64.
@@ -118,7 +117,7 @@ class Conv3D(Encoder):
 
 
 class _Features(nn.Module):
-    """ResNet-18 without its last layer; weights have the names of torchvision."""
+    """ResNet-18 without its last layer; its weights are named as in torchvision."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,8 +155,7 @@ class _Block(nn.Module):
         self.downsample = nn.Sequential()  # the identity
         if stride != 1 or size_in != size_out:
             self.downsample = nn.Sequential(
-                nn.Conv2d(size_in, size_out, 1, stride=stride, bias=False),
-                nn.BatchNorm2d(size_out),
+                nn.Conv2d(size_in, size_out, 1, stride=stride, bias=False), nn.BatchNorm2d(size_out)
             )
 
     def forward(self, x: Float[Tensor, "B D H W"]) -> Float[Tensor, "B E H2 W2"]:
@@ -166,10 +164,10 @@ class _Block(nn.Module):
 
 
 def _load_features(features: nn.Module, path: Path) -> None:
-    """Take over the weights of a file: all of them, and no others but those of `fc`."""
+    """Load the weights of a file, which must hold all of them and no others but those of `fc`."""
     given = {key: value for key, value in _read_state(path).items() if key.split(".")[0] != "fc"}
     wanted = features.state_dict()
-    # a counter that nothing reads, and that files older than it lack
+    # batch norm counts its updates; nothing reads these counters, and old files lack them
     counters = {key for key in wanted if key.endswith("num_batches_tracked")}
     mistakes = [f"{key} is missing" for key in wanted if key not in given and key not in counters]
     mistakes += [f"{key} is unknown" for key in given if key not in wanted]

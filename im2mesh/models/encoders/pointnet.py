@@ -8,13 +8,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config import PositiveInt
+from im2mesh.config.schema import PositiveInt
+from im2mesh.models.code import CodePerFrame
 from im2mesh.models.encoders.encoder import Encoder
-from im2mesh.models.layers import FullPrecisionLinear, ResnetBlockFC, linear_of_joined
+from im2mesh.models.layers.blocks import FullPrecisionLinear, ResnetBlockFC, linear_of_joined
 
 
 class _Pointnet(Encoder):
-    """Layers with the maximum over all points appended between them, then one last maximum.
+    """Layers per point; the maximum over all points is appended between them, and taken at the end.
 
     Point n must be the same particle in every frame: its positions are concatenated into one
     vector of width 3T. With T = 1 this is the spatial encoder of one cloud.
@@ -22,7 +23,7 @@ class _Pointnet(Encoder):
     Args:
         num_frames: Number of frames T of the clouds.
         code_size: Width C of the code.
-        layers: Between them, widths double; the first gets 2H.
+        layers: Layers from width 2H, which holds a point's features and the maximum, to width H.
     """
 
     needs_corresponding_points = True
@@ -39,10 +40,10 @@ class _Pointnet(Encoder):
     def forward(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
     ) -> Float[Tensor, "B C"]:
-        """Encode clouds; times are not looked at.
+        """Encode clouds; times are ignored.
 
         Raises:
-            ValueError: If the clouds have another number of frames than the encoder.
+            ValueError: If the number of frames is not num_frames.
         """
         check_num_frames(clouds, self.num_frames)
         x = self.fc_pos(join_frames(clouds))
@@ -98,7 +99,7 @@ class PointnetSimple(_Pointnet):
 class Pointnet2Stream(Encoder):
     """One PointNet of width C/2 for the first and the last cloud, whose codes are concatenated.
 
-    Of the paper's interpolation and shape matching: rows of the two clouds need not correspond.
+    The paper uses it for interpolation and shape matching. Rows of the clouds need not correspond.
     """
 
     needs_several_frames = True
@@ -130,10 +131,10 @@ class Pointnet2Stream(Encoder):
 
 
 class SpaceTime(Encoder):
-    """Points (p, t) that need not correspond, pooled per frame and over frames between blocks.
+    """A PointNet over points (p, t), pooled per frame and over all frames between its blocks.
 
-    Takes any number of frames at any times, so `num_frames` is not looked at. The idea is that of
-    LPDC-Net's encoder (Tang et al., CVPR 2021).
+    Points need not correspond. Frames may be of any number and at any times, so `num_frames` is
+    ignored. The idea is that of LPDC-Net's encoder (Tang et al., CVPR 2021).
     """
 
     sees_times = True
@@ -156,7 +157,7 @@ class SpaceTime(Encoder):
     def pool_frames(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
     ) -> Float[Tensor, "B T H"]:
-        """Features of every frame, which have seen the other frames if there are two blocks."""
+        """Features of every frame; from two blocks on, they also depend on the other frames."""
         time = times[:, :, None, None].expand(*clouds.shape[:3], 1)
         x = self.blocks[0](self.fc_pos(torch.cat([clouds, time], -1)))  # [B, T, N, H]
         for block in self.blocks[1:]:
@@ -167,7 +168,7 @@ class SpaceTime(Encoder):
 
 
 class PointnetSpaceTime(SpaceTime):
-    """One code for the whole sequence."""
+    """The PointNet over points (p, t) of all frames -> one code of the sequence."""
 
     def forward(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
@@ -181,9 +182,40 @@ def join_frames(clouds: Float[Tensor, "B T N 3"]) -> Float[Tensor, "B N D"]:
 
 
 def check_num_frames(clouds: Float[Tensor, "B T N 3"], num_frames: int) -> None:
-    """Refuse another number of frames than the network was built for."""
+    """Refuse clouds with another number of frames than the network was built for."""
     if clouds.shape[1] != num_frames:
         raise ValueError(
             f"the encoder was built for {num_frames} frames, got {clouds.shape[1]}; set "
             "data.num_frames and train, or give it windows of that length"
         )
+
+
+class PointnetPerFrame(SpaceTime):
+    """The PointNet over points (p, t) of all frames -> a code per frame, and one of the sequence.
+
+    A frame's code depends on the other frames, too: between the blocks, every point gets the
+    maximum over its frame and the maximum over all frames.
+    """
+
+    needs_several_frames = True
+    gives = CodePerFrame
+
+    def __init__(
+        self,
+        num_frames: int,
+        code_size: int,
+        *,
+        hidden_size: PositiveInt = 512,
+        num_blocks: PositiveInt = 5,
+    ) -> None:
+        super().__init__(num_frames, code_size, hidden_size=hidden_size, num_blocks=num_blocks)
+        self.fc_frame = nn.Linear(hidden_size, code_size)
+
+    def forward(
+        self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
+    ) -> CodePerFrame:
+        pooled = self.pool_frames(clouds, times)
+        c, frames = self.fc_c(F.relu(pooled.amax(1))), self.fc_frame(F.relu(pooled))
+        # in bf16, codes interpolated between two frames would change in coarse steps
+        frames = frames.to(torch.promote_types(frames.dtype, torch.float32))
+        return CodePerFrame(c=c, z=c.new_zeros(len(c), 0), frames=frames, times=times)

@@ -4,15 +4,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config import PositiveInt
+from im2mesh.config.schema import PositiveInt
 from im2mesh.models.code import Gaussian
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.encoders.pointnet import check_num_frames, join_frames
-from im2mesh.models.layers import FullPrecisionLinear, ResnetBlockFC
+from im2mesh.models.layers.blocks import FullPrecisionLinear, ResnetBlockFC
 
 
 class PosteriorPointnet(Encoder):
-    """The residual PointNet on one cloud, or on corresponding clouds, with two outputs.
+    """The residual PointNet on one cloud, or on corresponding clouds -> mean and log std.
 
     Args:
         num_frames: Number of frames T of the clouds; 1 for the shape code.
@@ -45,10 +45,7 @@ class PosteriorPointnet(Encoder):
         self.fc_logstd = nn.Linear(hidden_size, latent_size)
 
     def forward(
-        self,
-        clouds: Float[Tensor, "B T N 3"],
-        times: Float[Tensor, "B T"],
-        c: Float[Tensor, "B C"],
+        self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"], c: Float[Tensor, "B C"]
     ) -> Gaussian:
         check_num_frames(clouds, self.num_frames)
         x = self.fc_pos(join_frames(clouds))
@@ -58,10 +55,6 @@ class PosteriorPointnet(Encoder):
                 x = x + self.fc_c[i](c).unsqueeze(1)
         pooled = x.amax(1)
         mean, log_std = self.fc_mean(pooled), self.fc_logstd(pooled)
-        dtype = torch.promote_types(
-            mean.dtype, torch.float32
-        )  # bf16 is too coarse for a divergence
+        # in bf16, the KL divergence would be too coarse
+        dtype = torch.promote_types(mean.dtype, torch.float32)
         return Gaussian(mean.to(dtype), log_std.to(dtype))
-
-
-POSTERIORS = {"pointnet": PosteriorPointnet}

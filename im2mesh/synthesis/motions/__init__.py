@@ -1,5 +1,1 @@
-"""The motions."""
-
-from im2mesh.synthesis.motions.repertoire import MOTIONS
-
-__all__ = ["MOTIONS"]
+"""Motions: what each of them does with legs, pelvis, spine and arms over time."""

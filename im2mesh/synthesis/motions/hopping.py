@@ -1,4 +1,4 @@
-"""Motions on the balls of the feet, up into the air."""
+"""Motions on the balls of the feet, and up into the air."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
 """The 14 motions of D-FAUST by name, each a function from a style to tracks over time.
 
 Frequencies and amplitudes are tuned so that the mean step of the surface is 3-12 mm a frame at 60
-frames a second, as in real clips. The order is part of the data set (it enters the random seeds):
-append, never insert.
+frames a second, as in real clips. The order of the motions enters the random seeds, and so is part
+of the data set: append, never insert.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,7 @@ from im2mesh.synthesis.motions.standing import (
     shake_hips,
     shake_shoulders,
 )
-from im2mesh.synthesis.motions.stepping import (
-    knees,
-    running_on_spot,
-)
+from im2mesh.synthesis.motions.stepping import knees, running_on_spot
 from im2mesh.synthesis.style import Style
 from im2mesh.synthesis.tracks import Posture
 

@@ -1,0 +1,1 @@
+"""Predicted meshes and true points -> numbers, tables and plots."""

@@ -1,0 +1,13 @@
+"""Short hashes of texts."""
+
+import hashlib
+
+DIGITS = 16  # length of a hash, in hexadecimal digits
+
+
+def hash_text(*texts: str) -> str:
+    """A short hash of texts. Lengths go in, so ("ab", "c") and ("a", "bc") differ."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(f"{len(text)} {text}".encode())
+    return digest.hexdigest()[:DIGITS]

@@ -1,0 +1,86 @@
+"""Bodies made from codes -> a folder of moving meshes and one picture of all."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from im2mesh.config.schema import Config
+from im2mesh.config.validation import dump_config
+from im2mesh.errors import UserError
+from im2mesh.files.atomic import write_json, write_text
+from im2mesh.generation.generator import Generator
+from im2mesh.generation.latent.bodies import CodedBody
+from im2mesh.meshing.frame_meshes import Reconstruction
+from im2mesh.runs.folder import CONFIG_FILE, WindowFolder
+from im2mesh.runs.origins import RunOrigin
+from im2mesh.visualization.motion_sheet import draw_motions
+
+CONTENTS_FILE = "bodies.json"
+SHEET_FILE = "sheet.png"
+
+
+def result_name(*parts: object) -> str:
+    """Name of a result folder, from words and windows.
+
+    Example:
+        >>> result_name("interpolate", "shape", "01_hips/00000", "02_arms/00015")
+        'interpolate_shape_01_hips-00000_02_arms-00015'
+    """
+    return "_".join(map(str, parts)).replace("/", "-")
+
+
+def write_bodies(
+    generator: Generator,
+    bodies: Sequence[CodedBody],
+    config: Config,
+    folder: Path,
+    title: str,
+    origin: RunOrigin,
+    *,
+    num_columns: int,
+    cell_height: int,
+) -> str:
+    """Generate bodies and write for each <folder>/<name>/sequence.npz and meshes/00000.ply ...
+
+    Files are in the normalised coordinates of each body's first frame; loc and scale in
+    sequence.npz tell its place in the world. <folder>/bodies.json says what the bodies are and what
+    made them, <folder>/sheet.png shows one body per row. An earlier result is removed first.
+
+    Returns:
+        Text for the user: what was written, and which bodies are empty.
+
+    Raises:
+        UserError: If the folder holds anything but an earlier result, or pyvista is missing.
+    """
+    _clear(folder)
+    labels = {body.name: body.label for body in bodies}
+    contents = {"title": title, "bodies": labels, "made_by": origin.as_dict()}
+    write_json(folder / CONTENTS_FILE, contents)
+    write_text(folder / CONFIG_FILE, dump_config(config))
+    motions: dict[str, Reconstruction] = {}
+    for body in bodies:
+        meshes = generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
+        files = WindowFolder(folder / body.name)
+        meshes.save(files.sequence)
+        if config.generation.mesh_format is not None:
+            meshes.save(files.meshes, config.generation.mesh_format)
+        motions[body.label] = meshes
+    empty = [label for label, meshes in motions.items() if meshes.is_empty]
+    lines = [f"{title}: {len(bodies)} moving meshes -> {folder}"]
+    lines += [f"empty: {name}; no probability reaches generation.threshold there" for name in empty]
+    if len(empty) < len(bodies):
+        draw_motions(title, motions, folder / SHEET_FILE, num_columns, cell_height, str(origin))
+        lines.append(f"picture: {folder / SHEET_FILE}")
+    else:
+        lines.append("no picture, as there is nothing to see")
+    return "\n".join(lines)
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier result, and never anything else."""
+    is_result = (folder / CONTENTS_FILE).is_file()
+    is_new = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not (is_result or is_new):
+        raise UserError(f"{folder} holds files that are no earlier result; choose another --output")
+    if is_result:
+        shutil.rmtree(folder)

@@ -1,0 +1,1 @@
+"""The loss, which training minimises."""

@@ -1,0 +1,1 @@
+"""The machine that a run uses: devices, memory, processes, and locks between processes."""

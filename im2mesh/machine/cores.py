@@ -1,0 +1,22 @@
+"""How many threads PyTorch uses beside the processes that read data."""
+
+import os
+
+import torch
+
+
+def leave_cores_to_workers(num_workers: int) -> None:
+    """Use one thread per core that the workers leave, unless OMP_NUM_THREADS is set.
+
+    A thread that has to wait for a core holds up all others at the end of every operation: on two
+    cores, one thread and one worker were a fifth faster than two threads and one worker.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, available_cores() - num_workers))
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use, if the system tells; else of all cores."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

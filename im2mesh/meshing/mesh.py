@@ -1,0 +1,27 @@
+"""One triangle mesh, or a point cloud."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """One mesh, or a point cloud when it has vertices and no faces.
+
+    Attributes:
+        vertices: Corner positions, in the coordinates of the file it came from.
+        faces: Triangles, counter-clockwise seen from outside; [0, 3] for a point cloud.
+        colors: One RGB colour per vertex, if known.
+        normals: One unit vector per vertex, if known.
+    """
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    colors: UInt8[np.ndarray, "V 3"] | None = None
+    normals: Float[np.ndarray, "V 3"] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return len(self.vertices) == 0

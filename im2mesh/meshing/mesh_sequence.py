@@ -1,0 +1,146 @@
+"""A moving mesh: one topology, one set of vertex positions per frame."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from im2mesh.errors import UserError
+from im2mesh.files.atomic import atomic_file
+from im2mesh.files.npz import read_arrays
+from im2mesh.meshing.colors import position_colors
+from im2mesh.meshing.io import MESH_FORMATS, write_numbered_meshes
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.validity import valid_faces, valid_frame, valid_positions
+
+
+@dataclass(frozen=True)
+class MeshSequence:
+    """Meshes of one window in dense correspondence: vertex i is one surface point in all frames.
+
+    The empty mesh (V = 0, F = 0) is legal; so is a sequence of moving points (V > 0, F = 0).
+
+    Attributes:
+        faces: Triangles, counter-clockwise seen from outside, shared by all frames.
+        vertices: Positions, in the frame of the window's first mesh (or world, see `in_world`).
+        times: Strictly increasing times in [0, 1]: 0 is the window's first frame, 1 its last.
+        normals: Unit vertex normals, or None if they were not computed.
+        loc: World position of the origin, in metres.
+        scale: Metres per unit; world = loc + scale * vertices.
+
+    Raises:
+        ValueError: If shapes or times do not fit together, or a face names a missing vertex.
+    """
+
+    faces: Int[np.ndarray, "F 3"]
+    vertices: Float[np.ndarray, "T V 3"]
+    times: Float[np.ndarray, " T"]
+    normals: Float[np.ndarray, "T V 3"] | None = None
+    loc: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        shape = self.vertices.shape
+        if len(shape) != 3 or shape[2] != 3 or shape[0] == 0:
+            raise ValueError(f"vertices must have shape [T, V, 3] with T > 0, got {list(shape)}")
+        if self.times.shape != shape[:1]:
+            raise ValueError(f"{shape[0]} frames need {shape[0]} times, got {self.times.size}")
+        if not (np.diff(self.times) > 0).all() or self.times[0] < 0 or self.times[-1] > 1:
+            raise ValueError(f"times must increase strictly within [0, 1], got {self.times}")
+        if self.normals is not None and self.normals.shape != shape:
+            raise ValueError(f"normals must have shape {list(shape)}, got {self.normals.shape}")
+        if self.faces.size and (self.faces.min() < 0 or self.faces.max() >= shape[1]):
+            raise ValueError(
+                f"faces name vertices {self.faces.min()} to {self.faces.max()}, "
+                f"there are {shape[1]} vertices"
+            )
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.vertices)
+
+    @property
+    def num_vertices(self) -> int:
+        return self.vertices.shape[1]
+
+    @property
+    def num_faces(self) -> int:
+        return len(self.faces)
+
+    @property
+    def meshes(self) -> list[Mesh]:
+        """One mesh per frame."""
+        return [Mesh(vertices, self.faces) for vertices in self.vertices]
+
+    @property
+    def is_empty(self) -> bool:
+        return self.num_vertices == 0
+
+    @property
+    def colors(self) -> UInt8[np.ndarray, "V 3"]:
+        """One colour per vertex, by its position in the first frame: vertices keep it over time."""
+        return position_colors(self.vertices[0])
+
+    def in_world(self) -> "MeshSequence":
+        """The same meshes with vertices in world coordinates (metres), so loc is 0 and scale 1."""
+        vertices = (self.loc + self.scale * self.vertices.astype(np.float64)).astype(np.float32)
+        return replace(self, vertices=vertices, loc=np.zeros(3), scale=1.0)
+
+    def save(self, path: Path | str, format: str | None = None) -> None:
+        """Write one .npz for the whole sequence, or a folder of one coloured mesh per frame.
+
+        Args:
+            path: A file name ending in .npz, or a folder; created if missing.
+            format: Mesh format for a folder: ply (default, binary), off, obj or glb.
+
+        Raises:
+            ValueError: If path names one mesh file, or the format is unknown.
+        """
+        path = Path(path)
+        if path.suffix == ".npz" and format in (None, "npz"):
+            return self._save_npz(path)
+        if path.suffix[1:] in (*MESH_FORMATS, "npz") or format == "npz":
+            raise ValueError(
+                f"cannot save to {path} with format {format!r}: give a name that ends in .npz for "
+                f"one file, or a folder and one of the formats {', '.join(MESH_FORMATS)}"
+            )
+        colors, normals = self.colors, self.normals
+        normals = [None] * self.num_frames if normals is None else normals
+        frames = zip(self.vertices, normals, strict=True)
+        meshes = [Mesh(vertices, self.faces, colors, n) for vertices, n in frames]
+        write_numbered_meshes(path, meshes, format=format or "ply")
+
+    def _save_npz(self, path: Path) -> None:
+        arrays = {
+            "faces": self.faces.astype(np.int32),
+            "vertices": self.vertices.astype(np.float32),
+            "times": self.times.astype(np.float64),
+            "loc": self.loc.astype(np.float64),
+            "scale": np.float64(self.scale),
+        }
+        if self.normals is not None:
+            arrays["normals"] = self.normals.astype(np.float32)
+        with atomic_file(path) as file:
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
+
+    @staticmethod
+    def load(path: Path | str) -> "MeshSequence":
+        """Read a sequence written by `save` as .npz.
+
+        Raises:
+            UserError: If there is no such file, or it is broken or lacks an array.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UserError(f"no mesh sequence at {path}; run generate.py first")
+        try:
+            stored = read_arrays(path)
+            vertices = valid_positions(stored["vertices"])
+            faces = valid_faces(stored["faces"], vertices.shape[1])
+            loc, scale = valid_frame(stored["loc"], stored["scale"])
+            return MeshSequence(faces, vertices, stored["times"], stored.get("normals"), loc, scale)
+        except Exception as error:  # readers fail in many ways; the user needs the file's name
+            raise UserError(
+                f"{path}: not a readable mesh sequence: {error}; copy or make it again"
+            ) from error

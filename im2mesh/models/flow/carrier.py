@@ -1,0 +1,77 @@
+"""The interface of what carries points through time, with a velocity field or without."""
+
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from im2mesh.models.code import Code
+
+
+class Carrier(nn.Module):
+    """Carries points forward and backward in time.
+
+    Positions are in the frame of the first mesh, roughly the cube [-0.5, 0.5]^3, and times in
+    [0, 1]. The two implementations are `Flow`, which integrates a velocity field, and
+    `OneShotDeformation`, which maps points from one time to another directly.
+
+    Attributes:
+        reads: Kind of motion code that the carrier needs.
+        nfe: Number of network evaluations since it was last set to 0.
+    """
+
+    reads: type[Code] = Code
+    input_kind: ClassVar[str | None] = None
+    """Kind of frames that the carrier itself reads, as data.input names it; None for none."""
+    needs_corresponding_points: ClassVar[bool] = False
+    """Whether row n of all observed clouds must be the same particle."""
+    sees_times: ClassVar[bool] = False
+    """Whether the carrier needs no encoder to follow any number of frames at any times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nfe = 0
+
+    def integrate_forward(
+        self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
+    ) -> Float[Tensor, "B T N 3"]:
+        """Carry points from t = 0 to each requested time.
+
+        Args:
+            points_0: Positions at t = 0.
+            times: Strictly increasing within [0, 1], starting at 0.
+            code: One motion code per sequence; receives gradients.
+
+        Returns:
+            Positions at each time; the first step is points_0 itself. Point n stays at index n,
+            so a mesh keeps its faces.
+
+        Raises:
+            ValueError: If times do not start at 0, do not increase strictly, or exceed 1.
+        """
+        raise NotImplementedError
+
+    def integrate_backward(
+        self,
+        points_t: Float[Tensor, "B N 3"],
+        t: Float[Tensor, "B"],
+        code: Code,
+        fractions: Float[Tensor, "S"] | None = None,
+    ) -> Float[Tensor, "B S N 3"]:
+        """Carry points back towards t = 0, each sequence from a time of its own.
+
+        Args:
+            points_t: Positions at time t.
+            t: Start time of each sequence, in [0, 1].
+            code: One motion code per sequence; receives gradients.
+            fractions: Stops on the way, as fractions of t, strictly decreasing from 1. None
+                stands for (1, 0), the start of the way and t = 0.
+
+        Returns:
+            Positions at times fractions * t; the first step is points_t itself.
+
+        Raises:
+            ValueError: If t leaves [0, 1], or fractions do not decrease strictly from 1, or leave
+                [0, 1].
+        """
+        raise NotImplementedError

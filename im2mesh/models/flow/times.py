@@ -1,0 +1,33 @@
+"""Checks of the times that a carrier, flow or deformation, is asked about."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def check_times(times: Float[Tensor, "T"], name: str = "times") -> None:
+    """Refuse times that do not start at 0, do not increase strictly, or exceed 1.
+
+    Raises:
+        ValueError: If the times are wrong; the message calls them `name`.
+    """
+    increasing = bool((times[1:] > times[:-1]).all())
+    if len(times) == 0 or times[0] != 0 or not increasing:
+        raise ValueError(f"{name} must start at 0 and increase strictly, got {times.tolist()}")
+    if times[-1] > 1:
+        raise ValueError(f"{name} must end at 1 at the latest, got {times[-1].item()}")
+
+
+def stops_on_the_way_back(
+    t: Float[Tensor, "B"], fractions: Float[Tensor, "S"] | None
+) -> Float[Tensor, "S"]:
+    """Check the stops between each sequence's t and 0, as fractions of t; None gives (1, 0).
+
+    Raises:
+        ValueError: If t leaves [0, 1], or fractions do not decrease strictly from 1, or leave
+            [0, 1].
+    """
+    if t.numel() and not (t.min() >= 0 and t.max() <= 1):
+        raise ValueError(f"t must lie in [0, 1], got {t.tolist()}")
+    fractions = t.new_tensor([1.0, 0.0]) if fractions is None else fractions
+    check_times(1 - fractions, "1 - fractions")
+    return fractions

@@ -1,0 +1,141 @@
+"""The PointNet encoder that gives a feature to every observed point, or to its path."""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from im2mesh.config.schema import PositiveInt
+from im2mesh.models.encoders.encoder import Encoder
+from im2mesh.models.layers.blocks import ResnetBlockFC, linear_of_joined
+from im2mesh.models.local.anchor_motion import AnchorMotion
+from im2mesh.models.local.attention import OFFSET_SCALE
+from im2mesh.models.local.codes import AnchoredCode, MovingCode
+from im2mesh.models.local.neighbourhood import Neighbourhood, find_neighbourhood
+from im2mesh.models.local.paths import DEGREE, fit_paths, path_misfit, positions_at
+
+TOLD_DEGREE = 5
+"""Highest degree of the path coefficients that the network reads; others are small, or noise."""
+MISFIT_FACTOR = 5.0
+"""Misfit, in medians of its sequence, at which a trajectory loses half of its weight."""
+LEAST_MISFIT = 0.03
+"""Lower bound of that misfit, in units of the first frame. In windows of a quarter of a second
+the fastest points of the synthetic bodies are 0.002 from their paths."""
+
+
+class PointnetLocal(Encoder):
+    """A residual PointNet that returns one feature per point, and one code for all points.
+
+    After every block each point has, beside its own features, the maximum over its nearest points
+    (an edge convolution, Wang et al., DGCNN, 2019) and the maximum over all points.
+
+    Built for a single frame, the encoder gives anchors that stand still. Built for several frames,
+    whose rows must correspond, it gives anchors that move on smooth paths and know the motion
+    around them (`AnchorMotion`). The network reads the first coefficients of the paths, so it takes
+    any number of frames at any times. Rows that follow no particle (outliers) have no smooth path,
+    and lose their weight.
+
+    Args:
+        num_frames: Number of frames; only whether it is 1 matters.
+        code_size: Width C of the features and of the code.
+        hidden_size: Width H of the blocks.
+        num_neighbours: Neighbours in an edge convolution, the point itself among them.
+        path_degree: Degree of the polynomial paths.
+    """
+
+    needs_corresponding_points = True
+    sees_times = True
+    gives = MovingCode
+
+    def __init__(
+        self,
+        num_frames: int,
+        code_size: int,
+        *,
+        hidden_size: PositiveInt = 128,
+        num_blocks: PositiveInt = 3,
+        num_neighbours: PositiveInt = 8,
+        path_degree: PositiveInt = DEGREE,
+    ) -> None:
+        super().__init__()
+        if num_frames == 1 and path_degree != DEGREE:
+            raise ValueError(
+                "path_degree of encoder 'pointnet_local' has no effect on a single frame; leave it "
+                "out"
+            )
+        self.degree = 0 if num_frames == 1 else path_degree
+        self.num_neighbours = num_neighbours
+        self.num_told = min(self.degree, TOLD_DEGREE) + 1
+        self.features = PointFeatures(3 * self.num_told, code_size, hidden_size, num_blocks)
+        self.motion = None if num_frames == 1 else AnchorMotion(code_size, hidden_size)
+        self.min_points = num_neighbours + 1
+
+    def forward(
+        self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
+    ) -> AnchoredCode:
+        """Encode clouds.
+
+        Raises:
+            ValueError: If there are not more points than neighbours.
+        """
+        paths = fit_paths(clouds, times, self.degree)
+        anchors = positions_at(paths, times[:, 0])
+        near = find_neighbourhood(anchors, anchors, self.num_neighbours)
+        told = paths[:, : self.num_told].transpose(1, 2).flatten(2)
+        c, features = self.features(told, near)
+        if self.motion is None:
+            return AnchoredCode(c, c.new_zeros(len(c), 0), paths, features)
+        moving = self.motion(paths, features, c)
+        trust = _trust(path_misfit(paths, clouds, times)).unsqueeze(-1)
+        return replace(moving, weights=moving.weights * trust)
+
+
+@torch.no_grad()
+def _trust(misfit: Float[Tensor, "B N"]) -> Float[Tensor, "B N"]:
+    """Factors near 1 for trajectories as smooth as most in their sequence, near 0 for jumpy ones.
+
+    Up to half of the rows may be no trajectories at all (wrong matches, background).
+    """
+    usual = (MISFIT_FACTOR * misfit.median(1, keepdim=True).values).clamp(min=LEAST_MISFIT)
+    return 1 / (1 + (misfit / usual) ** 4)
+
+
+class PointFeatures(nn.Module):
+    """The network of `PointnetLocal`: one vector per point -> one feature per point, and a code."""
+
+    def __init__(self, size_in: int, code_size: int, hidden_size: int, num_blocks: int) -> None:
+        super().__init__()
+        edge_size = max(1, hidden_size // 2)
+        width = 2 * hidden_size + edge_size
+        self.fc_in = nn.Linear(size_in, width)
+        self.blocks = nn.ModuleList(ResnetBlockFC(width, hidden_size) for _ in range(num_blocks))
+        self.edges = nn.ModuleList(EdgeMaximum(hidden_size, edge_size) for _ in range(num_blocks))
+        self.fc_feature = nn.Linear(width, code_size)
+        self.fc_c = nn.Linear(hidden_size, code_size)
+
+    def forward(
+        self, x: Float[Tensor, "B N D"], near: Neighbourhood
+    ) -> tuple[Float[Tensor, "B C"], Float[Tensor, "B N C"]]:
+        parts = (self.fc_in(x),)
+        for block, edge in zip(self.blocks, self.edges, strict=True):
+            own = block(*parts)
+            parts = (own, edge(own, near), own.amax(1, keepdim=True))
+        features = linear_of_joined(self.fc_feature, *(F.relu(part) for part in parts))
+        return self.fc_c(F.relu(parts[-1][:, 0])), features
+
+
+class EdgeMaximum(nn.Module):
+    """relu of the maximum over a point's neighbours of linear(feature) + linear(offset)."""
+
+    def __init__(self, hidden_size: int, edge_size: int) -> None:
+        super().__init__()
+        self.fc_feature = nn.Linear(hidden_size, edge_size)
+        self.fc_offset = nn.Linear(3, edge_size, bias=False)
+
+    def forward(
+        self, features: Float[Tensor, "B N H"], near: Neighbourhood
+    ) -> Float[Tensor, "B N E"]:
+        offsets = self.fc_offset(OFFSET_SCALE * near.offsets)
+        return F.relu((near.take(self.fc_feature(features)) + offsets).max(2).values)

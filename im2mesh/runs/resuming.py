@@ -1,0 +1,60 @@
+"""Checks that a training may go on from a checkpoint: same model, settings and data."""
+
+import warnings
+from pathlib import Path
+
+from im2mesh.config.effects import Affects, keys_affecting
+from im2mesh.config.files import flatten
+from im2mesh.config.schema import Config, DataConfig, ModelConfig
+from im2mesh.runs.checkpoints import Checkpoint, CheckpointError
+from im2mesh.runs.provenance import Provenance
+
+
+def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> None:
+    """Refuse a checkpoint of another model, or of one that observes something else.
+
+    Raises:
+        CheckpointError: With the names of the settings that differ.
+    """
+    now = config.model_dump()
+    # a checkpoint older than a key was trained as if the key had its default value
+    data = {**DataConfig().model_dump(), **checkpoint.config["data"]}
+    model = {**ModelConfig().model_dump(), **checkpoint.config["model"]}
+    kept = keys_affecting(DataConfig, Affects.MODEL)
+    changed = [f"data.{key}" for key in kept if data[key] != now["data"][key]]
+    kept = keys_affecting(ModelConfig, Affects.MODEL)
+    if any(model[key] != now["model"][key] for key in kept):
+        changed.insert(0, "section model")
+    if changed:
+        raise CheckpointError(
+            f"{path} was trained with other settings in {', '.join(changed)}; "
+            "choose another output_dir, or --fresh to set the old run aside"
+        )
+
+
+def warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -> None:
+    """Warn of changed settings that affect what is learned from here on."""
+    before, now = (dict(flatten(c, "")) for c in (checkpoint.config, config.model_dump()))
+    changed = [
+        f"{key} {before[key][0]} -> {now[key][0]}"
+        for key in keys_affecting(Config, Affects.LEARNING)
+        if key in before and before[key][0] != now[key][0]
+    ]
+    if changed:
+        warnings.warn(
+            f"{path} was trained with other settings: {', '.join(sorted(changed))}. The "
+            "result will not be that of a run with one set of settings; --fresh starts anew",
+            stacklevel=3,
+        )
+
+
+def warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> None:
+    """Warn loudly that the data has changed. This may be intended, but it is another training."""
+    before = checkpoint.state.origins[-1]["dataset"]
+    if before != now.dataset:
+        warnings.warn(
+            f"THE TRAINING DATA IS NOT WHAT {path} WAS TRAINED WITH (fingerprint {before}, now "
+            f"{now.dataset}): clips were added, removed or made anew. If this is not meant, put "
+            "the old data back; --fresh starts anew",
+            stacklevel=3,
+        )

@@ -1,0 +1,1 @@
+"""How sound the motion of a run is, and what it costs."""

@@ -1,0 +1,128 @@
+"""Experiments: train, generate and evaluate many configs, some of them side by side.
+
+Run from the root of the repository: the scripts are started as a user starts them.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from im2mesh.build import build_config, build_model, has_weights
+from im2mesh.config.schema import Config
+from im2mesh.errors import UserError
+from im2mesh.machine.cores import available_cores
+from im2mesh.runs.checkpoints import load_checkpoint
+from im2mesh.runs.folder import RunFolder
+from im2mesh.training.optimizer import budget_used
+
+BODIES = ["--near-surface-points", "4000", "--surface-points", "4000"]
+BODIES += ["--occupancy-points", "20000"]
+DATASETS = {
+    "data/bodies": [
+        "--bodies", "10", "--frames", "28", "--meshes", "held-out", "--views", "4",
+        "--image-size", "64", "--workers", "2",
+    ],
+    "data/clip": [
+        "--bodies", "2", "--motions", "one_leg_jump", "hips", "punching", "--frames", "50",
+        "--meshes", "none",
+    ],
+}  # fmt: skip
+SPLITS = ("test", "test_new_individual")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config file, the changes to it, and the splits to evaluate.
+
+    Attributes:
+        name: Such as "pointcloud/oflow"; names its log and its picture, too.
+        config: Path of the config file.
+        overrides: Changed settings, key=value as on the command line.
+        splits: Splits for which meshes are generated and evaluated.
+    """
+
+    name: str
+    config: str
+    overrides: tuple[str, ...] = ()
+    splits: tuple[str, ...] = SPLITS
+
+    def build_config(self) -> Config:
+        return build_config(self.config, self.overrides)
+
+    def log(self, out: Path) -> Path:
+        return out / "logs" / f"{self.name}.log"
+
+
+def make_data(root: str, out: Path) -> None:
+    """Make the synthetic bodies in the folder `root`, one of `DATASETS`; finished ones are kept."""
+    run_script(["scripts/make_bodies.py", root, *BODIES, *DATASETS[root]], out / "logs/data.log")
+
+
+def run_side_by_side(
+    run: Callable[[Experiment, int], None], experiments: Sequence[Experiment], jobs: int
+) -> None:
+    """Call run(experiment, threads) for each experiment, in order, `jobs` at a time.
+
+    Each has an equal share of the cores, so that equal times are equal work. If one fails, the
+    others go on; the first failure is raised at the end.
+    """
+    threads = available_cores() // jobs
+    if threads == 0:
+        raise UserError(f"--jobs is {jobs}, but there are {available_cores()} cores")
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(run, experiment, threads) for experiment in experiments]
+        try:
+            for future in futures:
+                future.result()
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def train_and_evaluate(experiment: Experiment, threads: int, out: Path) -> None:
+    """Train, generate and evaluate one experiment, or go on where an earlier call stopped.
+
+    Raises:
+        UserError: If a script fails, or training was stopped before its budget was used.
+    """
+    config, log = experiment.build_config(), experiment.log(out)
+    settings = [experiment.config, *experiment.overrides]
+    if has_weights(build_model(config)):
+        run_script(["train.py", *settings], log, threads)
+        if not is_trained(config):
+            raise UserError(f"the training of {experiment.name} was stopped; run again to go on")
+    for split in experiment.splits:
+        run_script(["generate.py", *settings, "--split", split], log, threads)
+        run_script(["eval.py", *settings, "--split", split], log, threads)
+
+
+def is_trained(config: Config) -> bool:
+    """Whether the checkpoint of a run has used up its training budget."""
+    path = RunFolder.of(config).checkpoint
+    if not path.is_file():
+        return False
+    checkpoint = load_checkpoint(path)
+    return budget_used(checkpoint.state.iteration, checkpoint.state.seconds, config.training) >= 1
+
+
+def run_script(arguments: list[str], log: Path, threads: int | None = None) -> None:
+    """Run one script of this repository, and append its output to a log file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    variables = ("OMP_NUM_THREADS", "IGL_NUM_THREADS", "LP_NUM_THREADS")  # PyTorch, libigl, OpenGL
+    limits = dict.fromkeys(variables, str(threads)) if threads else {}
+    with log.open("a") as file:
+        file.write(f"\n$ python {' '.join(arguments)}\n")
+        file.flush()
+        status = subprocess.run(
+            [sys.executable, *arguments],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **limits},
+            check=False,
+        ).returncode
+    if status:
+        raise UserError(f"{' '.join(arguments)} ended with status {status}; see {log}")

@@ -1,0 +1,206 @@
+"""Ablations of local codes: every variant at equal data and equal time, for several seeds.
+
+The variants lead from the paper's networks to local codes, one part at a time. Others learn no
+motion (static, carried), carry points in another way, or see clouds without correspondence.
+Example: python -m scripts.experiments.local --seconds 240 --seeds 0 1 2 --jobs 2
+Runs lie in out/local/<variant>/seed<k>; started again, the script goes on where it stopped. At the
+end, or at once with --summarize, it writes mean and spread over the seeds to out/local/summary.md
+and .csv.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from operator import attrgetter
+from pathlib import Path
+
+from im2mesh.build import build_config
+from im2mesh.command_line import docstring_parser, exit_status
+from im2mesh.config.effects import Affects, keys_affecting
+from im2mesh.config.schema import Config
+from im2mesh.errors import UserError
+from im2mesh.runs.folder import CONFIG_FILE, RunFolder
+from im2mesh.studies.comparison.seeds import is_evaluated, write_summary
+from scripts.experiments.engine import (
+    DATASETS,
+    SPLITS,
+    Experiment,
+    is_trained,
+    make_data,
+    run_side_by_side,
+    train_and_evaluate,
+)
+
+OUT = Path("out/local")
+PAPER = "configs/pointcloud/oflow_w_correspond-small.yaml"
+LOCAL_SHAPE = (
+    "model.encoder={name: pointnet_local, hidden_size: 64, num_blocks: 3}",
+    "model.decoder={name: local_attention, hidden_size: 64, num_blocks: 3}",
+)
+LOCAL_MOTION = (
+    "model.encoder_temporal={name: pointnet_local, hidden_size: 32, num_blocks: 2}",
+    "model.velocity_field=null",
+    "model.deformation={name: anchored}",
+)
+VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "static": ("configs/pointcloud/static-small.yaml", ()),
+    "carried": ("configs/pointcloud/carried-small.yaml", ()),
+    "carried_local": (
+        "configs/pointcloud/carried-small.yaml",
+        (*LOCAL_SHAPE, "model.code_size=64", "training.batch_size=6", "loss.motion_share=0.25"),
+    ),
+    "paper": (PAPER, ()),
+    "local_decoder": (PAPER, LOCAL_SHAPE),
+    "anchored": (PAPER, LOCAL_MOTION),
+    "local": ("configs/pointcloud/local-small.yaml", ()),
+    "displacement": ("configs/pointcloud/displacement-small.yaml", ()),
+    "coupling": ("configs/pointcloud/coupling-small.yaml", ()),
+    "paper_unordered": ("configs/pointcloud/oflow_unordered-small.yaml", ()),
+    "local_unordered": ("configs/pointcloud/local_unordered-small.yaml", ()),
+}
+"""Name -> config file and overrides.
+
+local_decoder and anchored are `paper` with the networks of local-small.yaml for the shape, or for
+the motion. They keep the width of codes and the batch size of `paper`, and train the motion in
+every step. carried_local is `local`, but takes the motion from the input: a learned motion has to
+beat it.
+"""
+
+RUN_DEFINING = (
+    Affects.MODEL, Affects.OBSERVATION, Affects.LEARNING, Affects.BUDGET, Affects.WINDOWS,
+    Affects.SELECTION,
+)  # fmt: skip
+KEPT_KEYS = (
+    "data.root",  # it affects no number while the data are the same; in a study, a name is enough
+    *dict.fromkeys(key for effect in RUN_DEFINING for key in keys_affecting(Config, effect)),
+)
+"""Keys of the configuration that must not change when a run goes on."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    args = _parse(arguments)
+    try:
+        if not args.summarize:
+            run_study(args)
+    finally:  # also when a run has failed, or was stopped
+        summary = summarize(args.variants, args.seeds)
+        print(f"{summary}\nwritten to {OUT}")
+
+
+def run_study(args: argparse.Namespace) -> None:
+    """Train and evaluate all variants with the first seed, then with the next."""
+    experiments = [
+        make_experiment(variant, seed, args.seconds, args.input_points, args.data)
+        for seed in args.seeds
+        for variant in args.variants
+    ]
+    refuse_other_settings(experiments)
+    waiting = [experiment for experiment in experiments if not is_finished(experiment)]
+    print(f"{len(experiments) - len(waiting)} of {len(experiments)} runs are finished", flush=True)
+    if waiting and args.data in DATASETS:
+        make_data(args.data, OUT)
+    run_side_by_side(run_and_tell, waiting, args.jobs)
+
+
+def make_experiment(
+    variant: str, seed: int, seconds: float, input_points: int, data: str
+) -> Experiment:
+    """One run of a variant."""
+    config, overrides = VARIANTS[variant]
+    common = (
+        f"data.root={data}",
+        f"data.num_input_points={input_points}",
+        f"training.seed={seed}",
+        f"training.max_seconds={seconds}",
+        "training.num_workers=0",
+        f"output_dir={folder(variant, seed).as_posix()}",
+    )
+    return Experiment(f"{variant}/seed{seed}", config, (*overrides, *common))
+
+
+def refuse_other_settings(experiments: Sequence[Experiment]) -> None:
+    """Refuse to go on with runs that began with other settings: they would be mixtures.
+
+    Raises:
+        UserError: If there are such runs; it names them and the changed sections.
+    """
+    differing = []
+    for experiment in experiments:
+        config = experiment.build_config()
+        run = RunFolder.of(config)
+        if not run.config.is_file():
+            continue
+        changed = changed_sections(build_config(run.config), config)
+        if changed:
+            differing.append(f"{run.path} ({', '.join(changed)})")
+    if differing:
+        raise UserError(
+            f"begun with other settings: {'; '.join(differing)}; "
+            "give the settings they were begun with, or move these folders away"
+        )
+
+
+def changed_sections(before: Config, now: Config) -> list[str]:
+    """Sections of the configuration in which a key of `KEPT_KEYS` has another value."""
+    changed = {
+        key.partition(".")[0]
+        for key in KEPT_KEYS
+        if attrgetter(key)(before) != attrgetter(key)(now)
+    }
+    return [name for name in Config.model_fields if name in changed]
+
+
+def is_finished(experiment: Experiment) -> bool:
+    """Whether a run was trained to the end and evaluated with exactly these settings."""
+    config = experiment.build_config()
+    run = RunFolder.of(config)
+    if not (is_trained(config) and all(is_evaluated(run, split) for split in experiment.splits)):
+        return False
+    used = [build_config(run.evaluation(split) / CONFIG_FILE) for split in experiment.splits]
+    return all(other == config for other in used)
+
+
+def run_and_tell(experiment: Experiment, threads: int) -> None:
+    started = time.monotonic()
+    try:
+        train_and_evaluate(experiment, threads, OUT)
+    except UserError as error:
+        print(f"{experiment.name}: {error}", flush=True)
+        raise
+    print(f"{experiment.name}: done after {time.monotonic() - started:.0f} s", flush=True)
+
+
+def folder(variant: str, seed: int) -> Path:
+    return OUT / variant / f"seed{seed}"
+
+
+def summarize(variants: Sequence[str], seeds: Sequence[int]) -> str:
+    """Write a summary of what was evaluated so far, and return its text."""
+    runs = {variant: {seed: folder(variant, seed) for seed in seeds} for variant in variants}
+    return write_summary(OUT, "Local codes", runs, SPLITS)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = docstring_parser(__doc__, "python -m scripts.experiments.local")
+    parser.add_argument("--seconds", type=float, default=240.0, help="training time per run")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        choices=VARIANTS,
+        default=list(VARIANTS),
+        metavar="NAME",
+        help=f"out of {', '.join(VARIANTS)}",
+    )
+    parser.add_argument("--input-points", type=int, default=300, help="per frame; 300 in the paper")
+    parser.add_argument("--data", default="data/bodies", metavar="FOLDER", help="data.root")
+    parser.add_argument(
+        "--summarize", action="store_true", help="train nothing, only summarize what there is"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

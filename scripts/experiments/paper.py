@@ -1,0 +1,102 @@
+"""Train every small experiment for the same time on the same synthetic bodies, and compare them.
+
+Example: python -m scripts.experiments.paper --seconds 240 --jobs 2
+Writes out/experiments: one table per task, with plots, and a contact sheet per experiment; the runs
+lie where their configs say. Started again, the script goes on where it stopped.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from im2mesh.command_line import docstring_parser, exit_status
+from im2mesh.runs.folder import RunFolder
+from scripts.experiments.engine import (
+    DATASETS,
+    SPLITS,
+    Experiment,
+    make_data,
+    run_script,
+    run_side_by_side,
+    train_and_evaluate,
+)
+
+OUT = Path("out/experiments")
+TASKS = {
+    "pointcloud": [
+        "static", "carried", "oflow", "oflow_w_correspond", "onet4d", "onet_per_frame", "psgn4d",
+        "psgn4d_w_correspond", "displacement", "coupling", "local", "oflow_unordered",
+        "oflow_irregular", "local_unordered",
+    ],
+    "img": ["static", "oflow", "oflow_w_correspond", "onet4d", "psgn4d", "psgn4d_w_correspond"],
+    "interpolation": ["static", "carried", "oflow"],
+    "shape_matching": ["static", "nearest_neighbour", "oflow"],
+    "generative": ["static", "oflow"],
+    "representation_power": ["static", "oflow"],
+}  # fmt: skip
+
+
+def main(arguments: Sequence[str]) -> None:
+    args = _parse(arguments)
+    for root in DATASETS:
+        make_data(root, OUT)
+    chosen = {
+        task: [small_experiment(task, name, args.seconds) for name in TASKS[task]]
+        for task in args.tasks
+    }
+    run_side_by_side(run_experiment, [e for task in args.tasks for e in chosen[task]], args.jobs)
+    for task, experiments in chosen.items():
+        _compare(task, experiments)
+
+
+def small_experiment(task: str, name: str, seconds: float) -> Experiment:
+    """The small variant of a config."""
+    return Experiment(
+        f"{task}/{name}",
+        f"configs/{task}/{name}-small.yaml",
+        (f"training.max_seconds={seconds}", "training.num_workers=0"),
+        ("overfit",) if task == "representation_power" else SPLITS,
+    )
+
+
+def run_experiment(experiment: Experiment, threads: int) -> None:
+    """Train, generate, evaluate and draw one experiment."""
+    started = time.monotonic()
+    train_and_evaluate(experiment, threads, OUT)
+    sheet = ["--split", experiment.splits[0], "--height", "180"]
+    picture = OUT / f"{experiment.name}.png"
+    run_script(
+        ["scripts/draw.py", "sheet", experiment.config, *sheet, "--output", str(picture)],
+        experiment.log(OUT),
+        threads,
+    )
+    print(f"{experiment.name}: done after {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _compare(task: str, experiments: Sequence[Experiment]) -> None:
+    runs = [str(RunFolder.of(e.build_config()).path) for e in experiments]
+    names = ["--names", *(Path(e.name).name for e in experiments)]
+    if task == "representation_power":
+        curve = ["--names", "IoU at threshold 0.5", "--output", str(OUT / task / "curve.png")]
+        run_script(
+            ["scripts/draw.py", "training", *runs, *curve], OUT / "logs" / task / "curve.log"
+        )
+    run_script(
+        ["scripts/compare.py", *runs, *names, "--output", str(OUT / task)],
+        OUT / "logs" / task / "compare.log",
+    )
+    print((OUT / task / "comparison.md").read_text())
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = docstring_parser(__doc__, "python -m scripts.experiments.paper")
+    parser.add_argument("--seconds", type=float, default=300.0, help="training time per experiment")
+    parser.add_argument("--jobs", type=int, default=1, help="experiments side by side")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

@@ -1,0 +1,236 @@
+"""Work with the latent codes of a trained model.
+
+Interpolation and transfer also work with the conditioned codes of models with encoders.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from im2mesh.build import build_config, build_generator, build_run_origin
+from im2mesh.command_line import (
+    add_body_output,
+    add_checkpoint,
+    add_device,
+    add_sheet_size,
+    add_split,
+    config_parser,
+    exit_status,
+    path_ending_in,
+    run_command,
+)
+from im2mesh.config.schema import Config
+from im2mesh.config.validation import dump_config
+from im2mesh.data.dataset import build_windows
+from im2mesh.data.layout import Window
+from im2mesh.data.windows import find_window
+from im2mesh.generation.generator import Generator
+from im2mesh.generation.latent.bodies import (
+    CODE_NAMES,
+    CodedBody,
+    encode_body,
+    interpolate,
+    sample_prior,
+    transfer_motion,
+)
+from im2mesh.generation.latent.code_table import encode_windows
+from im2mesh.generation.latent.files import result_name, write_bodies
+from im2mesh.machine.devices import build_device
+from im2mesh.runs.folder import RunFolder
+
+WHERE = {"required": True, "metavar": "CLIP/START"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    commands = {
+        "encode": encode_command,
+        "interpolate": interpolate_command,
+        "transfer": transfer_command,
+        "sample": sample_command,
+    }
+    run_command("latent.py", commands, arguments, __doc__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a command is asked to do: its arguments, and the configuration that they name."""
+
+    args: argparse.Namespace
+    config: Config
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder.of(self.config)
+
+    def windows(self, split: str) -> list[Window]:
+        return build_windows(self.config, split, stride=self.config.data.eval_stride)
+
+    def find_windows(self, *names: str) -> list[Window]:
+        windows = self.windows(self.args.split or self.config.data.test_split)
+        return [find_window(windows, name) for name in names]
+
+    def generator(self) -> Generator:
+        checkpoint = self.args.checkpoint or self.folder.best_checkpoint
+        return build_generator(self.config, checkpoint, build_device(self.args.device))
+
+    def write(
+        self,
+        generator: Generator,
+        bodies: Sequence[CodedBody],
+        title: str,
+        name: str,
+        windows: Sequence[Window],
+        seed: int,
+    ) -> None:
+        """Write bodies as moving meshes, and print what was written.
+
+        Args:
+            title: What the bodies are, in words.
+            name: Name of a folder in <run>/latent; --output, if given, is used instead.
+            windows: Windows whose codes the bodies are made from.
+            seed: Random seed with which the bodies were made.
+        """
+        report = write_bodies(
+            generator,
+            bodies,
+            self.config,
+            self.args.output or self.folder.latent(name),
+            title,
+            build_run_origin(self.config, generator, windows, seed),
+            num_columns=self.args.columns,
+            cell_height=self.args.height,
+        )
+        print(report)
+
+
+def encode_command(arguments: Sequence[str]) -> None:
+    """Write the codes of every window of a split as a table, and compare them with the prior.
+
+    Example: python scripts/latent.py encode configs/generative/oflow.yaml --split train
+    """
+    parser = config_parser(encode_command.__doc__, "latent.py encode")
+    parser.add_argument("--split", help="split file to encode instead of data.train_split")
+    parser.add_argument(
+        "--output",
+        type=path_ending_in(".npz"),
+        help="file to write, .npz, instead of <run>/codes/<split>.npz",
+    )
+    add_checkpoint(parser)
+    add_device(parser)
+    _run(_encode, parser, arguments)
+
+
+def interpolate_command(arguments: Sequence[str]) -> None:
+    """Blend the shape or the motion code of two windows; the other code stays that of the first.
+
+    This writes one moving mesh per step, in the normalised coordinates of the first frame; loc and
+    scale of the files are those of --from. For a model with encoders, the conditioned codes are
+    blended.
+    Example: python scripts/latent.py interpolate configs/generative/oflow.yaml \\
+                 --from 01_hips/00000 --to 02_arms/00000 --what motion
+    """
+    parser = config_parser(interpolate_command.__doc__, "latent.py interpolate")
+    parser.add_argument("--from", dest="first", help="such as 01_hips/00000", **WHERE)
+    parser.add_argument("--to", dest="last", help="such as 02_arms/00000", **WHERE)
+    parser.add_argument("--what", choices=CODE_NAMES, required=True, help="code to blend")
+    parser.add_argument("--steps", type=int, default=5, help="moving meshes, both ends included")
+    add_split(parser)
+    _add_body_options(parser)
+    _run(_interpolate, parser, arguments)
+
+
+def transfer_command(arguments: Sequence[str]) -> None:
+    """Let the body of one window move as that of another: motion code of A, shape code of B.
+
+    This writes three moving meshes: A and B as the model reconstructs them, and the transfer, in
+    the normalised coordinates of the first frame; loc and scale of the transfer are those of
+    --body-of. For a model with encoders, the conditioned codes are exchanged.
+    Example: python scripts/latent.py transfer configs/generative/oflow.yaml \\
+                 --motion-of 01_hips/00000 --body-of 02_arms/00000
+    """
+    parser = config_parser(transfer_command.__doc__, "latent.py transfer")
+    parser.add_argument("--motion-of", help="whose motion, such as 01_hips/00000", **WHERE)
+    parser.add_argument("--body-of", help="whose body, such as 02_arms/00000", **WHERE)
+    add_split(parser)
+    _add_body_options(parser)
+    _run(_transfer, parser, arguments)
+
+
+def sample_command(arguments: Sequence[str]) -> None:
+    """Invent bodies and motions: shape and motion codes drawn from the prior N(0, I).
+
+    This writes one moving mesh per sample, in the normalised coordinates of its first frame; an
+    invented body has no place in the world. The model must have latent codes alone.
+    Example: python scripts/latent.py sample configs/generative/oflow.yaml --count 4
+    """
+    parser = config_parser(sample_command.__doc__, "latent.py sample")
+    parser.add_argument("--count", type=int, default=4, help="samples")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples")
+    _add_body_options(parser)
+    _run(_sample, parser, arguments)
+
+
+def _add_body_options(parser: argparse.ArgumentParser) -> None:
+    add_checkpoint(parser)
+    add_body_output(parser)
+    add_sheet_size(parser)
+    add_device(parser)
+
+
+def _run(
+    command: Callable[[Task], None], parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> None:
+    """Do what a command is asked to do; with --print-config, only show the configuration."""
+    args = parser.parse_intermixed_args(arguments)
+    task = Task(args, build_config(args.config, args.overrides))
+    if args.print_config:
+        print(dump_config(task.config), end="")
+    else:
+        command(task)
+
+
+def _encode(task: Task) -> None:
+    config, split = task.config, task.args.split or task.config.data.train_split
+    windows, generator = task.windows(split), task.generator()
+    table = encode_windows(generator, config, windows)
+    output = task.args.output or task.folder.codes(split)
+    table.save(output, build_run_origin(config, generator, windows, config.generation.seed))
+    print(f"{len(windows)} windows of split {split} -> {output}, {output.stem}.csv\n{table}")
+
+
+def _interpolate(task: Task) -> None:
+    config, what = task.config, task.args.what
+    first, last = task.find_windows(task.args.first, task.args.last)
+    generator = task.generator()
+    start, end = (
+        encode_body(generator, config, window, name)
+        for window, name in ((first, "from"), (last, "to"))
+    )
+    bodies = interpolate(start, end, what, task.args.steps)
+    name = result_name("interpolate", what, first, last)
+    title = f"{what} from {first} to {last}"
+    task.write(generator, bodies, title, name, [first, last], config.generation.seed)
+
+
+def _transfer(task: Task) -> None:
+    config = task.config
+    motion_of, body_of = task.find_windows(task.args.motion_of, task.args.body_of)
+    generator = task.generator()
+    motion = encode_body(generator, config, motion_of, "motion")
+    body = encode_body(generator, config, body_of, "body")
+    bodies = [motion, body, transfer_motion(motion, body)]
+    name = result_name("transfer", motion_of, "to", body_of)
+    title = f"motion of {motion_of} on the body of {body_of}"
+    task.write(generator, bodies, title, name, [motion_of, body_of], config.generation.seed)
+
+
+def _sample(task: Task) -> None:
+    generator, seed = task.generator(), task.args.seed
+    bodies = sample_prior(generator, task.args.count, seed)
+    name, title = result_name("samples", "seed", seed), f"drawn from the prior, seed {seed}"
+    task.write(generator, bodies, title, name, [], seed)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

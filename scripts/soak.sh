@@ -1,8 +1,0 @@
-#!/usr/bin/env bash
-# Trains, kills, resumes, generates and evaluates for an hour, and fails if memory, file handles or
-# files grew; see soak.py. For a night or a weekend: bash scripts/soak.sh --minutes 480. Linux only.
-set -euo pipefail
-cd "$(dirname "$0")/.."
-source scripts/setup.sh
-
-"$PYTHON" scripts/soak.py "$@"
