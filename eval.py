@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from im2mesh.build import build_config, build_evaluator, build_origin
-from im2mesh.command_line import config_parser, exit_status
+from im2mesh.command_line import add_split, config_parser, exit_status
 from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.evaluation.predictions import COORDINATES, PredictedMeshes
@@ -19,7 +19,7 @@ from im2mesh.runs.folder import CONFIG_FILE, RunFolder
 
 def main(arguments: Sequence[str]) -> None:
     parser = config_parser("Compute the metrics of every window of a split.")
-    parser.add_argument("--split", help="split file to use instead of data.test_split")
+    add_split(parser)
     parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips of the split")
     parser.add_argument("--workers", type=int, default=1, help="processes that measure windows")
     parser.add_argument(

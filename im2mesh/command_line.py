@@ -157,11 +157,8 @@ def exit_status(main: EntryPoint, arguments: Sequence[str] | None = None) -> int
     """Run an entry point; print errors that a user can put right, and let all others through."""
     try:
         main(sys.argv[1:] if arguments is None else arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except OSError as error:
-        explained = explain_system_error(error)
+    except (UserError, OSError) as error:
+        explained = str(error) if isinstance(error, UserError) else explain_system_error(error)
         if explained is None:
             raise
         print(f"error: {explained}", file=sys.stderr)

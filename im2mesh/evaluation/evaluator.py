@@ -59,12 +59,10 @@ class Evaluator:
         records = []
         for k in measured:
             frame = self._measured_frame(stored, k, meshes[k], truth[k])
-            found = ((m.key, m.of_frame) for m in METRICS.values() if m.of_frame)
-            values = {key: attrgetter(attribute)(frame) for key, attribute in found}
             records += [
-                Record.of(window, k, key, value)
-                for key, value in values.items()
-                if value is not None
+                Record.of(window, k, metric.key, value)
+                for metric in METRICS.values()
+                if metric.of_frame and (value := attrgetter(metric.of_frame)(frame)) is not None
             ]
         if self.correspondence and prediction.corresponds and len(meshes) > 1:
             errors = self._correspondence(window, meshes, truth)

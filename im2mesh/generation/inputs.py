@@ -40,8 +40,7 @@ def read_input(config: Config, window: Window) -> WindowInput:
 def write_observation(folder: Path, observation: Observation) -> None:
     """Write observed clouds as ply, or observed images as png, numbered in their order."""
     if observation.inputs.ndim == 3:
-        no_faces = np.zeros((0, 3), np.int32)
-        write_numbered_meshes(folder, [Mesh(cloud, no_faces) for cloud in observation.inputs])
+        write_numbered_meshes(folder, [Mesh.of_points(cloud) for cloud in observation.inputs])
         return
     folder.mkdir(parents=True, exist_ok=True)
     for k, image in enumerate(observation.inputs):

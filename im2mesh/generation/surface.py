@@ -82,9 +82,8 @@ def given_clouds(observation: Observation, data: DataConfig, with_end: bool) -> 
             "blending the first and the last cloud needs a cloud at t = 1 whose rows correspond to "
             "the first; set generation.blend_from_end to false"
         )
-    no_faces = np.zeros((0, 3), np.int32)
-    clouds = observation.inputs
-    return GivenSurface(Mesh(clouds[0], no_faces), Mesh(clouds[-1], no_faces) if with_end else None)
+    first, last = Mesh.of_points(observation.inputs[0]), Mesh.of_points(observation.inputs[-1])
+    return GivenSurface(first, last if with_end else None)
 
 
 def check_generation(model: SequenceModel, config: GenerationConfig) -> None:

@@ -22,6 +22,13 @@ class Mesh:
     colors: UInt8[np.ndarray, "V 3"] | None = None
     normals: Float[np.ndarray, "V 3"] | None = None
 
+    @classmethod
+    def of_points(
+        cls, points: Float[np.ndarray, "V 3"], colors: UInt8[np.ndarray, "V 3"] | None = None
+    ) -> "Mesh":
+        """A point cloud."""
+        return cls(points, np.zeros((0, 3), np.int32), colors)
+
     @property
     def is_empty(self) -> bool:
         return len(self.vertices) == 0

@@ -226,10 +226,8 @@ class Trainer:
         """Save a failed step as a file; returns the failure in words."""
         part = FailedPart(str(failure), failure.loss_parts, batch.to(torch.device("cpu")))
         parts = self.processes.gather(part) if failure.known_to_all else [part]
-        explained, path = (
-            explain_failure(parts, self.state.iteration),
-            self.folder.snapshot(self.state.iteration),
-        )
+        explained = explain_failure(parts, self.state.iteration)
+        path = self.folder.snapshot(self.state.iteration)
         if self.processes.ranks.is_main or not failure.known_to_all:
             snapshot = Snapshot(
                 self.config.model_dump(),

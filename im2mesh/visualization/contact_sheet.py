@@ -127,7 +127,7 @@ def input_cell(inputs: Mapping[int, np.ndarray], frame: int) -> Cell:
     if observed is None or observed.ndim == 3:
         return Cell(observed)
     colors = np.full(observed.shape, INPUT_COLOR, np.uint8)
-    return Cell(Mesh(observed, np.zeros((0, 3), np.int32), colors), diameter=5.0)
+    return Cell(Mesh.of_points(observed, colors), diameter=5.0)
 
 
 def _prediction_cell(panel: Panel, frame: int) -> Cell:
@@ -152,5 +152,5 @@ def _inputs_by_frame(observation: Observation, window: Window) -> dict[int, np.n
 def _read_truth(stored: StoredWindow, frame: int) -> Mesh:
     mesh = stored.mesh(frame)
     if mesh is None:
-        return Mesh(stored.surface_points(frame).points, np.zeros((0, 3), np.int32))
+        return Mesh.of_points(stored.surface_points(frame).points)
     return mesh

@@ -259,7 +259,7 @@ def test_pointcloud_comes_back_exactly(tmp_path, format):
 
 def test_numbered_clouds_come_back_in_order(tmp_path):
     clouds = np.random.default_rng(0).normal(size=(3, 20, 3)).astype(np.float32)
-    meshes = [Mesh(cloud, np.zeros((0, 3), np.int32)) for cloud in clouds]
+    meshes = [Mesh.of_points(cloud) for cloud in clouds]
     paths = write_numbered_meshes(tmp_path, meshes)
     assert [p.name for p in paths] == ["00000.ply", "00001.ply", "00002.ply"]
     np.testing.assert_array_equal([m.vertices for m in read_all(tmp_path)], clouds)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from im2mesh.models.code import Code
 from im2mesh.models.flow.carrier import Carrier
-from im2mesh.models.flow.times import check_times, stops_on_the_way_back
 
 Departure = TypeVar("Departure")
 """What a deformation computes of points at their start time, before it knows the end time."""
@@ -47,21 +46,19 @@ class OneShotDeformation(Carrier, Generic[Departure]):
         """Positions at time `end` of the particles that are at `points` at time `start`."""
         return self.arrive(self.depart(points, start, code), end, code)
 
-    def integrate_forward(
+    def _carry_forward(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
     ) -> Float[Tensor, "B T N 3"]:
-        check_times(times)
         start = points_0.new_zeros(len(points_0))
         return self._path(points_0, start, (t.expand_as(start) for t in times[1:]), code)
 
-    def integrate_backward(
+    def _carry_back(
         self,
         points_t: Float[Tensor, "B N 3"],
         t: Float[Tensor, "B"],
+        fractions: Float[Tensor, "S"],
         code: Code,
-        fractions: Float[Tensor, "S"] | None = None,
     ) -> Float[Tensor, "B S N 3"]:
-        fractions = stops_on_the_way_back(t, fractions)
         return self._path(points_t, t, (t * fraction for fraction in fractions[1:]), code)
 
     def _path(

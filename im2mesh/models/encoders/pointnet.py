@@ -1,6 +1,6 @@
 """PointNets (Qi et al., CVPR 2017): clouds -> one code. The order of the points does not matter."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
@@ -29,7 +29,7 @@ class _Pointnet(Encoder):
     needs_corresponding_points = True
 
     def __init__(
-        self, num_frames: int, code_size: int, hidden_size: int, layers: list[nn.Module]
+        self, num_frames: int, code_size: int, hidden_size: int, layers: Sequence[nn.Module]
     ) -> None:
         super().__init__()
         self.num_frames = num_frames
@@ -65,7 +65,7 @@ class PointnetResnet(_Pointnet):
         num_blocks: PositiveInt = 5,
     ) -> None:
         blocks = [ResnetBlockFC(2 * hidden_size, hidden_size) for _ in range(num_blocks)]
-        super().__init__(num_frames, code_size, hidden_size, list(blocks))
+        super().__init__(num_frames, code_size, hidden_size, blocks)
 
     def _pool(self, x: Float[Tensor, "B N H2"]) -> Float[Tensor, "B H"]:
         x = self.layers[0](x)
@@ -86,7 +86,7 @@ class PointnetSimple(_Pointnet):
         num_layers: PositiveInt = 4,
     ) -> None:
         layers = [nn.Linear(2 * hidden_size, hidden_size) for _ in range(num_layers)]
-        super().__init__(num_frames, code_size, hidden_size, list(layers))
+        super().__init__(num_frames, code_size, hidden_size, layers)
 
     def _pool(self, x: Float[Tensor, "B N H2"]) -> Float[Tensor, "B H"]:
         x = self.layers[0](F.relu(x))

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.models.code import Code
+from im2mesh.models.flow.times import check_times, stops_on_the_way_back
 
 
 class Carrier(nn.Module):
@@ -48,8 +49,10 @@ class Carrier(nn.Module):
 
         Raises:
             ValueError: If times do not start at 0, do not increase strictly, or exceed 1.
+            SolverError: If a solver cannot go on, or a position becomes NaN or infinite.
         """
-        raise NotImplementedError
+        check_times(times)
+        return self._carry_forward(points_0, times, code)
 
     def integrate_backward(
         self,
@@ -73,5 +76,22 @@ class Carrier(nn.Module):
         Raises:
             ValueError: If t leaves [0, 1], or fractions do not decrease strictly from 1, or leave
                 [0, 1].
+            SolverError: If a solver cannot go on, or a position becomes NaN or infinite.
         """
+        return self._carry_back(points_t, t, stops_on_the_way_back(t, fractions), code)
+
+    def _carry_forward(
+        self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
+    ) -> Float[Tensor, "B T N 3"]:
+        """Do the work of `integrate_forward`; the times have been checked."""
+        raise NotImplementedError
+
+    def _carry_back(
+        self,
+        points_t: Float[Tensor, "B N 3"],
+        t: Float[Tensor, "B"],
+        fractions: Float[Tensor, "S"],
+        code: Code,
+    ) -> Float[Tensor, "B S N 3"]:
+        """Do the work of `integrate_backward`; t and the stops have been checked."""
         raise NotImplementedError

@@ -22,7 +22,6 @@ from im2mesh.models.code import Code, Conditions
 from im2mesh.models.flow.carrier import Carrier
 from im2mesh.models.flow.fixed_steps import solve_with_rk4
 from im2mesh.models.flow.solver_errors import explain_solver_failure, refuse_not_finite_path
-from im2mesh.models.flow.times import check_times, stops_on_the_way_back
 from im2mesh.models.flow.velocity_fields import VelocityField
 from im2mesh.models.layers.pointwise import piece_by_piece
 
@@ -44,6 +43,16 @@ class Flow(Carrier):
 
     Raises:
         ValueError: If the method is unknown or does not go with the other settings.
+
+    Example:
+        >>> from im2mesh.models.code import empty_code
+        >>> class Drift(VelocityField):
+        ...     def forward(self, t, points, conditions):
+        ...         return torch.tensor([1.0, 0.0, 0.0]).expand_as(points)
+        >>> times = torch.tensor([0.0, 0.5, 1.0])
+        >>> path = Flow(Drift()).integrate_forward(torch.zeros(1, 1, 3), times, empty_code(1))
+        >>> [[round(x, 4) for x in p] for p in path[0, :, 0].tolist()]
+        [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [1.0, 0.0, 0.0]]
     """
 
     def __init__(self, velocity_field: VelocityField, ode: OdeConfig | None = None) -> None:
@@ -53,26 +62,10 @@ class Flow(Carrier):
         self.ode = OdeConfig() if ode is None else ode
         check_solver(self.ode)
 
-    def integrate_forward(
+    def _carry_forward(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
     ) -> Float[Tensor, "B T N 3"]:
-        """Solve dp/dt = v(t, p) from t = 0 to all times at once; see `Carrier`.
-
-        Raises:
-            ValueError: If times do not start at 0, do not increase strictly, or exceed 1.
-            SolverError: If the solver cannot go on, or a position becomes NaN or infinite.
-
-        Example:
-            >>> from im2mesh.models.code import empty_code
-            >>> class Drift(VelocityField):
-            ...     def forward(self, t, points, conditions):
-            ...         return torch.tensor([1.0, 0.0, 0.0]).expand_as(points)
-            >>> times = torch.tensor([0.0, 0.5, 1.0])
-            >>> path = Flow(Drift()).integrate_forward(torch.zeros(1, 1, 3), times, empty_code(1))
-            >>> [[round(x, 4) for x in p] for p in path[0, :, 0].tolist()]
-            [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [1.0, 0.0, 0.0]]
-        """
-        check_times(times)
+        """Solve dp/dt = v(t, p) from t = 0 to all times at once."""
         conditions = self.velocity_field.condition(code).as_arguments()
 
         def right_hand_side(t: Tensor, points: Tensor) -> Tensor:
@@ -80,24 +73,18 @@ class Flow(Carrier):
 
         return self._solve(right_hand_side, points_0, times, conditions).transpose(0, 1)
 
-    def integrate_backward(
+    def _carry_back(
         self,
         points_t: Float[Tensor, "B N 3"],
         t: Float[Tensor, "B"],
+        fractions: Float[Tensor, "S"],
         code: Code,
-        fractions: Float[Tensor, "S"] | None = None,
     ) -> Float[Tensor, "B S N 3"]:
         """Integrate back to t = 0 in one solve, each sequence from a time t of its own.
 
         With time t(1 - s) and velocity -t v, every sequence runs over s in [0, 1]. No sequence
         visits times outside [0, t], and none depends on the times of its batch mates.
-
-        Raises:
-            ValueError: If t leaves [0, 1], or fractions do not decrease strictly from 1, or leave
-                [0, 1].
-            SolverError: If the solver cannot go on, or a position becomes NaN or infinite.
         """
-        fractions = stops_on_the_way_back(t, fractions)
         conditions = self.velocity_field.condition(code).as_arguments()
 
         def right_hand_side(s: Tensor, points: Tensor) -> Tensor:
