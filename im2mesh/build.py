@@ -32,6 +32,7 @@ from im2mesh.runs.provenance import provenance, run_hash
 from im2mesh.runs.snapshots import Snapshot
 from im2mesh.runs.weights import check_described, load_weights, weights_digest
 from im2mesh.runs.window_summary import read_origins
+from im2mesh.training.outlook import warn_of_rough_shapes
 from im2mesh.training.trainer import Trainer
 
 CHOICES = Choices(
@@ -108,6 +109,7 @@ def build_generator(config: Config, model_file: str | Path, device: torch.device
         checkpoint = load_checkpoint(model_file)
         _check_same(checkpoint, config, model_file)
         load_weights(model, checkpoint.model, model_file)
+        warn_of_rough_shapes(checkpoint.state.best_score, model_file)
         trained_by = checkpoint.state.origins
     return Generator(model, config.generation, config.data.num_frames, device, trained_by)
 

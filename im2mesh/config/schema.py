@@ -201,8 +201,10 @@ class TrainingConfig(Section):
     """Number of first steps in which the learning rate rises linearly."""
     gradient_clip: Annotated[PositiveFloat | None, LEARNING] = None
     """Norm to which a larger gradient is scaled down; null for no clipping."""
-    precision: Annotated[Literal["fp32", "tf32", "bf16"], LEARNING] = "fp32"
-    """Floating-point precision of the networks; positions and the ODE state stay in fp32."""
+    precision: Annotated[Literal["auto", "fp32", "tf32", "bf16"], LEARNING] = "fp32"
+    """Floating-point precision of the networks; positions and the ODE state stay in fp32. auto is
+    bf16 where the device has instructions for it and a measurement at the start finds it faster,
+    and fp32 elsewhere; a training that is resumed keeps what it began with."""
     seed: Annotated[NonNegativeInt, LEARNING] = 0
     """Seed of the first weights, the order of the windows, and all random draws of training."""
     deterministic: Annotated[bool, LEARNING] = False

@@ -22,6 +22,7 @@ NESTED: Mapping[str, Mapping[str, type]] = {
 """Field -> the entries inside it that this project reads, and their types."""
 PARTS = ("config", "model", "optimizer")  # fields of a checkpoint beside its training state
 PLAIN = ("config", "origin", "origins")  # fields that hold text and numbers alone
+PRECISIONS = ("", "fp32", "tf32", "bf16")
 MAX_VALUES = 10_000  # in one of the plain fields
 
 
@@ -46,6 +47,7 @@ class TrainingState:
         best_score: Best validation score so far (see `validate`), -inf before the first.
         num_skipped: Number of batches left out because their step failed (see `StepError`).
         origins: Notes of the training, one per stretch (see `origins.continued`).
+        precision: Precision in which the networks compute; empty if the file does not tell.
     """
 
     iteration: int
@@ -53,6 +55,7 @@ class TrainingState:
     best_score: float
     num_skipped: int
     origins: list[dict[str, Any]]
+    precision: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,13 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             "checkpoint of the authors' code with scripts/import_official_checkpoint.py"
         )
     values.pop("version", None)
+    values.setdefault("precision", "")  # older files do not have it
     types = {**get_type_hints(Checkpoint), **get_type_hints(TrainingState)}
+    if values["precision"] not in PRECISIONS:
+        raise DamagedCheckpointError(
+            f"{path} is damaged: precision must be one of {', '.join(PRECISIONS[1:])}, got "
+            f"{str(values['precision'])[:20]}; take an intact file, or train again"
+        )
     del types["state"]  # a file holds the fields of the state beside the others, not nested
     check_fields(values, types, path)
     parts = {name: values.pop(name) for name in PARTS}

@@ -156,4 +156,5 @@ def tell_training(notes: Notes) -> str:
 
 
 def _told(note: dict[str, Any]) -> str:
-    return f"code {note['code']}, config {note['config']}, seed {note['seed']}"
+    in_precision = f", in {note['precision']}" if "precision" in note else ""
+    return f"code {note['code']}, config {note['config']}, seed {note['seed']}{in_precision}"

@@ -46,6 +46,7 @@ class Provenance:
         dataset: Fingerprint of the clips that the stage reads.
         seed: Seed of the stage.
         packages: Name -> version, for Python and the libraries.
+        precision: Precision in which the networks of a training computed; None for other stages.
     """
 
     code: str
@@ -53,9 +54,10 @@ class Provenance:
     dataset: str
     seed: int
     packages: dict[str, str]
+    precision: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
     def __str__(self) -> str:
         return (

@@ -1,13 +1,17 @@
 """Reports of a running training: a bar, lines of text, and scalars for TensorBoard."""
 
 import re
+import statistics
 import time
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from im2mesh.config.schema import TrainingConfig
+from im2mesh.training.outlook import TIMED_STEPS, tell_duration
 from im2mesh.training.reports import StepReport
 from im2mesh.training.validation import ValidationScores
 
@@ -18,15 +22,17 @@ class Progress:
     Args:
         logs: Folder of the event files.
         iteration: Number of steps done before; older entries beyond this step are hidden.
-        max_iterations: Number of steps at which the bar ends.
+        settings: Settings of the training, which say how long it is.
         is_main: Whether this is the main process.
     """
 
-    def __init__(self, logs: Path, iteration: int, max_iterations: int, is_main: bool) -> None:
+    def __init__(self, logs: Path, iteration: int, settings: TrainingConfig, is_main: bool) -> None:
+        self._settings = settings
+        self._step_ends: list[float] = []  # of the first steps
         self._log = _open_log(logs, iteration) if is_main else None
         self._bar = tqdm(
-            total=max_iterations, initial=iteration, desc="train", unit="it", mininterval=1,
-            disable=not is_main,
+            total=settings.max_iterations, initial=iteration, desc="train", unit="it",
+            mininterval=1, disable=not is_main,
         )  # fmt: skip
 
     def __enter__(self) -> "Progress":
@@ -42,8 +48,20 @@ class Progress:
         if self._log is not None:
             self._log.close()
 
-    def advance(self) -> None:
+    def advance(self, iteration: int, seconds: float) -> None:
+        """Count a step. After the first ones, tell how long the training will take.
+
+        Args:
+            iteration: Number of steps done.
+            seconds: Training time spent on them.
+        """
         self._bar.update()
+        if len(self._step_ends) == TIMED_STEPS:
+            return
+        self._step_ends.append(time.monotonic())
+        if len(self._step_ends) == TIMED_STEPS and iteration < self._settings.max_iterations:
+            step_seconds = statistics.median(b - a for a, b in pairwise(self._step_ends))
+            self.say(tell_duration(iteration, seconds, step_seconds, self._settings))
 
     def say(self, text: str) -> None:
         if self._log is not None:

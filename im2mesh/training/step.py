@@ -20,6 +20,7 @@ from im2mesh.models.layers.precision import products_in
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.randomness import StepRandomness, step_randomness
 from im2mesh.training.optimizer import make_optimizer
+from im2mesh.training.precision import choose_precision
 from im2mesh.training.reports import StepReport
 
 WHAT_TO_LOWER = (
@@ -63,13 +64,18 @@ class Stepper:
 
     With several processes, each takes an equal part of a batch, and gradients are averaged over
     all. For losses that are means over a batch, this gives the gradient of the whole batch.
+
+    Attributes:
+        precision: Precision in which the networks compute, equal in all processes.
     """
 
     def __init__(self, model: SequenceModel, config: Config, processes: Processes) -> None:
         self.model = model
         self.config = config
         self.processes = processes
-        self.device_type = next(model.parameters()).device.type
+        device = next(model.parameters()).device
+        self.device_type = device.type
+        self.precision = processes.from_main(choose_precision(config.training.precision, device))
         self._is_synchronized = config.training.sync_batch_norm and processes.ranks.world_size > 1
         if self._is_synchronized:
             synchronize_batch_norm(model)
@@ -178,9 +184,9 @@ class Stepper:
 
     def products(self) -> AbstractContextManager:
         """Set the precision of fp32 matrix products, for a whole step."""
-        return products_in("high" if self.config.training.precision == "tf32" else "highest")
+        return products_in("high" if self.precision.name == "tf32" else "highest")
 
     def autocast(self) -> AbstractContextManager:
         """Set the precision of the networks, for the forward pass of a step."""
-        enabled = self.config.training.precision == "bf16"
+        enabled = self.precision.name == "bf16"
         return torch.autocast(self.device_type, torch.bfloat16, enabled=enabled)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,6 +27,8 @@ from im2mesh.runs.snapshots import FailedPart, Snapshot, explain_failure, save_s
 from im2mesh.runs.weights import load_weights
 from im2mesh.training.batches import training_batches, validation_batches
 from im2mesh.training.optimizer import budget_used, learning_rate, load_optimizer
+from im2mesh.training.outlook import tell_distance
+from im2mesh.training.precision import choose_precision
 from im2mesh.training.progress import Progress
 from im2mesh.training.reports import StepReport
 from im2mesh.training.step import StepError, Stepper
@@ -65,12 +68,14 @@ class Trainer:
         self.validation_data = validation_data
         self.config = config
         self.folder = folder
-        self.origin = origin
         self.processes = Processes(Ranks() if ranks is None else ranks)
         self.device = next(model.parameters()).device
         self.stepper = Stepper(model, config, self.processes)
-        self.state = TrainingState(0, 0.0, -math.inf, 0, continued((), origin, 0))
+        precision = self.stepper.precision.name
+        self.origin = replace(origin, precision=precision)
+        self.state = TrainingState(0, 0.0, -math.inf, 0, continued((), self.origin, 0), precision)
         self._saved_at = -1
+        self._ious: list[tuple[int, float]] = []  # iteration and score of this run's validations
 
     def fit(self, exit_after: float = math.inf, stop: StopRequest | None = None) -> None:
         """Train until the budget is used up, or `exit_after` or `stop` ends this call.
@@ -97,6 +102,7 @@ class Trainer:
             deterministic_operations(settings.deterministic, self.device),
             self._progress() as progress,
         ):
+            progress.say(f"precision: {self.stepper.precision}")
             if is_idle:
                 progress.say("nothing to do: training.max_iterations or max_seconds is used up")
             self._run(progress, StopRequest() if stop is None else stop, exit_after)
@@ -105,6 +111,8 @@ class Trainer:
             )
             if self._is_finished() and ends_between:
                 self._validate(progress)
+            if self._is_finished() and (distance := tell_distance(self._ious)):
+                progress.say(distance)
             self.save_newest()
 
     def _run(self, progress: Progress, stop: StopRequest, exit_after: float) -> None:
@@ -121,7 +129,6 @@ class Trainer:
             batch = next(batches).to(self.device)
             data_time = time.monotonic() - ticked
             report = self._try_step(batch, progress)
-            progress.advance()
             if report and (
                 self.state.iteration == 1 or self.state.iteration % settings.print_every == 0
             ):
@@ -133,6 +140,7 @@ class Trainer:
                 self._validate(progress)
             now = time.monotonic()
             self.state.seconds, ticked = self.state.seconds + now - ticked, now
+            progress.advance(self.state.iteration, self.state.seconds)
             if self.state.iteration % settings.save_every == 0 and not self._is_finished():
                 self.save_newest()  # a finished state is saved by `fit`, after it was validated
             is_late = now - started > exit_after
@@ -198,9 +206,18 @@ class Trainer:
         load_weights(self.model, checkpoint.model, path)
         load_optimizer(self.stepper.optimizer, checkpoint.optimizer, path)
         self.state = checkpoint.state
+        self._keep_precision()
         self.state.origins = continued(self.state.origins, self.origin, self.state.iteration)
         self._saved_at = self.state.iteration
         return path
+
+    def _keep_precision(self) -> None:
+        """Go on in the precision of the loaded state, if the configuration leaves the choice."""
+        if self.state.precision and self.config.training.precision == "auto":
+            chosen = choose_precision(self.state.precision, self.device)
+            self.stepper.precision = replace(chosen, reason="as this training began")
+        self.state.precision = self.stepper.precision.name
+        self.origin = replace(self.origin, precision=self.state.precision)
 
     def _try_step(self, batch: Batch, progress: Progress) -> StepReport | None:
         """Update the weights; None for a failed batch, if the config allows to leave it out."""
@@ -229,8 +246,10 @@ class Trainer:
         explained = explain_failure(parts, self.state.iteration)
         path = self.folder.snapshot(self.state.iteration)
         if self.processes.ranks.is_main or not failure.known_to_all:
+            config = self.config.model_dump()
+            config["training"]["precision"] = self.state.precision  # not auto: to be repeated
             snapshot = Snapshot(
-                self.config.model_dump(),
+                config,
                 self.model.state_dict(),
                 self.state.iteration,
                 explained,
@@ -251,9 +270,8 @@ class Trainer:
         return any(asked)
 
     def _progress(self) -> Progress:
-        total = self.config.training.max_iterations
-        is_main = self.processes.ranks.is_main
-        progress = Progress(self.folder.logs, self.state.iteration, total, is_main)
+        settings, is_main = self.config.training, self.processes.ranks.is_main
+        progress = Progress(self.folder.logs, self.state.iteration, settings, is_main)
         progress.note("origin", tell_training(self.state.origins))
         return progress
 
@@ -274,6 +292,8 @@ class Trainer:
             ) from error
         is_best = scores.score > self.state.best_score
         progress.log_validation(self.state.iteration, scores, is_best)
+        if "iou" in scores.means:
+            self._ious.append((self.state.iteration, scores.means["iou"]))
         if is_best:
             self.state.best_score = scores.score
             if ranks.is_main:
