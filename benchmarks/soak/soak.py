@@ -20,7 +20,7 @@ BODIES = ["--bodies", "3", "--frames", "20", "--motions", *MOTIONS, "--meshes", 
 POINTS = ["--surface-points", "1000", "--occupancy-points", "4000", "--near-surface-points", "1000"]
 SAVE_EVERY = 20
 OVERRIDES = [
-    "training.max_seconds=null", "training.max_iterations=1000000000", "training.num_workers=1",
+    "training.max_iterations=1000000000", "training.num_workers=1",
     "training.batch_size=8", f"training.save_every={SAVE_EVERY}", "training.validate_every=50",
     "training.print_every=10", "validation.num_points=1000", "generation.threshold=0.2",
     "generation.upsampling_steps=1",

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from im2mesh.config.schema import LossConfig
 from im2mesh.data.batch import Batch
+from im2mesh.models.layers.neighbours import gather_rows, nearest_rows
 from im2mesh.models.sequence_model import Question, SequenceCodes, SequenceModel
 
 LossParts = dict[str, Float[Tensor, ""]]
@@ -42,18 +43,14 @@ def chamfer_loss(points: Float[Tensor, "B N D"], targets: Float[Tensor, "B M D"]
 
     Points may have any dimension: 3 for clouds, 3T for whole trajectories (PSGN 4D).
     """
-    with torch.no_grad():  # for the choice of neighbours; distances below have gradients
-        # by differences: a matrix product would be rounded under tf32
-        exact = "donot_use_mm_for_euclid_dist"
-        distances = torch.cdist(points.float(), targets.float(), compute_mode=exact)
-        to_target, to_point = distances.argmin(2), distances.argmin(1)
-    forward = points - _take(targets, to_target)
-    backward = targets - _take(points, to_point)
+    forward = points - _nearest(targets, points)
+    backward = targets - _nearest(points, targets)
     return forward.square().sum(-1).mean() + backward.square().sum(-1).mean()
 
 
-def _take(points: Float[Tensor, "B N D"], rows: Tensor) -> Tensor:
-    return points.gather(1, rows.unsqueeze(-1).expand(-1, -1, points.shape[-1]))
+def _nearest(points: Float[Tensor, "B N D"], queries: Float[Tensor, "B Q D"]) -> Tensor:
+    """The nearest point of every query, of shape [B, Q, D]; the choice has no gradient."""
+    return gather_rows(points, nearest_rows(queries, points, 1)).squeeze(2)
 
 
 @dataclass(frozen=True)

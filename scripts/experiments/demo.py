@@ -22,6 +22,7 @@ from im2mesh.machine.cores import available_cores
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import ResultOrigin, list_origins
 from im2mesh.runs.provenance import package_versions
+from im2mesh.training.outlook import ROUGH_IOU
 
 CONFIG = "configs/demo.yaml"
 OUT = Path("out/demo")
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     if SUMMARY.exists():
         print(f"the demo has run: see {OUT}; to run it again, remove that folder\n")
         print((OUT / TABLE).read_text())
+        refuse_rough_bodies(json.loads(SUMMARY.read_text()))
         return
     config = build_config(CONFIG)
     run("bodies", ["scripts/make_bodies.py", config.data.root, *BODIES, *POINTS, *WORKERS])
@@ -56,8 +58,28 @@ def main(arguments: Sequence[str]) -> None:
     for split in SPLITS:
         sheet = ["--split", split, "--output", str(OUT / f"{split}.png")]
         run("pictures", ["scripts/draw.py", "sheet", CONFIG, *sheet])
-    write_json(SUMMARY, demo_summary(summaries, origins))
-    print(f"{sum(stage_seconds().values()):.0f} s in all; pictures: {OUT}/*.png, all else: {OUT}")
+    summary = demo_summary(summaries, origins)
+    write_json(SUMMARY, summary)
+    print(f"{summary['seconds']['total']:.0f} s in all; pictures: {OUT}/*.png, all else: {OUT}")
+    refuse_rough_bodies(summary)
+
+
+def refuse_rough_bodies(summary: dict[str, Any]) -> None:
+    """End with an error if the bodies have no limbs: then the demo shows nothing.
+
+    Raises:
+        UserError: With the IoU of the splits that are too rough.
+    """
+    rough = [
+        f"{split['iou']:.2f} for {split['what']}"
+        for split in summary["splits"].values()
+        if split["iou"] < ROUGH_IOU
+    ]
+    if rough:
+        raise UserError(
+            f"the demo ran to its end, but its bodies are rough: the IoU is {', '.join(rough)}, "
+            f"where {ROUGH_IOU} is the least for arms and legs; see the output of its training"
+        )
 
 
 def run(stage: str, arguments: list[str]) -> None:

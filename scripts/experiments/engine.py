@@ -67,8 +67,8 @@ def run_side_by_side(
 ) -> None:
     """Call run(experiment, threads) for each experiment, in order, `jobs` at a time.
 
-    Each has an equal share of the cores, so that equal times are equal work. If one fails, the
-    others go on; the first failure is raised at the end.
+    Each has an equal share of the cores. If one fails, the others go on; the first failure is
+    raised at the end.
     """
     threads = available_cores() // jobs
     if threads == 0:

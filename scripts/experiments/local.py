@@ -1,8 +1,8 @@
-"""Ablations of local codes: every variant at equal data and equal time, for several seeds.
+"""Ablations of local codes: every variant at equal data and steps, for several seeds.
 
 The variants lead from the paper's networks to local codes, one part at a time. Others learn no
 motion (static, carried), carry points in another way, or see clouds without correspondence.
-Example: python -m scripts.experiments.local --seconds 240 --seeds 0 1 2 --jobs 2
+Example: python -m scripts.experiments.local --iterations 2000 --seeds 0 1 2 --jobs 2
 Runs lie in out/local/<variant>/seed<k>; started again, the script goes on where it stopped. At the
 end, or at once with --summarize, it writes mean and spread over the seeds to out/local/summary.md
 and .csv.
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str]) -> None:
 def run_study(args: argparse.Namespace) -> None:
     """Train and evaluate all variants with the first seed, then with the next."""
     experiments = [
-        make_experiment(variant, seed, args.seconds, args.input_points, args.data)
+        make_experiment(variant, seed, args.iterations, args.input_points, args.data)
         for seed in args.seeds
         for variant in args.variants
     ]
@@ -104,7 +104,7 @@ def run_study(args: argparse.Namespace) -> None:
 
 
 def make_experiment(
-    variant: str, seed: int, seconds: float, input_points: int, data: str
+    variant: str, seed: int, iterations: int, input_points: int, data: str
 ) -> Experiment:
     """One run of a variant."""
     config, overrides = VARIANTS[variant]
@@ -112,7 +112,7 @@ def make_experiment(
         f"data.root={data}",
         f"data.num_input_points={input_points}",
         f"training.seed={seed}",
-        f"training.max_seconds={seconds}",
+        f"training.max_iterations={iterations}",
         "training.num_workers=0",
         f"output_dir={folder(variant, seed).as_posix()}",
     )
@@ -183,7 +183,7 @@ def summarize(variants: Sequence[str], seeds: Sequence[int]) -> str:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = docstring_parser(__doc__, "python -m scripts.experiments.local")
-    parser.add_argument("--seconds", type=float, default=240.0, help="training time per run")
+    parser.add_argument("--iterations", type=int, default=2000, help="steps of each training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
     parser.add_argument(

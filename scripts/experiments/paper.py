@@ -1,6 +1,6 @@
-"""Train every small experiment for the same time on the same synthetic bodies, and compare them.
+"""Train every small experiment for equally many steps on the same bodies, and compare them.
 
-Example: python -m scripts.experiments.paper --seconds 240 --jobs 2
+Example: python -m scripts.experiments.paper --iterations 2000 --jobs 2
 Writes out/experiments: one table per task, with plots, and a contact sheet per experiment; the runs
 lie where their configs say. Started again, the script goes on where it stopped.
 """
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     for root in DATASETS:
         make_data(root, OUT)
     chosen = {
-        task: [small_experiment(task, name, args.seconds) for name in TASKS[task]]
+        task: [small_experiment(task, name, args.iterations) for name in TASKS[task]]
         for task in args.tasks
     }
     run_side_by_side(run_experiment, [e for task in args.tasks for e in chosen[task]], args.jobs)
@@ -51,12 +51,12 @@ def main(arguments: Sequence[str]) -> None:
         _compare(task, experiments)
 
 
-def small_experiment(task: str, name: str, seconds: float) -> Experiment:
+def small_experiment(task: str, name: str, iterations: int) -> Experiment:
     """The small variant of a config."""
     return Experiment(
         f"{task}/{name}",
         f"configs/{task}/{name}-small.yaml",
-        (f"training.max_seconds={seconds}", "training.num_workers=0"),
+        (f"training.max_iterations={iterations}", "training.num_workers=0"),
         ("overfit",) if task == "representation_power" else SPLITS,
     )
 
@@ -92,7 +92,7 @@ def _compare(task: str, experiments: Sequence[Experiment]) -> None:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = docstring_parser(__doc__, "python -m scripts.experiments.paper")
-    parser.add_argument("--seconds", type=float, default=300.0, help="training time per experiment")
+    parser.add_argument("--iterations", type=int, default=2000, help="steps of each training")
     parser.add_argument("--jobs", type=int, default=1, help="experiments side by side")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK")
     return parser.parse_args(arguments)

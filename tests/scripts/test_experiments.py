@@ -24,10 +24,9 @@ WITHOUT_CORRESPONDENCE = ("onet4d", "onet_per_frame")
 MOTIONS = ("hips", "punching", "shake_arms")
 FEW = [
     "data.skip_frames=0", "data.num_frames=17", "data.num_input_points=40",
-    "training.max_iterations=2", "training.max_seconds=null", "training.batch_size=2",
+    "training.max_iterations=2", "training.batch_size=2",
     "training.num_workers=0", "training.warmup_iterations=0", "validation.max_windows=2",
     "generation.resolution=8", "generation.upsampling_steps=0", "evaluation.num_samples=200",
-    "training.precision=fp32",  # many processors emulate bf16, fourteen times slower
 ]  # fmt: skip
 
 

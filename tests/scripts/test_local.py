@@ -24,20 +24,20 @@ def out(tmp_path, monkeypatch):
     return tmp_path
 
 
-def experiment_of(variant, seed=0, seconds=240.0):
-    return study.make_experiment(variant, seed, seconds, 300, "data/bodies")
+def experiment_of(variant, seed=0, iterations=900):
+    return study.make_experiment(variant, seed, iterations, 300, "data/bodies")
 
 
-def write_checkpoint(path, *, steps, seconds=240.0):
+def write_checkpoint(path, *, steps):
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(path, empty_checkpoint(iteration=steps, seconds=seconds))
+    save_checkpoint(path, empty_checkpoint(iteration=steps))
 
 
 @pytest.mark.parametrize("variant", study.VARIANTS)
 def test_every_variant_builds(variant, out):
     config = experiment_of(variant, seed=3).build_config()
     build_model(config)
-    assert (config.training.seed, config.training.max_seconds) == (3, 240)
+    assert (config.training.seed, config.training.max_iterations) == (3, 900)
     assert (config.data.num_input_points, config.data.root) == (300, "data/bodies")
     assert config.output_dir == str(out / variant / "seed3")
 
@@ -103,8 +103,8 @@ def test_a_run_is_finished_when_it_was_trained_and_evaluated_as_asked(out):
         write_run(run.path, 0.5, split=split)
         (run.evaluation(split) / "config.yaml").write_text(dump_config(experiment.build_config()))
     assert study.is_finished(experiment)
-    assert not study.is_finished(experiment_of("local", seconds=300.0))  # train on
-    write_checkpoint(run.checkpoint, steps=450, seconds=120.0)
+    assert not study.is_finished(experiment_of("local", iterations=1200))  # train on
+    write_checkpoint(run.checkpoint, steps=450)
     assert not study.is_finished(experiment)  # stopped, and evaluated nevertheless
 
 
@@ -115,7 +115,7 @@ def test_a_run_begun_otherwise_is_refused(out):
     run.config.write_text(dump_config(experiment.build_config()))
     study.refuse_other_settings([experiment, experiment_of("local", seed=1)])
     with pytest.raises(UserError, match=r"local/seed0 \(training\); give the settings they were"):
-        study.refuse_other_settings([experiment_of("local", seconds=300.0)])
+        study.refuse_other_settings([experiment_of("local", iterations=1200)])
 
 
 @pytest.mark.parametrize(
