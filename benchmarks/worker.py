@@ -7,7 +7,6 @@ checkout.
 import argparse
 import json
 import os
-import resource
 import statistics
 import sys
 import time
@@ -57,6 +56,8 @@ def _measure(args: argparse.Namespace) -> dict:
 
 def _peak_memory() -> int:
     """Peak memory of this process in bytes. On Linux, getrusage may tell the parent's peak."""
+    import resource  # only Unix has it
+
     status = Path("/proc/self/status")
     if not status.exists():  # macOS counts in bytes
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

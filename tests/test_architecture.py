@@ -28,8 +28,8 @@ MOST_ENTRIES, MOST_FILES = 20, 5
 
 ONLY_HERE = {
     "torchdiffeq": {"models/flow/flow.py"},
-    "mcubes": {"meshing/extraction.py"},
-    "igl": {"meshing/containment.py"},
+    "mcubes": {"meshing/marching_cubes.py"},
+    "igl": {"meshing/containment.py", "meshing/marching_cubes.py"},
     "fast_simplification": {"meshing/simplification.py"},
     "pyvista": {"meshing/rendering.py"},
     "pydantic": {"config/effects.py", "config/schema.py", "config/validation.py"},

@@ -49,7 +49,10 @@ def atomic_file(path: Path, previous: Path | None = None) -> Iterator[IO[bytes]]
 
 
 def flush_folder(folder: Path) -> None:
-    """Write the names in a folder to disk, or else a loss of power may undo a renaming."""
+    """Write the names in a folder to disk, or else a loss of power may undo a renaming. Windows
+    cannot open folders; its file system keeps a journal of names."""
+    if os.name == "nt":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,5 @@
 """Locks between processes, in files; the system lifts a lock when its holder dies."""
 
-import fcntl
 import os
 import socket
 import zlib
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from im2mesh.errors import UserError
+from im2mesh.machine.byte_locks import MAX_BYTE, lock_byte
 
 
 @contextmanager
@@ -27,12 +27,7 @@ def claim(path: Path, name: str) -> Iterator[bool]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, zlib.crc32(name.encode()))
-        except (BlockingIOError, PermissionError):  # the two ways systems say "held by another"
-            yield False
-        else:
-            yield True  # closing the file lifts the lock
+        yield lock_byte(file, zlib.crc32(name.encode()) % MAX_BYTE)
 
 
 @contextmanager
@@ -44,15 +39,14 @@ def only_process(path: Path, what: str) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
+        if not lock_byte(file, MAX_BYTE):
             file.seek(0)
             raise UserError(
                 f"{what} is in use by {file.read().strip() or 'another process'}; wait for it, "
                 "stop it, or choose another output_dir"
-            ) from None
-        file.truncate(0)
+            )
+        file.seek(0)
+        file.truncate()
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
         yield

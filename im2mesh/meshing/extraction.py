@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
-import mcubes
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from im2mesh.meshing.marching_cubes import marching_cubes
 
 LogitsFunction = Callable[[Tensor], Tensor]
 """Positions [N, 3] float32 on the CPU -> occupancy logits [N], on any device."""
@@ -82,11 +83,11 @@ def extract_surface(
         values = grid.refine(values)
     # one layer of outside around the box closes surfaces that touch its wall
     volume = np.pad(values - np.float32(level), 1, constant_values=-1e6)
-    vertices, faces = mcubes.marching_cubes(volume, 0.0)
+    vertices, faces = marching_cubes(volume)
     vertices = (vertices - 1.0) * (box_side / num_cells) - box_side / 2  # indices to coordinates
     return ExtractedSurface(
-        vertices=vertices.astype(np.float32).reshape(-1, 3),
-        faces=faces.astype(np.int32).reshape(-1, 3),
+        vertices=vertices.astype(np.float32),
+        faces=faces.astype(np.int32),
         num_evaluations=grid.num_evaluations,
         voxel_size=box_side / num_cells,
     )

@@ -20,7 +20,8 @@ def outlive_signals(_worker: int) -> None:
     """Let a worker survive signals: terminals and schedulers signal all processes, but the parent
     still needs its workers. One that hangs, on a lost file system, ends after `GRACE` seconds."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.alarm(GRACE))
+    if hasattr(signal, "alarm"):  # Windows sends no signal to end a process
+        signal.signal(signal.SIGTERM, lambda _number, _frame: signal.alarm(GRACE))
 
 
 @contextmanager

@@ -231,6 +231,6 @@ def test_a_training_that_was_stopped_is_not_evaluated(out, monkeypatch):
     with pytest.raises(UserError, match="training of local/seed0 was stopped; run again"):
         train_and_evaluate(experiment, 1, out)
     assert ran == ["train.py"]
-    write_checkpoint(RunFolder.of(experiment.build_config()).checkpoint, steps=9)
+    write_checkpoint(RunFolder.of(experiment.build_config()).checkpoint, steps=900)
     train_and_evaluate(experiment, 1, out)
     assert ran[1:] == ["train.py", *["generate.py", "eval.py"] * 2]

@@ -61,5 +61,6 @@ def test_generation_from_rough_weights_is_warned_of(config_path):
         run.state.best_score = score
         run.save(path)
         with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             build_generator(run.config, path, CPU)
         assert any("the best validation IoU of" in str(w.message) for w in caught) == is_rough
