@@ -22,6 +22,7 @@ setup(
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["im2mesh", "im2mesh.*"]),
@@ -32,7 +33,8 @@ setup(
         "numpy>=1.26",
         "scipy>=1.11",
         "trimesh>=4.4",
-        "PyMCubes>=0.1.6",
+        # where there is no binary of it, libigl takes its place
+        "PyMCubes>=0.1.6; python_version < '3.13' and platform_machine != 'aarch64'",
         "PyYAML>=6.0",
         "pydantic>=2.8",
         "tensorboard>=2.16",
