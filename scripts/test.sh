@@ -17,7 +17,8 @@ coverage=()
 if "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then
     coverage=(--cov --cov-report=) # before Python 3.12, it makes the tests half as long again
 fi
-"$PYTHON" -m pytest -m "not slow and not gpu" --durations=10 -n 2 --dist worksteal "${coverage[@]}"
+"$PYTHON" -m pytest -m "not slow and not gpu" --durations=10 -n 2 --dist worksteal \
+    ${coverage[@]+"${coverage[@]}"} # an empty array is an error to the bash of macOS
 if [ ${#coverage[@]} -gt 0 ]; then
     echo "== coverage of im2mesh, in this process: in all, and the files below 80 %"
     "$PYTHON" -m coverage report | awk 'NR <= 2 || /^TOTAL/ || $NF + 0 < 80'
