@@ -252,6 +252,9 @@ class GenerationConfig(Section):
     """Times of the meshes to write, increasing from 0 to at most 1; null for even spacing."""
     simplify_faces: Annotated[Annotated[int, Field(ge=4)] | None, MESHES] = None
     """Number of faces to which the extracted mesh is reduced; null to keep all."""
+    carry_tolerance: Annotated[PositiveFloat | None, MESHES] = None
+    """Carry only a part of the vertices and interpolate the others, so that these are off by at
+    most this, in units of the first frame, but for some in a thousand; null carries all."""
     refinement_steps: Annotated[NonNegativeInt, MESHES] = 0
     """Number of Newton steps that move the extracted vertices onto the level set."""
     normals: Annotated[bool, MESHES] = False

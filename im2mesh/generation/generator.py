@@ -1,7 +1,7 @@
 """An observation -> meshes over time, made in the way that the model's answers allow."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation, frame_times
 from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.generation.carrying import carry_by_interpolation
 from im2mesh.generation.surface import GivenSurface, check_generation, extract_mesh
 from im2mesh.machine.memory import explain_out_of_memory
 from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
@@ -180,12 +181,12 @@ class Generator:
     def _carry(
         self, vertices_0: Float[np.ndarray, "V 3"], times: np.ndarray, codes: SequenceCodes
     ) -> Float[np.ndarray, "S V 3"]:
-        chunks = self._tensor(vertices_0).split(self.config.batch_points)
         schedule = self._tensor(times)
-        paths = [
-            self.model.trajectories(chunk.unsqueeze(0), schedule, codes)[0] for chunk in chunks
-        ]
-        return torch.cat(paths, dim=1).cpu().numpy()
+
+        def carry(points: Tensor) -> Tensor:
+            return self.model.trajectories(points, schedule, codes)
+
+        return self._paths(vertices_0, carry)
 
     def _carry_given(
         self, given: GivenSurface, times: np.ndarray, codes: SequenceCodes
@@ -207,14 +208,27 @@ class Generator:
     def _carry_back(
         self, vertices_1: Float[np.ndarray, "V 3"], times: np.ndarray, codes: SequenceCodes
     ) -> Float[np.ndarray, "S V 3"]:
-        to_end = times if times[-1] == 1 else np.append(times, 1.0)
-        chunks = self._tensor(vertices_1).split(self.config.batch_points)
-        schedule = self._tensor(to_end)
-        paths = [
-            self.model.trajectories_from_end(chunk.unsqueeze(0), schedule, codes)[0]
-            for chunk in chunks
-        ]
-        return torch.cat(paths, dim=1).cpu().numpy()[: len(times)]
+        schedule = self._tensor(times if times[-1] == 1 else np.append(times, 1.0))
+
+        def carry(points: Tensor) -> Tensor:
+            return self.model.trajectories_from_end(points, schedule, codes)
+
+        return self._paths(vertices_1, carry)[: len(times)]
+
+    def _paths(
+        self, vertices: Float[np.ndarray, "V 3"], carry: Callable[[Tensor], Tensor]
+    ) -> Float[np.ndarray, "S V 3"]:
+        """Carry vertices in batches, all of them or as many as the tolerance needs."""
+
+        @torch.no_grad()
+        def carry_all(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "S N 3"]:
+            batches = self._tensor(points).split(self.config.batch_points)
+            paths = [carry(batch.unsqueeze(0))[0] for batch in batches]
+            return torch.cat(paths, dim=1).cpu().numpy()
+
+        if self.config.carry_tolerance is None:
+            return carry_all(vertices)
+        return carry_by_interpolation(vertices, carry_all, self.config.carry_tolerance)
 
     def _sequence(
         self,

@@ -119,5 +119,10 @@ def check_generation(model: SequenceModel, config: GenerationConfig) -> None:
             "generation.simplify_faces and refinement_steps are for extracted surfaces; nothing is "
             "extracted here, so set them to null and 0"
         )
+    if config.carry_tolerance is not None and "motion" not in model.answers:
+        raise ValueError(
+            f"generation.carry_tolerance is for surfaces that are carried, and {model.method} "
+            "carries none; set it to null"
+        )
     if config.normals and not (is_extracted or config.surface == "mesh"):
         raise ValueError("points without faces have no normals; set generation.normals to false")

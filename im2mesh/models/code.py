@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 Generators = Sequence[torch.Generator]
@@ -16,7 +16,7 @@ class Conditions:
     """The inputs of a network beside points and times, as a dataclass of tensors.
 
     The flow declares `tensors()` to the adjoint, so every tensor of a subclass receives gradients
-    without any change to the flow.
+    without any change to the flow. The first dimension of every tensor is that of the batch.
     """
 
     def tensors(self) -> tuple[Tensor, ...]:
@@ -34,6 +34,12 @@ class Conditions:
         values = {name: getattr(self, name) for name in names}
         tensors = {k: v.view_as(v) for k, v in values.items() if isinstance(v, Tensor)}
         return replace(self, **tensors)
+
+    def of(self, sequences: Int[Tensor, "S"]) -> "Conditions":
+        """The values of some sequences of the batch."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen = {k: v[sequences] for k, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **chosen)
 
 
 @dataclass(frozen=True)

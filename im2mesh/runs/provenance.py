@@ -13,6 +13,7 @@
 import hashlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -21,7 +22,7 @@ from typing import Any
 
 import im2mesh
 from im2mesh.config.effects import Affects, keys_affecting
-from im2mesh.config.schema import Config
+from im2mesh.config.schema import Config, GenerationConfig, Section
 from im2mesh.files.hashes import DIGITS, hash_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,11 @@ PACKAGES = (
 PACKAGE = "im2mesh"
 CODE = (PACKAGE, "train.py", "generate.py", "eval.py", "scripts", "benchmarks")
 """Files and folders whose code makes results."""
+
+
+LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {GenerationConfig: ("carry_tolerance",)}
+"""Keys that version 0.1.0 did not have. At their default values they are left out of hashes, so
+that the hashes of older results stay."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,17 @@ def config_hash(config: Config) -> str:
             without_effect.setdefault(section, set()).add(name)
         else:
             without_effect[name] = True
+    for name, section in config:
+        if isinstance(section, Section) and (unused := _unused(section)):
+            without_effect.setdefault(name, set()).update(unused)
     return hash_text(config.model_dump_json(exclude=without_effect))
+
+
+def _unused(section: Section) -> set[str]:
+    """Later keys of a section that have their default values."""
+    fields = type(section).model_fields
+    later = LATER_KEYS.get(type(section), ())
+    return {key for key in later if getattr(section, key) == fields[key].default}
 
 
 @lru_cache(maxsize=1)
@@ -154,6 +170,8 @@ def mesh_settings(config: Config) -> str:
         (config.data, Affects.OBSERVATION),
     )
     return "".join(
-        section.model_dump_json(include=set(keys_affecting(type(section), effect)))
+        section.model_dump_json(
+            include=set(keys_affecting(type(section), effect)) - _unused(section)
+        )
         for section, effect in sections
     )

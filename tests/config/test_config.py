@@ -160,13 +160,13 @@ def test_broken_files(tmp_path, text, message):
 
 
 def test_schema_knows_the_keys_of_every_config():
-    definitions = json_schema(CHOICES)["$defs"]
-    decoders = definitions["ModelConfig"]["properties"]["decoder"]["oneOf"]
+    schema = json_schema(CHOICES)
+    decoders = schema["$defs"]["ModelConfig"]["properties"]["decoder"]["oneOf"]
     named = [d["properties"]["name"]["const"] for d in decoders if "properties" in d]
     assert named == ["cbatchnorm", "simple", "local_attention"] and {"type": "null"} in decoders
     for path in CONFIGS:
         keys = set(yaml.safe_load(path.read_text())) - {"inherit_from"}
-        assert keys <= set(json_schema(CHOICES)["properties"])
+        assert keys <= set(schema["properties"])
 
 
 def test_several_files_can_be_inherited_and_the_later_one_wins(tmp_path):

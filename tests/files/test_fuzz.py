@@ -32,7 +32,7 @@ def test_every_reader_is_fuzzed():
 
 @pytest.mark.parametrize("readers", GROUPS, ids=lambda group: group[0])
 def test_damaged_files_end_in_the_documented_error(readers):
-    run_fuzzing("--examples", "300", *readers)
+    run_fuzzing("--examples", "100", *readers)
 
 
 @pytest.mark.slow

@@ -34,6 +34,7 @@ def test_two_trainings_with_two_threads_give_the_same_weights(config_path, tmp_p
         runs.append(tmp_path / f"run{number}")
         command = [sys.executable, "train.py", str(config_path), "--device", "cpu", *overrides]
         command += ["training.deterministic=true", "training.num_workers=1"]
+        command += ["training.max_iterations=3"]
         subprocess.run(
             [*command, f"output_dir={runs[-1]}"],
             env={**os.environ, "OMP_NUM_THREADS": "2"},

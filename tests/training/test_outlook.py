@@ -41,7 +41,9 @@ def test_a_model_without_occupancy_has_no_iou_to_judge():
     assert tell_distance([]) is None
 
 
-def test_a_training_tells_how_long_it_will_take_and_how_it_ended(config_path, capsys):
+def test_a_training_tells_how_long_it_will_take_and_how_it_ended(
+    config_path, capsys, without_shape_checks
+):
     run = trainer(config_path, "training.max_iterations=12", "training.batch_size=2")
     run.fit()
     told = capsys.readouterr().out

@@ -1,5 +1,7 @@
 """Few large steps: their order, what lies between them, and what they cost."""
 
+import math
+
 import pytest
 import torch
 from torchdiffeq import odeint
@@ -97,6 +99,39 @@ def test_the_way_back_meets_the_way_there():
     there = flow.integrate_forward(points, torch.tensor([0.0, 0.7]), code)[:, -1]
     back = flow.integrate_backward(there, torch.full((2,), 0.7), code)[:, -1]
     torch.testing.assert_close(back, points, atol=1e-8, rtol=0)
+
+
+def test_on_the_way_back_a_sequence_takes_the_steps_that_its_interval_needs():
+    visited = []
+
+    class Recorder(Conditioned):
+        def forward(self, t, points, conditions):
+            visited.append(t.tolist())
+            return super().forward(t, points, conditions)
+
+    flow = Flow(Recorder(), FAST)
+    t = torch.tensor([0.1, 0.9, 0.0, 0.2])
+    step = flow.ode.step_size
+    code, points = Code(torch.rand(4, 4), torch.zeros(4, 0)), torch.rand(4, 5, 3)
+    together = flow.integrate_backward(points, t, code)
+    num_steps = math.ceil(0.9 / step)
+    assert [len(times) for times in visited] == [3] * 4 + [1] * 4 * num_steps
+    assert flow.nfe == 4 * num_steps
+    for b in range(4):
+        alone = flow.integrate_backward(
+            points[b : b + 1], t[b : b + 1], Code(code.c[b : b + 1], code.z[b : b + 1])
+        )
+        torch.testing.assert_close(together[b : b + 1], alone, atol=1e-12, rtol=0)
+
+
+def test_gradients_of_the_way_back_reach_every_sequence():
+    flow, t = Flow(Conditioned(), FAST), torch.tensor([0.9, 0.1, 0.6])
+
+    def paths(c, points):
+        return flow.integrate_backward(points, t, Code(c, c[:, :0]))
+
+    inputs = (torch.rand(3, 4, requires_grad=True), torch.rand(3, 2, 3, requires_grad=True))
+    assert torch.autograd.gradcheck(paths, inputs)
 
 
 @pytest.mark.parametrize("change", [{"method": "euler"}, {"gradient": "adjoint"}])

@@ -135,7 +135,7 @@ def test_gradients_agree_with_finite_differences(double_precision):
     assert torch.autograd.gradcheck(end, inputs)
 
 
-def test_the_adjoint_of_the_paper_s_field_is_exact(double_precision):
+def test_the_adjoint_of_the_paper_s_field_is_exact(double_precision, without_shape_checks):
     """Weights that only condition() uses are no parameters of the adjoint; they get the same.
 
     The field has kinks, at which gradients through adaptive steps are not exact: small steps are.
