@@ -150,12 +150,13 @@ def _ious(
 def _logit_iou(
     logits: Float[Tensor, "B N"], occupancy: Float[Tensor, "B N"], threshold: float
 ) -> Float[Tensor, "B"]:
-    """IoU per item; NaN if a logit is not finite, which would otherwise count as outside."""
+    """IoU per item, on the CPU; NaN if a logit is not finite, which would count as outside."""
+    logits, occupancy = logits.cpu(), occupancy.cpu()
     ious = point_iou(torch.sigmoid(logits) > threshold, occupancy > 0.5)
     return ious.where(logits.isfinite().all(dim=1), math.nan)
 
 
 def point_iou(predicted: Bool[Tensor, "B N"], target: Bool[Tensor, "B N"]) -> Float[Tensor, "B"]:
-    """Intersection over union per item."""
-    pairs = zip(predicted.cpu().numpy(), target.cpu().numpy(), strict=True)
-    return torch.tensor([iou(*pair) for pair in pairs], device=predicted.device)
+    """Intersection over union per item; for tensors on the CPU."""
+    pairs = zip(predicted.numpy(), target.numpy(), strict=True)
+    return torch.tensor([iou(*pair) for pair in pairs])

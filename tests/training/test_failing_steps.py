@@ -203,14 +203,14 @@ def test_what_a_solver_cannot_do_is_one_error(rate, ode, meaning, gradient):
 
 def test_a_solver_that_fails_in_the_backward_pass_is_told_likewise(config_path):
     run = trainer(config_path, "ode.gradient=adjoint", "ode={method: dopri5}", "ode.step_size=null")
-    solve = run.model.flow._call_solver
+    solve = run.model.flow._call_torchdiffeq
 
     def solve_with_bad_gradient(*arguments):
         path = solve(*arguments)
         path.register_hook(lambda gradient: gradient * math.nan)
         return path
 
-    run.model.flow._call_solver = solve_with_bad_gradient
+    run.model.flow._call_torchdiffeq = solve_with_bad_gradient
     with pytest.raises(StepError, match="in the backward pass, solving the flow failed: "):
         run.step(collate([run.training_data[0]]))
 

@@ -83,7 +83,6 @@ class CouplingLayer(nn.Module):
     def __init__(self, axis: int, condition_size: int, hidden_size: int, num_blocks: int) -> None:
         super().__init__()
         self.axis = axis
-        self.kept = [k for k in range(3) if k != axis]
         self.fc_p = nn.Linear(2, hidden_size, bias=False)
         self.fc_c = nn.Linear(condition_size, hidden_size)
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
@@ -108,7 +107,8 @@ class CouplingLayer(nn.Module):
     ) -> tuple[Float[Tensor, "B N"], Float[Tensor, "B N"]]:
         offset = self.fc_c(condition).to(points.dtype).unsqueeze(1)
         with full_precision(points.device.type):
-            x = self.fc_p(points[..., self.kept]) + offset
+            kept = [column for k, column in enumerate(points.unbind(-1)) if k != self.axis]
+            x = self.fc_p(torch.stack(kept, -1)) + offset
             for block in self.blocks:
                 x = block(x)
             log_scale, shift = self.fc_out(F.relu(x)).unbind(-1)

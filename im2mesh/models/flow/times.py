@@ -1,5 +1,6 @@
 """Checks of the times that a carrier, flow or deformation, is asked about."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -28,6 +29,7 @@ def stops_on_the_way_back(
     """
     if t.numel() and not (t.min() >= 0 and t.max() <= 1):
         raise ValueError(f"t must lie in [0, 1], got {t.tolist()}")
-    fractions = t.new_tensor([1.0, 0.0]) if fractions is None else fractions
+    if fractions is None:
+        fractions = torch.linspace(1, 0, 2, dtype=t.dtype, device=t.device)
     check_times(1 - fractions, "1 - fractions")
     return fractions
