@@ -1,7 +1,7 @@
 """A device that exists nowhere and behaves as a GPU: it finds what a CPU forgives.
 
-Tensors on it report the device `meta` and have real shapes, types and gradients. Their values lie on
-the CPU, so that control flow is that of a real run. Operations with tensors of both devices are
+Tensors on it report the device `meta` and have real shapes, types and gradients. Their values lie
+on the CPU, so that control flow is that of a real run. Operations with tensors of both devices are
 errors, as on a GPU; reads by the host and copies in either direction are noted with their place.
 """
 
@@ -42,6 +42,9 @@ class FarTensor(Tensor):
         far.near = near
         return far
 
+    def tolist(self) -> list:
+        return self.cpu().tolist()
+
     def __repr__(self, **_: Any) -> str:
         return f"FarTensor({self.near})"
 
@@ -57,9 +60,7 @@ class _Dispatch(TorchDispatchMode):
         super().__init__()
         self.notes: Counter[str] = Counter()
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         tensors = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, Tensor)]
         is_far = [isinstance(x, FarTensor) for x in tensors]
@@ -110,7 +111,7 @@ def _place() -> str:
     """The innermost line of the package that is running: file and function."""
     for frame in reversed(traceback.extract_stack()):
         path = Path(frame.filename)
-        if path.is_relative_to(PACKAGE):
+        if path.is_relative_to(PACKAGE) and not frame.name.startswith("<"):
             return f"{path.relative_to(PACKAGE).as_posix()} {frame.name}"
     return "outside of the package"
 

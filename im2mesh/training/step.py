@@ -135,7 +135,9 @@ class Stepper:
             if self._is_synchronized:  # the others already wait inside a batch norm
                 raise StepError(str(error), {}, known_to_all=False) from error
             failure = str(error)
-        values = {name: part.item() for name, part in parts.items()}
+        # one read for all, since the host waits for a GPU at each
+        found = torch.stack([part.detach() for part in parts.values()]).tolist() if parts else []
+        values = dict(zip(parts, found, strict=True))
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
         if wrong:
             failure = f"the loss is not finite: {', '.join(wrong)}"
@@ -162,13 +164,14 @@ class Stepper:
         weights = dict(self.model.named_parameters())
         gradients = {name: w.grad for name, w in weights.items() if w.grad is not None}
         norm = torch.nn.utils.get_total_norm(list(gradients.values()))
-        if not norm.isfinite():
+        value = norm.item()
+        if not math.isfinite(value):
             wrong = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
             where = f"of {len(wrong)} weights, the first {wrong[0]}" if wrong else "as a whole"
-            raise StepError(f"the gradient is not finite (norm {norm:g}) {where}", values)
+            raise StepError(f"the gradient is not finite (norm {value:g}) {where}", values)
         if limit := self.config.training.gradient_clip:
             torch.nn.utils.clip_grads_with_norm_(list(weights.values()), limit, norm)
-        return norm.item()
+        return value
 
     @contextmanager
     def _statistics_restored_on_failure(self) -> Iterator[None]:

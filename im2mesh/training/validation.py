@@ -123,9 +123,9 @@ def _score(
     if "occupancy" in model.answers:
         scores |= _ious(model, batch, codes, threshold)
     if "motion" in model.answers and batch.pointcloud.shape[2]:
-        frames = [len(batch.times) - 1] if last_frame_only else list(range(1, len(batch.times)))
-        carried = model.trajectories(batch.pointcloud[:, 0], batch.times[[0, *frames]], codes)
-        pairs = zip(carried[:, 1:], batch.pointcloud[:, frames], strict=True)
+        stride = max(1, len(batch.times) - 1) if last_frame_only else 1
+        carried = model.trajectories(batch.pointcloud[:, 0], batch.times[::stride], codes)
+        pairs = zip(carried[:, 1:], batch.pointcloud[:, stride::stride], strict=True)
         errors = [correspondence_loss(path[None], truth[None]) for path, truth in pairs]
         scores["correspondence_l2"] = torch.stack(errors)
     for name, gaussian in (("shape", codes.shape_posterior), ("motion", codes.motion_posterior)):

@@ -1,5 +1,7 @@
 """Checks of the times that a carrier, flow or deformation, is asked about."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,11 +13,12 @@ def check_times(times: Float[Tensor, "T"], name: str = "times") -> None:
     Raises:
         ValueError: If the times are wrong; the message calls them `name`.
     """
-    increasing = bool((times[1:] > times[:-1]).all())
-    if len(times) == 0 or times[0] != 0 or not increasing:
-        raise ValueError(f"{name} must start at 0 and increase strictly, got {times.tolist()}")
-    if times[-1] > 1:
-        raise ValueError(f"{name} must end at 1 at the latest, got {times[-1].item()}")
+    values = times.tolist()  # one read, for which the host waits
+    increasing = all(a < b for a, b in pairwise(values))
+    if not values or values[0] != 0 or not increasing:
+        raise ValueError(f"{name} must start at 0 and increase strictly, got {values}")
+    if values[-1] > 1:
+        raise ValueError(f"{name} must end at 1 at the latest, got {values[-1]}")
 
 
 def stops_on_the_way_back(
@@ -27,9 +30,10 @@ def stops_on_the_way_back(
         ValueError: If t leaves [0, 1], or fractions do not decrease strictly from 1, or leave
             [0, 1].
     """
-    if t.numel() and not (t.min() >= 0 and t.max() <= 1):
-        raise ValueError(f"t must lie in [0, 1], got {t.tolist()}")
+    values = t.tolist()
+    if not all(0 <= value <= 1 for value in values):
+        raise ValueError(f"t must lie in [0, 1], got {values}")
     if fractions is None:
-        fractions = torch.linspace(1, 0, 2, dtype=t.dtype, device=t.device)
+        return torch.linspace(1, 0, 2, dtype=t.dtype, device=t.device)
     check_times(1 - fractions, "1 - fractions")
     return fractions

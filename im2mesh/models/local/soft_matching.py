@@ -71,7 +71,7 @@ class SoftMatching(Encoder):
         clouds, times = _spread_frames(clouds, times)
         anchors = clouds[:, 0]
         stages = register_clouds(clouds, times)  # [B, S, N, J, 3]
-        told = stages[:, TOLD_STAGES].transpose(1, 2).flatten(2)  # [B, N, 27]
+        told = torch.stack([stages[:, k] for k in TOLD_STAGES], 2).flatten(2)  # [B, N, 27]
         overview = self.overview(clouds, times).unsqueeze(1).expand(-1, anchors.shape[1], -1)
         known = torch.cat([anchors, OFFSET_SCALE * told, overview.to(anchors)], -1)
         near = find_neighbourhood(anchors, anchors, self.num_neighbours)
