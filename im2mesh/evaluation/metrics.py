@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import KDTree
 
@@ -212,7 +213,7 @@ def _tree(points: Float[np.ndarray, "N 3"]) -> KDTree:
 def _query(
     tree: KDTree, points: Float[np.ndarray, "N 3"]
 ) -> tuple[Float[np.ndarray, " N"], Int[np.ndarray, " N"]]:
-    distance, index = tree.query(points)
+    distance, index = tree.query(points, workers=torch.get_num_threads())
     return np.asarray(distance), np.asarray(index)
 
 

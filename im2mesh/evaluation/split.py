@@ -10,6 +10,8 @@ from dataclasses import asdict, astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import torch
+
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
@@ -190,3 +192,4 @@ def _work_in_processes(
 
 def _use_one_thread() -> None:
     os.environ["IGL_NUM_THREADS"] = "1"  # libigl reads it at its first parallel loop
+    torch.set_num_threads(1)  # as many search trees of points

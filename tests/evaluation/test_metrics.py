@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import cdist
 
 from im2mesh.evaluation.metrics import (
@@ -236,3 +237,10 @@ def test_samples_of_degenerate_meshes():
     vertices[0] = np.nan
     with pytest.raises(ValueError, match="not finite"):
         sample_surface(vertices, faces, 10, rng)
+
+
+def test_several_threads_measure_the_same():
+    points, others = clouds(num=3000, other=2000)
+    one = surface_distances(points, others, unit(points), unit(others))
+    torch.set_num_threads(2)
+    assert surface_distances(points, others, unit(points), unit(others)) == one
