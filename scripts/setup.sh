@@ -141,7 +141,7 @@ install_packages() {
     tell "3 of 3: the schema of configurations, for editors"
     "$PYTHON" -c 'from im2mesh.build import write_schema; write_schema("configs/schema.json")'
     printf '%s' "$wanted" >"$stamp"
-    tell "done"
+    tell "done; to use the environment by hand: source ${home}/bin/activate"
 }
 
 choose_environment
