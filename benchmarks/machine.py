@@ -5,10 +5,10 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
+from im2mesh.machine.cores import processor_name
 from im2mesh.models.layers.precision import products_in
 
 
@@ -70,12 +70,5 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         where = torch.cuda.get_device_name(device)
     else:
-        where = f"{_processor()}, {torch.get_num_threads()} threads"
+        where = f"{processor_name()}, {torch.get_num_threads()} threads"
     return f"{where}; Python {platform.python_version()}, torch {torch.__version__}"
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

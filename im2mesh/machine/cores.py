@@ -1,6 +1,8 @@
-"""How many threads PyTorch uses beside the processes that read data."""
+"""The processor: its name, its cores, and the threads of PyTorch beside reading processes."""
 
 import os
+import platform
+from pathlib import Path
 
 import torch
 
@@ -20,3 +22,11 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """The model of the processor; Linux tells it in a file only."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from im2mesh.meshing.marching_cubes import marching_cubes
+from im2mesh.meshing.marching_cubes import cells_with_both_signs, marching_cubes
 
 LogitsFunction = Callable[[Tensor], Tensor]
 """Positions [N, 3] float32 on the CPU -> occupancy logits [N], on any device."""
@@ -128,7 +128,7 @@ class _Grid:
         known[::2, ::2, ::2] = self.known
         refined = np.zeros((len(coarse) - 1,) * 3, bool)
         while True:
-            crossed = _cells_with_both_signs(fine > self.level) & ~refined
+            crossed = cells_with_both_signs(fine > self.level, 2) & ~refined
             if not crossed.any():
                 self.known = known
                 return fine
@@ -155,19 +155,6 @@ class _Grid:
         if not np.isfinite(result).all():
             raise ValueError("logits_function returned values that are not finite")
         return result
-
-
-def _cells_with_both_signs(inside: Bool[np.ndarray, "m m m"]) -> Bool[np.ndarray, "n n n"]:
-    """Which coarse cells have points inside and outside among their 27 (m = 2n + 1)."""
-    any_inside, all_inside = inside, inside
-    for axis in range(3):
-        first, middle, last = (
-            tuple(s if a == axis else slice(None) for a in range(3))
-            for s in (slice(0, -2, 2), slice(1, -1, 2), slice(2, None, 2))
-        )
-        any_inside = any_inside[first] | any_inside[middle] | any_inside[last]
-        all_inside = all_inside[first] & all_inside[middle] & all_inside[last]
-    return any_inside & ~all_inside
 
 
 def _points_of_cells(cells: Bool[np.ndarray, "n n n"]) -> Bool[np.ndarray, "m m m"]:

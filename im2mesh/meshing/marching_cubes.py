@@ -2,7 +2,7 @@
 
 import igl
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 try:
     import mcubes
@@ -36,7 +36,7 @@ def marching_cubes(volume: Float[np.ndarray, "X Y Z"]) -> Triangles:
 def marching_cubes_by_libigl(volume: Float[np.ndarray, "X Y Z"]) -> Triangles:
     """The same triangles in another order. Only cells that the surface crosses are given to
     libigl. It wants values that are negative inside, or else faces look inwards."""
-    cells = np.argwhere(_crossed(volume > 0))
+    cells = np.argwhere(cells_with_both_signs(volume > 0))
     if not len(cells):
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
     corners = np.ravel_multi_index((cells[:, None] + CORNERS).reshape(-1, 3).T, volume.shape)
@@ -47,12 +47,20 @@ def marching_cubes_by_libigl(volume: Float[np.ndarray, "X Y Z"]) -> Triangles:
     return np.asarray(vertices), np.asarray(faces).astype(np.int64)
 
 
-def _crossed(inside: np.ndarray) -> np.ndarray:
-    """Which cells have corners inside and outside."""
+def cells_with_both_signs(
+    inside: Bool[np.ndarray, "X Y Z"], spacing: int = 1
+) -> Bool[np.ndarray, "I J K"]:
+    """Which cells, that many points of the lattice wide, have points inside and outside.
+
+    Points on the border of a cell belong to it, so neighbouring cells share them.
+    """
     any_inside, all_inside = inside, inside
     for axis in range(3):
-        size = inside.shape[axis]
-        near, far = (np.take(x, range(size - 1), axis) for x in (any_inside, all_inside))
-        any_inside = near | np.take(any_inside, range(1, size), axis)
-        all_inside = far & np.take(all_inside, range(1, size), axis)
-    return np.asarray(any_inside & ~all_inside)
+        last = inside.shape[axis] - spacing
+        layers = [
+            tuple(slice(k, last + k, spacing) if a == axis else slice(None) for a in range(3))
+            for k in range(spacing + 1)
+        ]
+        any_inside = np.logical_or.reduce([any_inside[layer] for layer in layers])
+        all_inside = np.logical_and.reduce([all_inside[layer] for layer in layers])
+    return any_inside & ~all_inside

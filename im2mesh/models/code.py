@@ -1,6 +1,6 @@
 """Codes: what networks are conditioned on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -30,16 +30,16 @@ class Conditions:
         One tensor may have been computed from another. The adjoint takes derivatives with respect
         to all of them at once, and would count a gradient twice that reaches one through another.
         """
-        names = [field.name for field in fields(self)]
-        values = {name: getattr(self, name) for name in names}
-        tensors = {k: v.view_as(v) for k, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, **tensors)
+        return self._map(lambda value: value.view_as(value))
 
     def of(self, sequences: Int[Tensor, "S"]) -> "Conditions":
         """The values of some sequences of the batch."""
+        return self._map(lambda value: value[sequences])
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "Conditions":
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        chosen = {k: v[sequences] for k, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, **chosen)
+        tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **{name: function(value) for name, value in tensors.items()})
 
 
 @dataclass(frozen=True)

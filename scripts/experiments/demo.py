@@ -18,7 +18,7 @@ from im2mesh.evaluation.report import read_report
 from im2mesh.evaluation.summary import SummaryRow, summarize
 from im2mesh.evaluation.tables import format_table
 from im2mesh.files.atomic import write_json, write_text
-from im2mesh.machine.cores import available_cores
+from im2mesh.machine.cores import available_cores, processor_name
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import ResultOrigin, list_origins
 from im2mesh.runs.provenance import package_versions
@@ -128,14 +128,6 @@ def machine() -> dict[str, str | int]:
         "cores": available_cores(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
-
-
-def processor_name() -> str:
-    """The model of the processor; Linux tells it in a file only."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class Flow(Carrier):
         equally many are solved together.
         """
         conditions = self.velocity_field.condition(code).as_arguments()
-        if not self.ode.interpolate:
+        if not self.ode.interpolate or not len(t):
             return self._solve_back(points_t, t, fractions, conditions)
         num_steps = torch.ceil(t / _step_size(self.ode) - ROUNDING).clamp(min=1)
         groups, paths, nfe = [], [], self.nfe

@@ -124,6 +124,13 @@ def test_on_the_way_back_a_sequence_takes_the_steps_that_its_interval_needs():
         torch.testing.assert_close(together[b : b + 1], alone, atol=1e-12, rtol=0)
 
 
+def test_a_batch_of_no_sequences_has_no_way_back():
+    back = Flow(Conditioned(), FAST).integrate_backward(
+        torch.zeros(0, 5, 3), torch.zeros(0), Code(torch.zeros(0, 4), torch.zeros(0, 0))
+    )
+    assert back.shape == (0, 2, 5, 3)
+
+
 def test_gradients_of_the_way_back_reach_every_sequence():
     flow, t = Flow(Conditioned(), FAST), torch.tensor([0.9, 0.1, 0.6])
 
