@@ -59,9 +59,9 @@ def log_of(folder):
 
 
 def test_a_training_whose_time_is_up_saves_and_is_queued_again(job, tmp_path):
-    job.send_signal(signal.SIGTERM)
+    job.send_signal(signal.SIGUSR1)
     wait_for(lambda: "TERM" in log_of(tmp_path))
-    job.send_signal(signal.SIGTERM)  # while it saves
+    job.send_signal(signal.SIGUSR1)  # while it saves
     assert job.wait(20) == 1
     assert log_of(tmp_path) == [
         "scancel --signal=TERM 17.0",
@@ -72,7 +72,7 @@ def test_a_training_whose_time_is_up_saves_and_is_queued_again(job, tmp_path):
 
 
 def test_a_training_that_finishes_when_its_time_is_up_is_not_queued_again(job, tmp_path):
-    job.send_signal(signal.SIGTERM)
+    job.send_signal(signal.SIGUSR1)
     wait_for(lambda: "TERM" in log_of(tmp_path))
     (tmp_path / "status").write_text("0")
     assert job.wait(20) == 0
@@ -83,4 +83,12 @@ def test_a_training_that_finishes_when_its_time_is_up_is_not_queued_again(job, t
 def test_a_training_that_ends_by_itself_is_not_queued_again(job, tmp_path, status):
     (tmp_path / "status").write_text(str(status))
     assert job.wait(20) == status
+    assert log_of(tmp_path) == []
+
+
+def test_a_job_that_is_cancelled_is_not_queued_again(job, tmp_path):
+    """Slurm itself stops the training then, as tests/slurm shows."""
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(20) == -signal.SIGTERM
+    (tmp_path / "status").write_text("0")  # lets the training end
     assert log_of(tmp_path) == []
