@@ -124,12 +124,12 @@ class Cluster:
             env=self.environment, check=True, capture_output=True, text=True, timeout=60,
         ).stdout  # fmt: skip
 
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+    def wait_for(self, condition: Callable[[], bool], what: str, pause: float = 0.3) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{what}: not within {PATIENCE} s\n{self.ends_of_logs()}")
-            time.sleep(0.3)
+            time.sleep(pause)
 
     def wait_for_state(self, number: str, state: str) -> None:
         def has_come() -> bool:

@@ -4,25 +4,26 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+import eval as evaluation
+import generate
 from im2mesh.build import build_config
 from im2mesh.runs.folder import RunFolder
 from tests.runs.test_resuming import assert_same_run
 from tests.slurm.cluster import INSTALL, NODES, Cluster, missing_programs
 from tests.slurm.page import MACHINES, SHORT, TASKS, example
-from tests.trainings import newest_iteration
+from tests.trainings import Trainings, newest_iteration, train_in_this_process
 
 pytestmark = pytest.mark.slow
 
-LOGGED = ["training.print_every=1", "training.validate_every=25", "--device", "cpu"]
+CPU = ["--device", "cpu"]
+LOGGED = ["training.print_every=1", "training.validate_every=25"]
 WINDOWS = ["data.eval_stride=1", "--split", "train"]
-FINER = ["generation.resolution=48", "--device", "cpu"]
+FINER = ["generation.resolution=32", *CPU]
 NUM_WINDOWS = 16
 
 
@@ -47,14 +48,16 @@ def cluster(running_cluster):
     running_cluster.run("scancel", "--user=root")
 
 
-def test_a_training_whose_time_is_up_goes_on_in_the_next_job(cluster, tmp_path, config_path):
+def test_a_training_whose_time_is_up_goes_on_in_the_next_job(
+    cluster, tmp_path, config_path, trainings
+):
     """Nothing but the signal makes it save before its end."""
-    run, arguments = RunFolder(tmp_path / "run"), [*LOGGED, "training.save_every=1000000"]
+    run, overrides = RunFolder(tmp_path / "run"), [*LOGGED, "training.save_every=1000000"]
     set_steps(config_path, 1_000_000)
     without_signal = cluster.submit(
         "#!/bin/bash\n#SBATCH --time=1 --requeue\nsrun sleep 600", tmp_path
     )
-    script = example("train.py", words(config_path, *arguments), {**MACHINES, **SHORT})
+    script = example("train.py", words(config_path, *overrides, *CPU), {**MACHINES, **SHORT})
     job = cluster.submit(script, tmp_path)
     cluster.wait_for(run.path.exists, "training")
     assert re.search(r"\bcpu[:=]64\b", cluster.step(f"{job}.0").get("TresPerTask", ""))
@@ -63,18 +66,20 @@ def test_a_training_whose_time_is_up_goes_on_in_the_next_job(cluster, tmp_path, 
     set_steps(config_path, stopped + 20)
     cluster.wait_for_state(job, "COMPLETED")
     log = cluster.output_of(job)
-    assert stopped > 0 and resumed_at(log) == [stopped]
+    assert stopped > 0 and resumed_at(log)[0] == stopped  # its time may be up once more
     assert "SIGTERM: saving after this step" in log
-    assert_same_run(undisturbed(config_path, arguments, tmp_path), run)
+    assert_same_run(undisturbed(config_path, overrides, tmp_path, trainings), run)
     cluster.wait_for_state(without_signal, "TIMEOUT")
     assert cluster.job(without_signal)["Restarts"] == "0"
 
 
-def test_a_training_whose_nodes_die_goes_on_when_they_are_back(cluster, tmp_path, config_path):
+def test_a_training_whose_nodes_die_goes_on_when_they_are_back(
+    cluster, tmp_path, config_path, trainings
+):
     """First the second node, then that with the script and the main process."""
-    run, arguments = RunFolder(tmp_path / "run"), [*LOGGED, "training.save_every=1"]
+    run, overrides = RunFolder(tmp_path / "run"), [*LOGGED, "training.save_every=1"]
     set_steps(config_path, 1_000_000)
-    script = example("train.py", words(config_path, *arguments), MACHINES)
+    script = example("train.py", words(config_path, *overrides, *CPU), MACHINES)
     job = cluster.submit(script, tmp_path)
     first, second = NODES
     iterations = [iteration_when_killed(cluster, second, job, config_path)]
@@ -85,13 +90,15 @@ def test_a_training_whose_nodes_die_goes_on_when_they_are_back(cluster, tmp_path
     cluster.wait_for_state(job, "COMPLETED")
     assert 0 < iterations[0] < iterations[1]
     assert resumed_at(cluster.output_of(job)) == iterations
-    assert_same_run(undisturbed(config_path, arguments, tmp_path), run)
+    assert_same_run(undisturbed(config_path, overrides, tmp_path, trainings), run)
 
 
 def test_a_training_that_is_cancelled_saves_and_is_not_queued_again(cluster, tmp_path, config_path):
-    run, arguments = RunFolder(tmp_path / "run"), [*LOGGED, "training.save_every=1000000"]
+    run, overrides = RunFolder(tmp_path / "run"), [*LOGGED, "training.save_every=1000000"]
     set_steps(config_path, 1_000_000)
-    job = cluster.submit(example("train.py", words(config_path, *arguments), MACHINES), tmp_path)
+    job = cluster.submit(
+        example("train.py", words(config_path, *overrides, *CPU), MACHINES), tmp_path
+    )
     cluster.wait_for(run.best_checkpoint.exists, "the first validation")
     cluster.run("scancel", job)
     cluster.wait_for_state(job, "CANCELLED")
@@ -101,11 +108,11 @@ def test_a_training_that_is_cancelled_saves_and_is_not_queued_again(cluster, tmp
 def test_two_tasks_of_which_one_dies_make_what_one_process_makes(cluster, tmp_path, config_path):
     run = RunFolder(tmp_path / "run")
     folder, report = run.generation("train"), run.evaluation("train")
-    run_program(["train.py", str(config_path), "training.max_iterations=100", "--device", "cpu"])
+    train_in_this_process(str(config_path), ["training.max_iterations=30"])
 
     script = example("generate.py", words(config_path, *WINDOWS, *FINER), TASKS)
     job = cluster.submit(script, tmp_path)
-    cluster.wait_for(lambda: finished(folder) > 0, "the first window")
+    cluster.wait_for(lambda: finished(folder) > 0, "the first window", pause=0.02)
     first, second = (task_of(job, rank) for rank in ("0", "1"))
     assert {value_of(task, "CUDA_VISIBLE_DEVICES") for task in (first, second)} == {"0", "1"}
     os.kill(first, signal.SIGKILL)
@@ -118,8 +125,8 @@ def test_two_tasks_of_which_one_dies_make_what_one_process_makes(cluster, tmp_pa
     together = files_of(folder, "*/*/*/meshes/*.ply"), files_of(report, "*.*")
     shutil.rmtree(folder)
     shutil.rmtree(report)
-    run_program(["generate.py", str(config_path), *WINDOWS, *FINER])
-    run_program(["eval.py", str(config_path), *WINDOWS])
+    generate.main([str(config_path), *WINDOWS, *FINER])
+    evaluation.main([str(config_path), *WINDOWS])
     assert len(together[0]) == NUM_WINDOWS * 5 and "summary.md" in map(str, together[1])
     assert together == (files_of(folder, "*/*/*/meshes/*.ply"), files_of(report, "*.*"))
 
@@ -134,20 +141,13 @@ def set_steps(config: Path, count: int) -> None:
     config.write_text(text)
 
 
-def run_program(command: list[str]) -> None:
-    """Run one without Slurm."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
-def undisturbed(config: Path, arguments: list[str], folder: Path) -> RunFolder:
-    """The same training, with as many processes."""
+def undisturbed(
+    config: Path, overrides: list[str], folder: Path, trainings: Trainings
+) -> RunFolder:
+    """The same training without Slurm, in as many processes."""
     run = RunFolder(folder / "undisturbed")
-    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    run_program([*start, "train.py", str(config), *arguments, f"output_dir={run.path}"])
+    arguments = str(config), [*overrides, f"output_dir={run.path}"]
+    assert trainings.run_ranks(2, train_in_this_process, *arguments) == [0, 0]
     return run
 
 
