@@ -2,7 +2,8 @@
 
 Tensors on it report the device `meta` and have real shapes, types and gradients. Their values lie
 on the CPU, so that control flow is that of a real run. Operations with tensors of both devices are
-errors, as on a GPU; reads by the host and copies in either direction are noted with their place.
+errors, as on a GPU; reads by the host and copies in either direction are noted with their place,
+but for copies to the device that the host does not wait for (non_blocking).
 """
 
 import traceback
@@ -71,7 +72,8 @@ class _Dispatch(TorchDispatchMode):
         goes_far = asked is not None and torch.device(asked) == DEVICE
         if not any(is_far) and not goes_far:
             return func(*args, **kwargs)
-        self._note(func, tensors, args, goes_far, asked)
+        if not (goes_far and kwargs.get("non_blocking")):
+            self._note(func, tensors, args, goes_far, asked)
         near_args, near_kwargs = tree_map(_near, (args, kwargs))
         if asked is not None:
             near_kwargs["device"] = torch.device("cpu")

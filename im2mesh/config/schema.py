@@ -209,6 +209,9 @@ class TrainingConfig(Section):
     """Seed of the first weights, the order of the windows, and all random draws of training."""
     deterministic: Annotated[bool, LEARNING] = False
     """Give the same weights in every run, by refusing operations whose rounding may vary."""
+    compile: Annotated[bool, LEARNING] = False
+    """Compile velocity field and decoder (torch.compile), and let a GPU record a step of fixed
+    solver steps as a whole. The start takes a minute longer; numbers differ by rounding."""
     max_skipped_batches: Annotated[NonNegativeInt, BUDGET] = 0
     """Batches that a run may skip as their loss or gradient is not finite; one more stops it."""
     sync_batch_norm: Annotated[bool, LEARNING] = False
@@ -254,7 +257,8 @@ class GenerationConfig(Section):
     """Number of faces to which the extracted mesh is reduced; null to keep all."""
     carry_tolerance: Annotated[PositiveFloat | None, MESHES] = None
     """Carry only a part of the vertices and interpolate the others, so that these are off by at
-    most this, in units of the first frame, but for some in a thousand; null carries all."""
+    most this, in units of the first frame, but for some in a thousand. null carries all, as a GPU
+    always does, which is faster there."""
     refinement_steps: Annotated[NonNegativeInt, MESHES] = 0
     """Number of Newton steps that move the extracted vertices onto the level set."""
     normals: Annotated[bool, MESHES] = False

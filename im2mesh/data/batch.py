@@ -39,6 +39,8 @@ class SampleDataset(Dataset[Sample]):
 class Batch:
     """Windows of equal length. Positions are in the frame of each window's first mesh.
 
+    Times stay on the CPU: the host plans by them what a GPU has to do.
+
     Attributes:
         windows: Window that each item of the batch comes from.
         inputs: Observed frames: clouds [B, K, N, 3], RGB images in [0, 1] [B, K, 3, H, W], or
@@ -63,16 +65,20 @@ class Batch:
     times: Float[Tensor, "T"]
 
     def to(self, device: torch.device) -> "Batch":
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        return replace(moved, t=self.t, times=self.times, input_times=self.input_times)
 
     def pin_memory(self) -> "Batch":
         """Called by the data loader, so that copies to a GPU need not wait."""
         return self._map(Tensor.pin_memory)
 
-    def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
-        return replace(self, **{name: function(value) for name, value in tensors.items()})
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        return replace(self, **{name: function(value) for name, value in self.tensors().items()})
 
 
 def frame_times(num_frames: int) -> Float[Tensor, "T"]:

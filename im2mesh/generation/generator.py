@@ -111,7 +111,7 @@ class Generator:
     @explain_out_of_memory(WHAT_TO_LOWER)
     def encode(self, observation: Observation) -> SequenceCodes:
         """Encode one window (B = 1); latent codes are the means of their posteriors."""
-        inputs, times = self._tensor(observation.inputs), self._tensor(observation.times)
+        inputs, times = self._tensor(observation.inputs), _host_times(observation.times)
         return self.model.encode(inputs.unsqueeze(0), times.unsqueeze(0))
 
     @torch.no_grad()
@@ -130,7 +130,7 @@ class Generator:
         times = self._schedule() if times is None else times.astype(np.float64)
         if "point set" in self.model.answers:
             with timer.stage("points"):
-                points = self.model.point_set(self._tensor(times), codes)[0].cpu().numpy()
+                points = self.model.point_set(_host_times(times), codes)[0].cpu().numpy()
             return self._sequence(points, np.zeros((0, 3), np.int32), times, frame, timer)
         if self.needs_given_surface:
             if given is None:
@@ -153,7 +153,7 @@ class Generator:
         return frame_times(self.config.num_steps or self.num_frames).double().numpy()
 
     def _extract(self, t: float, codes: SequenceCodes, timer: StageTimer) -> Mesh:
-        time = torch.full((1,), t, device=self.device)
+        time = torch.full((1,), t)
 
         def logits(points: Tensor) -> Tensor:
             batch = points.to(self.device).unsqueeze(0)
@@ -181,7 +181,7 @@ class Generator:
     def _carry(
         self, vertices_0: Float[np.ndarray, "V 3"], times: np.ndarray, codes: SequenceCodes
     ) -> Float[np.ndarray, "S V 3"]:
-        schedule = self._tensor(times)
+        schedule = _host_times(times)
 
         def carry(points: Tensor) -> Tensor:
             return self.model.trajectories(points, schedule, codes)
@@ -208,7 +208,7 @@ class Generator:
     def _carry_back(
         self, vertices_1: Float[np.ndarray, "V 3"], times: np.ndarray, codes: SequenceCodes
     ) -> Float[np.ndarray, "S V 3"]:
-        schedule = self._tensor(times if times[-1] == 1 else np.append(times, 1.0))
+        schedule = _host_times(times if times[-1] == 1 else np.append(times, 1.0))
 
         def carry(points: Tensor) -> Tensor:
             return self.model.trajectories_from_end(points, schedule, codes)
@@ -218,7 +218,8 @@ class Generator:
     def _paths(
         self, vertices: Float[np.ndarray, "V 3"], carry: Callable[[Tensor], Tensor]
     ) -> Float[np.ndarray, "S V 3"]:
-        """Carry vertices in batches, all of them or as many as the tolerance needs."""
+        """Carry vertices in batches: all of them, or as many as the tolerance needs; a GPU carries
+        all of them sooner than the host interpolates."""
 
         @torch.no_grad()
         def carry_all(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "S N 3"]:
@@ -226,7 +227,7 @@ class Generator:
             paths = [carry(batch.unsqueeze(0))[0] for batch in batches]
             return torch.cat(paths, dim=1).cpu().numpy()
 
-        if self.config.carry_tolerance is None:
+        if self.config.carry_tolerance is None or self.device.type != "cpu":
             return carry_all(vertices)
         return carry_by_interpolation(vertices, carry_all, self.config.carry_tolerance)
 
@@ -246,3 +247,8 @@ class Generator:
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self.device)
+
+
+def _host_times(times: Float[np.ndarray, "T"]) -> Float[Tensor, "T"]:
+    """Times as the model wants them: on the CPU, where the host plans its steps."""
+    return torch.as_tensor(times, dtype=torch.float32)

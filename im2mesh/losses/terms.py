@@ -135,7 +135,8 @@ def _correspondence(inputs: LossInputs) -> LossParts:
     frames = choose_frames(len(batch.times), choice, inputs.decisions)
     times = batch.times[torch.cat([frames.new_zeros(1), frames])]
     trajectories = inputs.model.trajectories(batch.pointcloud[:, 0], times, inputs.codes)
-    error = correspondence_loss(trajectories[:, 1:], batch.pointcloud[:, frames])
+    truth = torch.stack([batch.pointcloud[:, frame] for frame in frames.tolist()], 1)
+    error = correspondence_loss(trajectories[:, 1:], truth)
     return {"correspondence": error}
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivateImportUsage]
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
@@ -87,6 +87,12 @@ class Processes:
     def largest(self, values: Sequence[float]) -> list[float]:
         """The largest of every value over all processes."""
         return self._reduce(values, dist.ReduceOp.MAX)
+
+    def largest_on_device(self, value: Tensor) -> Tensor:
+        """The largest of a value over all processes, for which the host does not wait."""
+        if self.ranks.world_size > 1:
+            dist.all_reduce(value, dist.ReduceOp.MAX)
+        return value
 
     def mean(self, values: Sequence[float]) -> list[float]:
         """The mean of every value over all processes."""

@@ -30,6 +30,7 @@ class _MotionCodeAlone(SequenceModel):
     def encode(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
+        times = times.to(inputs.device, non_blocking=True)
         code = as_code(self.encoder_temporal(inputs, times))
         nothing, none = empty_code(len(times), times), empty_gaussian(len(times), times)
         return SequenceCodes(nothing, code, none, none)
@@ -41,6 +42,7 @@ class _FramesAlone(SequenceModel):
     def encode(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
+        times = times.to(inputs.device, non_blocking=True)
         nothing, none = empty_code(len(times), times), empty_gaussian(len(times), times)
         frames = FramesCode(nothing.c, nothing.z, inputs, times)
         return SequenceCodes(frames, frames, none, none)
@@ -72,7 +74,7 @@ class OccupancyNetwork4D(_MotionCodeAlone):
     def occupancy_logits(
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
-        time = t.to(points_t).view(-1, 1, 1).expand(*points_t.shape[:2], 1)
+        time = t.to(points_t, non_blocking=True).view(-1, 1, 1).expand(*points_t.shape[:2], 1)
         return self.decoder(torch.cat([points_t, time], -1), codes.motion)
 
 
@@ -103,6 +105,7 @@ class OccupancyNetworkPerFrame(_FramesAlone):
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
         observed = cast(FramesCode, codes.shape)
+        t = t.to(observed.times, non_blocking=True)
         nearest = (observed.times - t.unsqueeze(1)).abs().argmin(1)
         rows = torch.arange(len(t), device=nearest.device)
         frame = observed.frames[rows, nearest].unsqueeze(1)
@@ -134,6 +137,7 @@ class PointSetGeneration4D(_MotionCodeAlone):
     ) -> Float[Tensor, "B S N 3"]:
         """Surface points at any times; between the T training times, trajectories are straight."""
         knots = self.trajectory_decoder(codes.motion.c).to(times.dtype)  # [B, T, N, 3], never bf16
+        times = times.to(knots.device, non_blocking=True)
         place = times * (knots.shape[1] - 1)
         before = place.floor().long().clamp(max=knots.shape[1] - 2)
         weight = (place - before).view(1, -1, 1, 1)
@@ -166,5 +170,5 @@ class NearestNeighbour(_FramesAlone):
     ) -> Float[Tensor, "B T N 3"]:
         last = cast(FramesCode, codes.motion).frames[:, -1]
         ends = gather_rows(last, nearest_rows(points_0, last, 1)).squeeze(2)
-        weights = times.to(points_0).view(1, -1, 1, 1)
+        weights = times.to(points_0, non_blocking=True).view(1, -1, 1, 1)
         return torch.lerp(points_0.unsqueeze(1), ends.unsqueeze(1), weights)

@@ -36,6 +36,10 @@ class Conditions:
         """The values of some sequences of the batch."""
         return self._map(lambda value: value[sequences])
 
+    def first(self, count: int) -> "Conditions":
+        """The values of the first sequences of the batch."""
+        return self._map(lambda value: value[:count])
+
     def _map(self, function: Callable[[Tensor], Tensor]) -> "Conditions":
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
@@ -139,7 +143,7 @@ class Gaussian:
             raise ValueError(f"got {len(generators)} generators for {len(self.mean)} sequences")
         width = self.mean.shape[1]
         drawn = [torch.randn(width, generator=g, dtype=torch.float32) for g in generators]
-        return self.mean + self.log_std.exp() * torch.stack(drawn).to(self.mean)
+        return self.mean + self.log_std.exp() * torch.stack(drawn).to(self.mean, non_blocking=True)
 
     def kl_to_standard_normal(self) -> Float[Tensor, ""]:
         """KL divergence to N(0, I) in nats, mean over sequences and dimensions; 0 for width 0."""

@@ -110,10 +110,11 @@ class OccupancyFlow(SequenceModel):
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
         refuse_unordered_times(times)
+        planned, times = times, times.to(inputs.device, non_blocking=True)
         motion_code = self._encode_motion(inputs, times)
         motion = _infer(self.posterior_temporal, inputs, times, motion_code)
         motion_code = replace(motion_code, z=_draw(motion, generators))
-        evidence = self._at_start(inputs, times, motion_code)
+        evidence = self._at_start(inputs, planned, motion_code)
         shape_code, shape = self._encode_start(evidence, times[:, :1], generators)
         return SequenceCodes(shape_code, motion_code, shape, motion)
 
@@ -124,6 +125,7 @@ class OccupancyFlow(SequenceModel):
     def encode_shape(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
+        times = times.to(inputs.device, non_blocking=True)
         shape_code, shape = self._encode_start(inputs[:, :1], times[:, :1], generators)
         unknown = empty_code(len(times), times)
         return SequenceCodes(shape_code, unknown, shape, empty_gaussian(len(times), times))
@@ -199,7 +201,7 @@ class OccupancyFlow(SequenceModel):
     def trajectories_from_end(
         self, points_1: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
-        ones = points_1.new_ones(len(points_1))
+        ones = torch.ones(len(points_1), dtype=points_1.dtype)
         path = self.flow.integrate_backward(points_1, ones, codes.motion, times.flip(0))
         return path.flip(1)
 

@@ -4,9 +4,11 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from im2mesh.config.schema import Config, LossConfig
 from im2mesh.data.batch import Batch
@@ -19,8 +21,10 @@ from im2mesh.models.layers.batch_norm import synchronize_batch_norm
 from im2mesh.models.layers.precision import products_in
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.randomness import StepRandomness, step_randomness
+from im2mesh.training.compilation import compile_networks, explain_missing_compiler
 from im2mesh.training.optimizer import make_optimizer
 from im2mesh.training.precision import choose_precision
+from im2mesh.training.recording import Outcome, Recording, obstacle_to_recording
 from im2mesh.training.reports import StepReport
 
 WHAT_TO_LOWER = (
@@ -67,6 +71,7 @@ class Stepper:
 
     Attributes:
         precision: Precision in which the networks compute, equal in all processes.
+        compiled: What is compiled, in words; empty without `training.compile`.
     """
 
     def __init__(self, model: SequenceModel, config: Config, processes: Processes) -> None:
@@ -86,6 +91,15 @@ class Stepper:
             some_may_rest=config.loss.motion_share < 1
             or ("occupancy" in model.answers and not config.loss.reconstruction),
         )
+        self._statistics = [buffer.clone() for buffer in model.buffers()]  # as they were before
+        obstacle = obstacle_to_recording(model, config, processes.ranks.world_size)
+        self._records = config.training.compile and not obstacle
+        self._recording: Recording | None = None
+        self.compiled = ""
+        if config.training.compile:
+            names = compile_networks(model)
+            how = f"not recorded: {obstacle}" if obstacle else "recorded as a CUDA graph"
+            self.compiled = f"{' and '.join(names) or 'nothing'}; steps are {how}"
 
     def step(self, batch: Batch, iteration: int, rate: float) -> StepReport:
         """Update the weights once.
@@ -103,6 +117,7 @@ class Stepper:
         with (
             self.products(),
             self._statistics_restored_on_failure(),
+            explain_missing_compiler(),
             explain_out_of_memory(WHAT_TO_LOWER),
         ):
             return self._step(batch, iteration, rate)
@@ -110,21 +125,45 @@ class Stepper:
     def _step(self, batch: Batch, iteration: int, rate: float) -> StepReport:
         started = time.monotonic()
         self.model.train()
-        self.model.take_nfe()
-        parts, values = self._forward(batch, iteration)
-        nfe_forward = self.model.take_nfe()
-        norm = self._backward(parts, values)
+        outcome = self._pass_through(batch, iteration)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.step()
-        nfe_backward = self.model.take_nfe()
-        means = dict(zip(values, self.processes.mean(list(values.values())), strict=True))
+        self._skip_update_unless_finite(outcome.values)
+        self.optimizer.step()  # before the host reads the outcome, so that a GPU need not wait
+        losses, norm = self._read(outcome)
+        means = dict(zip(losses, self.processes.mean(list(losses.values())), strict=True))
         elapsed = time.monotonic() - started
-        return StepReport(means, rate, norm, nfe_forward, nfe_backward, elapsed)
+        nfe = outcome.nfe_forward, outcome.nfe_backward
+        return StepReport(means, rate, norm, *nfe, elapsed)
 
-    def _forward(self, batch: Batch, iteration: int) -> tuple[LossParts, dict[str, float]]:
-        """The parts of the loss, and their values. If one process fails, all do, since the others
-        would wait for its gradients."""
+    def _pass_through(self, batch: Batch, iteration: int) -> Outcome:
+        """Forward and backward pass: recorded before, if that is possible, or else as written."""
+        if not self._records:
+            return self._passes(batch, iteration)
+        if self._recording is None or not self._recording.fits(batch):
+            record = partial(self._passes, iteration=iteration)
+            self._recording = Recording(self.model, record, batch)
+        return self._recording.replay(batch)
+
+    def _passes(self, batch: Batch, iteration: int) -> Outcome:
+        for value, buffer in zip(self._statistics, self.model.buffers(), strict=True):
+            value.copy_(buffer)
+        self.model.take_nfe()
+        parts = self._forward(batch, iteration)
+        nfe_forward = self.model.take_nfe()
+        norm = self._backward(parts)
+        values = torch.stack([*(part.detach() for part in parts.values()), norm])
+        return Outcome(tuple(parts), values, nfe_forward, self.model.take_nfe())
+
+    def _skip_update_unless_finite(self, values: Float[Tensor, "N"]) -> None:
+        """Let the optimizer leave the weights as they are if a value, in any process, is not
+        finite: what torch.amp.GradScaler tells a fused optimizer in the same way."""
+        is_wrong = (~values.isfinite().all()).float()
+        self.optimizer.found_inf = self.processes.largest_on_device(is_wrong)  # type: ignore[attr-defined]
+
+    def _forward(self, batch: Batch, iteration: int) -> LossParts:
+        """The parts of the loss. If one process fails, all do, since the others would wait for its
+        gradients."""
         training, rank = self.config.training, self.processes.ranks.rank
         randomness = step_randomness(training.seed, iteration, rank, len(batch.t))
         parts, failure = {}, ""
@@ -135,18 +174,15 @@ class Stepper:
             if self._is_synchronized:  # the others already wait inside a batch norm
                 raise StepError(str(error), {}, known_to_all=False) from error
             failure = str(error)
-        # one read for all, since the host waits for a GPU at each
-        found = torch.stack([part.detach() for part in parts.values()]).tolist() if parts else []
-        values = dict(zip(parts, found, strict=True))
-        wrong = [name for name, value in values.items() if not math.isfinite(value)]
-        if wrong:
-            failure = f"the loss is not finite: {', '.join(wrong)}"
-        (any_failed,) = self.processes.largest([float(bool(failure))])
-        if any_failed:
-            raise StepError(failure, values)
-        return parts, values
+        self._agree(failure, {})
+        if not self.config.ode.interpolate:
+            # torchdiffeq's solvers have read from a GPU already, and on the way back they would
+            # fail over what is not finite, without the other processes knowing
+            found = torch.stack([part.detach() for part in parts.values()]).tolist()
+            self._refuse_not_finite(dict(zip(parts, found, strict=True)))
+        return parts
 
-    def _backward(self, parts: LossParts, values: dict[str, float]) -> float:
+    def _backward(self, parts: LossParts) -> Float[Tensor, ""]:
         """Compute the averaged gradients and clip them; returns their norm before clipping."""
         self.optimizer.zero_grad(set_to_none=True)
         try:
@@ -154,34 +190,52 @@ class Stepper:
                 torch.stack(list(parts.values())).sum().backward()
         except SolverError as error:
             is_alone = self.processes.ranks.world_size == 1  # others wait for the gradients
-            raise StepError(
-                f"in the backward pass, {error}", values, known_to_all=is_alone
-            ) from error
-        return self._clip(values)
-
-    def _clip(self, values: dict[str, float]) -> float:
-        """Clip the averaged gradient, equal in all processes; returns its norm before clipping."""
-        weights = dict(self.model.named_parameters())
-        gradients = {name: w.grad for name, w in weights.items() if w.grad is not None}
-        norm = torch.nn.utils.get_total_norm(list(gradients.values()))
-        value = norm.item()
-        if not math.isfinite(value):
-            wrong = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
-            where = f"of {len(wrong)} weights, the first {wrong[0]}" if wrong else "as a whole"
-            raise StepError(f"the gradient is not finite (norm {value:g}) {where}", values)
+            raise StepError(f"in the backward pass, {error}", {}, known_to_all=is_alone) from error
+        weights = [weight for weight in self.model.parameters() if weight.grad is not None]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
         if limit := self.config.training.gradient_clip:
-            torch.nn.utils.clip_grads_with_norm_(list(weights.values()), limit, norm)
-        return value
+            torch.nn.utils.clip_grads_with_norm_(weights, limit, norm)
+        return norm
+
+    def _read(self, outcome: Outcome) -> tuple[dict[str, float], float]:
+        """The values of the loss and of the gradient's norm, which must be finite.
+
+        With a solver of fixed steps, this is the only place where the host waits for a GPU.
+        """
+        *values, norm = outcome.values.tolist()
+        losses = dict(zip(outcome.names, values, strict=True))
+        self._refuse_not_finite(losses)
+        if not math.isfinite(norm):
+            raise StepError(f"{self._wrong_gradients()} (norm {norm:g})", losses)
+        return losses, norm
+
+    def _refuse_not_finite(self, losses: dict[str, float]) -> None:
+        wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+        self._agree(f"the loss is not finite: {', '.join(wrong)}" if wrong else "", losses)
+
+    def _agree(self, failure: str, losses: dict[str, float]) -> None:
+        """Raise an error in all processes if one has failed."""
+        (any_failed,) = self.processes.largest([float(bool(failure))])
+        if any_failed:
+            raise StepError(failure, losses)
+
+    def _wrong_gradients(self) -> str:
+        wrong = [
+            name
+            for name, weight in self.model.named_parameters()
+            if weight.grad is not None and not weight.grad.isfinite().all()
+        ]
+        where = f"of {len(wrong)} weights, the first {wrong[0]}" if wrong else "as a whole"
+        return f"the gradient is not finite {where}"
 
     @contextmanager
     def _statistics_restored_on_failure(self) -> Iterator[None]:
         """Put running statistics back if a step fails: its forward pass has changed them."""
-        buffers = list(self.model.buffers())
-        before = [buffer.clone() for buffer in buffers]
         try:
             yield
         except StepError:
-            for buffer, value in zip(buffers, before, strict=True):
+            for buffer, value in zip(self.model.buffers(), self._statistics, strict=True):
                 buffer.copy_(value)
             raise
 
@@ -192,4 +246,6 @@ class Stepper:
     def autocast(self) -> AbstractContextManager:
         """Set the precision of the networks, for the forward pass of a step."""
         enabled = self.precision.name == "bf16"
-        return torch.autocast(self.device_type, torch.bfloat16, enabled=enabled)
+        return torch.autocast(
+            self.device_type, torch.bfloat16, enabled=enabled, cache_enabled=not self._records
+        )

@@ -15,6 +15,7 @@ from im2mesh.losses.terms import chamfer_loss, correspondence_loss
 from im2mesh.machine.processes import Processes
 from im2mesh.models.flow.solver_errors import SolverError
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
+from im2mesh.training.compilation import uncompiled
 
 CRITERIA = {"iou": 1.0, "correspondence_l2": -1.0, "chamfer": -1.0}
 """Score -> sign (-1: less is better). The first that a model has decides which weights are best."""
@@ -68,7 +69,8 @@ def validate(
     """
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
-    own = [_scored(model, batch.to(device), threshold, last_frame_only) for batch in batches]
+    with uncompiled():
+        own = [_scored(model, batch.to(device), threshold, last_frame_only) for batch in batches]
     model.train(was_training)
     scored = _in_order(processes.gather(own))
     means = {}

@@ -50,7 +50,8 @@ class OneShotDeformation(Carrier, Generic[Departure]):
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
     ) -> Float[Tensor, "B T N 3"]:
         start = points_0.new_zeros(len(points_0))
-        return self._path(points_0, start, (t.expand_as(start) for t in times[1:]), code)
+        ends = times.to(points_0, non_blocking=True)[1:]
+        return self._path(points_0, start, (t.expand_as(start) for t in ends), code)
 
     def _carry_back(
         self,
@@ -59,6 +60,7 @@ class OneShotDeformation(Carrier, Generic[Departure]):
         fractions: Float[Tensor, "S"],
         code: Code,
     ) -> Float[Tensor, "B S N 3"]:
+        t, fractions = (x.to(points_t, non_blocking=True) for x in (t, fractions))
         return self._path(points_t, t, (t * fraction for fraction in fractions[1:]), code)
 
     def _path(

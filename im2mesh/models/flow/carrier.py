@@ -13,8 +13,10 @@ class Carrier(nn.Module):
     """Carries points forward and backward in time.
 
     Positions are in the frame of the first mesh, roughly the cube [-0.5, 0.5]^3, and times in
-    [0, 1]. The two implementations are `Flow`, which integrates a velocity field, and
-    `OneShotDeformation`, which maps points from one time to another directly.
+    [0, 1]. The host plans its steps by the times: give them on the CPU, also where the points lie
+    on a GPU, so that it need not wait for them. With gradients on a GPU, only the loss shows
+    whether a position became NaN or infinite. The two implementations are `Flow`, which integrates
+    a velocity field, and `OneShotDeformation`, which maps points from one time to another directly.
 
     Attributes:
         reads: Kind of motion code that the carrier needs.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -38,23 +39,28 @@ def solve_with_rk4(
     Returns:
         The state at each time; the first is `start` itself.
     """
-    first, *later = times.double().tolist()
+    first, *later = times.double().tolist()  # the host plans the steps by them
     span = later[-1] - first
     num_steps = max(1, math.ceil(abs(span) / step_size - ROUNDING))
     h = span / num_steps
     places = [_place((time - first) / h, num_steps) for time in later]
-    states, state = [start], start
-    slope = right_hand_side(times[0], state)
+
+    def slope_within(step: int, part: float, state: Tensor) -> Tensor:
+        return right_hand_side(state.new_full((), first + (step + part) * h), state)
+
+    states, state = [start.unsqueeze(0)], start
+    slope = slope_within(0, 0.0, state)
     for step in range(num_steps):
-        time = times[0] + step * h
-        end = _rk4_step(right_hand_side, time, h, state, slope)
+        end = rk4_step(partial(slope_within, step), h, state, slope)
         wanted = [part for number, part in places if number == step]
         needs_slope = step < num_steps - 1 or any(part < 1 for part in wanted)
-        end_slope = right_hand_side(time + h, end) if needs_slope else slope
-        for part in wanted:
-            states.append(_hermite(part, h, state, slope, end, end_slope) if part < 1 else end)
+        end_slope = slope_within(step, 1.0, end) if needs_slope else slope
+        if wanted:
+            parts = torch.stack([start.new_full((), part) for part in wanted])
+            parts = parts.view(-1, *[1] * start.dim())
+            states.append(state + movement(parts, h, state, slope, end, end_slope))
         state, slope = end, end_slope
-    return torch.stack(states)
+    return torch.cat(states)
 
 
 def _place(steps: float, num_steps: int) -> tuple[int, float]:
@@ -66,14 +72,18 @@ def _place(steps: float, num_steps: int) -> tuple[int, float]:
     return number, steps - number
 
 
-def _rk4_step(f: RightHandSide, t: Tensor, h: float, y: Tensor, k1: Tensor) -> Tensor:
-    k2 = f(t + h / 3, y + h / 3 * k1)
-    k3 = f(t + 2 * h / 3, y + h * (k2 - k1 / 3))
-    k4 = f(t + h, y + h * (k1 - k2 + k3))
+def rk4_step(
+    f: Callable[[float, Tensor], Tensor], h: float | Tensor, y: Tensor, k1: Tensor
+) -> Tensor:
+    """The state after one step of length h, for f(fraction of the step, state) and k1 = f(0, y)."""
+    k2 = f(1 / 3, y + h / 3 * k1)
+    k3 = f(2 / 3, y + h * (k2 - k1 / 3))
+    k4 = f(1.0, y + h * (k1 - k2 + k3))
     return y + h / 8 * (k1 + 3 * (k2 + k3) + k4)
 
 
-def _hermite(x: float, h: float, y0: Tensor, f0: Tensor, y1: Tensor, f1: Tensor) -> Tensor:
-    """The Hermite cubic at a fraction x of a step."""
-    moved = y0 + x * x * (3 - 2 * x) * (y1 - y0)
-    return moved + x * (1 - x) * h * ((1 - x) * f0 - x * f1)
+def movement(
+    x: float | Tensor, h: float | Tensor, y0: Tensor, f0: Tensor, y1: Tensor, f1: Tensor
+) -> Tensor:
+    """How far the state has come at a fraction x of a step, along the Hermite cubic."""
+    return x * x * (3 - 2 * x) * (y1 - y0) + x * (1 - x) * h * ((1 - x) * f0 - x * f1)

@@ -20,8 +20,9 @@ from torchdiffeq._impl.solvers import FixedGridODESolver
 from im2mesh.config.schema import OdeConfig
 from im2mesh.models.code import Code, Conditions
 from im2mesh.models.flow.carrier import Carrier
-from im2mesh.models.flow.fixed_steps import ROUNDING, solve_with_rk4
+from im2mesh.models.flow.fixed_steps import solve_with_rk4
 from im2mesh.models.flow.solver_errors import explain_solver_failure, refuse_not_finite_path
+from im2mesh.models.flow.steps_back import solve_back_with_rk4
 from im2mesh.models.flow.velocity_fields import VelocityField
 from im2mesh.models.layers.pointwise import piece_by_piece
 
@@ -82,39 +83,40 @@ class Flow(Carrier):
     ) -> Float[Tensor, "B S N 3"]:
         """Integrate back to t = 0, each sequence from a time t of its own.
 
-        With time t(1 - s) and velocity -t v, every sequence runs over s in [0, 1]. No sequence
-        visits times outside [0, t], and none depends on the times of its batch mates. Steps of a
-        fixed length that are not bound to output times are as many as t needs: sequences with
-        equally many are solved together.
+        No sequence visits times outside [0, t], and none depends on the times of its batch mates.
         """
+        if self.ode.interpolate and points_t.numel() and len(fractions) > 1:
+            return self._step_back(points_t, t, fractions, code)
         conditions = self.velocity_field.condition(code).as_arguments()
-        if not self.ode.interpolate or not len(t):
-            return self._solve_back(points_t, t, fractions, conditions)
-        num_steps = torch.ceil(t / _step_size(self.ode) - ROUNDING).clamp(min=1)
-        groups, paths, nfe = [], [], self.nfe
-        for count in num_steps.unique().tolist():
-            group = (num_steps == count).nonzero().squeeze(1)
-            self.nfe = nfe  # the last group, with most steps, is what counts
-            path = self._solve_back(
-                points_t[group], t[group], fractions, conditions.of(group), 1 / count
-            )
-            groups.append(group)
-            paths.append(path)
-        return torch.cat(paths)[torch.cat(groups).argsort()]
+        t = t.to(points_t.device, non_blocking=True)
 
-    def _solve_back(
+        def right_hand_side(s: Tensor, points: Tensor) -> Tensor:
+            # with time t(1 - s) and velocity -t v, every sequence runs over s in [0, 1]
+            return -t.view(-1, 1, 1) * self._velocity(t * (1 - s), points, conditions)
+
+        return self._solve(right_hand_side, points_t, 1 - fractions, conditions).transpose(0, 1)
+
+    def _step_back(
         self,
         points_t: Float[Tensor, "B N 3"],
         t: Float[Tensor, "B"],
         fractions: Float[Tensor, "S"],
-        conditions: Conditions,
-        step_size: float | None = None,
+        code: Code,
     ) -> Float[Tensor, "B S N 3"]:
-        def right_hand_side(s: Tensor, points: Tensor) -> Tensor:
-            return -t.view(-1, 1, 1) * self._velocity(t * (1 - s), points, conditions)
+        """Steps of a fixed length, not bound to output times, are as many as each t needs."""
+        order = t.argsort(descending=True, stable=True)
+        rows = order.to(points_t.device, non_blocking=True)
+        conditions = self.velocity_field.condition(code).of(rows)
 
-        path = self._solve(right_hand_side, points_t, 1 - fractions, conditions, step_size)
-        return path.transpose(0, 1)
+        def velocity(times: Tensor, points: Tensor) -> Tensor:
+            return self._velocity(times, points, conditions.first(len(points)))
+
+        velocity = _in_present_precision(velocity, points_t.device.type)
+        path = solve_back_with_rk4(
+            velocity, points_t[rows], t[order].to(points_t.dtype), fractions, _step_size(self.ode)
+        )
+        refuse_not_finite_path(path.transpose(0, 1), 1 - fractions, self.ode)
+        return path[rows.argsort()]
 
     def _velocity(self, t: Tensor, points: Tensor, conditions: Conditions) -> Tensor:
         self.nfe += 1
@@ -127,17 +129,14 @@ class Flow(Carrier):
         points: Tensor,
         times: Tensor,
         conditions: Conditions,
-        step_size: float | None = None,
     ) -> Float[Tensor, "T B N 3"]:
         if points.numel() == 0 or len(times) == 1:
             return points.expand(len(times), *points.shape)
         right_hand_side = _in_present_precision(right_hand_side, points.device.type)
-        times = times.to(points)
+        times = times.to(points.dtype)
         with explain_solver_failure(self.ode):
             if self.ode.interpolate:
-                path = solve_with_rk4(
-                    right_hand_side, points, times, step_size or _step_size(self.ode)
-                )
+                path = solve_with_rk4(right_hand_side, points, times, _step_size(self.ode))
             else:
                 path = self._call_torchdiffeq(right_hand_side, points, times, conditions)
         refuse_not_finite_path(path, times, self.ode)
@@ -146,6 +145,7 @@ class Flow(Carrier):
     def _call_torchdiffeq(
         self, right_hand_side: Callable, points: Tensor, times: Tensor, conditions: Conditions
     ) -> Float[Tensor, "T B N 3"]:
+        times = times.to(points.device, non_blocking=True)
         settings = {
             "method": self.ode.method,
             "rtol": self.ode.rtol,

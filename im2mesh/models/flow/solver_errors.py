@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -42,9 +43,14 @@ def explain_solver_failure(ode: OdeConfig) -> Iterator[None]:
 def refuse_not_finite_path(path: Float[Tensor, "T *state"], times: Tensor, ode: OdeConfig) -> None:
     """Refuse a solution with a position that is NaN or infinite.
 
+    With gradients on a GPU nothing is checked: the host would wait for the answer, and the loss
+    shows the same a little later.
+
     Raises:
         SolverError: If there is one; names the first time at which there is.
     """
+    if torch.is_grad_enabled() and path.device.type != "cpu":
+        return
     is_finite = path.isfinite().flatten(1).all(1)
     if not bool(is_finite.all()):
         first = times[int(is_finite.int().argmin())]

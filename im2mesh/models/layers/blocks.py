@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.models.layers.precision import full_precision
+from im2mesh.models.layers.precision import full_precision, full_precision_linear
 
 
 class ResnetBlockFC(nn.Module):
@@ -45,6 +45,8 @@ class FullPrecisionLinear(nn.Linear):
     """
 
     def forward(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch E"]:
+        if torch.compiler.is_compiling():
+            return full_precision_linear(x, self.weight, self.bias)
         with full_precision(x.device.type):
             return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 
 @contextmanager
@@ -26,3 +28,30 @@ def full_precision(device_type: str) -> Iterator[None]:
     """Switch off autocast and tf32."""
     with products_in("highest"), torch.autocast(device_type, enabled=False):
         yield
+
+
+@torch.library.custom_op("im2mesh::full_precision_linear", mutates_args=())
+def full_precision_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear layer in full precision, as one operation: torch.compile, which cannot switch the
+    precision in the middle of a function, calls it as it is."""
+    with full_precision(x.device.type):
+        return F.linear(x.to(weight.dtype), weight, bias)
+
+
+@full_precision_linear.register_fake
+def _(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return weight.new_empty(*x.shape[:-1], len(weight))
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:2])
+
+
+def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    x, weight = ctx.saved_tensors
+    rows = gradient.flatten(0, -2)
+    of_weight = rows.T @ x.flatten(0, -2).to(rows.dtype)
+    return (gradient @ weight).to(x.dtype), of_weight, rows.sum(0)
+
+
+full_precision_linear.register_autograd(_backward, setup_context=_keep)

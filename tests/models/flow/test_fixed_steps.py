@@ -11,9 +11,11 @@ from im2mesh.config.schema import OdeConfig
 from im2mesh.models.code import Code, empty_code
 from im2mesh.models.flow.fixed_steps import solve_with_rk4
 from im2mesh.models.flow.flow import Flow, check_solver
+from tests.pretend_device import FarTensor, pretended_device, to_device
 from tests.problems import Conditioned, Rotation
 
 FAST = build_config("configs/fast/oflow.yaml").ode
+QUARTERS = OdeConfig(**{**FAST.model_dump(), "step_size": 0.25})
 BETWEEN = torch.tensor([0.0, 0.1, 0.35, 0.5, 0.77, 0.9], dtype=torch.float64)
 
 
@@ -54,7 +56,7 @@ def test_between_steps_the_order_is_four(times):
     [([0.0, 1.0], 16), ([0.0, 0.5, 1.0], 16), ([0.0, 0.9, 1.0], 17), ([0.0, 0.4], 8)],
 )
 def test_a_slope_is_evaluated_once(times, evaluations):
-    flow = Flow(Rotation(), FAST)
+    flow = Flow(Rotation(), QUARTERS)
     flow.integrate_forward(torch.rand(2, 5, 3), torch.tensor(times), empty_code(2))
     assert flow.nfe == evaluations
 
@@ -62,7 +64,7 @@ def test_a_slope_is_evaluated_once(times, evaluations):
 def test_times_that_miss_a_step_by_rounding_are_the_step():
     times = torch.arange(17, dtype=torch.float32) / 16
     start = torch.rand(1, 5, 3, dtype=torch.float32)
-    flow = Flow(Rotation().float(), FAST)
+    flow = Flow(Rotation().float(), QUARTERS)
     path = flow.integrate_forward(start, times, empty_code(1))
     assert path.shape == (1, 17, 5, 3) and flow.nfe == 17
 
@@ -115,13 +117,43 @@ def test_on_the_way_back_a_sequence_takes_the_steps_that_its_interval_needs():
     code, points = Code(torch.rand(4, 4), torch.zeros(4, 0)), torch.rand(4, 5, 3)
     together = flow.integrate_backward(points, t, code)
     num_steps = math.ceil(0.9 / step)
-    assert [len(times) for times in visited] == [3] * 4 + [1] * 4 * num_steps
-    assert flow.nfe == 4 * num_steps
+    assert [len(times) for times in visited] == [4] * 4 + [1] * 4 * (num_steps - 1)
+    assert flow.nfe == 4 * num_steps and min(map(min, visited)) >= 0
     for b in range(4):
         alone = flow.integrate_backward(
             points[b : b + 1], t[b : b + 1], Code(code.c[b : b + 1], code.z[b : b + 1])
         )
         torch.testing.assert_close(together[b : b + 1], alone, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("fractions", [None, torch.tensor([1.0, 0.9, 0.5, 0.2, 0.0])])
+def test_sequences_whose_times_only_a_gpu_knows_stand_still_when_they_have_arrived(
+    monkeypatch, fractions, without_shape_checks
+):
+    """The same positions and gradients, with shapes that do not depend on the times."""
+    flow, t = Flow(Conditioned(), FAST), torch.tensor([0.1, 0.9, 0.0, 0.2])
+    c = torch.rand(4, 4, requires_grad=True)
+    code, points = Code(c, torch.zeros(4, 0)), torch.rand(4, 5, 3)
+    known = flow.integrate_backward(points, t, code, fractions)
+    expected = torch.autograd.grad(known.square().sum(), c)[0]
+    with pretended_device(monkeypatch) as notes:
+        far = FarTensor(c.detach()).requires_grad_()
+        code = Code(far, FarTensor(torch.zeros(4, 0)))
+        to_device(flow)
+        found = flow.integrate_backward(FarTensor(points), FarTensor(t), code, fractions)
+        gradient = torch.autograd.grad(found.square().sum(), far)[0]
+    assert not notes
+    torch.testing.assert_close(found.near, known, atol=1e-12, rtol=0)
+    torch.testing.assert_close(gradient.near, expected, atol=1e-12, rtol=0)
+
+
+def test_stops_on_the_way_back_lie_on_the_way_there():
+    flow = Flow(Conditioned(), OdeConfig(**{**FAST.model_dump(), "step_size": 1 / 32}))
+    code, points = Code(torch.rand(1, 4), torch.zeros(1, 0)), torch.rand(1, 5, 3)
+    times = torch.tensor([0.0, 0.11, 0.3, 0.45, 0.7])
+    there = flow.integrate_forward(points, times, code)
+    back = flow.integrate_backward(there[:, -1], times[-1:], code, times.flip(0) / 0.7)
+    torch.testing.assert_close(back.flip(1), there, atol=1e-8, rtol=0)
 
 
 def test_a_batch_of_no_sequences_has_no_way_back():
