@@ -51,8 +51,9 @@ def main(arguments: Sequence[str]) -> None:
             trainer.load_pretrained()
         elif ranks.is_main:
             print(f"resuming {checkpoint} at iteration {trainer.state.iteration}")
+        begun_at = trainer.state.iteration
         trainer.fit(args.exit_after, stop)
-    if ranks.is_main:
+    if ranks.is_main and trainer.state.iteration > begun_at:
         print(f"saved {folder.checkpoint} at iteration {trainer.state.iteration}")
 
 

@@ -10,6 +10,7 @@ Timings are told, never judged. Tables are printed and written to out/benchmarks
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ DATA = DatasetSettings(
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     data, out = args.out.resolve() / "data", args.out.resolve()
-    make_dataset(data, DATA, workers=2, overwrite=False)
+    make_dataset(data, DATA, workers=os.cpu_count() or 1, overwrite=False)
     device = build_device(args.device)
     bench = Bench(data, out, str(device), tuple(args.overrides))
     origin = f"Measured on {describe(device)}; {software()}."

@@ -16,4 +16,13 @@ a run leaves on disk), `machine` (devices and processes) and `files` (safe readi
 `build.py` joins all parts; `reconstruction.py` is the door to the library.
 """
 
+from importlib.util import find_spec
+
 __version__ = "0.1.0"
+
+if find_spec("torch") is None:
+    raise ModuleNotFoundError(
+        "No module named 'torch'; activate the environment: source .venv/bin/activate (on Windows "
+        ".venv/Scripts/activate), which bash scripts/setup.sh makes",
+        name="torch",
+    )

@@ -3,10 +3,13 @@
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from im2mesh.errors import UserError, explain_system_error
+from im2mesh.errors import Advice, UserError, explain_system_error
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -156,7 +159,8 @@ def _listed(commands: Mapping[str, EntryPoint]) -> str:
 def exit_status(main: EntryPoint, arguments: Sequence[str] | None = None) -> int:
     """Run an entry point; print errors that a user can put right, and let all others through."""
     try:
-        main(sys.argv[1:] if arguments is None else arguments)
+        with _advice_in_a_line():
+            main(sys.argv[1:] if arguments is None else arguments)
     except (UserError, OSError) as error:
         explained = str(error) if isinstance(error, UserError) else explain_system_error(error)
         if explained is None:
@@ -167,6 +171,23 @@ def exit_status(main: EntryPoint, arguments: Sequence[str] | None = None) -> int
         print("stopped; run the same command again to go on from here", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+@contextmanager
+def _advice_in_a_line() -> Iterator[None]:
+    """Print our own warnings like errors, without the line of code that they come from."""
+    shown = warnings.formatwarning
+
+    def in_a_line(message: Any, category: type[Warning], *where: Any, **line: Any) -> str:
+        if issubclass(category, Advice):
+            return f"warning: {message}\n"
+        return shown(message, category, *where, **line)
+
+    warnings.formatwarning = in_a_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = shown
 
 
 def path_ending_in(ending: str) -> Callable[[str], Path]:

@@ -23,6 +23,10 @@ class UserError(ValueError):
     """Says what is wrong and what to do; the entry points print it without a traceback."""
 
 
+class Advice(UserWarning):
+    """Says what may not be meant, though work goes on; the entry points print it as one line."""
+
+
 class ConfigError(UserError):
     """The configuration is wrong. One line per mistake: where, what, and what would be right."""
 

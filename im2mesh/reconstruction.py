@@ -10,6 +10,7 @@ from im2mesh.build import load_trained
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.batch import Observation
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
+from im2mesh.errors import Advice
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.surface import GivenSurface, given_clouds
 from im2mesh.machine.devices import build_device
@@ -87,6 +88,7 @@ class Reconstructor:
             warnings.warn(
                 f"the mesh is empty: no occupancy probability reaches {threshold}; does the input "
                 "look like the training data (y up, one body, corresponding rows)?",
+                Advice,
                 stacklevel=2,
             )
         return meshes.in_world()

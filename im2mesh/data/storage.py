@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.files.npz import ArrayLocation, NpzError, locate_arrays, read_arrays
 
 
@@ -100,6 +100,7 @@ def _decompress(path: str, member: str) -> np.ndarray:
     warnings.warn(
         f"{path}: '{member}' is compressed and is read as a whole for every sample; "
         "re-save the data with numpy.savez for speed",
+        Advice,
         stacklevel=3,
     )
     try:

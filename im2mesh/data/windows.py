@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.data.layout import DataError, Window, check_name, frame_numbers
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 
 
 def read_windows(
@@ -62,6 +62,7 @@ def read_windows(
         warnings.warn(
             f"split '{split}' has clips without {needed} after the first {skip_frames}, which are "
             f"left out: {', '.join(short)}",
+            Advice,
             stacklevel=2,
         )
     if not windows:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 import im2mesh
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.files.torch_files import TorchFileError, read_torch_file, write_torch_file
 
 FORMAT = 4
@@ -217,6 +217,7 @@ def load_newest(newest: Path, previous: Path) -> tuple[Checkpoint, Path] | None:
     warnings.warn(
         f"GOING ON FROM AN OLDER CHECKPOINT, {previous} of iteration {checkpoint.state.iteration}, "
         f"because the newest cannot be used: {problem}",
+        Advice,
         stacklevel=2,
     )
     if newest.exists():

@@ -6,6 +6,7 @@ from pathlib import Path
 from im2mesh.config.effects import Affects, keys_affecting
 from im2mesh.config.files import flatten
 from im2mesh.config.schema import Config, DataConfig, ModelConfig
+from im2mesh.errors import Advice
 from im2mesh.runs.checkpoints import Checkpoint, CheckpointError
 from im2mesh.runs.provenance import Provenance
 
@@ -44,6 +45,7 @@ def warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -
         warnings.warn(
             f"{path} was trained with other settings: {', '.join(sorted(changed))}. The "
             "result will not be that of a run with one set of settings; --fresh starts anew",
+            Advice,
             stacklevel=3,
         )
 
@@ -56,5 +58,6 @@ def warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> N
             f"THE TRAINING DATA IS NOT WHAT {path} WAS TRAINED WITH (fingerprint {before}, now "
             f"{now.dataset}): clips were added, removed or made anew. If this is not meant, put "
             "the old data back; --fresh starts anew",
+            Advice,
             stacklevel=3,
         )

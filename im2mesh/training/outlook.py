@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.config.schema import TrainingConfig
+from im2mesh.errors import Advice
 
 TIMED_STEPS = 10
 """Number of steps at the start of a run by which its duration is estimated."""
@@ -88,5 +89,6 @@ def warn_of_rough_shapes(best_score: float, model_file: str | Path) -> None:
         warnings.warn(
             f"the best validation IoU of {model_file} is {best_score:.2f}; below {ROUGH_IOU} "
             "shapes are rough, and bodies have no limbs: train for more iterations",
+            Advice,
             stacklevel=3,
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from im2mesh.errors import Advice
 from im2mesh.machine.bf16 import bf16_speedup, has_bf16_units
 
 WORTH_ITS_ROUNDING = 1.2
@@ -48,6 +49,7 @@ def _warn_of_emulation(device: torch.device) -> None:
     warnings.warn(
         f"this {_kind(device)} has no instructions for bf16 and emulates it: a step of a small "
         f"network took {slowdown:.0f} times as long as in fp32; set training.precision=fp32",
+        Advice,
         stacklevel=3,
     )
 
