@@ -12,8 +12,12 @@ import generate
 import train
 from im2mesh.build import build_config, build_trainer
 from im2mesh.data.batch import Batch, collate
+from im2mesh.machine.devices import build_device
+from im2mesh.machine.processes import process_group
+from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import RunFolder
+from im2mesh.training.batches import training_batches
 from im2mesh.training.step import StepError, StepLoss
 
 pytestmark = [
@@ -139,3 +143,30 @@ def test_a_group_of_one_speaks_gloo_for_the_host_and_nccl_for_the_gpu(config_pat
         dist.destroy_process_group()
     assert together.loss == pytest.approx(alone.loss, rel=1e-5)
     assert together.gradient_norm == pytest.approx(alone.gradient_norm, rel=1e-4)
+
+
+def write_gradient(config: str, overrides: list[str], device: str, path: str) -> None:
+    """The gradient of the first step, by one of several processes or alone."""
+    ranks = ranks_from_environment()
+    place = build_device(device, ranks)
+    with process_group(ranks, place):
+        run = build_trainer(build_config(config, [*FAST, *overrides]), place, ranks)
+        batches = training_batches(
+            run.training_data, run.config.training, ranks, iteration=0, pin_memory=True
+        )
+        run.step(next(batches).to(place))
+        if ranks.is_main:
+            gradients = [w.grad.flatten().cpu() for w in run.model.parameters()]
+            torch.save(torch.cat(gradients), path)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_two_gpus_find_the_gradient_of_one(tmp_path, config_path, trainings):
+    overrides = ["training.sync_batch_norm=true"]
+    write_gradient(str(config_path), overrides, "cuda", str(tmp_path / "one.pt"))
+    statuses = trainings.run_ranks(
+        2, write_gradient, str(config_path), overrides, "cuda", str(tmp_path / "two.pt")
+    )
+    assert statuses == [0, 0]
+    one, two = (torch.load(tmp_path / name) for name in ("one.pt", "two.pt"))
+    assert one.norm() > 0 and (two - one).norm() < 1e-3 * one.norm()
