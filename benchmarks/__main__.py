@@ -10,7 +10,6 @@ Timings are told, never judged. Tables are printed and written to out/benchmarks
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from benchmarks.workloads import Workplace
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_text
+from im2mesh.machine.cores import available_cores
 from im2mesh.machine.devices import build_device
 from im2mesh.runs.provenance import software
 from im2mesh.synthesis.clips import ClipSettings
@@ -49,7 +49,7 @@ DATA = DatasetSettings(
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     data, out = args.out.resolve() / "data", args.out.resolve()
-    make_dataset(data, DATA, workers=os.cpu_count() or 1, overwrite=False)
+    make_dataset(data, DATA, workers=available_cores(), overwrite=False)
     device = build_device(args.device)
     bench = Bench(data, out, str(device), tuple(args.overrides))
     origin = f"Measured on {describe(device)}; {software()}."

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 
 __version__ = "0.1.0"
 
-if find_spec("torch") is None:
+if find_spec("torch") is None:  # the first line that runs, and the one place to say it well
     raise ModuleNotFoundError(
         "No module named 'torch'; activate the environment: source .venv/bin/activate (on Windows "
         ".venv/Scripts/activate), which bash scripts/setup.sh makes",

@@ -51,6 +51,8 @@ def _replay(
     values = {field.name: getattr(batch, field.name) for field in fields(batch)}
     yield from _not_finite("input", values)
     yield from _not_finite("weights", dict(model.state_dict()))
+    as_written = config.training.model_copy(update={"compile": False})  # outputs can be watched
+    config = config.model_copy(update={"training": as_written})
     stepper = Stepper(model, config, Processes(Ranks(rank=rank)))
     with _watched(model) as found:
         try:

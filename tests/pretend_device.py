@@ -2,8 +2,8 @@
 
 Tensors on it report the device `meta` and have real shapes, types and gradients. Their values lie
 on the CPU, so that control flow is that of a real run. Operations with tensors of both devices are
-errors, as on a GPU; reads by the host and copies in either direction are noted with their place,
-but for copies to the device that the host does not wait for (non_blocking).
+errors, as on a GPU; reads by the host and copies in either direction are noted with their place.
+Copies to the device that the host does not wait for (non_blocking) are notes of their own kind.
 """
 
 import traceback
@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_flatten, tree_map
 
 aten = torch.ops.aten
+SENT = "sent to the device: "
 DEVICE = torch.device("meta")
 PACKAGE = Path(__file__).resolve().parents[1] / "im2mesh"
 READS = {
@@ -72,7 +73,9 @@ class _Dispatch(TorchDispatchMode):
         goes_far = asked is not None and torch.device(asked) == DEVICE
         if not any(is_far) and not goes_far:
             return func(*args, **kwargs)
-        if not (goes_far and kwargs.get("non_blocking")):
+        if goes_far and kwargs.get("non_blocking") and not all(is_far):
+            self.notes[f"{SENT}{_place()}"] += 1
+        else:
             self._note(func, tensors, args, goes_far, asked)
         near_args, near_kwargs = tree_map(_near, (args, kwargs))
         if asked is not None:

@@ -211,7 +211,7 @@ class TrainingConfig(Section):
     """Give the same weights in every run, by refusing operations whose rounding may vary."""
     compile: Annotated[bool, LEARNING] = False
     """Compile velocity field and decoder (torch.compile), and let a GPU record a step of fixed
-    solver steps as a whole. The start takes a minute longer; numbers differ by rounding."""
+    solver steps as a whole. The start takes half a minute longer; numbers differ by rounding."""
     max_skipped_batches: Annotated[NonNegativeInt, BUDGET] = 0
     """Batches that a run may skip as their loss or gradient is not finite; one more stops it."""
     sync_batch_norm: Annotated[bool, LEARNING] = False

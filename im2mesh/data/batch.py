@@ -65,7 +65,8 @@ class Batch:
     times: Float[Tensor, "T"]
 
     def to(self, device: torch.device) -> "Batch":
-        moved = self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        waits = device.type == "cpu"  # whoever reads there must find all values
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=not waits))
         return replace(moved, t=self.t, times=self.times, input_times=self.input_times)
 
     def pin_memory(self) -> "Batch":

@@ -142,6 +142,8 @@ class Gaussian:
         if len(generators) != len(self.mean):
             raise ValueError(f"got {len(generators)} generators for {len(self.mean)} sequences")
         width = self.mean.shape[1]
+        if width == 0:
+            return self.mean
         drawn = [torch.randn(width, generator=g, dtype=torch.float32) for g in generators]
         return self.mean + self.log_std.exp() * torch.stack(drawn).to(self.mean, non_blocking=True)
 

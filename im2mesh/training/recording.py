@@ -40,18 +40,26 @@ Passes = Callable[[Batch], Outcome]
 def obstacle_to_recording(model: SequenceModel, config: Config, world_size: int) -> str:
     """Why a step cannot be recorded; empty if it can. A replay repeats every decision of the host,
     so the host must have none to take."""
-    flow = getattr(model, "flow", None)
     if next(model.parameters()).device.type != "cuda":
         return "only a GPU can record a step"
     if world_size > 1:
         return "several processes exchange gradients"
-    if isinstance(flow, Flow) and not config.ode.interpolate:
+    if not isinstance(getattr(model, "flow", None), Flow):
+        return "that is written for models with a velocity field"
+    if solver_decides(model, config):
         return "the solver of torchdiffeq decides about its steps (ode.interpolate is false)"
+    if config.loss.correspondence_backward:
+        return "the host plans the way back from the end (loss.correspondence_backward)"
     if config.loss.motion_share < 1 or isinstance(config.loss.correspondence_frames, int):
         return "the loss draws frames at random (loss.correspondence_frames, loss.motion_share)"
     if model.has_posterior:
         return "latent codes are drawn at random"
     return ""
+
+
+def solver_decides(model: SequenceModel, config: Config) -> bool:
+    """Whether a solver reads positions from the device, to decide about its steps."""
+    return isinstance(getattr(model, "flow", None), Flow) and not config.ode.interpolate
 
 
 class Recording:

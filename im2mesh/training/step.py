@@ -24,7 +24,12 @@ from im2mesh.randomness import StepRandomness, step_randomness
 from im2mesh.training.compilation import compile_networks, explain_missing_compiler
 from im2mesh.training.optimizer import make_optimizer
 from im2mesh.training.precision import choose_precision
-from im2mesh.training.recording import Outcome, Recording, obstacle_to_recording
+from im2mesh.training.recording import (
+    Outcome,
+    Recording,
+    obstacle_to_recording,
+    solver_decides,
+)
 from im2mesh.training.reports import StepReport
 
 WHAT_TO_LOWER = (
@@ -91,7 +96,9 @@ class Stepper:
             some_may_rest=config.loss.motion_share < 1
             or ("occupancy" in model.answers and not config.loss.reconstruction),
         )
-        self._statistics = [buffer.clone() for buffer in model.buffers()]  # as they were before
+        # as they were before the step; a recording writes to these tensors, too
+        self._statistics = [buffer.clone() for buffer in model.buffers()]
+        self._solver_decides = solver_decides(model, config)
         obstacle = obstacle_to_recording(model, config, processes.ranks.world_size)
         self._records = config.training.compile and not obstacle
         self._recording: Recording | None = None
@@ -142,6 +149,7 @@ class Stepper:
             return self._passes(batch, iteration)
         if self._recording is None or not self._recording.fits(batch):
             record = partial(self._passes, iteration=iteration)
+            self._recording = None  # frees its memory before the next takes as much
             self._recording = Recording(self.model, record, batch)
         return self._recording.replay(batch)
 
@@ -149,9 +157,9 @@ class Stepper:
         for value, buffer in zip(self._statistics, self.model.buffers(), strict=True):
             value.copy_(buffer)
         self.model.take_nfe()
-        parts = self._forward(batch, iteration)
+        parts, losses = self._forward(batch, iteration)
         nfe_forward = self.model.take_nfe()
-        norm = self._backward(parts)
+        norm = self._backward(parts, losses)
         values = torch.stack([*(part.detach() for part in parts.values()), norm])
         return Outcome(tuple(parts), values, nfe_forward, self.model.take_nfe())
 
@@ -161,9 +169,9 @@ class Stepper:
         is_wrong = (~values.isfinite().all()).float()
         self.optimizer.found_inf = self.processes.largest_on_device(is_wrong)  # type: ignore[attr-defined]
 
-    def _forward(self, batch: Batch, iteration: int) -> LossParts:
-        """The parts of the loss. If one process fails, all do, since the others would wait for its
-        gradients."""
+    def _forward(self, batch: Batch, iteration: int) -> tuple[LossParts, dict[str, float]]:
+        """The parts of the loss, and their values as far as they are read. If one process fails,
+        all do, since the others would wait for its gradients."""
         training, rank = self.config.training, self.processes.ranks.rank
         randomness = step_randomness(training.seed, iteration, rank, len(batch.t))
         parts, failure = {}, ""
@@ -175,14 +183,16 @@ class Stepper:
                 raise StepError(str(error), {}, known_to_all=False) from error
             failure = str(error)
         self._agree(failure, {})
-        if not self.config.ode.interpolate:
-            # torchdiffeq's solvers have read from a GPU already, and on the way back they would
-            # fail over what is not finite, without the other processes knowing
-            found = torch.stack([part.detach() for part in parts.values()]).tolist()
-            self._refuse_not_finite(dict(zip(parts, found, strict=True)))
-        return parts
+        if not self._solver_decides:
+            return parts, {}
+        # torchdiffeq's solvers have read from a GPU already, and on the way back they would fail
+        # over what is not finite, without the other processes knowing
+        values = torch.stack([part.detach() for part in parts.values()]).tolist()
+        losses = dict(zip(parts, values, strict=True))
+        self._refuse_not_finite(losses)
+        return parts, losses
 
-    def _backward(self, parts: LossParts) -> Float[Tensor, ""]:
+    def _backward(self, parts: LossParts, losses: dict[str, float]) -> Float[Tensor, ""]:
         """Compute the averaged gradients and clip them; returns their norm before clipping."""
         self.optimizer.zero_grad(set_to_none=True)
         try:
@@ -190,18 +200,23 @@ class Stepper:
                 torch.stack(list(parts.values())).sum().backward()
         except SolverError as error:
             is_alone = self.processes.ranks.world_size == 1  # others wait for the gradients
-            raise StepError(f"in the backward pass, {error}", {}, known_to_all=is_alone) from error
+            raise StepError(
+                f"in the backward pass, {error}", losses, known_to_all=is_alone
+            ) from error
         weights = [weight for weight in self.model.parameters() if weight.grad is not None]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         if limit := self.config.training.gradient_clip:
-            torch.nn.utils.clip_grads_with_norm_(weights, limit, norm)
+            # a norm that is not finite would spoil the gradients that are, before they are named
+            finite = norm.nan_to_num(nan=0.0, posinf=0.0)
+            torch.nn.utils.clip_grads_with_norm_(weights, limit, finite)
         return norm
 
     def _read(self, outcome: Outcome) -> tuple[dict[str, float], float]:
         """The values of the loss and of the gradient's norm, which must be finite.
 
-        With a solver of fixed steps, this is the only place where the host waits for a GPU.
+        Unless a solver decides about its steps, this is the only place where the host waits for a
+        GPU.
         """
         *values, norm = outcome.values.tolist()
         losses = dict(zip(outcome.names, values, strict=True))

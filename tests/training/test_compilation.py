@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from im2mesh.build import build_config, build_model, build_trainer
 from im2mesh.data.batch import collate
@@ -52,6 +53,19 @@ def test_the_opaque_layer_is_the_layer():
     torch.library.opcheck(full_precision_linear, inputs)
 
 
+def test_the_opaque_layer_stays_in_full_precision_in_a_compiled_network(without_shape_checks):
+    """Also in its backward pass, which a compiler writes while autocast is active."""
+    layer = FullPrecisionLinear(64, 32)
+    network = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), layer)
+    x, found = torch.rand(100, 64), []
+    for evaluate in (network, torch.compile(network, backend="aot_eager")):
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            evaluate(x).square().sum().backward()
+        found.append(layer.weight.grad.clone())
+    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=0)
+
+
 def test_what_is_compiled_is_named_and_weights_keep_their_names():
     model = build_model(build_config("configs/pointcloud/oflow-small.yaml"))
     names = list(model.state_dict())
@@ -77,7 +91,8 @@ def test_a_missing_compiler_names_the_way_out():
         ("fast/oflow_w_correspond", ["loss.correspondence_frames=2"], "at random"),
         ("fast/oflow", ["loss.motion_share=0.5"], "at random"),
         ("pointcloud/oflow", [], "decides about its steps"),
-        ("pointcloud/onet4d", [], ""),
+        ("pointcloud/onet4d", [], "written for models with a velocity field"),
+        ("fast/oflow", ["loss.correspondence_backward=1.0"], "the way back from the end"),
         ("generative/oflow", ["ode.method=rk4", "ode.interpolate=true", "ode.gradient=direct"],
          "latent codes"),
     ],

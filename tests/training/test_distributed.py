@@ -182,7 +182,7 @@ def workers_of(run: RunFolder) -> list[int]:
 def test_torchrun_goes_on_when_a_process_dies(tmp_path, config_path, trainings):
     """Killed in the midst, both start again from the last checkpoint: the same run, bit for bit."""
     whole, killed = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
-    overrides = [*steps(100), "training.num_workers=0"]
+    overrides = [*steps(40), "training.num_workers=0"]
     assert trainings.run_ranks(
         2, train_in_this_process, str(config_path), [*overrides, f"output_dir={whole.path}"]
     ) == [0, 0]

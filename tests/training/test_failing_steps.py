@@ -149,6 +149,13 @@ def test_a_gradient_that_is_not_finite_is_found(config_path):
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+def test_clipping_does_not_hide_which_gradient_is_not_finite(config_path):
+    run = trainer(config_path, "training.gradient_clip=1.0")
+    run.model.decoder.fc_out.weight.register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(StepError, match=r"of 1 weights, the first decoder\.fc_out\.weight"):
+        run.step(collate([run.training_data[0]]))
+
+
 def test_a_validation_that_is_not_finite_names_its_windows(config_path):
     run = trainer(config_path)
     decode = run.model.trajectories

@@ -77,7 +77,7 @@ class Carrier(nn.Module):
 
         Raises:
             ValueError: If t leaves [0, 1], or fractions do not decrease strictly from 1, or leave
-                [0, 1].
+                [0, 1]. A t that lies on a GPU is not looked at.
             SolverError: If a solver cannot go on, or a position becomes NaN or infinite.
         """
         return self._carry_back(points_t, t, stops_on_the_way_back(t, fractions), code)

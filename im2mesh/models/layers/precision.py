@@ -50,8 +50,10 @@ def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> No
 def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     x, weight = ctx.saved_tensors
     rows = gradient.flatten(0, -2)
-    of_weight = rows.T @ x.flatten(0, -2).to(rows.dtype)
-    return (gradient @ weight).to(x.dtype), of_weight, rows.sum(0)
+    # a compiler writes the backward pass under the autocast of the forward pass
+    with torch.autocast(gradient.device.type, enabled=False):
+        of_weight = rows.T @ x.flatten(0, -2).to(rows.dtype)
+        return (gradient @ weight).to(x.dtype), of_weight, rows.sum(0)
 
 
 full_precision_linear.register_autograd(_backward, setup_context=_keep)
