@@ -38,7 +38,8 @@ def valid_indices(indices: Shaped[np.ndarray, "*N"], num_vertices: int) -> Int32
     """
     if indices.size and not (indices.min() >= 0 and indices.max() < num_vertices):
         raise ValueError(
-            f"faces name vertices {indices.min()} to {indices.max()}, there are {num_vertices}"
+            f"faces name vertices {indices.min():.15g} to {indices.max():.15g}, "
+            f"there are {num_vertices}"
         )
     whole = np.ascontiguousarray(indices, dtype=np.int32)
     if indices.dtype.kind == "f" and (whole != indices).any():

@@ -98,4 +98,4 @@ class _Outline:
 def _areas(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Twice the areas of triangles in the plane; positive if counter-clockwise."""
     (ux, uy), (vx, vy) = (b - a).T, (c - a).T
-    return ux * vy - uy * vx
+    return np.asarray(ux * vy - uy * vx)

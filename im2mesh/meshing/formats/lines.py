@@ -74,8 +74,8 @@ def to_text(content: bytes) -> str:
 
 
 def without_comments(text: str) -> str:
-    """Remove what follows a number sign, up to the end of the line."""
-    return re.sub(r"#[^\n]*", "", text) if "#" in text else text
+    """Remove what follows a number sign, up to the end of the line; 1.#IND is a NaN of Windows."""
+    return re.sub(r"(?<!\d\.)#[^\n]*", "", text) if "#" in text else text
 
 
 def read_rows(text: str, num_strict: int | None = None, mostly_whole: bool = False) -> Rows:

@@ -70,7 +70,7 @@ def read_off(path: Path) -> Arrays:
     if len(lines) != expected:
         problem = "it ends early" if len(lines) < expected else "its counts are wrong"
         raise ValueError(f"{len(lines)} lines, expected {expected}: {problem}")
-    table = read_rows("\n".join(lines[: header.num_vertices]))
+    table = read_rows("\n".join(lines[: header.num_vertices]), num_strict=3)
     if len(table) != header.num_vertices or (table.lengths < 3).any():
         raise ValueError("it has a vertex of fewer than three numbers")
     vertices = table.columns(0, 3)
