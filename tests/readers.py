@@ -34,6 +34,7 @@ from im2mesh.runs.window_summary import read_origins
 from im2mesh.studies.comparison.result import read_result
 from im2mesh.synthesis.clips import check_settings
 
+_CASES = Path(__file__).parent / "meshing" / "cases"
 WINDOW = Window("balls", "ball_a", 0, 1)
 CONFIG = """inherit_from: base.yaml
 output_dir: out/run  # a comment
@@ -142,7 +143,9 @@ def _mesh_reader(format: str) -> Reader:
     plain = _written(name, lambda path: write_mesh(path, vertices, faces))
     colored = _written(name, lambda path: write_mesh(path, vertices, faces, colors, vertices))
     cloud = _written(name, lambda path: write_mesh(path, vertices, faces[:0]))
-    samples = [Sample(plain), Sample(colored), Sample(cloud), *_OTHER_MESHES.get(format, ())]
+    cases = [Sample(path.read_bytes()) for path in sorted(_CASES.glob(f"*.{format}"))]
+    samples = [Sample(plain), Sample(colored), Sample(cloud), *cases]
+    samples += _OTHER_MESHES.get(format, ())
     if format == "glb":
         document, binary = glb_chunks(colored)
         samples.append(Sample(document, lambda damaged: glb(damaged, binary)))

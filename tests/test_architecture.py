@@ -21,7 +21,7 @@ LAYERS = (
     ("build", "reconstruction"),
 )
 """A module imports from rows above its own, or from its own row."""
-LONGEST_CHAIN = 9
+LONGEST_CHAIN = 10
 """Of modules, each of which imports the next."""
 MOST_ENTRIES, MOST_FILES = 20, 5
 """At the root of the package, beside __init__.py."""

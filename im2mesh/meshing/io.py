@@ -12,15 +12,15 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from im2mesh.errors import UserError
-from im2mesh.meshing.formats import glb, ply, text
+from im2mesh.meshing.formats import glb, obj, off, ply
 from im2mesh.meshing.formats.arrays import Arrays
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import valid_faces, valid_positions
 
 _FORMATS: dict[str, tuple[Callable[[Path], Arrays], Callable[[Path, Mesh], None]]] = {
     "ply": (ply.read_ply, ply.write_ply),
-    "off": (text.read_off, text.write_off),
-    "obj": (text.read_obj, text.write_obj),
+    "off": (off.read_off, off.write_off),
+    "obj": (obj.read_obj, obj.write_obj),
     "glb": (glb.read_glb, glb.write_glb),
 }
 """Ending of a file name -> its reader and its writer."""
@@ -30,7 +30,8 @@ MESH_FORMATS = tuple(_FORMATS)
 def read_mesh(path: Path | str) -> Mesh:
     """Read a triangle mesh or point cloud (.ply, .off, .obj, .glb).
 
-    Polygons of an .off or .obj file are cut into triangles; vertices are never merged or reordered.
+    Polygons are cut into triangles that lie inside of them; vertices are never merged or reordered.
+    What changes the geometry and is not understood is refused, never skipped.
 
     Raises:
         UserError: If the file does not exist or is broken, or its format is unknown.

@@ -20,21 +20,31 @@ def valid_positions(positions: Shaped[np.ndarray, "*N 3"]) -> np.ndarray:
 
 
 def valid_faces(faces: Shaped[np.ndarray, "F 3"], num_vertices: int) -> Int32[np.ndarray, "F 3"]:
-    """Triangles as int32. Indices are checked before they are cut to 32 bits.
+    """Triangles as int32.
 
     Raises:
         ValueError: If they are not triples of indices of vertices.
     """
     if faces.ndim != 2 or faces.shape[1] != 3:
         raise ValueError(f"faces must have shape [F, 3], got {list(faces.shape)}")
-    if faces.size and not (faces.min() >= 0 and faces.max() < num_vertices):
+    return valid_indices(faces, num_vertices)
+
+
+def valid_indices(indices: Shaped[np.ndarray, "*N"], num_vertices: int) -> Int32[np.ndarray, "*N"]:
+    """Indices of vertices as int32, checked before they are cut to 32 bits.
+
+    Raises:
+        ValueError: If they are not whole numbers, or there is no such vertex.
+    """
+    if indices.size and not (indices.min() >= 0 and indices.max() < num_vertices):
         raise ValueError(
-            f"faces name vertices {faces.min()} to {faces.max()}, there are {num_vertices}"
+            f"faces name vertices {indices.min():.15g} to {indices.max():.15g}, "
+            f"there are {num_vertices}"
         )
-    indices = np.ascontiguousarray(faces, dtype=np.int32)
-    if faces.dtype.kind == "f" and (indices != faces).any():
+    whole = np.ascontiguousarray(indices, dtype=np.int32)
+    if indices.dtype.kind == "f" and (whole != indices).any():
         raise ValueError("faces name vertices by numbers that are not whole")
-    return indices
+    return whole
 
 
 def valid_frame(loc: np.ndarray, scale: np.ndarray) -> tuple[Float[np.ndarray, "3"], float]:
