@@ -1,5 +1,7 @@
 """Every reader of files, with real files for it: what tests of broken files start from."""
 
+import base64
+import gzip
 import io
 import json
 import struct
@@ -34,6 +36,7 @@ from im2mesh.runs.window_summary import read_origins
 from im2mesh.studies.comparison.result import read_result
 from im2mesh.synthesis.clips import check_settings
 
+FOREIGN_FORMATS = ("gltf", "stl", "xyz", "pcd", "ply.gz")
 _CASES = Path(__file__).parent / "meshing" / "cases"
 WINDOW = Window("balls", "ball_a", 0, 1)
 CONFIG = """inherit_from: base.yaml
@@ -147,8 +150,9 @@ def _mesh_reader(format: str) -> Reader:
     samples = [Sample(plain), Sample(colored), Sample(cloud), *cases]
     samples += _OTHER_MESHES.get(format, ())
     if format == "glb":
-        document, binary = glb_chunks(colored)
-        samples.append(Sample(document, lambda damaged: glb(damaged, binary)))
+        for content in (colored, *(path.read_bytes() for path in sorted(_CASES.glob("*.glb")))):
+            document, binary = glb_chunks(content)
+            samples += [Sample(content), Sample(document, partial(glb, binary=binary))]
     return Reader(name, tuple(samples), lambda folder: _read_mesh(folder / name), UserError)
 
 
@@ -182,6 +186,75 @@ _OTHER_MESHES = {
     "off": (Sample(_OFF_OF_POLYGONS),),
     "obj": (Sample(_OBJ_OF_POLYGONS),),
 }
+
+
+def _foreign_reader(format: str) -> Reader:
+    """Formats that are read and not written."""
+    name = f"a.{format}"
+    samples = {
+        "gltf": _gltf_samples,
+        "stl": _stl_samples,
+        "xyz": lambda: (*_text("# x\n0 0 0\n1 0 0.5\n"), *_text("0 0 0 255 0 0\n1 0 0.5 0 9 0\n")),
+        "pcd": _pcd_samples,
+        "ply.gz": lambda: (Sample(gzip.compress(_PLY_OF_POLYGONS)),
+                           Sample(_PLY_OF_POLYGONS, gzip.compress)),
+    }[format]()  # fmt: skip
+    return Reader(name, samples, lambda folder: _read_mesh(folder / name), UserError)
+
+
+def _gltf_samples() -> tuple[Sample, ...]:
+    """A skinned, morphed, mirrored mesh of two primitives, and the cases of public reports."""
+    samples = []
+    for path in sorted(_CASES.glob("*.glb")):
+        document, binary = glb_chunks(path.read_bytes())
+        samples.append(Sample(_with_data(json.loads(document), binary)))
+    rich = json.loads(samples[0].content)
+    vertices = np.linspace(-1, 1, 24, dtype="<f4").tobytes()
+    joints, weights = bytes(32), np.tile(np.array([1, 0, 0, 0], "<f4"), 8).tobytes()
+    binary = vertices + joints + weights + np.arange(6, dtype="<u2").tobytes()
+    views = [(0, 96), (96, 32), (128, 128), (256, 12)]
+    rich["bufferViews"] = [{"buffer": 0, "byteOffset": a, "byteLength": n} for a, n in views]
+    kinds = [(5126, 8, "VEC3"), (5121, 8, "VEC4"), (5126, 8, "VEC4"), (5123, 6, "SCALAR")]
+    rich["accessors"] = [
+        {"bufferView": k, "componentType": code, "count": count, "type": kind}
+        for k, (code, count, kind) in enumerate(kinds)
+    ]
+    replaced = {"bufferView": 3, "componentType": 5123}
+    sparse = {"count": 3, "indices": replaced, "values": {"bufferView": 0}}
+    rich["accessors"].append({"componentType": 5126, "count": 8, "type": "VEC3", "sparse": sparse})
+    part = {"attributes": {"POSITION": 0, "JOINTS_0": 1, "WEIGHTS_0": 2}, "indices": 3, "mode": 5}
+    part["targets"] = [{"POSITION": 4}]
+    rich["meshes"] = [{"primitives": [part, {**part, "mode": 6}], "weights": [0.5]}]
+    rich["skins"] = [{"joints": [1, 2]}]
+    rich["nodes"] = [
+        {"mesh": 0, "skin": 0, "children": [1]}, {"scale": [-1, 1, 1], "children": [2]},
+        {"rotation": [0, 0, 1, 0], "translation": [1, 2, 3]},
+    ]  # fmt: skip
+    return (*samples, Sample(_with_data(rich, binary)))
+
+
+def _with_data(document: dict[str, Any], binary: bytes) -> bytes:
+    """A .gltf whose buffer is a data URI."""
+    uri = "data:application/octet-stream;base64," + base64.b64encode(binary).decode()
+    buffers = [{"byteLength": len(binary), "uri": uri}]
+    return json.dumps({**document, "buffers": buffers}).encode()
+
+
+def _stl_samples() -> tuple[Sample, ...]:
+    vertices, faces = _ball()
+    ball = trimesh.Trimesh(vertices, faces[:9], process=False)
+    text = ball.export(file_type="stl_ascii")
+    return Sample(cast(bytes, ball.export(file_type="stl"))), *_text(cast(str, text))
+
+
+def _pcd_samples() -> tuple[Sample, ...]:
+    head = (
+        "# .PCD v0.7\nVERSION 0.7\nFIELDS x y z rgb _\nSIZE 4 4 4 4 1\nTYPE F F F U U\n"
+        "COUNT 1 1 1 1 3\nWIDTH 2\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS 2\nDATA "
+    )
+    row = np.zeros(2, [("xyz", "<f4", 3), ("rgb", "<u4"), ("fill", "u1", 3)])
+    text = head + "ascii\n0 0 0 255 1 2 3\n1 2 0.5 65280 1 2 3\n"
+    return Sample(f"{head}binary\n".encode() + row.tobytes()), *_text(text)
 
 
 def _read_mesh(path: Path) -> Mesh:
@@ -487,6 +560,7 @@ def _snapshot_reader() -> Reader:
 
 READERS: dict[str, Callable[[], Reader]] = {
     **{format: partial(_mesh_reader, format) for format in MESH_FORMATS},
+    **{format: partial(_foreign_reader, format) for format in FOREIGN_FORMATS},
     "sequence": _sequence_reader,
     "cloud": _cloud_reader,
     "labels": _labels_reader,

@@ -11,6 +11,8 @@ CLOUD_FOLDER = "pcl_seq"  # surface points; its files say which frames a clip ha
 POINTS_FOLDER = "points_seq"  # points with their occupancy
 NEAR_POINTS_FOLDER = "points_near_seq"  # points near the surface, with their occupancy
 MESH_FOLDER = "mesh_seq"  # true meshes
+PACKED_ENDING = ".gz"  # behind the ending of a format, such as .ply.gz
+BUFFER_ENDING = ".bin"  # of what belongs to a .gltf of the same name, and is no frame itself
 IMAGE_FOLDER = "img"  # holds one folder per view
 MAX_NAME = 200  # bytes; file systems allow 255, endings included
 LAYOUT_HINT = "; docs/data.md says what a clip holds"
@@ -147,7 +149,9 @@ def _numbered_files(folder: Path, clip: str) -> dict[int, str]:
                 "there, or remove the name from the split file"
             )
         raise DataError(f"clip {clip}: no folder {folder}{hint}")
-    files = {int(path.stem): path.name for path in folder.iterdir() if path.stem.isdecimal()}
+    names = [path.name for path in folder.iterdir() if not path.name.endswith(BUFFER_ENDING)]
+    stems = [Path(name.removesuffix(PACKED_ENDING)).stem for name in names]
+    files = {int(stem): name for stem, name in zip(stems, names, strict=True) if stem.isdecimal()}
     if not files:
         raise DataError(f"clip {clip}: {folder} holds no numbered file{LAYOUT_HINT}")
     return dict(sorted(files.items()))

@@ -11,7 +11,7 @@ from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.files.hashes import hash_text
 from im2mesh.meshing.frame_meshes import Reconstruction, load_reconstruction
-from im2mesh.meshing.io import numbered_meshes, read_mesh
+from im2mesh.meshing.io import files_of_mesh, numbered_meshes, read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.folder import WindowFolder
@@ -37,10 +37,10 @@ class PredictedMeshes:
     """A folder of predictions: our own, or numbered meshes made by another program.
 
     Each window has a folder <folder>/<category>/<clip>/<window>/. It holds one of these, looked for
-    in this order: sequence.npz; meshes/00000.ply ... ; 00000.ply ... (or .off, .obj, .glb). The
-    name of a window is its first frame, 00015, with data.frame_step where that is not 1:
-    00015_step2. Meshes of different frames may differ in topology. The points of files without
-    faces count as samples of the surface.
+    in this order: sequence.npz; meshes/00000.ply ... ; 00000.ply ... (or another format that
+    `read_mesh` reads). The name of a window is its first frame, 00015, with data.frame_step where
+    that is not 1: 00015_step2. Meshes of different frames may differ in topology. The points of
+    files without faces count as samples of the surface.
 
     Attributes:
         folder: Folder of the categories; for our own output <output_dir>/generation/<split>.
@@ -75,7 +75,8 @@ class PredictedMeshes:
     def state(self, window: Window) -> list[tuple[str, int, int]]:
         """Name, size and time of change of each file of a window; other meshes have others."""
         found = self.find(window)
-        files = [found] if found.is_file() else numbered_meshes(found)
+        meshes = [found] if found.is_file() else numbered_meshes(found)
+        files = [path for mesh in meshes for path in files_of_mesh(mesh) if path.is_file()]
         stats = [(path.name, path.stat()) for path in files]
         return [(name, status.st_size, status.st_mtime_ns) for name, status in stats]
 

@@ -12,36 +12,54 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from im2mesh.errors import UserError
-from im2mesh.meshing.formats import glb, obj, off, ply
+from im2mesh.meshing.formats import clouds, obj, off, ply, stl
 from im2mesh.meshing.formats.arrays import Arrays
+from im2mesh.meshing.formats.gltf.container import buffer_files
+from im2mesh.meshing.formats.gltf.read import read_glb, read_gltf
+from im2mesh.meshing.formats.gltf.write import write_glb
+from im2mesh.meshing.formats.packed import PACKED, unpacked
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import valid_faces, valid_positions
 
-_FORMATS: dict[str, tuple[Callable[[Path], Arrays], Callable[[Path, Mesh], None]]] = {
-    "ply": (ply.read_ply, ply.write_ply),
-    "off": (off.read_off, off.write_off),
-    "obj": (obj.read_obj, obj.write_obj),
-    "glb": (glb.read_glb, glb.write_glb),
+_READERS: dict[str, Callable[[Path], Arrays]] = {
+    "ply": ply.read_ply,
+    "off": off.read_off,
+    "obj": obj.read_obj,
+    "glb": read_glb,
+    "gltf": read_gltf,
+    "stl": stl.read_stl,
+    "xyz": clouds.read_xyz,
+    "pcd": clouds.read_pcd,
 }
-"""Ending of a file name -> its reader and its writer."""
-MESH_FORMATS = tuple(_FORMATS)
+"""Ending of a file name -> its reader. Each may have .gz behind it."""
+_WRITERS: dict[str, Callable[[Path, Mesh], None]] = {
+    "ply": ply.write_ply,
+    "off": off.write_off,
+    "obj": obj.write_obj,
+    "glb": write_glb,
+}
+READ_FORMATS = tuple(_READERS)
+MESH_FORMATS = tuple(_WRITERS)
+"""The formats that are written."""
 
 
 def read_mesh(path: Path | str) -> Mesh:
-    """Read a triangle mesh or point cloud (.ply, .off, .obj, .glb).
+    """Read a triangle mesh (.ply, .off, .obj, .glb, .gltf, .stl) or point cloud (.xyz, .pcd, .ply).
 
-    Polygons are cut into triangles that lie inside of them; vertices are never merged or reordered.
-    What changes the geometry and is not understood is refused, never skipped.
+    The name may end in .gz behind that. Polygons are cut into triangles that lie inside of them.
+    Vertices are never merged or reordered, but for those of .stl, which names the corners of each
+    triangle: equal positions are joined, in the order of their first corner. What changes the
+    geometry and is not understood is refused, never skipped.
 
     Raises:
         UserError: If the file does not exist or is broken, or its format is unknown.
     """
     path = Path(path)
-    read = _FORMATS[_mesh_format(path)][0]
+    ending = _read_format(path)
     if not path.is_file():
         raise UserError(f"no mesh at {path}")
     try:
-        vertices, faces, colors = read(path)
+        vertices, faces, colors = _read(path, ending)
         vertices = valid_positions(vertices)
         faces = valid_faces(faces, len(vertices))
     except Exception as error:  # readers fail in many ways; the user needs the name of the file
@@ -58,7 +76,7 @@ def write_mesh(
 ) -> None:
     """Write one mesh in the format of the name's ending; only .ply and .glb take normals."""
     path = Path(path)
-    write = _FORMATS[_mesh_format(path)][1]
+    write = _WRITERS[_mesh_format(path)]
     path.parent.mkdir(parents=True, exist_ok=True)
     write(
         path, Mesh(np.asarray(vertices, np.float32), np.asarray(faces, np.int32), colors, normals)
@@ -76,8 +94,9 @@ def numbered_meshes(folder: Path | str) -> list[Path]:
         raise UserError(f"no folder of meshes at {folder}")
     by_number: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
-        digits = re.search(r"\d+$", path.stem)
-        if digits is None or path.suffix.lower()[1:] not in MESH_FORMATS:
+        stem, ending = split_ending(path)
+        digits = re.search(r"\d+$", stem)
+        if digits is None or ending not in READ_FORMATS:
             continue
         number = int(digits.group())
         if number in by_number:
@@ -107,6 +126,39 @@ def write_numbered_meshes(
     for path, mesh in zip(paths, meshes, strict=True):
         write_mesh(path, mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
     return paths
+
+
+def split_ending(path: Path) -> tuple[str, str]:
+    """The name of a file without its ending, and the ending of its format, in small letters.
+
+    Example:
+        >>> split_ending(Path("meshes/00007.PLY.gz"))
+        ('00007', 'ply')
+    """
+    inner = path.with_suffix("") if path.suffix.lower() == f".{PACKED}" else path
+    return inner.stem, inner.suffix.lower()[1:]
+
+
+def files_of_mesh(path: Path) -> list[Path]:
+    """The file of a mesh, and the other files that it is read from: the buffers of a .gltf."""
+    return [path, *sorted(buffer_files(path))] if path.suffix.lower() == ".gltf" else [path]
+
+
+def _read(path: Path, ending: str) -> Arrays:
+    if path.suffix.lower() != f".{PACKED}":
+        return _READERS[ending](path)
+    with unpacked(path) as inner:
+        return _READERS[ending](inner)
+
+
+def _read_format(path: Path) -> str:
+    _, ending = split_ending(path)
+    if ending not in READ_FORMATS:
+        raise UserError(
+            f"{path}: unknown mesh format {path.suffix!r}; choose one of: "
+            f"{', '.join(READ_FORMATS)}, which may have .{PACKED} behind it"
+        )
+    return ending
 
 
 def _mesh_format(path: Path) -> str:

@@ -13,6 +13,7 @@ from tests.readers import READERS
 
 GROUPS = (
     ("ply", "off", "obj", "glb", "sequence"),
+    ("gltf", "stl", "xyz", "pcd", "ply.gz"),
     ("cloud", "labels", "jpeg", "png", "split"),
     ("records", "window.json", "settings"),
     ("config", "official", "checkpoint", "resume", "generator", "snapshot"),
