@@ -99,7 +99,9 @@ class PredictedMeshes:
         window = stored.window
         path = self.find(window)
         if path.is_file():
-            prediction = prediction_of(window, load_reconstruction(path))
+            meshes = load_reconstruction(path)
+            in_world = self.coordinates == "world"  # a file of ours may have an origin of its own
+            prediction = prediction_of(window, meshes.in_world() if in_world else meshes)
         else:
             files = numbered_meshes(path)
             if len(files) != window.num_frames:

@@ -1,6 +1,6 @@
 """OFF and OBJ, the text formats, parsed and printed as whole arrays.
 
-Nine significant digits bring every float32 back exactly.
+Nine significant digits bring every float32 back exactly, seventeen every float64.
 """
 
 import re
@@ -15,9 +15,9 @@ from im2mesh.meshing.mesh import Mesh
 
 def write_off(path: Path, mesh: Mesh) -> None:
     """Write OFF, or COFF with one RGBA colour per vertex; normals are not written."""
-    keyword, row = "OFF", "%.9g %.9g %.9g\n"
+    keyword, row = "OFF", f"{_position_row(mesh)}\n"
     if mesh.colors is not None:
-        keyword, row = "COFF", "%.9g %.9g %.9g %d %d %d 255\n"
+        keyword, row = "COFF", f"{_position_row(mesh)} %d %d %d 255\n"
     path.write_text(
         f"{keyword}\n{len(mesh.vertices)} {len(mesh.faces)} 0\n"
         + _print_rows(row, mesh.vertices, mesh.colors)
@@ -27,9 +27,9 @@ def write_off(path: Path, mesh: Mesh) -> None:
 
 def write_obj(path: Path, mesh: Mesh) -> None:
     """Write OBJ; colours follow the position as numbers in [0, 1], as most viewers expect."""
-    row, colors = "v %.9g %.9g %.9g\n", None
+    row, colors = f"v {_position_row(mesh)}\n", None
     if mesh.colors is not None:
-        row, colors = "v %.9g %.9g %.9g %.5g %.5g %.5g\n", mesh.colors / 255.0
+        row, colors = f"v {_position_row(mesh)} %.5g %.5g %.5g\n", mesh.colors / 255.0
     path.write_text(
         f"# {len(mesh.vertices)} vertices, {len(mesh.faces)} faces\n"
         + _print_rows(row, mesh.vertices, colors)
@@ -69,6 +69,11 @@ def read_obj(path: Path) -> Arrays:
     if len(faces) and faces.min() < 1:
         raise ValueError("indices relative to the end of the file are not supported")
     return table[:, :3], faces - 1, _colors(table[:, 3:6], 1.0)
+
+
+def _position_row(mesh: Mesh) -> str:
+    """The format of a position, with the digits that its numbers need."""
+    return "%.17g %.17g %.17g" if mesh.vertices.dtype == np.float64 else "%.9g %.9g %.9g"
 
 
 def _print_rows(row: str, left: np.ndarray, right: np.ndarray | None = None) -> str:
