@@ -68,8 +68,7 @@ class FrameMeshes:
         loc, scale = self.loc, self.scale
         vertices = (loc + scale * mesh.vertices.astype(np.float64) for mesh in self.meshes)
         meshes = tuple(
-            replace(mesh, vertices=moved)
-            for mesh, moved in zip(self.meshes, vertices, strict=True)
+            replace(mesh, vertices=moved) for mesh, moved in zip(self.meshes, vertices, strict=True)
         )
         return replace(self, meshes=meshes, loc=np.zeros(3), scale=1.0)
 

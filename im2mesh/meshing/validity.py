@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Float, Int32, Shaped
 
-
 FAR = 16
 """Times the size of a mesh: farther from 0, float32 may move a vertex by a millionth of the size"""
 
