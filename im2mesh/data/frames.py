@@ -6,6 +6,7 @@ roughly the cube [-0.5, 0.5]^3. Nothing here is random.
 """
 
 import functools
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +25,11 @@ from im2mesh.data.layout import (
 )
 from im2mesh.data.storage import FileVersion, StorageError, StoredArrays, open_arrays
 from im2mesh.data.transforms import NormalizationFrame, change_frames
+from im2mesh.errors import Advice
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.orientation import face_outwards, tell_turned
+from im2mesh.meshing.placement import UNIT_CUBE, misplacement
 
 
 @dataclass(frozen=True)
@@ -136,15 +140,18 @@ class StoredWindow:
             return LabelledPoints(self._in_window(points[rows], arrays), occupancy)
 
     def mesh(self, frame: int) -> Mesh | None:
-        """The true mesh of a frame; None where the clip comes without meshes.
+        """The true mesh of a frame, its faces outwards; None where the clip comes without meshes.
 
         Raises:
             UserError: If the file is not a readable mesh.
         """
         if not (self.clip_folder / MESH_FOLDER).is_dir():
             return None
-        mesh = read_mesh(self.path(frame, MESH_FOLDER))
+        path = self.path(frame, MESH_FOLDER)
+        mesh, found = face_outwards(read_mesh(path))
+        tell_turned(f"clip {self.window.clip}: {path}", found)
         local = self.frame.from_world(mesh.vertices.astype(np.float64))
+        _tell_other_size(f"clip {self.window.clip}: {path}", local)
         return Mesh(local.astype(np.float32), mesh.faces)
 
     @contextmanager
@@ -159,6 +166,17 @@ class StoredWindow:
     def _in_window(self, points: np.ndarray, arrays: StoredArrays) -> Float[np.ndarray, "N 3"]:
         points, source = _finite(points, arrays, "points"), _normalization(arrays.version)
         return change_frames(points[None], [source], self.frame)[0]
+
+
+def _tell_other_size(what: str, local: Float[np.ndarray, "V 3"]) -> None:
+    how = misplacement(local, UNIT_CUBE)
+    if how is not None:
+        warnings.warn(
+            f"{what} is {how} the clouds of {CLOUD_FOLDER}; write both in the same world "
+            "coordinates, in metres",
+            Advice,
+            stacklevel=3,
+        )
 
 
 @functools.lru_cache(maxsize=1 << 17)

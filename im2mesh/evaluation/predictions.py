@@ -14,6 +14,7 @@ from im2mesh.meshing.frame_meshes import Reconstruction, load_reconstruction
 from im2mesh.meshing.io import numbered_meshes, read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.meshing.orientation import face_outwards, tell_turned
 from im2mesh.runs.folder import WindowFolder
 
 COORDINATES = ("window", "world")
@@ -90,6 +91,8 @@ class PredictedMeshes:
         A sequence.npz stores its times, so it may have more frames than the window, or only some of
         them (shape matching predicts the last alone). Numbered meshes must be one per frame.
 
+        Faces that look inwards are turned, with a warning.
+
         Args:
             stored: The window, with the data that tell its place in the world.
 
@@ -112,7 +115,7 @@ class PredictedMeshes:
             meshes = [read_mesh(file) for file in files]
             prediction = Prediction(dict(enumerate(meshes)), share_topology(meshes))
         if self.coordinates == "window":
-            return prediction
+            return _faced_outwards(window, prediction)
         frame = stored.frame
 
         def to_window(vertices: np.ndarray) -> np.ndarray:
@@ -122,7 +125,15 @@ class PredictedMeshes:
             k: replace(mesh, vertices=to_window(mesh.vertices))
             for k, mesh in prediction.meshes.items()
         }
-        return replace(prediction, meshes=moved)
+        return _faced_outwards(window, replace(prediction, meshes=moved))
+
+
+def _faced_outwards(window: Window, prediction: Prediction) -> Prediction:
+    meshes = {}
+    for k, mesh in prediction.meshes.items():
+        meshes[k], found = face_outwards(mesh)
+        tell_turned(f"sequence {window}, frame {k}: the predicted mesh", found)
+    return replace(prediction, meshes=meshes)
 
 
 def prediction_of(window: Window, meshes: Reconstruction) -> Prediction:
