@@ -82,7 +82,7 @@ class Reconstructor:
             _tell_coarse_steps(given)
             frame = bounding_frame(inputs[0]) if frame is None else frame
             inputs = frame.from_world(inputs)
-            _tell_other_size("the first cloud is", inputs[0], "its frame says; check loc and scale")
+            _tell_other_size("the first cloud is", inputs[0], "a body in its frame; check it")
         elif frame is None:
             frame = NormalizationFrame(np.zeros(3), 1.0)
         observation = Observation(inputs.astype(np.float32), schedule.astype(np.float32))

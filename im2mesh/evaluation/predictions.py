@@ -129,11 +129,13 @@ class PredictedMeshes:
 
 
 def _faced_outwards(window: Window, prediction: Prediction) -> Prediction:
-    meshes = {}
-    for k, mesh in prediction.meshes.items():
-        meshes[k], found = face_outwards(mesh)
-        tell_turned(f"sequence {window}, frame {k}: the predicted mesh", found)
-    return replace(prediction, meshes=meshes)
+    """The meshes with faces that look outwards; one warning names the first that had others."""
+    turned = {k: face_outwards(mesh) for k, mesh in prediction.meshes.items()}
+    wrong = [(k, found) for k, (_, found) in turned.items() if found is not None]
+    if wrong:
+        frame = f"frame {wrong[0][0]}" + (f" and {len(wrong) - 1} more" if wrong[1:] else "")
+        tell_turned(f"sequence {window}, {frame}: the predicted mesh", wrong[0][1])
+    return replace(prediction, meshes={k: mesh for k, (mesh, _) in turned.items()})
 
 
 def prediction_of(window: Window, meshes: Reconstruction) -> Prediction:

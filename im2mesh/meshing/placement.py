@@ -22,11 +22,16 @@ def misplacement(
     if size == 0 or expected == 0:
         return None
     if size > FACTOR * expected:
-        return f"{size / expected:.4g} times as large as"
+        return f"{_rounded(size / expected)} times as large as"
     if expected > FACTOR * size:
-        return f"{expected / size:.4g} times smaller than"
+        return f"{_rounded(expected / size)} times smaller than"
     distance = float(np.linalg.norm(center - place)) / expected
-    return f"{distance:.4g} times its size away from" if distance > FACTOR else None
+    return f"{_rounded(distance)} times its size away from" if distance > FACTOR else None
+
+
+def _rounded(number: float) -> str:
+    """Two digits: boxes of a surface and of samples of it differ a little."""
+    return f"{float(f'{number:.2g}'):g}"
 
 
 def _box(points: Float[np.ndarray, "N 3"]) -> tuple[float, Float[np.ndarray, "3"]]:

@@ -13,7 +13,7 @@ BODY = np.array([[-0.2, -0.5, -0.1], [0.2, 0.5, 0.1], [0.0, 0.1, 0.0]])
     [
         (1000, "1000 times as large as"),
         (100, "100 times as large as"),
-        (39.37, "39.37 times as large as"),
+        (39.37, "39 times as large as"),
         (0.001, "1000 times smaller than"),
         (0.01, "100 times smaller than"),
     ],
@@ -25,7 +25,7 @@ def test_other_units_are_named_by_their_factor(factor, words):
 
 def test_a_place_far_off_is_named():
     far = BODY + np.array([500_000.0, 30.0, 5_400_000.0])
-    assert misplacement(far, UNIT_CUBE) == "5.423e+06 times its size away from"
+    assert misplacement(far, UNIT_CUBE) == "5.4e+06 times its size away from"
 
 
 def test_ordinary_predictions_and_nothing_are_not_named():
