@@ -189,7 +189,7 @@ def test_given_surfaces_inside_out_or_in_other_units_are_told(ball_root, tmp_pat
     vertices, faces = np.array(box.vertices) + clouds[0].mean(0), np.array(box.faces, np.int32)
     outward = reconstruct(clouds[[0, -1]], surfaces=(Mesh(vertices, faces), None))
     np.testing.assert_array_equal(outward.faces, faces)
-    with pytest.warns(Advice, match="the first surface is inside out; these faces are turned"):
+    with pytest.warns(Advice, match="the first surface is inside out and was turned"):
         turned = reconstruct(clouds[[0, -1]], surfaces=(Mesh(vertices, faces[:, ::-1]), None))
     np.testing.assert_array_equal(turned.faces, faces)
     np.testing.assert_array_equal(turned.vertices, outward.vertices)

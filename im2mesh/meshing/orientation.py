@@ -28,7 +28,7 @@ def face_outwards(mesh: Mesh) -> tuple[Mesh, str | None]:
     there is no body behind its faces: the wall of a cavity stays as it is, an open sheet, too.
 
     Returns:
-        The mesh, and what was wrong with it, such as "is inside out"; None if nothing was.
+        The mesh, and what was wrong with it ("is inside out and was turned"), or None.
     """
     if len(mesh.faces) == 0:
         return mesh, None
@@ -36,6 +36,10 @@ def face_outwards(mesh: Mesh) -> tuple[Mesh, str | None]:
     named = mesh.faces.astype(np.int64)
     if not _topology(named.tobytes()).is_closed:
         named = _weld(vertices, named)
+    if _topology(named.tobytes()).is_double:
+        _, kept = np.unique(np.sort(named, axis=1), axis=0, return_index=True)
+        single, _ = face_outwards(replace(mesh, faces=mesh.faces[np.sort(kept)]))
+        return single, "has each face twice, looking both ways, and one of each was kept"
     agreeing = named
     if not _topology(named.tobytes()).neighbours_agree:
         agreeing = np.ascontiguousarray(igl.bfs_orient(named)[0], np.int64)
@@ -43,16 +47,15 @@ def face_outwards(mesh: Mesh) -> tuple[Mesh, str | None]:
     if not turned.any():
         return mesh, None
     outward = np.where(turned[:, None], mesh.faces[:, ::-1], mesh.faces)
-    found = f"has {turned.sum()} of {len(turned)} faces that look inwards"
-    return replace(mesh, faces=outward), "is inside out" if turned.all() else found
+    found = f"has {turned.sum()} of {len(turned)} faces that look inwards, which were turned"
+    return replace(mesh, faces=outward), "is inside out and was turned" if turned.all() else found
 
 
 def tell_turned(what: str, found: str | None) -> None:
     """Say what `face_outwards` found, if it found something."""
     if found is not None:
         warnings.warn(
-            f"{what} {found}; these faces are turned here: corners of a face must be "
-            "counter-clockwise seen from outside",
+            f"{what} {found}; corners of a face must be counter-clockwise seen from outside",
             Advice,
             stacklevel=3,
         )
@@ -65,11 +68,13 @@ class _Topology:
     Attributes:
         is_closed: Whether each edge is walked as often in one direction as in the other.
         neighbours_agree: Whether this holds but for one walk, as at the rim of a hole.
+        is_double: Whether each edge is walked at least twice in each direction that it is walked.
         piece: Number of the connected piece of each face.
     """
 
     is_closed: bool
     neighbours_agree: bool
+    is_double: bool
     piece: Int[np.ndarray, " F"]
 
 
@@ -80,11 +85,12 @@ def _topology(faces_int64: bytes) -> _Topology:
     is_edge = start != end  # unlike that of a face that is a line
     size = int(faces.max()) + 1
     entries = np.ones(len(start), np.int32)[is_edge], (start[is_edge], end[is_edge])
-    edges = csr_array(entries, shape=(size, size))
+    edges = csr_array(entries, shape=(size, size))  # how often each is walked
     excess = abs(edges - edges.T).max()
     _, of_vertex = connected_components(edges, directed=False)
     _, piece = np.unique(of_vertex[faces[:, 0]], return_inverse=True)
-    return _Topology(bool(excess == 0), bool(excess <= 1), piece)
+    is_double = bool(edges.nnz and edges.data.min() > 1 and excess == 0)
+    return _Topology(bool(excess == 0), bool(excess <= 1), is_double, piece)
 
 
 def _weld(

@@ -130,9 +130,7 @@ def test_true_meshes_far_from_0_are_read_at_their_place(tmp_path, format):
 def test_inside_out_meshes_are_told_and_scored_as_turned(tmp_path, expected, format):
     write_clip(tmp_path / "data")
     write_meshes(tmp_path / "theirs", balls(inwards=True), format)
-    with pytest.warns(
-        Advice, match=r"drift/00000, frame 0 and 2 more: the predicted mesh is inside"
-    ):
+    with pytest.warns(Advice, match="00000, frame 0 and 2 more: the predicted mesh is inside"):
         found = scores(tmp_path / "data", tmp_path / "theirs")
     assert found == pytest.approx(expected, abs=1e-4)
 
@@ -197,3 +195,26 @@ def test_world_meshes_taken_for_those_of_the_window_are_told(tmp_path):
     write_meshes(tmp_path / "theirs", balls(MAP))
     with pytest.warns(Advice, match="times its size away from the true surface; is its file in"):
         scores(tmp_path / "data", tmp_path / "theirs", "window")
+
+
+def test_clouds_that_are_not_in_their_frame_are_told(tmp_path):
+    """World coordinates with loc 0 and scale 1, cut to float32 in the window."""
+    write_clip(tmp_path)
+    path = tmp_path / "balls" / "drift" / "pcl_seq" / "00000000.npz"
+    np.savez(path, points=balls(MAP)[0].vertices, loc=np.zeros(3), scale=1.0)
+    for read in (
+        lambda stored: stored.surface_points(0),
+        lambda stored: stored.trajectories(np.arange(9), [0]),
+    ):
+        with pytest.warns(Advice, match=r"clip drift: points of pcl_seq lie more than 10 times"):
+            read(StoredWindow(tmp_path, WINDOW))
+
+
+def test_an_origin_whose_float32_is_too_coarse_is_told(tmp_path):
+    write_clip(tmp_path, MAP)
+    path = tmp_path / "balls" / "drift" / "pcl_seq" / "00000000.npz"
+    with np.load(path) as stored:
+        arrays = {**stored, "loc": stored["loc"].astype(np.float32)}
+    np.savez(path, **arrays)
+    with pytest.warns(Advice, match=r"pcl_seq: loc is float32 .* has steps of 0\.5, while scale"):
+        StoredWindow(tmp_path, WINDOW).surface_points(0)

@@ -49,7 +49,7 @@ def test_an_inside_out_ball_is_turned(change, place):
     if change is not None:
         outwards, inwards = change(outwards), change(inwards)
     mesh, found = face_outwards(Mesh(inwards.vertices + np.array(place), inwards.faces))
-    assert found == "is inside out"
+    assert found == "is inside out and was turned"
     assert 0.9 * SOLID < volume(Mesh(mesh.vertices - np.array(place), mesh.faces)) < SOLID
     as_it_is, found = face_outwards(outwards)
     assert found is None and as_it_is is outwards
@@ -57,12 +57,12 @@ def test_an_inside_out_ball_is_turned(change, place):
 
 def test_pieces_are_judged_one_by_one():
     mesh, found = face_outwards(together(ball(), ball(0.1, x=1.0, inwards=True)))
-    assert found == "has 1280 of 2560 faces that look inwards"
+    assert found == "has 1280 of 2560 faces that look inwards, which were turned"
     assert volume(mesh) == pytest.approx(volume(ball()) + volume(ball(0.1)))
     mesh, _ = face_outwards(together(ball(0.1, x=1.0), ball(inwards=True)))
     assert volume(mesh) == pytest.approx(volume(ball()) + volume(ball(0.1)))
     mesh, found = face_outwards(together(ball(inwards=True), ball(x=0.3, inwards=True)))
-    assert found == "is inside out"  # though they overlap
+    assert found == "is inside out and was turned"  # though they overlap
     assert volume(mesh) == pytest.approx(2 * volume(ball()))
 
 
@@ -70,7 +70,7 @@ def test_the_wall_of_a_cavity_looks_into_it():
     hollow = together(ball(), ball(0.1, inwards=True))
     assert face_outwards(hollow) == (hollow, None)
     mesh, found = face_outwards(together(ball(inwards=True), ball(0.1)))
-    assert found == "is inside out"
+    assert found == "is inside out and was turned"
     assert volume(mesh) == pytest.approx(volume(hollow))
 
 
@@ -79,7 +79,16 @@ def test_neighbours_that_disagree_are_turned(every):
     faces = ball().faces.copy()
     faces[::every] = faces[::every, ::-1]
     mesh, found = face_outwards(Mesh(ball().vertices, faces))
-    assert found == f"has {len(faces[::every])} of 1280 faces that look inwards"
+    assert found == f"has {len(faces[::every])} of 1280 faces that look inwards, which were turned"
+    assert volume(mesh) == pytest.approx(volume(ball()))
+
+
+@pytest.mark.parametrize("change", [None, soup])
+def test_of_faces_that_look_both_ways_one_is_kept(change):
+    faces = np.concatenate([ball().faces, ball(inwards=True).faces])
+    double = Mesh(ball().vertices, faces)
+    mesh, found = face_outwards(double if change is None else change(double))
+    assert found == "has each face twice, looking both ways, and one of each was kept"
     assert volume(mesh) == pytest.approx(volume(ball()))
 
 
