@@ -26,10 +26,15 @@ def main(arguments: Sequence[str]) -> None:
         "--meshes",
         type=Path,
         metavar="FOLDER",
-        help="meshes made by somebody else, in FOLDER/<category>/<clip>/<start>/<number>.ply",
+        help="meshes made by somebody else, in FOLDER/<category>/<clip>/<start>/<number>.ply; "
+        "corners of a face counter-clockwise seen from outside",
     )
     parser.add_argument(
-        "--coordinates", choices=COORDINATES, default="window", help="coordinates of --meshes"
+        "--coordinates",
+        choices=COORDINATES,
+        default="window",
+        help="coordinates of --meshes: the frame of the window's first mesh, or metres in the "
+        "world, as in the data (far from 0 write enough digits, or PLY double)",
     )
     parser.add_argument("--output", type=Path, help="folder for the results")
     args = parser.parse_intermixed_args(arguments)

@@ -173,8 +173,7 @@ def exit_status(main: EntryPoint, arguments: Sequence[str] | None = None) -> int
     return 0
 
 
-@contextmanager
-def _advice_in_a_line() -> Iterator[None]:
+def advise_in_a_line() -> None:
     """Print our own warnings like errors, without the line of code that they come from."""
     shown = warnings.formatwarning
 
@@ -184,6 +183,12 @@ def _advice_in_a_line() -> Iterator[None]:
         return shown(message, category, *where, **line)
 
     warnings.formatwarning = in_a_line
+
+
+@contextmanager
+def _advice_in_a_line() -> Iterator[None]:
+    shown = warnings.formatwarning
+    advise_in_a_line()
     try:
         yield
     finally:

@@ -16,6 +16,9 @@ from im2mesh.generation.surface import GivenSurface, given_clouds
 from im2mesh.machine.devices import build_device
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.orientation import face_outwards, tell_turned
+from im2mesh.meshing.placement import UNIT_CUBE, misplacement
+from im2mesh.meshing.validity import coarse_step
 
 
 class Reconstructor:
@@ -72,11 +75,14 @@ class Reconstructor:
             ValueError: If an argument has another shape or length than the model reads, or holds
                 NaN or infinity.
         """
+        given = inputs
         inputs = self._checked(inputs)
         schedule = self._checked_times(input_times, len(inputs))
         if self.data.input == "pointcloud":
+            _tell_coarse_steps(given)
             frame = bounding_frame(inputs[0]) if frame is None else frame
             inputs = frame.from_world(inputs)
+            _tell_other_size("the first cloud is", inputs[0], "a body in its frame; check it")
         elif frame is None:
             frame = NormalizationFrame(np.zeros(3), 1.0)
         observation = Observation(inputs.astype(np.float32), schedule.astype(np.float32))
@@ -155,16 +161,37 @@ class Reconstructor:
             return None
         if surfaces is None:
             return given_clouds(observation, self.data, config.blend_from_end)
-        local = [
-            None
-            if mesh is None
-            else Mesh(
-                frame.from_world(mesh.vertices.astype(np.float64)).astype(np.float32), mesh.faces
-            )
-            for mesh in surfaces
-        ]
-        assert local[0] is not None  # by the type of surfaces
-        return GivenSurface(local[0], local[1])
+        first, last = surfaces
+        end = None if last is None else _in_frame("the last surface", last, frame)
+        return GivenSurface(_in_frame("the first surface", first, frame), end)
+
+
+def _in_frame(what: str, mesh: Mesh, frame: NormalizationFrame) -> Mesh:
+    """A given surface in the frame of the body, which has about size 1 there."""
+    mesh, found = face_outwards(mesh)
+    tell_turned(what, found)
+    local = frame.from_world(mesh.vertices.astype(np.float64))
+    _tell_other_size(f"{what} is", local, "the body; give all in the same world coordinates")
+    return Mesh(local.astype(np.float32), mesh.faces)
+
+
+def _tell_other_size(what: str, local: Float[np.ndarray, "N 3"], than: str) -> None:
+    how = misplacement(local, UNIT_CUBE)
+    if how is not None:
+        _tell(f"{what} {how} {than}")
+
+
+def _tell_coarse_steps(inputs: Float[np.ndarray, "K *frame"]) -> None:
+    step = coarse_step(np.asarray(inputs))
+    if step is not None:
+        _tell(
+            f"the clouds are float32 and so far from 0 that they come in steps of {step:g}, which "
+            "has bent them; give float64, or subtract an origin first"
+        )
+
+
+def _tell(advice: str) -> None:
+    warnings.warn(advice, Advice, stacklevel=4)
 
 
 def _as_list(name: str, times: list[float] | Float[np.ndarray, "S"]) -> Float[np.ndarray, "S"]:

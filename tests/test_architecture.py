@@ -29,7 +29,7 @@ MOST_ENTRIES, MOST_FILES = 20, 5
 ONLY_HERE = {
     "torchdiffeq": {"models/flow/flow.py"},
     "mcubes": {"meshing/marching_cubes.py"},
-    "igl": {"meshing/containment.py", "meshing/marching_cubes.py"},
+    "igl": {"meshing/containment.py", "meshing/marching_cubes.py", "meshing/orientation.py"},
     "fast_simplification": {"meshing/simplification.py"},
     "pyvista": {"meshing/rendering.py"},
     "pydantic": {"config/effects.py", "config/schema.py", "config/validation.py"},

@@ -1,11 +1,16 @@
 """The library's door: any number of frames at any times, images, given surfaces."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
+import trimesh
 
 from im2mesh.build import build_config, build_trainer
-from im2mesh.errors import ConfigError
+from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.errors import Advice, ConfigError
+from im2mesh.meshing.io import MESH_FORMATS, numbered_meshes, read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.reconstruction import Reconstructor
 from im2mesh.runs.checkpoints import load_checkpoint, save_checkpoint
@@ -119,3 +124,77 @@ def test_images_are_reconstructed_in_units_of_the_first_frame(tmp_path):
         ValueError, match=r"images must be in \[0, 1\], got 0 to 255; divide by 255"
     ):
         reconstruct(np.broadcast_to(255 * np.eye(64), (5, 3, 64, 64)))
+
+
+MAP = np.array([500_000.0, 30.0, 5_400_000.0])
+HALL = np.array([1e6, -2e6, 3e6])
+
+
+@pytest.mark.parametrize(("offset", "unit"), [(MAP, 1.0), (HALL, 1000.0)])
+def test_clouds_far_from_0_give_the_same_meshes_there(ball_root, tmp_path, clouds, offset, unit):
+    reconstruct = reconstructor(tmp_path, ball_root, [])
+    near = reconstruct(clouds, times=[0.0, 0.4, 1.0])
+    far = reconstruct(unit * clouds + offset, times=[0.0, 0.4, 1.0])
+    assert near.num_vertices > 100
+    expected = unit * near.vertices + offset
+    np.testing.assert_allclose(far.vertices, expected, rtol=0, atol=1e-4 * unit)
+    for format in MESH_FORMATS:
+        far.save(tmp_path / format, format)
+        read = [read_mesh(path).vertices for path in numbered_meshes(tmp_path / format)]
+        np.testing.assert_allclose(read, expected, rtol=0, atol=1e-4 * unit)
+
+
+@pytest.mark.parametrize("surface", ["cloud", "mesh"])
+def test_surfaces_far_from_0_are_carried_there(ball_root, tmp_path, clouds, surface):
+    overrides = [*FLOW_ALONE, f"generation.surface={surface}", "generation.blend_from_end=true"]
+    reconstruct = reconstructor(tmp_path, ball_root, overrides)
+    faces = np.array([[0, 1, 2]], np.int32)
+
+    def carried(offset):
+        ends = clouds[[0, -1]] + offset
+        meshes = (Mesh(ends[0], faces), Mesh(ends[1], faces)) if surface == "mesh" else None
+        return reconstruct(ends, times=[0.0, 0.4, 1.0], surfaces=meshes).vertices
+
+    far = carried(MAP)
+    np.testing.assert_allclose(far, carried(np.zeros(3)) + MAP, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(far[2], clouds[-1] + MAP, rtol=0, atol=1e-4)
+
+
+def test_meshes_of_every_time_are_far_from_0_too(ball_root, tmp_path, clouds):
+    per_frame = [
+        "generation.threshold=0.1",
+        "model.method=onet_per_frame", "model.encoder_temporal=null", "model.velocity_field=null",
+        "loss.correspondence=0.0",
+    ]  # fmt: skip
+    reconstruct = reconstructor(tmp_path, ball_root, per_frame)
+    near, far = (reconstruct(clouds + offset, times=[0.0, 1.0]) for offset in (0 * MAP, MAP))
+    assert min(len(mesh.faces) for mesh in near.meshes) > 100
+    for one, other in zip(near.meshes, far.meshes, strict=True):
+        np.testing.assert_allclose(other.vertices, one.vertices + MAP, rtol=0, atol=1e-4)
+
+
+def test_clouds_whose_float32_is_too_coarse_are_told(ball_root, tmp_path, clouds):
+    reconstruct = reconstructor(tmp_path, ball_root, [])
+    with pytest.warns(Advice, match=r"the clouds are float32 .* in steps of 0\.5, which has bent"):
+        reconstruct((clouds + MAP).astype(np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Advice)
+        reconstruct(clouds.astype(np.float32))
+
+
+def test_given_surfaces_inside_out_or_in_other_units_are_told(ball_root, tmp_path, clouds):
+    overrides = [*FLOW_ALONE, "generation.surface=mesh"]
+    reconstruct = reconstructor(tmp_path, ball_root, overrides)
+    box = trimesh.creation.box([0.6, 0.6, 0.6])
+    vertices, faces = np.array(box.vertices) + clouds[0].mean(0), np.array(box.faces, np.int32)
+    outward = reconstruct(clouds[[0, -1]], surfaces=(Mesh(vertices, faces), None))
+    np.testing.assert_array_equal(outward.faces, faces)
+    with pytest.warns(Advice, match="the first surface is inside out and was turned"):
+        turned = reconstruct(clouds[[0, -1]], surfaces=(Mesh(vertices, faces[:, ::-1]), None))
+    np.testing.assert_array_equal(turned.faces, faces)
+    np.testing.assert_array_equal(turned.vertices, outward.vertices)
+    with pytest.warns(Advice, match="the first surface is 1100 times as large as the body"):
+        reconstruct(clouds[[0, -1]], surfaces=(Mesh(1000 * vertices, faces), None))
+    frame = NormalizationFrame(clouds[0].mean(0), 0.0006)
+    with pytest.warns(Advice, match="the first cloud is 940 times as large as a body in its frame"):
+        reconstruct(clouds[[0, -1]], frame=frame, surfaces=(Mesh(vertices, faces), None))

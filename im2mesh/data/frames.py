@@ -6,6 +6,7 @@ roughly the cube [-0.5, 0.5]^3. Nothing here is random.
 """
 
 import functools
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +25,11 @@ from im2mesh.data.layout import (
 )
 from im2mesh.data.storage import FileVersion, StorageError, StoredArrays, open_arrays
 from im2mesh.data.transforms import NormalizationFrame, change_frames
+from im2mesh.errors import Advice
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.orientation import face_outwards, tell_turned
+from im2mesh.meshing.placement import FACTOR, UNIT_CUBE, misplacement
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ class StoredWindow:
                 _check_same_rows(arrays, len(points), total)
                 stored.append(_finite(points.take(rows, 0), arrays, "points"))
                 sources.append(_normalization(arrays.version))
-        return change_frames(np.stack(stored), sources, self.frame)
+        clouds = change_frames(np.stack(stored), sources, self.frame)
+        return self._in_place(clouds, CLOUD_FOLDER)
 
     def has_labels(self) -> bool:
         """Whether the clip has points with their occupancy."""
@@ -136,15 +141,18 @@ class StoredWindow:
             return LabelledPoints(self._in_window(points[rows], arrays), occupancy)
 
     def mesh(self, frame: int) -> Mesh | None:
-        """The true mesh of a frame; None where the clip comes without meshes.
+        """The true mesh of a frame, its faces outwards; None where the clip comes without meshes.
 
         Raises:
             UserError: If the file is not a readable mesh.
         """
         if not (self.clip_folder / MESH_FOLDER).is_dir():
             return None
-        mesh = read_mesh(self.path(frame, MESH_FOLDER))
+        path = self.path(frame, MESH_FOLDER)
+        mesh, found = face_outwards(read_mesh(path))
+        tell_turned(f"clip {self.window.clip}: {path}", found)
         local = self.frame.from_world(mesh.vertices.astype(np.float64))
+        _tell_other_size(f"clip {self.window.clip}: {path}", local)
         return Mesh(local.astype(np.float32), mesh.faces)
 
     @contextmanager
@@ -158,7 +166,33 @@ class StoredWindow:
 
     def _in_window(self, points: np.ndarray, arrays: StoredArrays) -> Float[np.ndarray, "N 3"]:
         points, source = _finite(points, arrays, "points"), _normalization(arrays.version)
-        return change_frames(points[None], [source], self.frame)[0]
+        moved = change_frames(points[None], [source], self.frame)[0]
+        return self._in_place(moved, Path(arrays.path).parent.name)
+
+    def _in_place(
+        self, points: Float[np.ndarray, "*N 3"], folder: str
+    ) -> Float[np.ndarray, "*N 3"]:
+        """The points; a warning if they lie where no body of size 1 in its first frame goes."""
+        if points.size and np.abs(points).max() > FACTOR:
+            warnings.warn(
+                f"clip {self.window.clip}: points of {folder} lie more than {FACTOR} times the "
+                "size of the body from its first frame; points must be (world - loc) / scale, as "
+                "docs/data.md says",
+                Advice,
+                stacklevel=4,
+            )
+        return points
+
+
+def _tell_other_size(what: str, local: Float[np.ndarray, "V 3"]) -> None:
+    how = misplacement(local, UNIT_CUBE)
+    if how is not None:
+        warnings.warn(
+            f"{what} is {how} the clouds of {CLOUD_FOLDER}; write both in the same world "
+            "coordinates, in metres",
+            Advice,
+            stacklevel=3,
+        )
 
 
 @functools.lru_cache(maxsize=1 << 17)
@@ -223,5 +257,13 @@ def _normalization(version: FileVersion) -> NormalizationFrame:
         raise StorageError(
             f"{arrays.path}: loc {loc.tolist()} and scale {scale.tolist()} are not a frame of "
             "reference; loc must be three numbers and scale one positive number"
+        )
+    step = float(np.spacing(np.abs(loc)).max()) if loc.dtype.kind == "f" else 0.0
+    if step > 0.01 * scale.item():
+        warnings.warn(
+            f"{Path(arrays.path).parent}: loc is {loc.dtype} and so far from 0 that it has steps "
+            f"of {step:g}, while scale is {scale.item():g}; write it as float64, from the start",
+            Advice,
+            stacklevel=4,
         )
     return NormalizationFrame(loc.astype(np.float64), float(scale.item()))

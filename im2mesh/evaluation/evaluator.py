@@ -1,6 +1,7 @@
 """Predicted meshes and stored truth -> `Record`s, one number each. Free of torch."""
 
 import math
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ from jaxtyping import Float
 
 from im2mesh.data.frames import StoredWindow, SurfacePoints
 from im2mesh.data.layout import Window
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.evaluation.measured_frame import MeasuredFrame
 from im2mesh.evaluation.metric_info import METRICS
 from im2mesh.evaluation.metrics import correspondence_l2
 from im2mesh.evaluation.predictions import Prediction
 from im2mesh.evaluation.records import Record
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.placement import misplacement
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Evaluator:
         meshes, measured = prediction.meshes, self._measured_frames(window, prediction)
         stored = StoredWindow(self.root, window)
         truth = {k: stored.surface_points(k) for k in meshes}
+        _tell_other_size(window, meshes, truth)
         records = []
         for k in measured:
             frame = self._measured_frame(stored, k, meshes[k], truth[k])
@@ -109,6 +112,21 @@ class Evaluator:
             Record.of(window, k, "correspondence_l2", float(error))
             for k, error in zip(meshes, errors, strict=True)
         ]
+
+
+def _tell_other_size(
+    window: Window, meshes: dict[int, Mesh], truth: dict[int, SurfacePoints]
+) -> None:
+    for k, mesh in meshes.items():
+        how = misplacement(mesh.vertices, truth[k].points)
+        if how is not None:
+            return warnings.warn(
+                f"sequence {window}, frame {k}: the predicted mesh is {how} the true surface; is "
+                "its file in other units or coordinates? 'window' is the frame of the window's "
+                "first mesh, 'world' is metres, as in the data",
+                Advice,
+                stacklevel=3,
+            )
 
 
 def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.ndarray, "T M 3"]:

@@ -14,6 +14,7 @@ from im2mesh.meshing.frame_meshes import Reconstruction, load_reconstruction
 from im2mesh.meshing.io import files_of_mesh, numbered_meshes, read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.meshing.orientation import face_outwards, tell_turned
 from im2mesh.runs.folder import WindowFolder
 
 COORDINATES = ("window", "world")
@@ -91,6 +92,8 @@ class PredictedMeshes:
         A sequence.npz stores its times, so it may have more frames than the window, or only some of
         them (shape matching predicts the last alone). Numbered meshes must be one per frame.
 
+        Faces that look inwards are turned, with a warning.
+
         Args:
             stored: The window, with the data that tell its place in the world.
 
@@ -100,7 +103,9 @@ class PredictedMeshes:
         window = stored.window
         path = self.find(window)
         if path.is_file():
-            prediction = prediction_of(window, load_reconstruction(path))
+            meshes = load_reconstruction(path)
+            in_world = self.coordinates == "world"  # a file of ours may have an origin of its own
+            prediction = prediction_of(window, meshes.in_world() if in_world else meshes)
         else:
             files = numbered_meshes(path)
             if len(files) != window.num_frames:
@@ -111,7 +116,7 @@ class PredictedMeshes:
             meshes = [read_mesh(file) for file in files]
             prediction = Prediction(dict(enumerate(meshes)), share_topology(meshes))
         if self.coordinates == "window":
-            return prediction
+            return _faced_outwards(window, prediction)
         frame = stored.frame
 
         def to_window(vertices: np.ndarray) -> np.ndarray:
@@ -121,7 +126,17 @@ class PredictedMeshes:
             k: replace(mesh, vertices=to_window(mesh.vertices))
             for k, mesh in prediction.meshes.items()
         }
-        return replace(prediction, meshes=moved)
+        return _faced_outwards(window, replace(prediction, meshes=moved))
+
+
+def _faced_outwards(window: Window, prediction: Prediction) -> Prediction:
+    """The meshes with faces that look outwards; one warning names the first that had others."""
+    turned = {k: face_outwards(mesh) for k, mesh in prediction.meshes.items()}
+    wrong = [(k, found) for k, (_, found) in turned.items() if found is not None]
+    if wrong:
+        frame = f"frame {wrong[0][0]}" + (f" and {len(wrong) - 1} more" if wrong[1:] else "")
+        tell_turned(f"sequence {window}, {frame}: the predicted mesh", wrong[0][1])
+    return replace(prediction, meshes={k: mesh for k, (mesh, _) in turned.items()})
 
 
 def prediction_of(window: Window, meshes: Reconstruction) -> Prediction:

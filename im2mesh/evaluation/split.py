@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from im2mesh.command_line import advise_in_a_line
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
@@ -172,7 +173,7 @@ def _work_in_processes(
 ) -> None:
     """Share the windows among worker processes, which work like the calls of several ranks."""
     world_size, first = ranks.world_size * workers, ranks.rank * workers
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_use_one_thread) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare_worker) as pool:
         tasks = [
             pool.submit(_work, evaluation, windows, Ranks(first + number, world_size))
             for number in range(workers)
@@ -190,6 +191,8 @@ def _work_in_processes(
     tell(len(windows))
 
 
-def _use_one_thread() -> None:
+def _prepare_worker() -> None:
+    """One thread each, and warnings that look like those of the main process."""
+    advise_in_a_line()
     os.environ["IGL_NUM_THREADS"] = "1"  # libigl reads it at its first parallel loop
     torch.set_num_threads(1)  # as many search trees of points

@@ -12,7 +12,12 @@ from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
 from im2mesh.meshing.io import write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
-from im2mesh.meshing.validity import valid_faces, valid_frame, valid_positions
+from im2mesh.meshing.validity import (
+    compact_positions,
+    valid_faces,
+    valid_frame,
+    valid_positions,
+)
 
 _COUNTS = "vertex_counts"  # an array that files of a MeshSequence do not have
 
@@ -59,12 +64,11 @@ class FrameMeshes:
         return all(mesh.is_empty for mesh in self.meshes)
 
     def in_world(self) -> "FrameMeshes":
-        """The same meshes with vertices in world coordinates (metres), so loc is 0 and scale 1."""
+        """The same meshes in world coordinates (metres, float64), so loc is 0 and scale 1."""
         loc, scale = self.loc, self.scale
         vertices = (loc + scale * mesh.vertices.astype(np.float64) for mesh in self.meshes)
         meshes = tuple(
-            replace(mesh, vertices=moved.astype(np.float32))
-            for mesh, moved in zip(self.meshes, vertices, strict=True)
+            replace(mesh, vertices=moved) for mesh, moved in zip(self.meshes, vertices, strict=True)
         )
         return replace(self, meshes=meshes, loc=np.zeros(3), scale=1.0)
 
@@ -79,7 +83,7 @@ class FrameMeshes:
 
     def _save_npz(self, path: Path) -> None:
         arrays = {
-            "vertices": np.concatenate([mesh.vertices for mesh in self.meshes]),
+            "vertices": np.concatenate([compact_positions(mesh.vertices) for mesh in self.meshes]),
             "faces": np.concatenate([mesh.faces for mesh in self.meshes]),
             _COUNTS: np.array([len(mesh.vertices) for mesh in self.meshes], np.int64),
             "face_counts": np.array([len(mesh.faces) for mesh in self.meshes], np.int64),
@@ -101,7 +105,7 @@ class FrameMeshes:
         """
         try:
             stored = read_arrays(path)
-            vertices = _split(valid_positions(stored["vertices"]), stored[_COUNTS])
+            vertices = map(valid_positions, _split(stored["vertices"], stored[_COUNTS]))
             faces = _split(stored["faces"], stored["face_counts"])
             meshes = [Mesh(v, valid_faces(f, len(v))) for v, f in zip(vertices, faces, strict=True)]
             normals = stored.get("normals")

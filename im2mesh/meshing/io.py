@@ -1,17 +1,20 @@
 """Files of meshes and point clouds, one by one or numbered in a folder.
 
-Vertex order, positions (float32) and faces survive a round trip exactly in every format: vertex i
-of frame k must remain the same surface point as vertex i of frame 0.
+Vertex order, positions and faces survive a round trip exactly in every format: vertex i of frame k
+must remain the same surface point as vertex i of frame 0. Positions are float32, or float64 where
+they lie far from 0 for the size of the mesh (see `compact_positions`); of these, .glb keeps the
+distances from a centre in float32.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.meshing.formats import clouds, obj, off, ply, stl
 from im2mesh.meshing.formats.arrays import Arrays
 from im2mesh.meshing.formats.gltf.container import buffer_files
@@ -19,7 +22,12 @@ from im2mesh.meshing.formats.gltf.read import read_glb, read_gltf
 from im2mesh.meshing.formats.gltf.write import write_glb
 from im2mesh.meshing.formats.packed import PACKED, unpacked
 from im2mesh.meshing.mesh import Mesh
-from im2mesh.meshing.validity import valid_faces, valid_positions
+from im2mesh.meshing.validity import (
+    coarse_step,
+    compact_positions,
+    valid_faces,
+    valid_positions,
+)
 
 _READERS: dict[str, Callable[[Path], Arrays]] = {
     "ply": ply.read_ply,
@@ -60,11 +68,24 @@ def read_mesh(path: Path | str) -> Mesh:
         raise UserError(f"no mesh at {path}")
     try:
         vertices, faces, colors = _read(path, ending)
+        step = coarse_step(vertices)
         vertices = valid_positions(vertices)
         faces = valid_faces(faces, len(vertices))
     except Exception as error:  # readers fail in many ways; the user needs the name of the file
         raise UserError(f"{path}: not a readable mesh: {error}; copy or make it again") from error
+    _tell_coarse_steps(path, step)
     return Mesh(vertices, faces, colors)
+
+
+def _tell_coarse_steps(path: Path, step: float | None) -> None:
+    if step is not None:
+        warnings.warn(
+            f"{path}: its positions are float32 and so far from 0 that they are stored in steps of "
+            f"{step:g}, which has bent the surface; write them as float64 (PLY double, OBJ with "
+            "enough digits), or subtract an origin first",
+            Advice,
+            stacklevel=3,
+        )
 
 
 def write_mesh(
@@ -78,9 +99,8 @@ def write_mesh(
     path = Path(path)
     write = _WRITERS[_mesh_format(path)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write(
-        path, Mesh(np.asarray(vertices, np.float32), np.asarray(faces, np.int32), colors, normals)
-    )
+    positions = compact_positions(np.asarray(vertices))
+    write(path, Mesh(positions, np.asarray(faces, np.int32), colors, normals))
 
 
 def numbered_meshes(folder: Path | str) -> list[Path]:

@@ -12,7 +12,12 @@ from im2mesh.files.npz import read_arrays
 from im2mesh.meshing.colors import position_colors
 from im2mesh.meshing.io import MESH_FORMATS, write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
-from im2mesh.meshing.validity import valid_faces, valid_frame, valid_positions
+from im2mesh.meshing.validity import (
+    compact_positions,
+    valid_faces,
+    valid_frame,
+    valid_positions,
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,8 @@ class MeshSequence:
         return position_colors(self.vertices[0])
 
     def in_world(self) -> "MeshSequence":
-        """The same meshes with vertices in world coordinates (metres), so loc is 0 and scale 1."""
-        vertices = (self.loc + self.scale * self.vertices.astype(np.float64)).astype(np.float32)
+        """The same meshes in world coordinates (metres, float64), so loc is 0 and scale 1."""
+        vertices = self.loc + self.scale * self.vertices.astype(np.float64)
         return replace(self, vertices=vertices, loc=np.zeros(3), scale=1.0)
 
     def save(self, path: Path | str, format: str | None = None) -> None:
@@ -114,7 +119,7 @@ class MeshSequence:
     def _save_npz(self, path: Path) -> None:
         arrays = {
             "faces": self.faces.astype(np.int32),
-            "vertices": self.vertices.astype(np.float32),
+            "vertices": compact_positions(self.vertices),
             "times": self.times.astype(np.float64),
             "loc": self.loc.astype(np.float64),
             "scale": np.float64(self.scale),

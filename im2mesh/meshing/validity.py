@@ -3,9 +3,36 @@
 import numpy as np
 from jaxtyping import Float, Int32, Shaped
 
+FAR = 16
+"""Times the size of a mesh: farther from 0, float32 may move a vertex by a millionth of the size"""
+
+
+def compact_positions(positions: Shaped[np.ndarray, "*N V 3"]) -> np.ndarray:
+    """Positions as float32 where that is exact enough, else as float64.
+
+    It is not where points lie far from 0 for their size, as in coordinates of a map or of a large
+    hall: steps of float32 are half a metre at 5,400,000 m. Of several frames, each counts alone.
+    """
+    if positions.size == 0:
+        return np.ascontiguousarray(positions, np.float32)
+    low, high = (side(-2).astype(np.float64) for side in (positions.min, positions.max))
+    reach, size = np.maximum(-low, high).max(-1), (high - low).max(-1)
+    needs_float64 = bool((reach > FAR * size).any())
+    return np.ascontiguousarray(positions, np.float64 if needs_float64 else np.float32)
+
+
+def coarse_step(positions: Shaped[np.ndarray, "*N V 3"]) -> float | None:
+    """Distance between neighbouring float32 numbers, where positions that came as float32 lie so
+    far from 0 that it exceeds a thousandth of their size; else None."""
+    if positions.dtype != np.float32 or positions.size == 0 or not np.isfinite(positions).all():
+        return None
+    size = float((positions.max(-2) - positions.min(-2)).max())
+    step = float(np.spacing(np.abs(positions).max()))
+    return step if step > 1e-3 * size > 0 else None
+
 
 def valid_positions(positions: Shaped[np.ndarray, "*N 3"]) -> np.ndarray:
-    """Positions as float32.
+    """Positions as float32, or as float64 where `compact_positions` says so.
 
     Raises:
         ValueError: If they are not triples of finite numbers.
@@ -13,10 +40,10 @@ def valid_positions(positions: Shaped[np.ndarray, "*N 3"]) -> np.ndarray:
     if positions.ndim < 2 or positions.shape[-1] != 3:
         raise ValueError(f"positions must have shape [..., 3], got {list(positions.shape)}")
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
-        positions = np.ascontiguousarray(positions, dtype=np.float32)
-    if not np.isfinite(positions).all():
+        is_finite = np.isfinite(np.asarray(positions, np.float32)).all()
+    if not is_finite:
         raise ValueError("it has positions that are NaN, infinite or too large for float32")
-    return positions
+    return compact_positions(positions)
 
 
 def valid_faces(faces: Shaped[np.ndarray, "F 3"], num_vertices: int) -> Int32[np.ndarray, "F 3"]:

@@ -1,6 +1,6 @@
 """OBJ of Wavefront, as text: positions, colours and polygons.
 
-Nine significant digits bring every float32 back exactly.
+Numbers have the digits that bring them back exactly.
 """
 
 import re
@@ -15,7 +15,7 @@ from im2mesh.errors import Advice
 from im2mesh.meshing.formats.arrays import Arrays
 from im2mesh.meshing.formats.lines import Rows, read_rows, to_text, without_comments
 from im2mesh.meshing.formats.polygons import triangulate
-from im2mesh.meshing.formats.printing import print_rows
+from im2mesh.meshing.formats.printing import position_row, print_rows
 from im2mesh.meshing.formats.vertex_colors import to_colors
 from im2mesh.meshing.mesh import Mesh
 
@@ -46,9 +46,9 @@ class _Statements:
 
 def write_obj(path: Path, mesh: Mesh) -> None:
     """Write OBJ; colours follow the position as numbers in [0, 1], as most viewers expect."""
-    row, colors = "v %.9g %.9g %.9g\n", None
+    row, colors = f"v {position_row(mesh)}\n", None
     if mesh.colors is not None:
-        row, colors = "v %.9g %.9g %.9g %.5g %.5g %.5g\n", mesh.colors / 255.0
+        row, colors = f"v {position_row(mesh)} %.5g %.5g %.5g\n", mesh.colors / 255.0
     path.write_text(
         f"# {len(mesh.vertices)} vertices, {len(mesh.faces)} faces\n"
         + print_rows(row, mesh.vertices, colors)

@@ -1,6 +1,6 @@
 """OFF, the text format of Geomview, with the dialects of other programs.
 
-Nine significant digits bring every float32 back exactly.
+Numbers have the digits that bring them back exactly.
 """
 
 import re
@@ -20,7 +20,7 @@ from im2mesh.meshing.formats.lines import (
     without_mark,
 )
 from im2mesh.meshing.formats.polygons import triangulate
-from im2mesh.meshing.formats.printing import print_rows
+from im2mesh.meshing.formats.printing import position_row, print_rows
 from im2mesh.meshing.formats.vertex_colors import to_colors
 from im2mesh.meshing.mesh import Mesh
 
@@ -44,9 +44,9 @@ class _Header:
 
 def write_off(path: Path, mesh: Mesh) -> None:
     """Write OFF, or COFF with one RGBA colour per vertex; normals are not written."""
-    keyword, row = "OFF", "%.9g %.9g %.9g\n"
+    keyword, row = "OFF", f"{position_row(mesh)}\n"
     if mesh.colors is not None:
-        keyword, row = "COFF", "%.9g %.9g %.9g %d %d %d 255\n"
+        keyword, row = "COFF", f"{position_row(mesh)} %d %d %d 255\n"
     path.write_text(
         f"{keyword}\n{len(mesh.vertices)} {len(mesh.faces)} 0\n"
         + print_rows(row, mesh.vertices, mesh.colors)

@@ -30,7 +30,8 @@ _LIKE_CORNERS = re.compile("vert|ind|corner", re.IGNORECASE)
 
 def write_ply(path: Path, mesh: Mesh) -> None:
     """Write little-endian binary PLY; a mesh without faces has no face element (a point cloud)."""
-    columns = [(("x", "y", "z"), "float", mesh.vertices)]
+    kind = "double" if mesh.vertices.dtype == np.float64 else "float"
+    columns = [(("x", "y", "z"), kind, mesh.vertices)]
     if mesh.normals is not None:
         columns.append((("nx", "ny", "nz"), "float", mesh.normals))
     if mesh.colors is not None:

@@ -4,25 +4,34 @@ import json
 import struct
 from pathlib import Path
 
+import numpy as np
+
 from im2mesh.meshing.mesh import Mesh
 
 
 def write_glb(path: Path, mesh: Mesh) -> None:
-    """Write one mesh (or one set of points) as .glb; an empty mesh becomes an empty scene."""
+    """Write one mesh (or one set of points) as .glb; an empty mesh becomes an empty scene.
+
+    Positions of the format are float32. Those that need float64 are written as float32 distances
+    from their centre, with the centre as the translation of the node, which is of double precision.
+    """
     import trimesh  # slow to import, and needed only here
 
     if mesh.is_empty:  # trimesh refuses to write an empty scene
         path.write_bytes(_empty_scene())
         return
-    scene = trimesh.Scene()
+    scene, placement, vertices = trimesh.Scene(), np.eye(4), mesh.vertices
+    if vertices.dtype == np.float64:
+        placement[:3, 3] = ((vertices.min(0) + vertices.max(0)) / 2).astype(np.float32)
+        vertices = vertices - placement[:3, 3]
     if len(mesh.faces):
         geometry = trimesh.Trimesh(
-            mesh.vertices, mesh.faces, vertex_normals=mesh.normals, vertex_colors=mesh.colors,
+            vertices, mesh.faces, vertex_normals=mesh.normals, vertex_colors=mesh.colors,
             process=False,
         )  # fmt: skip
-        scene.add_geometry(geometry)
     else:
-        scene.add_geometry(trimesh.PointCloud(mesh.vertices, colors=mesh.colors))
+        geometry = trimesh.PointCloud(vertices, colors=mesh.colors)
+    scene.add_geometry(geometry, transform=placement)
     path.write_bytes(scene.export(file_type="glb"))  # pyright: ignore[reportArgumentType]
 
 

@@ -1,0 +1,220 @@
+"""Meshes of other programs: far from 0, inside out, in other units. A ball whose truth is known."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+
+from im2mesh.data.frames import StoredWindow
+from im2mesh.data.layout import Window
+from im2mesh.errors import Advice
+from im2mesh.evaluation.evaluator import Evaluator
+from im2mesh.evaluation.predictions import PredictedMeshes
+from im2mesh.meshing.frame_meshes import FrameMeshes
+from im2mesh.meshing.io import MESH_FORMATS, write_mesh
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
+
+RADIUS, STEP, NUM_FRAMES = 0.3, 0.1, 3
+WINDOW = Window("balls", "drift", 0, NUM_FRAMES)
+NEAR = np.array([0.2, 1.0, -0.1])
+MAP = NEAR + np.array([500_000.0, 30.0, 5_400_000.0])
+HALL = np.array([1e6, -2e6, 3e6])
+MILLIMETRES = 1000.0
+
+
+def frame_of(origin, unit, k):
+    """Centre and diameter of the ball in frame k, in the units of the data."""
+    return origin + np.array([STEP * unit * k, 0.0, 0.0]), 2 * RADIUS * unit
+
+
+def write_clip(root, origin=NEAR, unit=1.0):
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(2000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    for k in range(NUM_FRAMES):
+        loc, scale = frame_of(origin, unit, k)
+        queries = rng.uniform(-0.55, 0.55, (3000, 3)).astype(np.float16)
+        inside = np.linalg.norm(queries.astype(np.float64), axis=1) < 0.5
+        arrays = {
+            "pcl_seq": {
+                "points": (0.5 * normals).astype(np.float16),
+                "normals": normals.astype(np.float16),
+            },
+            "points_seq": {"points": queries, "occupancies": np.packbits(inside)},
+        }
+        for folder, members in arrays.items():
+            path = root / "balls" / "drift" / folder / f"{k:08d}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path, loc=loc, scale=scale, **members)
+
+
+def balls(origin=NEAR, unit=1.0, inwards=False):
+    """The true meshes, in the world of the data."""
+    sphere = trimesh.creation.icosphere(4, 0.5)
+    faces = np.array(sphere.faces, np.int32)[:, :: -1 if inwards else 1]
+    places = (frame_of(origin, unit, k) for k in range(NUM_FRAMES))
+    return [Mesh(loc + scale * np.array(sphere.vertices), faces) for loc, scale in places]
+
+
+def write_meshes(folder, meshes, format="ply"):
+    for k, mesh in enumerate(meshes):
+        write_mesh(
+            folder / "balls" / "drift" / "00000" / f"{k}.{format}", mesh.vertices, mesh.faces
+        )
+
+
+def scores(root, folder, coordinates="world"):
+    prediction = PredictedMeshes(folder, coordinates).read(StoredWindow(root, WINDOW))
+    records = Evaluator(root, num_samples=2000).evaluate_window(WINDOW, prediction)
+    return {(record.metric, record.frame): record.value for record in records}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The scores near 0, of outward faces, in metres."""
+    folder = tmp_path_factory.mktemp("near")
+    write_clip(folder / "data")
+    write_meshes(folder / "theirs", balls())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = scores(folder / "data", folder / "theirs")
+    assert min(values["iou", k] for k in range(NUM_FRAMES)) > 0.98
+    assert ("correspondence_l2", 0) in values
+    return values
+
+
+@pytest.mark.parametrize("format", MESH_FORMATS)
+@pytest.mark.parametrize(("origin", "unit"), [(MAP, 1.0), (HALL, MILLIMETRES)])
+def test_scores_far_from_0_are_those_without_the_offset(tmp_path, expected, format, origin, unit):
+    write_clip(tmp_path / "data", origin, unit)
+    write_meshes(tmp_path / "theirs", balls(origin, unit), format)
+    found = scores(tmp_path / "data", tmp_path / "theirs")
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("corresponds", [True, False])
+@pytest.mark.parametrize("in_world", [True, False])
+def test_a_sequence_in_one_file_is_scored_at_its_place(tmp_path, expected, corresponds, in_world):
+    """As the library saves it, in world coordinates, and as generate.py does, with its origin."""
+    write_clip(tmp_path / "data", MAP)
+    loc, scale = frame_of(MAP, 1.0, 0)
+    vertices = np.stack([(mesh.vertices - loc) / scale for mesh in balls(MAP)])
+    times, faces = np.linspace(0, 1, NUM_FRAMES), balls()[0].faces
+    meshes = MeshSequence(faces, vertices.astype(np.float32), times, None, loc, scale)
+    if not corresponds:
+        meshes = FrameMeshes(tuple(meshes.meshes), times, None, loc, scale)
+    path = tmp_path / "ours" / "balls" / "drift" / "00000" / "sequence.npz"
+    (meshes.in_world() if in_world else meshes).save(path)
+    found = scores(tmp_path / "data", tmp_path / "ours")
+    of_frames = {key: value for key, value in expected.items() if key[0] != "correspondence_l2"}
+    assert found == pytest.approx(expected if corresponds else of_frames, abs=1e-4)
+
+
+@pytest.mark.parametrize("format", MESH_FORMATS)
+def test_true_meshes_far_from_0_are_read_at_their_place(tmp_path, format):
+    write_clip(tmp_path, MAP)
+    for k, mesh in enumerate(balls(MAP)):
+        path = tmp_path / "balls" / "drift" / "mesh_seq" / f"{k:05d}.{format}"
+        write_mesh(path, mesh.vertices, mesh.faces)
+    for k, true in enumerate(balls()):
+        local = (true.vertices - NEAR) / (2 * RADIUS)
+        mesh = StoredWindow(tmp_path, WINDOW).mesh(k)
+        assert mesh is not None and mesh.vertices.dtype == np.float32
+        np.testing.assert_allclose(mesh.vertices, local, atol=1e-6)
+
+
+@pytest.mark.parametrize("format", MESH_FORMATS)
+def test_inside_out_meshes_are_told_and_scored_as_turned(tmp_path, expected, format):
+    write_clip(tmp_path / "data")
+    write_meshes(tmp_path / "theirs", balls(inwards=True), format)
+    with pytest.warns(Advice, match="00000, frame 0 and 2 more: the predicted mesh is inside"):
+        found = scores(tmp_path / "data", tmp_path / "theirs")
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_one_frame_and_a_part_of_the_faces_inside_out_are_told(tmp_path, expected):
+    write_clip(tmp_path / "data")
+    meshes = balls()
+    mixed = meshes[1].faces.copy()
+    mixed[::3] = mixed[::3, ::-1]
+    meshes[1] = replace(meshes[1], faces=mixed)
+    write_meshes(tmp_path / "theirs", meshes)
+    with pytest.warns(Advice, match=r"frame 1: .* has 1707 of 5120 faces that look inwards"):
+        found = scores(tmp_path / "data", tmp_path / "theirs")
+    for metric in ("iou", "chamfer_l1", "normal_consistency"):
+        assert found[metric, 1] == pytest.approx(expected[metric, 1], abs=1e-4)
+
+
+def test_inside_out_truth_is_told_and_turned(tmp_path):
+    write_clip(tmp_path)
+    for k, mesh in enumerate(balls(inwards=True)):
+        path = tmp_path / "balls" / "drift" / "mesh_seq" / f"{k:05d}.obj"
+        write_mesh(path, mesh.vertices, mesh.faces)
+    with pytest.warns(Advice, match=r"clip drift: .*mesh_seq/00000\.obj is inside out"):
+        mesh = StoredWindow(tmp_path, WINDOW).mesh(0)
+    assert mesh is not None
+    assert trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).volume > 0.5
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (1000, "1000 times as large as"),
+        (100, "100 times as large as"),
+        (0.001, "1000 times smaller than"),
+    ],
+)
+def test_other_units_are_told(tmp_path, factor, words):
+    write_clip(tmp_path / "data")
+    scaled = [replace(mesh, vertices=factor * mesh.vertices) for mesh in balls()]
+    write_meshes(tmp_path / "theirs", scaled)
+    with pytest.warns(
+        Advice, match=f"drift/00000, frame 0: the predicted mesh is {words} the true"
+    ):
+        scores(tmp_path / "data", tmp_path / "theirs")
+    path = tmp_path / "data" / "balls" / "drift" / "mesh_seq" / "00000.off"
+    for k, mesh in enumerate(scaled):
+        write_mesh(path.with_name(f"{k:05d}.off"), mesh.vertices, mesh.faces)
+    with pytest.warns(Advice, match=rf"clip drift: .*00000\.off is {words} the clouds of pcl_seq"):
+        StoredWindow(tmp_path / "data", WINDOW).mesh(0)
+
+
+def test_clouds_in_other_units_are_told(tmp_path):
+    write_clip(tmp_path / "data")
+    clouds = [Mesh.of_points(1000 * mesh.vertices) for mesh in balls()]
+    write_meshes(tmp_path / "theirs", clouds)
+    with pytest.warns(Advice, match="1000 times as large as the true surface"):
+        scores(tmp_path / "data", tmp_path / "theirs")
+
+
+def test_world_meshes_taken_for_those_of_the_window_are_told(tmp_path):
+    write_clip(tmp_path / "data", MAP)
+    write_meshes(tmp_path / "theirs", balls(MAP))
+    with pytest.warns(Advice, match="times its size away from the true surface; is its file in"):
+        scores(tmp_path / "data", tmp_path / "theirs", "window")
+
+
+def test_clouds_that_are_not_in_their_frame_are_told(tmp_path):
+    """World coordinates with loc 0 and scale 1, cut to float32 in the window."""
+    write_clip(tmp_path)
+    path = tmp_path / "balls" / "drift" / "pcl_seq" / "00000000.npz"
+    np.savez(path, points=balls(MAP)[0].vertices, loc=np.zeros(3), scale=1.0)
+    for read in (
+        lambda stored: stored.surface_points(0),
+        lambda stored: stored.trajectories(np.arange(9), [0]),
+    ):
+        with pytest.warns(Advice, match=r"clip drift: points of pcl_seq lie more than 10 times"):
+            read(StoredWindow(tmp_path, WINDOW))
+
+
+def test_an_origin_whose_float32_is_too_coarse_is_told(tmp_path):
+    write_clip(tmp_path, MAP)
+    path = tmp_path / "balls" / "drift" / "pcl_seq" / "00000000.npz"
+    with np.load(path) as stored:
+        arrays = {**stored, "loc": stored["loc"].astype(np.float32)}
+    np.savez(path, **arrays)
+    with pytest.warns(Advice, match=r"pcl_seq: loc is float32 .* has steps of 0\.5, while scale"):
+        StoredWindow(tmp_path, WINDOW).surface_points(0)
