@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from im2mesh.meshing.formats.arrays import Arrays, parse_numbers
+from im2mesh.meshing.formats.arrays import Arrays
+from im2mesh.meshing.formats.lines import parse_numbers
 
 _NO_FACES = np.zeros((0, 3), np.int32)
 _KINDS = {"I": "i", "U": "u", "F": "f"}

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from im2mesh.meshing.formats.arrays import Arrays, parse_numbers
+from im2mesh.meshing.formats.arrays import Arrays
+from im2mesh.meshing.formats.lines import parse_numbers
 
 _HEADER = 84  # bytes: 80 of any text, then the number of triangles
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
