@@ -202,14 +202,14 @@ class TrainingConfig(Section):
     gradient_clip: Annotated[PositiveFloat | None, LEARNING] = None
     """Norm to which a larger gradient is scaled down; null for no clipping."""
     precision: Annotated[Literal["auto", "fp32", "tf32", "bf16"], LEARNING] = "fp32"
-    """Precision of the networks; positions stay in fp32. auto: bf16 where the device has instructions
-    for it and a measurement at the start finds it faster, else fp32; kept when training resumes."""
+    """Precision of the networks; positions stay in fp32. auto: bf16 where the device has units for
+    it and a measurement at the start finds it faster, else fp32; kept when training resumes."""
     seed: Annotated[NonNegativeInt, LEARNING] = 0
     """Seed of the first weights, the order of the windows, and all random draws of training."""
     deterministic: Annotated[bool, LEARNING] = False
     """Give the same weights in every run, by refusing operations whose rounding may vary."""
     compile: Annotated[bool, LEARNING] = False
-    """Compile velocity field and decoder, and let a GPU record a whole step (docs/performance.md)."""
+    """Compile velocity field and decoder, and let a GPU record whole steps: docs/performance.md."""
     max_skipped_batches: Annotated[NonNegativeInt, BUDGET] = 0
     """Batches that a run may skip as their loss or gradient is not finite; one more stops it."""
     sync_batch_norm: Annotated[bool, LEARNING] = False
