@@ -202,16 +202,14 @@ class TrainingConfig(Section):
     gradient_clip: Annotated[PositiveFloat | None, LEARNING] = None
     """Norm to which a larger gradient is scaled down; null for no clipping."""
     precision: Annotated[Literal["auto", "fp32", "tf32", "bf16"], LEARNING] = "fp32"
-    """Floating-point precision of the networks; positions and the ODE state stay in fp32. auto is
-    bf16 where the device has instructions for it and a measurement at the start finds it faster,
-    and fp32 elsewhere; a training that is resumed keeps what it began with."""
+    """Precision of the networks; positions stay in fp32. auto: bf16 where the device has units for
+    it and a measurement at the start finds it faster, else fp32; kept when training resumes."""
     seed: Annotated[NonNegativeInt, LEARNING] = 0
     """Seed of the first weights, the order of the windows, and all random draws of training."""
     deterministic: Annotated[bool, LEARNING] = False
     """Give the same weights in every run, by refusing operations whose rounding may vary."""
     compile: Annotated[bool, LEARNING] = False
-    """Compile velocity field and decoder (torch.compile), and let a GPU record a step of fixed
-    solver steps as a whole. The start takes half a minute longer; numbers differ by rounding."""
+    """Compile velocity field and decoder, and let a GPU record whole steps: docs/performance.md."""
     max_skipped_batches: Annotated[NonNegativeInt, BUDGET] = 0
     """Batches that a run may skip as their loss or gradient is not finite; one more stops it."""
     sync_batch_norm: Annotated[bool, LEARNING] = False
@@ -256,9 +254,8 @@ class GenerationConfig(Section):
     simplify_faces: Annotated[Annotated[int, Field(ge=4)] | None, MESHES] = None
     """Number of faces to which the extracted mesh is reduced; null to keep all."""
     carry_tolerance: Annotated[PositiveFloat | None, MESHES] = None
-    """Carry only a part of the vertices and interpolate the others, so that these are off by at
-    most this, in units of the first frame, but for some in a thousand. null carries all, as a GPU
-    always does, which is faster there."""
+    """On a CPU, carry only a part of the vertices and interpolate the others, so that these are off
+    by at most this, in units of the first frame, but for some in a thousand; null carries all."""
     refinement_steps: Annotated[NonNegativeInt, MESHES] = 0
     """Number of Newton steps that move the extracted vertices onto the level set."""
     normals: Annotated[bool, MESHES] = False

@@ -22,7 +22,7 @@ from typing import Any
 
 import im2mesh
 from im2mesh.config.effects import Affects, keys_affecting
-from im2mesh.config.schema import Config, GenerationConfig, Section
+from im2mesh.config.schema import Config, GenerationConfig, Section, TrainingConfig
 from im2mesh.files.hashes import DIGITS, hash_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,10 @@ CODE = (PACKAGE, "train.py", "generate.py", "eval.py", "scripts", "benchmarks")
 """Files and folders whose code makes results."""
 
 
-LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {GenerationConfig: ("carry_tolerance",)}
+LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {
+    GenerationConfig: ("carry_tolerance",),
+    TrainingConfig: ("compile",),
+}
 """Keys that version 0.1.0 did not have. At their default values they are left out of hashes, so
 that the hashes of older results stay."""
 

@@ -106,7 +106,7 @@ class Stepper:
         if config.training.compile:
             names = compile_networks(model)
             how = f"not recorded: {obstacle}" if obstacle else "recorded as a CUDA graph"
-            self.compiled = f"{' and '.join(names) or 'nothing'}; steps are {how}"
+            self.compiled = f"; compiled: {' and '.join(names) or 'nothing'}; steps are {how}"
 
     def step(self, batch: Batch, iteration: int, rate: float) -> StepReport:
         """Update the weights once.

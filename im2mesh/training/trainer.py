@@ -102,9 +102,7 @@ class Trainer:
             deterministic_operations(settings.deterministic, self.device),
             self._progress() as progress,
         ):
-            progress.say(f"precision: {self.stepper.precision}")
-            if self.stepper.compiled:
-                progress.say(f"compiled: {self.stepper.compiled}")
+            progress.say(f"precision: {self.stepper.precision}{self.stepper.compiled}")
             if is_idle:
                 progress.say("nothing to do: training.max_iterations or max_seconds is used up")
             self._run(progress, StopRequest() if stop is None else stop, exit_after)
