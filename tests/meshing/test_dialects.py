@@ -465,7 +465,7 @@ COLORED = {
     "normals before colours": ("off", "NCOFF\n" + COUNTS + rows(
         np.hstack([CORNERS, np.full((8, 3), 3**-0.5), COLORS]), after=" 255") + FACES),
     "colours before normals": ("off", "NCOFF\n" + COUNTS + rows(
-        np.hstack([CORNERS, COLORS, np.full((8, 1), 255), np.full((8, 3), -(3**-0.5))])) + FACES),
+        np.hstack([CORNERS, COLORS, np.full((8, 1), 255), CORNERS * 4.5])) + FACES),
     "bytes in a PLY of text": ("ply", header(
         ("vertex", 8, XYZ + "property uchar red\nproperty uchar green\nproperty uchar blue\n"),
         VERTEX_FACE[1]) + rows(np.hstack([CORNERS, COLORS])) + FACES),

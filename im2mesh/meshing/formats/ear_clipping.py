@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-MOST_CORNERS = 10_000
+MOST_CORNERS = 5000
 """Of a polygon that is not convex: the time grows with the square."""
 _FLAT = 1e-7  # of the square of the polygon's extent: an area that counts as none
 
@@ -27,15 +27,17 @@ def clip_ears(corners: Float[np.ndarray, "N 3"]) -> Int[np.ndarray, "N-2 3"]:
     while len(triangles) < len(corners) - 3:
         if not waiting:
             if missed:
-                triangles.append(outline.clip(outline.flattest()))
-            missed, waiting = not missed, deque(outline.left())
+                triangles.append(outline.clip(outline.flattest(_FLAT)))
+                waiting += triangles[-1][::2]
+            else:  # what kept a corner from being an ear may have gone since it was tried
+                missed, waiting = True, deque(outline.left())
             continue
         corner = waiting.popleft()
         if outline.is_ear(corner):
             triangles.append(outline.clip(corner))
             waiting += triangles[-1][::2]
             missed = False
-    triangles.append(outline.clip(outline.flattest()))
+    triangles.append(outline.clip(outline.flattest(np.inf)))
     return np.array(triangles)
 
 
@@ -76,11 +78,11 @@ class _Outline:
         )
         return not inside.any()
 
-    def flattest(self) -> int:
-        """The corner with the smallest triangle that has the orientation of the whole."""
+    def flattest(self, most: float) -> int:
+        """The corner with the smallest triangle, at most so large and not turned over."""
         size = np.where(self.is_left & (self.turn >= -_FLAT), np.abs(self.turn), np.inf)
         corner = int(size.argmin())
-        if not np.isfinite(size[corner]):
+        if not (np.isfinite(size[corner]) and size[corner] <= most):
             raise ValueError("it has a face whose outline crosses itself")
         return corner
 

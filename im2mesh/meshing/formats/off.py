@@ -117,11 +117,16 @@ def _read_colors(table: Rows, letters: str) -> UInt8[np.ndarray, "V 3"] | None:
     first = 6 if "N" in letters else 3
     if (table.lengths != table.lengths[0]).any() or width < first + 3:
         return None
-    if "N" in letters and not _are_normals(table.columns(3, 6)):
-        if not _are_normals(table.columns(width - 3, width)):
-            return None
-        first, width = 3, width - 3  # MeshLab writes colours before normals
+    if "N" in letters and _are_bytes(table.columns(3, 7)):
+        first = 3  # MeshLab writes colours before normals
+    elif "N" in letters and not _are_normals(table.columns(3, 6)):
+        return None
     return to_colors(table.columns(first, min(width, first + 4)))
+
+
+def _are_bytes(columns: np.ndarray) -> bool:
+    """Whether all are whole numbers, not negative, and not only 0 and 1."""
+    return bool((columns == np.rint(columns)).all() and columns.min() >= 0 and columns.max() > 1)
 
 
 def _are_normals(columns: np.ndarray) -> bool:
