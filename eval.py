@@ -26,7 +26,8 @@ def main(arguments: Sequence[str]) -> None:
         "--meshes",
         type=Path,
         metavar="FOLDER",
-        help="meshes made by somebody else, in FOLDER/<category>/<clip>/<start>/<number>.ply",
+        help="meshes made by somebody else, in FOLDER/<category>/<clip>/<start>/<number>.ply "
+        "(docs/data.md lists the formats)",
     )
     parser.add_argument(
         "--coordinates", choices=COORDINATES, default="window", help="coordinates of --meshes"
