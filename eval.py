@@ -26,8 +26,8 @@ def main(arguments: Sequence[str]) -> None:
         "--meshes",
         type=Path,
         metavar="FOLDER",
-        help="meshes made by somebody else, in FOLDER/<category>/<clip>/<start>/<number>.ply; "
-        "corners of a face counter-clockwise seen from outside",
+        help="meshes made by somebody else, in FOLDER/<category>/<clip>/<start>/<number>.ply "
+        "(docs/data.md lists the formats); corners of a face counter-clockwise seen from outside",
     )
     parser.add_argument(
         "--coordinates",

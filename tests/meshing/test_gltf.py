@@ -601,6 +601,9 @@ def test_chunks_and_headers(tmp_path):
     assert volume(read_mesh(path)) == pytest.approx(8)  # a chunk of another kind is ignored
     path.write_bytes(content + b"behind its end")
     assert volume(read_mesh(path)) == pytest.approx(8)
+    path.write_bytes(content.replace(b"}  ", b"}\0\0", 1))
+    assert b"}\0\0" in path.read_bytes()
+    assert volume(read_mesh(path)) == pytest.approx(8)
     for broken, message in [
         (content[:-1], "ends early"),
         (content[:binary], "ends early"),

@@ -68,7 +68,7 @@ def _split_chunks(content: bytes) -> dict[bytes, bytes]:
 def _parse(
     text: bytes, size: int, embedded: Callable[[int], bytes | None], folder: Path | None
 ) -> Document:
-    content = json.loads(text.decode("utf-8-sig"))
+    content = json.loads(text.decode("utf-8-sig").rstrip("\0"))  # some pad with zeros
     check_version(content)
     load_uri = cache(partial(_load_uri, folder=folder))  # many buffers may name one file
 
