@@ -38,8 +38,9 @@ def face_outwards(mesh: Mesh) -> tuple[Mesh, str | None]:
         named = _weld(vertices, named)
     if _topology(named.tobytes()).is_double:
         _, kept = np.unique(np.sort(named, axis=1), axis=0, return_index=True)
-        single, _ = face_outwards(replace(mesh, faces=mesh.faces[np.sort(kept)]))
-        return single, "has each face twice, looking both ways, and one of each was kept"
+        if len(kept) < len(named):
+            single, _ = face_outwards(replace(mesh, faces=mesh.faces[np.sort(kept)]))
+            return single, "has each face twice, looking both ways, and one of each was kept"
     agreeing = named
     if not _topology(named.tobytes()).neighbours_agree:
         agreeing = np.ascontiguousarray(igl.bfs_orient(named)[0], np.int64)

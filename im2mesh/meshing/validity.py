@@ -16,8 +16,9 @@ def compact_positions(positions: Shaped[np.ndarray, "*N V 3"]) -> np.ndarray:
     if positions.size == 0:
         return np.ascontiguousarray(positions, np.float32)
     low, high = (side(-2).astype(np.float64) for side in (positions.min, positions.max))
-    reach, size = np.maximum(-low, high).max(-1), (high - low).max(-1)
-    needs_float64 = bool((reach > FAR * size).any())
+    with np.errstate(invalid="ignore"):  # infinity is for others to refuse
+        reach, size = np.maximum(-low, high).max(-1), (high - low).max(-1)
+        needs_float64 = bool((reach > FAR * size).any())
     return np.ascontiguousarray(positions, np.float64 if needs_float64 else np.float32)
 
 
