@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from im2mesh.errors import UserError
+from im2mesh.errors import UserError, is_refused_by_system
+from im2mesh.files.numbered import NumberedFilesError, find_numbered
+from im2mesh.files.written import replacing_files
 from im2mesh.meshing.formats import glb, ply, text
 from im2mesh.meshing.formats.arrays import Arrays
 from im2mesh.meshing.mesh import Mesh
@@ -44,6 +46,8 @@ def read_mesh(path: Path | str) -> Mesh:
         vertices = valid_positions(vertices)
         faces = valid_faces(faces, len(vertices))
     except Exception as error:  # readers fail in many ways; the user needs the name of the file
+        if is_refused_by_system(error):
+            raise
         raise UserError(f"{path}: not a readable mesh: {error}; copy or make it again") from error
     return Mesh(vertices, faces, colors)
 
@@ -65,27 +69,25 @@ def write_mesh(
 
 
 def numbered_meshes(folder: Path | str) -> list[Path]:
-    """The mesh files of a folder whose names end in a number, sorted by that number.
+    """The mesh files of a folder whose names hold a number, sorted by that number.
 
     Raises:
-        UserError: If there is no such folder, or two files have the same number.
+        UserError: If there is no such folder, or it is not plain which file is which frame (see
+            `find_numbered`).
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"no folder of meshes at {folder}")
-    by_number: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
-        digits = re.search(r"\d+$", path.stem)
-        if digits is None or path.suffix.lower()[1:] not in MESH_FORMATS:
-            continue
-        number = int(digits.group())
-        if number in by_number:
-            raise UserError(
-                f"{folder}: {by_number[number].name} and {path.name} are both frame {number}; "
-                "keep one file per frame"
-            )
-        by_number[number] = path
-    return [by_number[number] for number in sorted(by_number)]
+    try:
+        return [folder / name for name in find_numbered(folder, MESH_FORMATS).names.values()]
+    except NumberedFilesError as error:
+        raise UserError(str(error)) from error
+
+
+def is_numbered_mesh(name: str) -> bool:
+    """Whether a file of that name may be taken for a frame of a moving mesh."""
+    path = Path(name)
+    return path.suffix.lower()[1:] in MESH_FORMATS and re.search("[0-9]", path.stem) is not None
 
 
 def write_numbered_meshes(
@@ -93,18 +95,18 @@ def write_numbered_meshes(
 ) -> list[Path]:
     """Write one mesh or point cloud per frame as 00000.<format>, 00001.<format>, ...
 
-    Numbered meshes of an earlier run in the same folder (five digits and a mesh format) are removed
-    first: a longer or differently formatted earlier sequence would otherwise mix with this one.
+    Meshes that this function wrote into the folder before are removed first: a longer or
+    differently formatted earlier sequence would otherwise mix with this one.
+
+    Raises:
+        UserError: If the folder holds numbered meshes of somebody else, or the format is unknown.
     """
     folder = Path(folder)
     _mesh_format(folder / f"00000.{format}")  # refuse an unknown format before removing anything
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        if re.fullmatch(r"\d{5}", old.stem) and old.suffix[1:] in MESH_FORMATS:
-            old.unlink()
     paths = [folder / f"{k:05d}.{format}" for k in range(len(meshes))]
-    for path, mesh in zip(paths, meshes, strict=True):
-        write_mesh(path, mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
+    with replacing_files(folder, [path.name for path in paths], is_numbered_mesh):
+        for path, mesh in zip(paths, meshes, strict=True):
+            write_mesh(path, mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
     return paths
 
 
