@@ -17,6 +17,7 @@ from im2mesh.command_line import (
 from im2mesh.config.validation import dump_config, refuse_own_config, write_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.evaluation.predictions import COORDINATES, PredictedMeshes
+from im2mesh.evaluation.report import refuse_other_results
 from im2mesh.evaluation.split import SplitEvaluation, evaluate_split, report_once
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     predictions = PredictedMeshes(args.meshes or folder.generation(split), args.coordinates)
     output = args.output or folder.evaluation(split)
     refuse_own_config(output / CONFIG_FILE)
+    refuse_other_results(output)
     origin = build_origin(config, windows, predictions=predictions)
     evaluation = SplitEvaluation(build_evaluator(config), predictions, output)
     with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window") as progress:

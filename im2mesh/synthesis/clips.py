@@ -20,7 +20,7 @@ from im2mesh.data.layout import (
 )
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
-from im2mesh.files.atomic import TEMPORARY, write_json
+from im2mesh.files.atomic import TEMPORARY, remove_temporary_files, write_json
 from im2mesh.meshing.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
@@ -131,8 +131,8 @@ class ClipWriter:
         Args:
             on_frame: Callback after each frame, also after one that was on disk already.
         """
-        for left in self.folder.rglob(f"*{TEMPORARY}"):
-            left.unlink()  # half-written by a process that was killed
+        for folder in {path.parent for path in self.folder.rglob(f"*{TEMPORARY}")}:
+            remove_temporary_files(folder)  # of a process that was killed
         body = load_body(self.clip.body)
         vertices = animate(
             self.clip.body, self.clip.motion, self.settings.frames, self.settings.seed

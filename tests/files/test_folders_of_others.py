@@ -21,6 +21,8 @@ from im2mesh.data.layout import (
 )
 from im2mesh.errors import UserError
 from im2mesh.evaluation.predictions import PredictedMeshes
+from im2mesh.evaluation.report import refuse_other_results
+from im2mesh.files.atomic import remove_temporary_files
 from im2mesh.files.numbered import find_numbered
 from im2mesh.files.written import NOTE
 from im2mesh.generation.inputs import write_observation
@@ -345,3 +347,19 @@ def test_generation_leaves_the_files_of_others_alone(tmp_path, ball_root):
     assert (folder / "notes.txt").read_text() == "precious"
     assert (folder / "meshes" / "seen.txt").read_text() == "precious"
     assert len(numbered_meshes(folder / "meshes")) == 5
+
+
+def test_half_written_files_of_others_stay(tmp_path):
+    for name in ("model.pt.0123456789ab.tmp", "notes.tmp", "model.pt.mine.tmp"):
+        (tmp_path / name).touch()
+    remove_temporary_files(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.tmp", "model.pt.mine.tmp"}
+
+
+def test_an_evaluation_does_not_replace_the_tables_of_others(tmp_path):
+    (tmp_path / "records.csv").write_text("precious")
+    with pytest.raises(UserError, match=r"holds records\.csv without the config\.yaml of an"):
+        refuse_other_results(tmp_path)
+    (tmp_path / "config.yaml").touch()
+    refuse_other_results(tmp_path)
+    refuse_other_results(tmp_path / "nowhere")

@@ -322,7 +322,7 @@ def test_interrupted_run_goes_on(dataset: Path, tmp_path: Path) -> None:
     before = kept.stat().st_mtime_ns
     (clip / "complete.json").unlink()
     (clip / "points_seq" / "00000001.npz").unlink()
-    (clip / "mesh_seq" / "00002.obj").rename(clip / "mesh_seq" / "00002.obj.tmp")
+    (clip / "mesh_seq" / "00002.obj").rename(clip / "mesh_seq" / "00002.obj.0123456789ab.tmp")
     make_dataset(tmp_path, SMALL_SET)
     assert _digests(tmp_path) == _digests(dataset)
     assert kept.stat().st_mtime_ns == before
