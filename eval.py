@@ -7,12 +7,18 @@ from pathlib import Path
 from tqdm import tqdm
 
 from im2mesh.build import build_config, build_evaluator, build_origin
-from im2mesh.command_line import add_split, config_parser, exit_status
-from im2mesh.config.validation import dump_config
+from im2mesh.command_line import (
+    add_clips,
+    add_split,
+    config_parser,
+    exit_status,
+    parse_with_overrides,
+)
+from im2mesh.config.validation import dump_config, refuse_own_config, write_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.evaluation.predictions import COORDINATES, PredictedMeshes
+from im2mesh.evaluation.report import refuse_other_results
 from im2mesh.evaluation.split import SplitEvaluation, evaluate_split, report_once
-from im2mesh.files.atomic import write_text
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
 
@@ -20,7 +26,7 @@ from im2mesh.runs.folder import CONFIG_FILE, RunFolder
 def main(arguments: Sequence[str]) -> None:
     parser = config_parser("Compute the metrics of every window of a split.")
     add_split(parser)
-    parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips of the split")
+    add_clips(parser)
     parser.add_argument("--workers", type=int, default=1, help="processes that measure windows")
     parser.add_argument(
         "--meshes",
@@ -37,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
         "world, as in the data (far from 0 write enough digits, or PLY double)",
     )
     parser.add_argument("--output", type=Path, help="folder for the results")
-    args = parser.parse_intermixed_args(arguments)
+    args = parse_with_overrides(parser, arguments)
     if (args.meshes or args.clips) and not args.output:
         parser.error(
             "--meshes and --clips need --output: the run's own folder is for its whole split"
@@ -51,6 +57,8 @@ def main(arguments: Sequence[str]) -> None:
     windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
     predictions = PredictedMeshes(args.meshes or folder.generation(split), args.coordinates)
     output = args.output or folder.evaluation(split)
+    refuse_own_config(output / CONFIG_FILE)
+    refuse_other_results(output)
     origin = build_origin(config, windows, predictions=predictions)
     evaluation = SplitEvaluation(build_evaluator(config), predictions, output)
     with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window") as progress:
@@ -61,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
         records = evaluate_split(
             evaluation, windows, workers=args.workers, ranks=ranks, on_progress=show
         )
-    write_text(output / CONFIG_FILE, dump_config(config))
+    write_config(output / CONFIG_FILE, config)
     table = report_once(evaluation, split, records, origin, ranks)
     if not ranks.is_main:
         return

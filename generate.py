@@ -4,7 +4,15 @@ import sys
 from collections.abc import Sequence
 
 from im2mesh.build import build_config, build_generator
-from im2mesh.command_line import add_checkpoint, add_device, add_split, config_parser, exit_status
+from im2mesh.command_line import (
+    add_checkpoint,
+    add_clips,
+    add_device,
+    add_split,
+    config_parser,
+    exit_status,
+    parse_with_overrides,
+)
 from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.generation.split import generate_split
@@ -16,11 +24,11 @@ from im2mesh.runs.folder import RunFolder
 def main(arguments: Sequence[str]) -> None:
     parser = config_parser("Reconstruct the windows of a split; finished ones are skipped.")
     add_split(parser)
-    parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips of the split")
+    add_clips(parser)
     parser.add_argument("--num-steps", type=int, help="frames to write (generation.num_steps)")
     add_checkpoint(parser)
     add_device(parser)
-    args = parser.parse_intermixed_args(arguments)
+    args = parse_with_overrides(parser, arguments)
     if args.num_steps is not None:
         args.overrides.append(f"generation.num_steps={args.num_steps}")
     config = build_config(args.config, args.overrides)

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,6 +65,30 @@ def measurement_parser(
     parser.add_argument("--output", type=Path, default=output, help="folder for the results")
     add_device(parser)
     return parser
+
+
+def add_clips(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clips", nargs="+", metavar="NAME", help="only these clips of the split")
+
+
+def parse_with_overrides(
+    parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> argparse.Namespace:
+    """Parse arguments where options, names and `key=value` alternate.
+
+    An option that takes several names would swallow the settings that follow it: in
+    `--clips A data.root=x`, the last word is a setting.
+    """
+    args = parser.parse_intermixed_args(arguments)
+    for option in {"clips", "windows"} & vars(args).keys():
+        words = getattr(args, option) or []
+        settings = [word for word in words if re.match(r"[a-z_]+(\.\w+)*=", word)]
+        names = [word for word in words if word not in settings]
+        if settings and not names:
+            parser.error(f"argument --{option}: expected at least one name")
+        args.overrides += settings
+        setattr(args, option, names or None)
+    return args
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

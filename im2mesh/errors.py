@@ -31,6 +31,12 @@ class ConfigError(UserError):
     """The configuration is wrong. One line per mistake: where, what, and what would be right."""
 
 
+def is_refused_by_system(error: BaseException) -> bool:
+    """Whether the system refuses to open a file for a reason of its own, such as permissions; then
+    the file is not damaged, and the error should reach `explain_system_error` as it is."""
+    return isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EMFILE)
+
+
 def explain_system_error(error: OSError) -> str | None:
     """Say what the system refused and what to do about it; None if that is not known.
 

@@ -1,6 +1,7 @@
 """The library's front door: a checkpoint and observations -> a moving mesh."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ from jaxtyping import Float
 
 from im2mesh.build import load_trained
 from im2mesh.config.schema import DataConfig
+from im2mesh.config.times import exact_ends
 from im2mesh.data.batch import Observation
+from im2mesh.data.clouds import gather_clouds
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import Advice
 from im2mesh.generation.generator import Generator
@@ -19,6 +22,7 @@ from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.orientation import face_outwards, tell_turned
 from im2mesh.meshing.placement import UNIT_CUBE, misplacement
 from im2mesh.meshing.validity import coarse_step
+from im2mesh.models.sequence_model import SequenceModel
 
 
 class Reconstructor:
@@ -44,7 +48,7 @@ class Reconstructor:
 
     def __call__(
         self,
-        inputs: Float[np.ndarray, "K *frame"],
+        inputs: Sequence[np.ndarray] | Float[np.ndarray, "K *frame"],
         times: list[float] | Float[np.ndarray, "S"] | None = None,
         frame: NormalizationFrame | None = None,
         *,
@@ -57,7 +61,8 @@ class Reconstructor:
             inputs: Clouds [K, N, 3] in world coordinates (Y up), or RGB images [K, 3, H, W] in
                 [0, 1]. K is the number of frames the model was trained for, unless its encoder
                 takes any number (see docs/configuration.md). Unless the model was trained without
-                correspondence, point n is the same particle in all clouds.
+                correspondence, point n is the same particle in all clouds. Where rows need not
+                correspond, clouds may differ in size and hold rows of NaN (see `gather_clouds`).
             times: Times of the wanted meshes, increasing from 0 (first frame) to at most 1 (last);
                 None for the frames of a window of the training data.
             frame: Normalisation of the body at the first frame; None for the box of the first
@@ -79,7 +84,7 @@ class Reconstructor:
         inputs = self._checked(inputs)
         schedule = self._checked_times(input_times, len(inputs))
         if self.data.input == "pointcloud":
-            _tell_coarse_steps(given)
+            _tell_coarse_steps(list(given))
             frame = bounding_frame(inputs[0]) if frame is None else frame
             inputs = frame.from_world(inputs)
             _tell_other_size("the first cloud is", inputs[0], "a body in its frame; check it")
@@ -99,35 +104,30 @@ class Reconstructor:
             )
         return meshes.in_world()
 
-    def _checked(self, inputs: Float[np.ndarray, "K *frame"]) -> Float[np.ndarray, "K *frame"]:
+    def _checked(
+        self, inputs: Sequence[np.ndarray] | Float[np.ndarray, "K *frame"]
+    ) -> Float[np.ndarray, "K *frame"]:
         """The observation as one array of the right shape."""
         if self.data.input is None:
             raise ValueError(
                 "this model holds one clip and observes nothing; use generate.py with its config"
             )
-        is_cloud = self.data.input == "pointcloud"
-        what, shape = ("clouds", "[T, N, 3]") if is_cloud else ("images", "[T, 3, H, W]")
-        try:
-            inputs = np.asarray(inputs, dtype=np.float64)
-        except ValueError as error:
+        if self.data.input == "images":
+            what, observed = "images", _checked_images(inputs)
+        else:
+            what = "clouds"
+            observed = gather_clouds(
+                inputs,
+                self.generator.config.seed,
+                corresponding=self.data.input_pointcloud_corresponding,
+                min_points=_points_needed(self.generator.model),
+            )
+        if len(observed) != self.data.observed_frames and not self.generator.model.takes_any_frames:
             raise ValueError(
-                f"{what} must be one array {shape} with equal sizes in every frame: {error}"
-            ) from error
-        is_right = inputs.shape[2:] == (3,) if is_cloud else inputs.shape[1:2] == (3,)
-        if not inputs.size or inputs.ndim != (3 if is_cloud else 4) or not is_right:
-            raise ValueError(f"{what} must have shape {shape}, got {list(inputs.shape)}")
-        if len(inputs) != self.data.observed_frames and not self.generator.model.takes_any_frames:
-            raise ValueError(
-                f"this model reads {self.data.observed_frames} {what}, got {len(inputs)}; "
+                f"this model reads {self.data.observed_frames} {what}, got {len(observed)}; "
                 "cut the sequence into windows of that length"
             )
-        if not np.isfinite(inputs).all():
-            raise ValueError(f"{what} hold NaN or infinity; remove those points in all frames")
-        if not is_cloud and not (inputs.min() >= 0 and inputs.max() <= 1):
-            raise ValueError(
-                f"images must be in [0, 1], got {inputs.min():g} to {inputs.max():g}; divide by 255"
-            )
-        return inputs
+        return observed
 
     def _checked_times(
         self, input_times: list[float] | Float[np.ndarray, "K"] | None, count: int
@@ -135,7 +135,7 @@ class Reconstructor:
         even = np.linspace(0.0, 1.0, count)
         if input_times is None:
             return even
-        times = _as_list("input_times", input_times)
+        times = exact_ends(_as_list("input_times", input_times))
         if times.shape != (count,) or times[0] != 0 or (np.diff(times) <= 0).any() or times[-1] > 1:
             raise ValueError(
                 f"input_times must be {count} numbers that increase from 0 to at most 1, "
@@ -181,9 +181,9 @@ def _tell_other_size(what: str, local: Float[np.ndarray, "N 3"], than: str) -> N
         _tell(f"{what} {how} {than}")
 
 
-def _tell_coarse_steps(inputs: Float[np.ndarray, "K *frame"]) -> None:
-    step = coarse_step(np.asarray(inputs))
-    if step is not None:
+def _tell_coarse_steps(clouds: Sequence[np.ndarray]) -> None:
+    steps = [coarse_step(np.asarray(cloud)) or 0.0 for cloud in clouds]
+    if step := max(steps):
         _tell(
             f"the clouds are float32 and so far from 0 that they come in steps of {step:g}, which "
             "has bent them; give float64, or subtract an origin first"
@@ -202,3 +202,26 @@ def _as_list(name: str, times: list[float] | Float[np.ndarray, "S"]) -> Float[np
     if values.ndim != 1:
         raise ValueError(f"{name} must be a list such as [0.0, 0.5, 1.0], got {times}")
     return values
+
+
+def _points_needed(model: SequenceModel) -> int:
+    """Number of points that the most demanding part of a model needs."""
+    return max((getattr(part, "min_points", 1) for part in model.modules()), default=1)
+
+
+def _checked_images(inputs: Sequence[np.ndarray] | np.ndarray) -> Float[np.ndarray, "K 3 H W"]:
+    try:
+        images = np.asarray(inputs, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(
+            f"images must be one array [T, 3, H, W] with equal sizes in every frame: {error}"
+        ) from error
+    if not images.size or images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"images must have shape [T, 3, H, W], got {list(images.shape)}")
+    if not np.isfinite(images).all():
+        raise ValueError("images hold NaN or infinity; give numbers in [0, 1]")
+    if not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(
+            f"images must be in [0, 1], got {images.min():g} to {images.max():g}; divide by 255"
+        )
+    return images

@@ -19,6 +19,7 @@ from im2mesh.command_line import (
     config_parser,
     docstring_parser,
     exit_status,
+    parse_with_overrides,
     run_command,
 )
 from im2mesh.config.schema import Config
@@ -133,7 +134,7 @@ def _parse_sheet(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add_error_colors(parser, ErrorScale.maximum, "with --color error: ")
     add_sheet_size(parser)
-    return parser.parse_intermixed_args(arguments)
+    return parse_with_overrides(parser, arguments)
 
 
 def draw_errors(arguments: Sequence[str]) -> None:

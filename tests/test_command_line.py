@@ -1,8 +1,23 @@
 """What commands print for people, beside the errors of `test_errors.py`."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+import eval as evaluation
+import generate
+from im2mesh.command_line import add_clips, config_parser, parse_with_overrides
+from im2mesh.data.fingerprint import _checksums
+from im2mesh.data.images import _read_rgb
+from im2mesh.data.storage import open_arrays
+from im2mesh.errors import explain_system_error
+from im2mesh.files.npz import read_arrays
+from im2mesh.meshing.io import read_mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
+from tests.small import write_small_config
 
 ROOT = Path(__file__).parents[1]
 WARNINGS = """
@@ -36,3 +51,53 @@ def test_without_the_environment_the_last_line_names_it():
     status, told = stderr_of("-S", "train.py", "configs/demo.yaml")
     assert status == 1
     assert "activate the environment: source .venv/bin/activate" in told.splitlines()[-1]
+
+
+@pytest.mark.parametrize("main", [generate.main, evaluation.main])
+def test_a_setting_after_the_names_of_clips_stays_a_setting(main, tmp_path, ball_root, capsys):
+    config = str(write_small_config(tmp_path, ball_root))
+    output = ["--output", str(tmp_path)] if main is evaluation.main else []
+    names = ["--clips", "ball_a", "data.skip_frames=2", "ball_b", "ode.rtol=0.5"]
+    main([config, *output, *names, "--print-config", "generation.seed=7"])
+    told = capsys.readouterr().out
+    assert "skip_frames: 2" in told and "rtol: 0.5" in told and "seed: 7" in told
+    with pytest.raises(SystemExit):
+        main([config, *output, "--clips", "data.skip_frames=2"])
+    assert "argument --clips: expected at least one name" in capsys.readouterr().err
+
+
+def test_clips_are_still_names():
+    parser = config_parser("", "x.py")
+    add_clips(parser)
+    args = parse_with_overrides(parser, ["a.yaml", "--clips", "A", "a.b=c", "50002_hips"])
+    assert args.clips == ["A", "50002_hips"] and args.overrides == ["a.b=c"]
+    assert parse_with_overrides(parser, ["a.yaml"]).clips is None
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("a.ply", read_mesh),
+        ("a.npz", MeshSequence.load),
+        ("a.npz", lambda path: open_arrays(str(path))),
+        ("a.npz", read_arrays),
+        ("a.jpg", lambda path: _read_rgb(str(path), "clip", 8)),
+        ("a.npz", lambda path: _checksums(path, "clip")),
+    ],
+)
+def test_a_file_that_must_not_be_read_is_not_called_damaged(name, read, tmp_path, monkeypatch):
+    path = tmp_path / name
+    path.write_bytes(b"precious")
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("io.open", refuse)
+    with pytest.raises(PermissionError) as caught:
+        read(path)
+    monkeypatch.undo()
+    told = explain_system_error(caught.value)
+    assert told is not None and told.startswith(
+        f"{path}: Permission denied; change its permissions"
+    )

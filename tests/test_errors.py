@@ -181,6 +181,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a frame missing in one folder": lambda user: (
             user.has_own_data().loses(f"{CLIPS}/ball_c/points_seq/00000012.npz").trains()
         ),
+        "two files of one frame": lambda user: (
+            user.has_own_data().writes(f"{CLIPS}/ball_c/pcl_seq/12.npz", "").trains()
+        ),
         "no points near the surface": lambda user: (
             user.has_own_data()
             .loses(f"{CLIPS}/ball_a/points_near_seq")
@@ -399,6 +402,18 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ),
         "a picture in an unknown format": lambda user: user.sees(
             draw.main, "sheet", "small.yaml", "--output", "sheet.abc"
+        ),
+        "meshes of somebody else where ours should be": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/window.json")
+            .writes(f"{WINDOW}/meshes/00042.obj", "v 0 0 0")
+            .generates()
+        ),
+        "frames whose number is not plain": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .writes(f"{WINDOW}/meshes/body_1_old.ply", "ply")
+            .evaluates()
         ),
         "two meshes of one frame": lambda user: (
             user.has_trained()

@@ -239,7 +239,7 @@ def test_times_must_be_a_list(trained, clouds):
 def test_clouds_of_different_sizes_are_refused(trained, clouds):
     run = RunFolder.of(build_config(trained))
     reconstruct = Reconstructor.from_checkpoint(run.checkpoint, device="cpu")
-    with pytest.raises(ValueError, match="with equal sizes in every frame"):
+    with pytest.raises(ValueError, match="clouds have from 20 to 24 points, but for this model"):
         reconstruct([cloud[: 20 + k] for k, cloud in enumerate(clouds)])
 
 

@@ -8,10 +8,12 @@ import torch
 import trimesh
 
 from im2mesh.build import build_config, build_trainer
+from im2mesh.data.clouds import gather_clouds
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import Advice, ConfigError
 from im2mesh.meshing.io import MESH_FORMATS, numbered_meshes, read_mesh
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.reconstruction import Reconstructor
 from im2mesh.runs.checkpoints import load_checkpoint, save_checkpoint
 from tests.ball import write_ball_dataset, write_ball_images
@@ -198,3 +200,48 @@ def test_given_surfaces_inside_out_or_in_other_units_are_told(ball_root, tmp_pat
     frame = NormalizationFrame(clouds[0].mean(0), 0.0006)
     with pytest.warns(Advice, match="the first cloud is 940 times as large as a body in its frame"):
         reconstruct(clouds[[0, -1]], frame=frame, surfaces=(Mesh(vertices, faces), None))
+
+
+def test_clouds_of_any_sizes_with_gaps_where_rows_need_not_correspond(ball_root, tmp_path, clouds):
+    reconstruct = reconstructor(tmp_path, ball_root, SPACE_TIME)
+    some = [cloud[: 40 - k] for k, cloud in enumerate(clouds)]
+    some[2] = some[2].copy()
+    some[2][7] = np.nan
+    some[2][8, 1] = np.inf
+    with pytest.warns(Advice) as told:
+        meshes = reconstruct(some, times=[0.0, 1.0])
+    assert [str(warning.message) for warning in told] == [
+        "2 points with NaN or infinity are left out",
+        "clouds have from 36 to 40 points; 36 random ones of each are used",
+    ]
+    assert np.isfinite(meshes.vertices).all() and not meshes.is_empty
+    with pytest.warns(Advice):
+        np.testing.assert_array_equal(reconstruct(some, times=[0.0, 1.0]).vertices, meshes.vertices)
+
+
+def test_a_cloud_without_a_point_is_refused_by_its_number(ball_root, tmp_path, clouds):
+    reconstruct = reconstructor(tmp_path, ball_root, SPACE_TIME)
+    clouds[3] = np.nan
+    with pytest.raises(ValueError, match="cloud 3 has no point without NaN or infinity"):
+        reconstruct(clouds)
+    with pytest.raises(ValueError, match=r"each cloud must have shape \[N, 3\], got \[40, 2\]"):
+        reconstruct([cloud[:, :2] for cloud in clouds])
+
+
+@pytest.mark.filterwarnings("ignore::im2mesh.errors.Advice")
+def test_fewer_points_than_a_model_needs(clouds):
+    with pytest.raises(ValueError, match="the smallest cloud has 3 points, and this model needs"):
+        gather_clouds([clouds[0], clouds[1][:3]], 0, corresponding=False, min_points=9)
+
+
+def test_times_are_0_and_1_up_to_rounding(ball_root, tmp_path, clouds):
+    reconstruct = reconstructor(tmp_path, ball_root, SPACE_TIME)
+    times = [-1e-9, 0.5, 1 + 1e-9]
+    meshes = reconstruct(clouds[[0, 1, 4]], times=times, input_times=times)
+    assert meshes.times.tolist() == [0.0, 0.5, 1.0]
+    given = MeshSequence(meshes.faces, meshes.vertices, np.array(times))
+    assert given.times.tolist() == [0.0, 0.5, 1.0]
+    config = build_config(tmp_path / "small.yaml", ["generation.times=[0.0, 0.5, 1.000000001]"])
+    assert config.generation.times == [0.0, 0.5, 1.0]
+    with pytest.raises(ConfigError, match=r"generation\.times"):
+        build_config(tmp_path / "small.yaml", ["generation.times=[0.0, 1.001]"])

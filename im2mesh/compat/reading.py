@@ -11,6 +11,11 @@ from torch import Tensor
 from im2mesh.files.torch_files import ENCODE
 from im2mesh.runs.checkpoints import CheckpointError, read_values
 
+STATE_KEYS = {"model", "state_dict", "model_state_dict"}
+"""Keys under which programs save the parameters of a model; the authors' code uses the first."""
+WRAPPERS = {"module", "_orig_mod"}
+"""Parts of a name that torch adds: for a DataParallel model, and for a compiled one."""
+
 
 @dataclass(frozen=True)
 class OfficialCheckpoint:
@@ -43,22 +48,57 @@ def read_official(path: str | Path) -> OfficialCheckpoint:
             f"{path} is a checkpoint of this project already; use it as it is, for instance with "
             "generate.py --checkpoint"
         )
-    state = values.get("model")
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(x, Tensor) for name, x in state.items()
+    state = _state_dict(path, values)
+    return OfficialCheckpoint(_without_wrappers(path, state), _iteration(path, values.get("it", 0)))
+
+
+def _state_dict(path: Path, values: dict[Any, Any]) -> dict[str, Tensor]:
+    """The state dict that a file holds under one of the usual keys, or that it is itself."""
+    states = [values[key] for key in STATE_KEYS if key in values] or [values]
+    if len(states) > 1:
+        raise CheckpointError(
+            f"{path} holds several state dicts, under {', '.join(STATE_KEYS & values.keys())}; "
+            "save the one to import in a file of its own"
+        )
+    state = states[0]
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(name, str) and isinstance(x, Tensor) for name, x in state.items())
     ):
         raise CheckpointError(_no_model(path, f"the keys {', '.join(map(str, values))}"))
-    iteration = values.get("it", 0)
-    if not isinstance(iteration, int | np.integer) or iteration < 0:
-        raise CheckpointError(f"{path}: 'it' must be a number of training steps, got {iteration!r}")
-    return OfficialCheckpoint(dict(state), int(iteration))
+    return dict(state)
+
+
+def _without_wrappers(path: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The names of the parameters as they are without the wrappers that a model was saved in."""
+    names = {
+        name: ".".join(part for part in name.split(".") if part not in WRAPPERS) for name in state
+    }
+    if all(name.startswith("model.") for name in names.values()):  # a network inside a trainer
+        names = {name: short.removeprefix("model.") for name, short in names.items()}
+    bare = {names[name]: value for name, value in state.items()}
+    if len(bare) < len(state):
+        shown = sorted(name for name in state if name != names[name])[0]
+        raise CheckpointError(
+            f"{path} holds {names[shown]} twice, once as {shown}; save the model again, once"
+        )
+    return bare
+
+
+def _iteration(path: Path, value: Any) -> int:
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise CheckpointError(f"{path}: 'it' must be a number of training steps, got {value!r}")
+    return int(value)
 
 
 def _no_model(path: str | Path, content: str) -> str:
     shown = content if len(content) <= 200 else f"{content[:200]} ..."
     return (
-        f"{path} has no state dict under the key 'model', so it is no checkpoint of the authors' "
-        f"code; it holds {shown}"
+        f"{path} has no state dict, neither as a whole nor under {', '.join(sorted(STATE_KEYS))}, "
+        f"so it is no checkpoint of the authors' code; it holds {shown}"
     )
 
 

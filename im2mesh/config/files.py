@@ -100,7 +100,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-
 def _read_inherited(path: Path, children: tuple[Path, ...], read: list[Path]) -> Settings:
     """Read a file and what it inherits. `children` led to it; `read` lists all files so far."""
     hint = f", which {children[-1]} inherits from" if children else CONFIGS_HINT
-    values = _read_yaml(path, hint)
+    values = read_yaml(path, hint)
     if path.resolve() in children:
         raise ConfigError(f"{path}: {INHERIT_KEY} leads back to this file; name another, or none")
     read.append(path)
@@ -144,7 +144,15 @@ def _parents(key: str) -> Iterator[str]:
     return (".".join(parts[:i]) for i in range(1, len(parts)))
 
 
-def _read_yaml(path: Path, hint: str) -> dict[str, Any]:
+def read_yaml(path: Path, hint: str) -> dict[str, Any]:
+    """The keys and values of one file; none for an empty one.
+
+    Args:
+        hint: End of the message if the file is not there.
+
+    Raises:
+        ConfigError: If it is missing, too large, or holds something else.
+    """
     try:
         if not path.is_file():
             raise ConfigError(f"no config file {path}{hint}")

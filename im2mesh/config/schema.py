@@ -8,12 +8,12 @@ Every key declares what it affects (see `Affects`). From that follow the keys th
 that must not change during a run, and that compared runs must share.
 """
 
-from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from im2mesh.config.effects import Affects, refuse_unclassified
+from im2mesh.config.times import check_schedule, exact_list
 
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -23,13 +23,8 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-def _increasing(times: list[float]) -> list[float]:
-    if not times or times[0] != 0 or any(b <= a for a, b in pairwise(times)):
-        raise ValueError("times must start at 0 and increase strictly")
-    return times
-
-
-Times = Annotated[list[Fraction], AfterValidator(_increasing)]
+Split = Annotated[str, BeforeValidator(lambda name: "all" if name is None else name)]
+Times = Annotated[list[Fraction], BeforeValidator(exact_list), AfterValidator(check_schedule)]
 
 (
     NOTHING, WINDOWS, MODEL, OBSERVATION, LEARNING, BUDGET, SELECTION, MESHES, METRICS, COVERAGE,
@@ -71,11 +66,11 @@ class DataConfig(Section):
     """Frames from the start of one training window to the start of the next."""
     eval_stride: Annotated[PositiveInt, WINDOWS] = 1
     """Frames from the start of one validation or test window to the start of the next."""
-    train_split: Annotated[str, WINDOWS, LEARNING] = "train"
-    """Name of the split to train on; the file <category>/<split>.lst lists its clips."""
-    val_split: Annotated[str, WINDOWS] = "val"
+    train_split: Annotated[Split, WINDOWS, LEARNING] = "train"
+    """Name of the split to train on; <category>/<split>.lst lists its clips; all needs no file."""
+    val_split: Annotated[Split, WINDOWS] = "val"
     """Name of the split for validation during training."""
-    test_split: Annotated[str, WINDOWS] = "test"
+    test_split: Annotated[Split, WINDOWS] = "test"
     """Name of the split that generate.py and eval.py use, unless --split names another."""
     input: Annotated[Literal["pointcloud", "images"] | None, MODEL, OBSERVATION] = "pointcloud"
     """What the model observes; null for nothing, in a model of a single window."""

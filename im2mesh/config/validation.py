@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from im2mesh.config.files import INHERIT_KEY, Settings, flatten, nest, read_settings
 from im2mesh.config.schema import ComponentConfig, Config
 from im2mesh.errors import ConfigError
+from im2mesh.files.atomic import write_text
 
 MAX_SHOWN = 80  # characters of a wrong value in a message
 
@@ -65,6 +66,38 @@ def config_from_dict(values: Mapping[str, Any], origin: str, *, choices: Choices
 def dump_config(config: Config) -> str:
     """The whole config, defaults included, as YAML that `load_config` reads."""
     return yaml.safe_dump(config.model_dump(), sort_keys=False)
+
+
+def write_config(path: Path, config: Config) -> None:
+    """Write the whole config, and replace only a file that this function wrote.
+
+    Raises:
+        ConfigError: As `refuse_own_config`.
+    """
+    refuse_own_config(path)
+    write_text(path, dump_config(config))
+
+
+def refuse_own_config(path: Path) -> None:
+    """Refuse to replace a config that `write_config` did not write.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    if path.is_file() and not _is_dump(path):
+        raise ConfigError(
+            f"{path} is in the way: this program writes the resolved config there, and did not "
+            "write this file; move it to another folder"
+        )
+
+
+def _is_dump(path: Path) -> bool:
+    """Whether a file has what dumps have and configs of people have not: every section, and no
+    comment."""
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    sections = {line.partition(":")[0] for line in lines if line[:1].isalpha()}
+    has_comments = any(line.lstrip().startswith("#") for line in lines)
+    return sections == Config.model_fields.keys() and not has_comments
 
 
 def validate(settings: Settings, choices: Choices) -> Config:

@@ -157,7 +157,7 @@ def build_training_data(config: Config) -> WindowDataset:
         config.data,
         seed=config.training.seed,
         shuffle=True,
-        num_points=config.data.num_points,
+        num_points=config.data.num_points if _needs_labels(config, windows) else 0,
     )
 
 
@@ -168,5 +168,14 @@ def build_validation_data(config: Config, windows: Sequence[Window]) -> WindowDa
         config.data.model_copy(update={"near_surface_fraction": 0.0}),
         seed=config.training.seed,
         shuffle=False,
-        num_points=config.validation.num_points,
+        num_points=config.validation.num_points if _needs_labels(config, windows) else 0,
     )
+
+
+def _needs_labels(config: Config, windows: Sequence[Window]) -> bool:
+    """Whether labelled points are drawn. A training by correspondence alone does without them if a
+    clip lacks them; its validation then has no IoU."""
+    if config.loss.reconstruction:
+        return True
+    one_per_clip = {(window.category, window.clip): window for window in windows}.values()
+    return all(StoredWindow(config.data.root, window).has_labels() for window in one_per_clip)

@@ -9,7 +9,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from im2mesh.data.frames import StoredWindow
-from im2mesh.data.layout import IMAGE_FOLDER, DataError
+from im2mesh.data.layout import IMAGE_FOLDER, DataError, view_names
+from im2mesh.errors import is_refused_by_system
 
 FORMATS = ("JPEG", "PNG")  # Pillow knows many more, some of which start other programs
 MAX_PIXELS = 2**24  # 4096 x 4096; a small file may claim any size
@@ -25,7 +26,7 @@ def list_views(stored: StoredWindow) -> tuple[str, ...]:
     clip, folder = stored.window.clip, stored.clip_folder / IMAGE_FOLDER
     if not folder.is_dir():
         raise DataError(f"clip {clip}: no folder {folder}; {_WAY_OUT}")
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    names = view_names(folder)
     if not names:
         raise DataError(f"clip {clip}: {folder} holds no folder of a view; {_WAY_OUT}")
     return tuple(sorted(names, key=int) if all(map(str.isdecimal, names)) else names)
@@ -90,6 +91,8 @@ def _read_rgb(path: str, clip: str, size: int) -> UInt8[np.ndarray, "H W 3"]:
     except DataError:
         raise
     except Exception as error:  # Pillow fails in many ways on damaged files
+        if is_refused_by_system(error):
+            raise
         raise DataError(
             f"clip {clip}: {path} is not an intact image ({error}); copy or make it again"
         ) from error

@@ -1,19 +1,24 @@
 """How a data set lies on disk: the folders of a clip, its numbered files, and the windows in it."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from im2mesh.errors import UserError
+from im2mesh.files.numbered import NumberedFilesError, find_numbered, listed
 
 CLOUD_FOLDER = "pcl_seq"  # surface points; its files say which frames a clip has
 POINTS_FOLDER = "points_seq"  # points with their occupancy
 NEAR_POINTS_FOLDER = "points_near_seq"  # points near the surface, with their occupancy
 MESH_FOLDER = "mesh_seq"  # true meshes
-PACKED_ENDING = ".gz"  # behind the ending of a format, such as .ply.gz
-BUFFER_ENDING = ".bin"  # of what belongs to a .gltf of the same name, and is no frame itself
 IMAGE_FOLDER = "img"  # holds one folder per view
+_MESH_FORMATS = ("ply", "off", "obj", "glb", "gltf", "stl", "xyz", "pcd")
+MESH_ENDINGS = (*_MESH_FORMATS, *(f"{name}.gz" for name in _MESH_FORMATS))
+"""Those of `meshing.io`, which data do not need to load."""
+IMAGE_ENDINGS = ("jpg", "jpeg", "png")
+CLIP_NOTE = "complete.json"  # of make_bodies.py: the settings that a clip was made with
 MAX_NAME = 200  # bytes; file systems allow 255, endings included
 LAYOUT_HINT = "; docs/data.md says what a clip holds"
 NEAR_POINTS_HINT = (
@@ -106,10 +111,10 @@ def clip_files(root: str | Path, category: str, clip: str, folder: str) -> tuple
     folders (`pcl_seq/00000080.npz`, `mesh_seq/00080.obj`).
 
     Raises:
-        DataError: If there is no such folder, or it lacks a frame.
+        DataError: If there is no such folder, it lacks a frame, or two files are of one frame.
     """
     path = Path(root) / category / clip / folder
-    files = _numbered_files(path, clip)
+    files = numbered_files(path, clip)
     numbers = frame_numbers(root, category, clip)
     missing = [number for number in numbers if number not in files]
     if missing:
@@ -128,7 +133,7 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
         DataError: If a file is missing between the first and the last.
     """
     folder = Path(root) / category / clip / CLOUD_FOLDER
-    numbers = tuple(_numbered_files(folder, clip))
+    numbers = tuple(numbered_files(folder, clip))
     spacing = min((b - a for a, b in pairwise(numbers)), default=1)
     for before, after in pairwise(numbers):
         if after - before != spacing:
@@ -139,8 +144,13 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
     return numbers
 
 
-def _numbered_files(folder: Path, clip: str) -> dict[int, str]:
-    """Frame number -> file name, sorted by number."""
+def numbered_files(folder: Path, clip: str) -> dict[int, str]:
+    """Frame number -> file name, sorted by number.
+
+    Raises:
+        DataError: If there is no such folder, it holds no frame, or it is not plain which file is
+            which frame.
+    """
     if not folder.is_dir():
         hint = NEAR_POINTS_HINT if folder.name == NEAR_POINTS_FOLDER else LAYOUT_HINT
         if not folder.parent.is_dir():
@@ -149,9 +159,26 @@ def _numbered_files(folder: Path, clip: str) -> dict[int, str]:
                 "there, or remove the name from the split file"
             )
         raise DataError(f"clip {clip}: no folder {folder}{hint}")
-    names = [path.name for path in folder.iterdir() if not path.name.endswith(BUFFER_ENDING)]
-    stems = [Path(name.removesuffix(PACKED_ENDING)).stem for name in names]
-    files = {int(stem): name for stem, name in zip(stems, names, strict=True) if stem.isdecimal()}
-    if not files:
-        raise DataError(f"clip {clip}: {folder} holds no numbered file{LAYOUT_HINT}")
-    return dict(sorted(files.items()))
+    endings = endings_in(folder)
+    try:
+        files = find_numbered(folder, endings)
+    except NumberedFilesError as error:
+        raise DataError(f"clip {clip}: {error}") from error
+    if not files.names:
+        raise DataError(
+            f"clip {clip}: {folder} holds no numbered .{' or .'.join(endings)} file, but "
+            f"{listed(files.others)}{LAYOUT_HINT}"
+        )
+    return files.names
+
+
+def endings_in(folder: Path) -> Sequence[str]:
+    """The endings of the files that are read in a folder of a clip; all others are no data."""
+    if folder.name == MESH_FOLDER:
+        return MESH_ENDINGS
+    return IMAGE_ENDINGS if folder.parent.name == IMAGE_FOLDER else ("npz",)
+
+
+def view_names(folder: Path) -> list[str]:
+    """Names of the folders of the views of a clip, sorted; hidden folders are none."""
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))

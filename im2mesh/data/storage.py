@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from im2mesh.errors import Advice, UserError
+from im2mesh.errors import Advice, UserError, is_refused_by_system
 from im2mesh.files.npz import ArrayLocation, NpzError, locate_arrays, read_arrays
 
 
@@ -38,7 +38,7 @@ def open_arrays(path: str) -> "StoredArrays":
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:
-        if isinstance(error, StorageError):
+        if isinstance(error, StorageError) or is_refused_by_system(error):
             raise
         raise StorageError(
             f"{path} is not an intact npz file ({error}); copy or create it again"

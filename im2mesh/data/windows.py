@@ -1,13 +1,16 @@
 """Split files -> the windows in the clips that they name. Reads no arrays."""
 
 import difflib
-import glob
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.data.layout import DataError, Window, check_name, frame_numbers
 from im2mesh.errors import Advice, UserError
+
+ALL_CLIPS = "all"
+"""Split of all clips of a category, for folders without split files."""
+_WITHOUT_FILES = f" (split {ALL_CLIPS} takes every clip, and needs no file)"
 
 
 def read_windows(
@@ -25,7 +28,8 @@ def read_windows(
 
     Args:
         root: Data folder; holds one folder per category.
-        split: Name of the split file `<root>/<category>/<split>.lst`, without ending.
+        split: Name of the split file `<root>/<category>/<split>.lst`, without ending; without
+            such a file, "all" names every folder of the category.
         num_frames: Length T of a window.
         stride: Frames from the start of a window to the start of the next one in its clip.
         skip_frames: Frames left out at the start of each clip.
@@ -42,6 +46,8 @@ def read_windows(
     listed = [(name, clip) for name in names for clip in read_split(root / name, split)]
     if not listed:
         files = ", ".join(str(root / name / f"{split}.lst") for name in names)
+        if split == ALL_CLIPS:
+            raise DataError(f"{root} holds no folder of a clip; set data.root and data.categories")
         raise DataError(f"split file {files} names no clip; write one name a line")
     if clips is not None:
         _refuse_unknown_clips(clips, [clip for _, clip in listed], split)
@@ -76,16 +82,19 @@ def read_windows(
 
 
 def read_split(category_folder: Path, split: str) -> list[str]:
-    """The clip names of one split file, blank lines left out.
+    """The clip names of one split file, blank lines left out; `ALL_CLIPS` needs no file.
 
     Raises:
         DataError: If there is no such file, or a line of it is not the name of a folder.
     """
     check_name(split, "split")
     file = category_folder / f"{split}.lst"
+    if split == ALL_CLIPS and not file.is_file():
+        return _folders(category_folder)
     if not file.is_file():
-        present = ", ".join(sorted(path.stem for path in category_folder.glob("*.lst"))) or "none"
-        raise DataError(f"no split file {file}; splits there: {present}")
+        found = (path.stem for path in category_folder.glob("*.lst") if path.name[0] != ".")
+        present = ", ".join(sorted(found)) or "none"
+        raise DataError(f"no split file {file}; splits there: {present}{_WITHOUT_FILES}")
     try:
         lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
     except UnicodeDecodeError as error:
@@ -105,20 +114,25 @@ def _categories(root: Path, split: str, categories: Sequence[str] | None) -> lis
             check_name(category, "category")
             if not (root / category).is_dir():
                 raise DataError(
-                    f"no category '{category}' in {root}; there are: {_folders(root)}; set "
-                    "data.categories"
+                    f"no category '{category}' in {root}; there are: "
+                    f"{', '.join(_folders(root)) or 'none'}; set data.categories"
                 )
         return list(categories)
-    found = sorted(path.parent.name for path in root.glob(f"*/{glob.escape(split)}.lst"))
+    folders = _folders(root)
+    found = [name for name in folders if (root / name / f"{split}.lst").is_file()]
+    if split == ALL_CLIPS and not found:
+        found = folders
     if not found:
         raise DataError(
             f"no file {root}/<category>/{split}.lst; check data.root and the name of the split"
+            f"{_WITHOUT_FILES}"
         )
     return found
 
 
-def _folders(path: Path) -> str:
-    return ", ".join(sorted(entry.name for entry in path.iterdir() if entry.is_dir())) or "none"
+def _folders(path: Path) -> list[str]:
+    """Names of the visible folders in a folder, sorted."""
+    return sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def _refuse_unknown_clips(clips: Sequence[str], listed: list[str], split: str) -> None:

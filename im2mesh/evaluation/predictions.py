@@ -10,8 +10,9 @@ from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.files.hashes import hash_text
+from im2mesh.files.numbered import find_numbered, listed
 from im2mesh.meshing.frame_meshes import Reconstruction, load_reconstruction
-from im2mesh.meshing.io import files_of_mesh, numbered_meshes, read_mesh
+from im2mesh.meshing.io import READ_ENDINGS, files_of_mesh, numbered_meshes, read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.orientation import face_outwards, tell_turned
@@ -39,9 +40,10 @@ class PredictedMeshes:
 
     Each window has a folder <folder>/<category>/<clip>/<window>/. It holds one of these, looked for
     in this order: sequence.npz; meshes/00000.ply ... ; 00000.ply ... (or another format that
-    `read_mesh` reads). The name of a window is its first frame, 00015, with data.frame_step where
-    that is not 1: 00015_step2. Meshes of different frames may differ in topology. The points of
-    files without faces count as samples of the surface.
+    `read_mesh` reads; the number may stand anywhere in the name, as in inputs_0_deformed.ply). The
+    name of a window is its first frame, 00015, with data.frame_step where that is not 1:
+    00015_step2. Meshes of different frames may differ in topology. The points of files without
+    faces count as samples of the surface.
 
     Attributes:
         folder: Folder of the categories; for our own output <output_dir>/generation/<split>.
@@ -69,8 +71,9 @@ class PredictedMeshes:
             if path.is_file() or (path.is_dir() and numbered_meshes(path)):
                 return path
         raise UserError(
-            f"sequence {window}: no meshes in {folder.path}; run generate.py first, or check the "
-            f"folder given with --meshes (<category>/<clip>/{window.name}/<number>.ply)"
+            f"sequence {window}: no meshes in {folder.path}{_what_is_there(folder.path)}; run "
+            "generate.py first, or check the folder given with --meshes "
+            f"(<category>/<clip>/{window.name}/<number>.ply)"
         )
 
     def state(self, window: Window) -> list[tuple[str, int, int]]:
@@ -110,8 +113,8 @@ class PredictedMeshes:
             files = numbered_meshes(path)
             if len(files) != window.num_frames:
                 raise UserError(
-                    f"sequence {window}: {len(files)} meshes, expected {window.num_frames}; "
-                    "run generate.py again"
+                    f"sequence {window}: {len(files)} meshes, expected {window.num_frames}"
+                    f"{_what_else(path)}; run generate.py again"
                 )
             meshes = [read_mesh(file) for file in files]
             prediction = Prediction(dict(enumerate(meshes)), share_topology(meshes))
@@ -137,6 +140,23 @@ def _faced_outwards(window: Window, prediction: Prediction) -> Prediction:
         frame = f"frame {wrong[0][0]}" + (f" and {len(wrong) - 1} more" if wrong[1:] else "")
         tell_turned(f"sequence {window}, {frame}: the predicted mesh", wrong[0][1])
     return replace(prediction, meshes={k: mesh for k, (mesh, _) in turned.items()})
+
+
+def _what_is_there(folder: Path) -> str:
+    """What a folder without meshes holds, or the nearest folder above it that exists."""
+    if folder.is_dir():
+        return f", which holds {listed(_visible(folder))}"
+    there = next((parent for parent in folder.parents if parent.is_dir()), folder)
+    return f" (there is no such folder; {there} holds {listed(_visible(there))})"
+
+
+def _what_else(folder: Path) -> str:
+    others = find_numbered(folder, READ_ENDINGS).others
+    return f" ({folder} also holds {listed(others)})" if others else ""
+
+
+def _visible(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
 
 
 def prediction_of(window: Window, meshes: Reconstruction) -> Prediction:

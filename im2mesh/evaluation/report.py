@@ -12,7 +12,7 @@ from im2mesh.evaluation.records import UNKNOWN, Record, read_table, write_record
 from im2mesh.evaluation.summary import SummaryRow, summarize
 from im2mesh.evaluation.tables import format_table
 from im2mesh.files.atomic import write_text
-from im2mesh.runs.folder import RECORDS_FILE, SUMMARY_FILE
+from im2mesh.runs.folder import CONFIG_FILE, RECORDS_FILE, SUMMARY_FILE
 from im2mesh.runs.origins import ResultOrigin
 
 
@@ -56,6 +56,22 @@ def write_report(
         plot_over_time(records, metric, folder / f"{metric}.png", whence)
     write_text(folder / SUMMARY_FILE, summary_to_json(summaries, origin))  # last: marks completion
     return format_table(summaries)
+
+
+def refuse_other_results(folder: Path) -> None:
+    """Refuse a folder where a report would replace files of somebody else: results of eval.py lie
+    beside the config that made them.
+
+    Raises:
+        UserError: With the names of these files.
+    """
+    names = (RECORDS_FILE, SUMMARY_FILE, "summary.md")
+    there = [name for name in names if (folder / name).exists()]
+    if there and not (folder / CONFIG_FILE).is_file():
+        raise UserError(
+            f"{folder} holds {', '.join(there)} without the {CONFIG_FILE} of an evaluation, so "
+            "this program did not write them; choose another --output, or move them away"
+        )
 
 
 def read_report(folder: Path) -> tuple[list[Record], ResultOrigin | None]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -61,9 +62,11 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove_temporary_files(folder: Path) -> None:
-    """Remove files that killed processes left half-written; no process may be writing there."""
+    """Remove files that killed processes left half-written; no process may be writing there. Files
+    of other programs, which end in the same way but are not named as `atomic_file` does, stay."""
     for path in folder.glob(f"*{TEMPORARY}"):
-        path.unlink()
+        if re.search(rf"\.[0-9a-f]{{12}}{re.escape(TEMPORARY)}$", path.name):
+            path.unlink()
 
 
 def write_text(path: Path, content: str) -> None:

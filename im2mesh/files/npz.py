@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from im2mesh.errors import is_refused_by_system
+
 MAX_UNPACKED = 2**28  # bytes; a file may always unpack to so much ...
 MAX_RATIO = 64  # ... or to so many times its own size; our own files are not compressed (1)
 MAX_HEADER = 4096  # bytes; numpy writes 128 for any array of numbers
@@ -55,6 +57,8 @@ def locate_arrays(path: str | Path) -> dict[str, ArrayLocation]:
     except NpzError:
         raise
     except Exception as error:  # zipfile and numpy fail in many ways on damaged headers
+        if is_refused_by_system(error):
+            raise
         raise NpzError(str(error) or type(error).__name__) from error
 
 
@@ -70,6 +74,8 @@ def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[
         with _open(path) as archive:
             return {name: _read(archive, f"{name}.npy") for name in wanted}
     except Exception as error:  # zipfile, zlib and numpy fail in many ways
+        if is_refused_by_system(error):
+            raise
         raise NpzError(str(error) or type(error).__name__) from error
 
 

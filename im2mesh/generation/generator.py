@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from im2mesh.config.schema import GenerationConfig
+from im2mesh.config.times import exact_ends
 from im2mesh.data.batch import Observation, frame_times
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation.carrying import carry_by_interpolation
@@ -127,7 +128,7 @@ class Generator:
     ) -> Reconstruction:
         """Reconstruct one sequence from its encoded, drawn or blended codes (B = 1)."""
         timer = StageTimer() if timer is None else timer
-        times = self._schedule() if times is None else times.astype(np.float64)
+        times = self._schedule() if times is None else exact_ends(times.astype(np.float64))
         if "point set" in self.model.answers:
             with timer.stage("points"):
                 points = self.model.point_set(_host_times(times), codes)[0].cpu().numpy()

@@ -1,5 +1,6 @@
 """The input of a test window: its observation and, if configured, a given surface."""
 
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import DataError, Window
 from im2mesh.data.observation import draw_observation
 from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.files.written import replacing_files
 from im2mesh.generation.surface import GivenSurface, given_clouds
-from im2mesh.meshing.io import write_numbered_meshes
+from im2mesh.meshing.io import is_numbered_mesh, write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
 
 
@@ -42,10 +44,16 @@ def write_observation(folder: Path, observation: Observation) -> None:
     if observation.inputs.ndim == 3:
         write_numbered_meshes(folder, [Mesh.of_points(cloud) for cloud in observation.inputs])
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    for k, image in enumerate(observation.inputs):
-        pixels = np.rint(255 * image.transpose(1, 2, 0)).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{k:05d}.png")
+    names = [f"{k:05d}.png" for k in range(len(observation.inputs))]
+    with replacing_files(folder, names, is_observed_file):
+        for name, image in zip(names, observation.inputs, strict=True):
+            pixels = np.rint(255 * image.transpose(1, 2, 0)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name)
+
+
+def is_observed_file(name: str) -> bool:
+    """Whether a file of that name may be taken for one that `write_observation` wrote."""
+    return is_numbered_mesh(name) or re.fullmatch("[0-9]+[.]png", name.lower()) is not None
 
 
 def read_given_surface(

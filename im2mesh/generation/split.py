@@ -1,7 +1,6 @@
 """Every window of a split -> files; finished windows are skipped."""
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,16 +8,25 @@ from typing import Any
 from tqdm import tqdm
 
 from im2mesh.config.schema import Config
-from im2mesh.config.validation import dump_config
+from im2mesh.config.validation import write_config
 from im2mesh.data.batch import Observation
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.layout import Window
-from im2mesh.files.atomic import write_json, write_text
+from im2mesh.errors import UserError
+from im2mesh.files.atomic import write_json
+from im2mesh.files.written import refuse_foreign, remove_written
 from im2mesh.generation.generator import Generator, StageTimer
-from im2mesh.generation.inputs import WindowInput, read_input, write_observation
+from im2mesh.generation.inputs import (
+    WindowInput,
+    is_observed_file,
+    read_input,
+    write_observation,
+)
 from im2mesh.machine.ranks import Ranks
 from im2mesh.machine.shared_work import for_each
 from im2mesh.meshing.frame_meshes import Reconstruction
+from im2mesh.meshing.io import is_numbered_mesh
+from im2mesh.meshing.mesh_sequence import refuse_other_npz
 from im2mesh.runs.folder import CONFIG_FILE, LOCK_FILE, RunFolder, WindowFolder
 from im2mesh.runs.origins import RunOrigin
 from im2mesh.runs.provenance import mesh_settings, provenance, run_hash
@@ -65,7 +73,7 @@ def generate_split(
     input with the same weights and settings: meshes of an older model are never taken for those of
     the present one.
     """
-    write_text(folder.generation(split) / CONFIG_FILE, dump_config(config))
+    write_config(folder.generation(split) / CONFIG_FILE, config)
     work = _SplitWork(generator, config, folder, split)
     with tqdm(total=len(windows), desc=f"generate {split}", unit="window") as progress:
 
@@ -153,6 +161,7 @@ def _generate_window(
     totals: StageTimer,
 ) -> dict[str, Any]:
     """Generate and write one window; returns its summary."""
+    _refuse_files_of_others(files, config)
     timer = StageTimer()
     generator.model.take_nfe()
     meshes = generator.generate(
@@ -178,11 +187,30 @@ def _write(
 ) -> None:
     """Write the configured files, after removing those of an earlier run."""
     files.summary.unlink(missing_ok=True)  # first: without it the window is not finished
-    if files.path.exists():
-        shutil.rmtree(files.path)
-    files.path.mkdir(parents=True)
+    remove_written(files.meshes)
+    remove_written(files.inputs)
     meshes.save(files.sequence)
     if config.generation.mesh_format is not None:
         meshes.save(files.meshes, config.generation.mesh_format)
     if config.generation.write_inputs:
         write_observation(files.inputs, observation)
+
+
+def _refuse_files_of_others(files: WindowFolder, config: Config) -> None:
+    """Refuse a window's folder before any work if files of somebody else would be replaced there,
+    or would be hidden by ours.
+
+    Raises:
+        UserError: With the names of these files.
+    """
+    refuse_foreign(files.path, is_numbered_mesh)
+    if config.generation.mesh_format is not None:
+        refuse_foreign(files.meshes, is_numbered_mesh)
+    if config.generation.write_inputs:
+        refuse_foreign(files.inputs, is_observed_file)
+    refuse_other_npz(files.sequence)
+    if files.summary.exists() and "status" not in read_summary(files.summary):
+        raise UserError(
+            f"{files.summary} was not written by generate.py; move it away, or choose another "
+            "output_dir"
+        )

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from im2mesh.errors import UserError
+from im2mesh.config.times import exact_ends
+from im2mesh.errors import UserError, is_refused_by_system
 from im2mesh.files.atomic import atomic_file
 from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
 from im2mesh.meshing.io import write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
-from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.meshing.mesh_sequence import MeshSequence, refuse_other_npz
 from im2mesh.meshing.validity import (
     compact_positions,
     valid_faces,
@@ -40,6 +41,7 @@ class FrameMeshes:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "times", exact_ends(self.times))
         if len(self.meshes) == 0 or len(self.meshes) != len(self.times):
             raise ValueError(f"{len(self.meshes)} meshes need as many times, got {self.times.size}")
         if not (np.diff(self.times) > 0).all() or self.times[0] < 0 or self.times[-1] > 1:
@@ -82,6 +84,7 @@ class FrameMeshes:
         write_numbered_meshes(path, meshes, format=format or "ply")
 
     def _save_npz(self, path: Path) -> None:
+        refuse_other_npz(path)
         arrays = {
             "vertices": np.concatenate([compact_positions(mesh.vertices) for mesh in self.meshes]),
             "faces": np.concatenate([mesh.faces for mesh in self.meshes]),
@@ -116,6 +119,8 @@ class FrameMeshes:
                 *valid_frame(stored["loc"], stored["scale"]),
             )
         except Exception as error:  # readers fail in many ways; the user needs the file's name
+            if is_refused_by_system(error):
+                raise
             raise UserError(
                 f"{path}: not readable meshes: {error}; copy or make it again"
             ) from error

@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from im2mesh.errors import Advice, UserError
+from im2mesh.errors import Advice, UserError, is_refused_by_system
+from im2mesh.files.numbered import PACKED, NumberedFilesError, find_numbered, split_name
+from im2mesh.files.written import replacing_files
 from im2mesh.meshing.formats import clouds, obj, off, ply, stl
 from im2mesh.meshing.formats.arrays import Arrays
 from im2mesh.meshing.formats.gltf.container import buffer_files
 from im2mesh.meshing.formats.gltf.read import read_glb, read_gltf
 from im2mesh.meshing.formats.gltf.write import write_glb
-from im2mesh.meshing.formats.packed import PACKED, unpacked
+from im2mesh.meshing.formats.packed import unpacked
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import (
     coarse_step,
@@ -47,6 +49,7 @@ _WRITERS: dict[str, Callable[[Path, Mesh], None]] = {
     "glb": write_glb,
 }
 READ_FORMATS = tuple(_READERS)
+READ_ENDINGS = (*READ_FORMATS, *(f"{name}.{PACKED}" for name in READ_FORMATS))
 MESH_FORMATS = tuple(_WRITERS)
 """The formats that are written."""
 
@@ -72,6 +75,8 @@ def read_mesh(path: Path | str) -> Mesh:
         vertices = valid_positions(vertices)
         faces = valid_faces(faces, len(vertices))
     except Exception as error:  # readers fail in many ways; the user needs the name of the file
+        if is_refused_by_system(error):
+            raise
         raise UserError(f"{path}: not a readable mesh: {error}; copy or make it again") from error
     _tell_coarse_steps(path, step)
     return Mesh(vertices, faces, colors)
@@ -104,28 +109,25 @@ def write_mesh(
 
 
 def numbered_meshes(folder: Path | str) -> list[Path]:
-    """The mesh files of a folder whose names end in a number, sorted by that number.
+    """The mesh files of a folder whose names hold a number, sorted by that number.
 
     Raises:
-        UserError: If there is no such folder, or two files have the same number.
+        UserError: If there is no such folder, or it is not plain which file is which frame (see
+            `find_numbered`).
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"no folder of meshes at {folder}")
-    by_number: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
-        stem, ending = split_ending(path)
-        digits = re.search(r"\d+$", stem)
-        if digits is None or ending not in READ_FORMATS:
-            continue
-        number = int(digits.group())
-        if number in by_number:
-            raise UserError(
-                f"{folder}: {by_number[number].name} and {path.name} are both frame {number}; "
-                "keep one file per frame"
-            )
-        by_number[number] = path
-    return [by_number[number] for number in sorted(by_number)]
+    try:
+        return [folder / name for name in find_numbered(folder, READ_ENDINGS).names.values()]
+    except NumberedFilesError as error:
+        raise UserError(str(error)) from error
+
+
+def is_numbered_mesh(name: str) -> bool:
+    """Whether a file of that name may be taken for a frame of a moving mesh."""
+    stem, ending = split_name(name)
+    return ending in READ_ENDINGS and re.search("[0-9]", stem) is not None
 
 
 def write_numbered_meshes(
@@ -133,30 +135,19 @@ def write_numbered_meshes(
 ) -> list[Path]:
     """Write one mesh or point cloud per frame as 00000.<format>, 00001.<format>, ...
 
-    Numbered meshes of an earlier run in the same folder (five digits and a mesh format) are removed
-    first: a longer or differently formatted earlier sequence would otherwise mix with this one.
+    Meshes that this function wrote into the folder before are removed first: a longer or
+    differently formatted earlier sequence would otherwise mix with this one.
+
+    Raises:
+        UserError: If the folder holds numbered meshes of somebody else, or the format is unknown.
     """
     folder = Path(folder)
     _mesh_format(folder / f"00000.{format}")  # refuse an unknown format before removing anything
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        if re.fullmatch(r"\d{5}", old.stem) and old.suffix[1:] in MESH_FORMATS:
-            old.unlink()
     paths = [folder / f"{k:05d}.{format}" for k in range(len(meshes))]
-    for path, mesh in zip(paths, meshes, strict=True):
-        write_mesh(path, mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
+    with replacing_files(folder, [path.name for path in paths], is_numbered_mesh):
+        for path, mesh in zip(paths, meshes, strict=True):
+            write_mesh(path, mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
     return paths
-
-
-def split_ending(path: Path) -> tuple[str, str]:
-    """The name of a file without its ending, and the ending of its format, in small letters.
-
-    Example:
-        >>> split_ending(Path("meshes/00007.PLY.gz"))
-        ('00007', 'ply')
-    """
-    inner = path.with_suffix("") if path.suffix.lower() == f".{PACKED}" else path
-    return inner.stem, inner.suffix.lower()[1:]
 
 
 def files_of_mesh(path: Path) -> list[Path]:
@@ -172,7 +163,7 @@ def _read(path: Path, ending: str) -> Arrays:
 
 
 def _read_format(path: Path) -> str:
-    _, ending = split_ending(path)
+    ending = split_name(path.name)[1].removesuffix(f".{PACKED}")
     if ending not in READ_FORMATS:
         raise UserError(
             f"{path}: unknown mesh format {path.suffix!r}; choose one of: "

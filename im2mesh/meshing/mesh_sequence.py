@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from im2mesh.errors import UserError
+from im2mesh.config.times import exact_ends
+from im2mesh.errors import UserError, is_refused_by_system
 from im2mesh.files.atomic import atomic_file
-from im2mesh.files.npz import read_arrays
+from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
 from im2mesh.meshing.colors import position_colors
 from im2mesh.meshing.io import MESH_FORMATS, write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
@@ -46,6 +47,7 @@ class MeshSequence:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "times", exact_ends(self.times))
         shape = self.vertices.shape
         if len(shape) != 3 or shape[2] != 3 or shape[0] == 0:
             raise ValueError(f"vertices must have shape [T, V, 3] with T > 0, got {list(shape)}")
@@ -101,6 +103,7 @@ class MeshSequence:
 
         Raises:
             ValueError: If path names one mesh file, or the format is unknown.
+            UserError: If files of somebody else would be replaced, or would mix with ours.
         """
         path = Path(path)
         if path.suffix == ".npz" and format in (None, "npz"):
@@ -117,6 +120,7 @@ class MeshSequence:
         write_numbered_meshes(path, meshes, format=format or "ply")
 
     def _save_npz(self, path: Path) -> None:
+        refuse_other_npz(path)
         arrays = {
             "faces": self.faces.astype(np.int32),
             "vertices": compact_positions(self.vertices),
@@ -146,6 +150,27 @@ class MeshSequence:
             loc, scale = valid_frame(stored["loc"], stored["scale"])
             return MeshSequence(faces, vertices, stored["times"], stored.get("normals"), loc, scale)
         except Exception as error:  # readers fail in many ways; the user needs the file's name
+            if is_refused_by_system(error):
+                raise
             raise UserError(
                 f"{path}: not a readable mesh sequence: {error}; copy or make it again"
             ) from error
+
+
+def refuse_other_npz(path: Path) -> None:
+    """Refuse to replace a file that holds anything but a sequence of meshes.
+
+    Raises:
+        UserError: If there is such a file.
+    """
+    if not path.exists():
+        return
+    try:
+        is_sequence = {"vertices", "faces", "times", "loc", "scale"} <= locate_arrays(path).keys()
+    except NpzError:
+        is_sequence = False
+    if not is_sequence:
+        raise UserError(
+            f"{path} exists and holds no sequence of meshes, so this program did not write it; "
+            "choose another name, or move it away"
+        )

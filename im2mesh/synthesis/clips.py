@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from im2mesh.data.layout import IMAGE_FOLDER
+from im2mesh.data.layout import (
+    CLIP_NOTE,
+    CLOUD_FOLDER,
+    IMAGE_FOLDER,
+    MESH_FOLDER,
+    NEAR_POINTS_FOLDER,
+    POINTS_FOLDER,
+)
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
-from im2mesh.files.atomic import TEMPORARY, write_json
+from im2mesh.files.atomic import TEMPORARY, remove_temporary_files, write_json
 from im2mesh.meshing.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
@@ -31,7 +39,7 @@ from im2mesh.synthesis.sampling import (
 )
 from im2mesh.synthesis.splits import Clip
 
-_MARKER = "complete.json"
+PARTS = (CLOUD_FOLDER, POINTS_FOLDER, NEAR_POINTS_FOLDER, MESH_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ class ClipWriter:
         Raises:
             UserError: If the clip was made with other settings.
         """
-        marker = self.folder / _MARKER
+        marker = self.folder / CLIP_NOTE
         if not marker.is_file():
             return False
         check_settings(marker, asdict(self.settings))
@@ -123,8 +131,8 @@ class ClipWriter:
         Args:
             on_frame: Callback after each frame, also after one that was on disk already.
         """
-        for left in self.folder.rglob(f"*{TEMPORARY}"):
-            left.unlink()  # half-written by a process that was killed
+        for folder in {path.parent for path in self.folder.rglob(f"*{TEMPORARY}")}:
+            remove_temporary_files(folder)  # of a process that was killed
         body = load_body(self.clip.body)
         vertices = animate(
             self.clip.body, self.clip.motion, self.settings.frames, self.settings.seed
@@ -144,7 +152,7 @@ class ClipWriter:
             if not all(path.is_file() for path in self._frame_paths(frame).values()):
                 self._write_frame(frame, vertices[frame], shared)
             on_frame()
-        write_json(self.folder / _MARKER, asdict(self.settings))
+        write_json(self.folder / CLIP_NOTE, asdict(self.settings))
 
     def _frame_paths(self, frame: int) -> dict[str, Path]:
         paths = {
@@ -225,3 +233,22 @@ class ClipWriter:
                     loc=normalisation.loc.astype(np.float16),
                     scale=np.array(normalisation.scale),
                 )
+
+
+def remove_clip(folder: Path) -> None:
+    """Remove the files of a clip that `ClipWriter` wrote, and folders that are empty then."""
+    (folder / CLIP_NOTE).unlink(missing_ok=True)
+    parts = [path for path in folder.iterdir() if path.name in PARTS and path.is_dir()]
+    parts += [path for path in (folder / IMAGE_FOLDER).glob("[0-9]*") if path.is_dir()]
+    for part in parts:
+        for path in part.iterdir():
+            if path.stem.isdecimal() and path.suffix in (".npz", ".obj", ".jpg"):
+                path.unlink()
+        _remove_empty(part)
+    _remove_empty(folder / IMAGE_FOLDER)
+    _remove_empty(folder)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # it holds other files
+        folder.rmdir()

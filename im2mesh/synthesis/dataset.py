@@ -3,7 +3,6 @@
 import difflib
 import multiprocessing
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -18,7 +17,7 @@ from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json, write_text
 from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.synthesis.body import count_bodies
-from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
+from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings, remove_clip
 from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.splits import Clip, split_clips
 from im2mesh.synthesis.style import FRAMES_PER_SECOND
@@ -136,7 +135,9 @@ def _prepare(root: Path, settings: DatasetSettings, overwrite: bool) -> None:
     same = {"content_version": CONTENT_VERSION, **asdict(settings.clip), "meshes": settings.meshes}
     if description.is_file() and overwrite:
         description.unlink()
-        shutil.rmtree(root / CATEGORY, ignore_errors=True)
+        for folder in (root / CATEGORY).glob("[0-9][0-9]_*"):
+            if folder.name[3:] in MOTIONS:
+                remove_clip(folder)
     elif description.is_file():
         check_settings(description, same)
     elif (root / CATEGORY).exists():

@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 
 from im2mesh.config.schema import Config
-from im2mesh.config.validation import dump_config
+from im2mesh.config.validation import write_config
 from im2mesh.data.batch import Batch, SampleDataset
 from im2mesh.errors import UserError
-from im2mesh.files.atomic import write_text
 from im2mesh.machine.cores import leave_cores_to_workers
 from im2mesh.machine.determinism import deterministic_operations
 from im2mesh.machine.processes import Processes
@@ -93,7 +92,7 @@ class Trainer:
         """
         settings = self.config.training
         if self.processes.ranks.is_main:
-            write_text(self.folder.config, dump_config(self.config))
+            write_config(self.folder.config, self.config)
         if self.device.type == "cpu":
             leave_cores_to_workers(settings.num_workers)
         _ = self.validation_data[0]  # broken validation data should show now, not in hours

@@ -122,7 +122,7 @@ def _score(
 ) -> dict[str, Float[Tensor, "B"]]:
     codes = model.encode(batch.inputs, batch.input_times)
     scores: dict[str, Float[Tensor, "B"]] = {}
-    if "occupancy" in model.answers:
+    if "occupancy" in model.answers and batch.points_0.shape[1]:
         scores |= _ious(model, batch, codes, threshold)
     if "motion" in model.answers and batch.pointcloud.shape[2]:
         stride = max(1, len(batch.times) - 1) if last_frame_only else 1

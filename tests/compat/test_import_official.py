@@ -211,3 +211,31 @@ def test_an_imported_file_is_like_one_of_the_trainer(tmp_path, run_on_balls):
     (note,) = fresh.state.origins
     assert note.pop("precision") == "fp32"  # unknown for weights of the authors
     assert imported.state.origins == [{**note, "dataset": "of the authors"}]
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda state: {"model": {f"module.{name}": x for name, x in state.items()}},
+        lambda state: {"model": {f"_orig_mod.module.{name}": x for name, x in state.items()}},
+        lambda state: {
+            "model": {name.replace("encoder.", "encoder.module."): x for name, x in state.items()}
+        },
+        lambda state: {"state_dict": {f"model.{name}": x for name, x in state.items()}, "epoch": 3},
+        lambda state: {"model_state_dict": state},
+        lambda state: dict(state),
+        lambda state: {f"module.{name}": x for name, x in state.items()},
+    ],
+    ids=["parallel", "compiled", "one_network", "trainer", "tutorial", "bare", "bare_parallel"],
+)
+def test_a_model_in_any_wrapper_is_the_same_model(wrapped, tmp_path):
+    state = random_state(SMALL_SIZES)
+    plain = load_checkpoint(import_file(tmp_path, {"model": state}, *SMALL)).model
+    other = load_checkpoint(import_file(tmp_path, wrapped(state), "--overwrite", *SMALL)).model
+    assert plain.keys() == other.keys()
+    assert all(torch.equal(plain[name], other[name]) for name in plain)
+
+
+def test_an_iteration_may_be_a_tensor(tmp_path):
+    content = official_file(random_state(SMALL_SIZES), it=torch.tensor(77))
+    assert load_checkpoint(import_file(tmp_path, content, *SMALL)).state.iteration == 77

@@ -164,9 +164,10 @@ def test_our_own_checkpoint_is_told(tmp_path, small_state):
 
 
 def test_other_files_are_told(tmp_path, small_state):
-    assert "holds the keys decoder.fc_p.weight" in fails(tmp_path, small_state, *SMALL)
+    assert "it holds the keys epochs" in fails(tmp_path, {"epochs": 3}, *SMALL)
     assert "it holds a list" in fails(tmp_path, [1, 2], *SMALL)
-    assert "no state dict under the key 'model'" in fails(tmp_path, {"model": {"a": 1}}, *SMALL)
+    message = fails(tmp_path, {"model": {"a": 1}}, *SMALL)
+    assert "no state dict, neither as a whole nor under model, model_state_dict" in message
     message = fails(tmp_path, {"model": small_state, "it": "many"}, *SMALL)
     assert "'it' must be a number of training steps, got 'many'" in message
 
@@ -191,3 +192,21 @@ def test_nothing_is_overwritten_unless_asked(tmp_path, small_state):
     assert out.read_bytes() != written
     with pytest.raises(UserError, match="is a folder"):
         main([str(tmp_path / "official.pt"), "--config", OFLOW, str(tmp_path), *SMALL])
+
+
+def test_names_that_differ_in_a_wrapper_alone_are_refused(tmp_path, small_state):
+    name = next(iter(small_state))
+    message = fails(tmp_path, {"model": small_state | {f"module.{name}": small_state[name]}})
+    assert f"holds {name} twice, once as module.{name}" in message
+
+
+def test_two_state_dicts_are_refused(tmp_path, small_state):
+    message = fails(tmp_path, {"model": small_state, "state_dict": small_state})
+    assert "holds several state dicts, under" in message
+
+
+@pytest.mark.parametrize("wrong", [torch.tensor(1.5), torch.arange(3), -1, True])
+def test_an_iteration_that_is_none_is_named(wrong, tmp_path, small_state):
+    assert "'it' must be a number of training steps" in fails(
+        tmp_path, official_file(small_state, it=wrong)
+    )

@@ -621,3 +621,28 @@ def test_points_without_extent_have_no_frame():
 
 def test_rows_are_different(rng):
     assert len(set(choose_rows(10, 10, rng, "x"))) == 10
+
+
+def test_all_clips_need_no_split_file(copied_root):
+    for path in copied_root.rglob("*.lst"):
+        path.unlink()
+    (copied_root / ".Trash-0").mkdir()
+    (copied_root / CATEGORY / ".git").mkdir()
+    found = {(window.category, window.clip) for window in windows(copied_root, "all")}
+    clips = {path.name for path in (copied_root / CATEGORY).iterdir()} - {".git"}
+    assert found == {(CATEGORY, clip) for clip in clips} and len(found) > 2
+    assert {window.clip for window in windows(copied_root, "all", clips=["ball_b"])} == {"ball_b"}
+    with pytest.raises(DataError, match=r"no file .*test\.lst; .*split all takes every clip"):
+        windows(copied_root, "test")
+    (copied_root / CATEGORY / "all.lst").write_text("ball_a\n")  # a file of that name counts
+    assert {window.clip for window in windows(copied_root, "all")} == {"ball_a"}
+
+
+def test_a_folder_that_is_no_clip_is_named(copied_root):
+    (copied_root / CATEGORY / "notes").mkdir()
+    with pytest.raises(DataError, match=r"clip notes: no folder .*pcl_seq"):
+        windows(copied_root, "all")
+
+
+def test_no_split_is_all_clips(ball_root):
+    assert DataConfig(root=str(ball_root), test_split=None).test_split == "all"  # pyright: ignore[reportArgumentType]

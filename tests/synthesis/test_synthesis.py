@@ -322,7 +322,7 @@ def test_interrupted_run_goes_on(dataset: Path, tmp_path: Path) -> None:
     before = kept.stat().st_mtime_ns
     (clip / "complete.json").unlink()
     (clip / "points_seq" / "00000001.npz").unlink()
-    (clip / "mesh_seq" / "00002.obj").rename(clip / "mesh_seq" / "00002.obj.tmp")
+    (clip / "mesh_seq" / "00002.obj").rename(clip / "mesh_seq" / "00002.obj.0123456789ab.tmp")
     make_dataset(tmp_path, SMALL_SET)
     assert _digests(tmp_path) == _digests(dataset)
     assert kept.stat().st_mtime_ns == before
@@ -359,7 +359,12 @@ def test_other_settings_are_refused_until_overwrite(
     error = capsys.readouterr().err
     assert "frames 1 there, 2 asked for" in error
     assert "--overwrite" in error
+    mine = [tmp_path / CATEGORY / name for name in ("00_hips/notes.txt", "50002_hips/00000.npz")]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("precious")
     assert run_make_bodies([*arguments, "--frames", "2", "--overwrite"]) == 0
+    assert [path.read_text() for path in mine] == ["precious", "precious"]
     assert json.loads((tmp_path / "dataset.json").read_text())["frames"] == 2
     assert len(list((tmp_path / CATEGORY / "00_hips" / "pcl_seq").iterdir())) == 2
 

@@ -88,7 +88,8 @@ def test_interrupted_run_draws_what_is_missing(dataset: Path, tmp_path: Path) ->
     kept = clip / "img" / "1" / "00000000.jpg"
     before = kept.stat().st_mtime_ns
     (clip / "complete.json").unlink()
-    (clip / "img" / "2" / "00000001.jpg").rename(clip / "img" / "2" / "00000001.jpg.tmp")
+    drawn = clip / "img" / "2" / "00000001.jpg"
+    drawn.rename(drawn.with_name(f"{drawn.name}.0123456789ab.tmp"))
     make_dataset(tmp_path, SMALL_SET)
     assert digests(tmp_path) == digests(dataset)
     assert kept.stat().st_mtime_ns == before

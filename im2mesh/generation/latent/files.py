@@ -1,16 +1,19 @@
 """Bodies made from codes -> a folder of moving meshes and one picture of all."""
 
-import shutil
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from im2mesh.config.schema import Config
-from im2mesh.config.validation import dump_config
+from im2mesh.config.validation import write_config
 from im2mesh.errors import UserError
-from im2mesh.files.atomic import write_json, write_text
+from im2mesh.files.atomic import write_json
+from im2mesh.files.written import remove_written
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import CodedBody
 from im2mesh.meshing.frame_meshes import Reconstruction
+from im2mesh.meshing.mesh_sequence import refuse_other_npz
 from im2mesh.runs.folder import CONFIG_FILE, WindowFolder
 from im2mesh.runs.origins import RunOrigin
 from im2mesh.visualization.motion_sheet import draw_motions
@@ -56,7 +59,7 @@ def write_bodies(
     labels = {body.name: body.label for body in bodies}
     contents = {"title": title, "bodies": labels, "made_by": origin.as_dict()}
     write_json(folder / CONTENTS_FILE, contents)
-    write_text(folder / CONFIG_FILE, dump_config(config))
+    write_config(folder / CONFIG_FILE, config)
     motions: dict[str, Reconstruction] = {}
     for body in bodies:
         meshes = generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
@@ -77,10 +80,41 @@ def write_bodies(
 
 
 def _clear(folder: Path) -> None:
-    """Remove an earlier result, and never anything else."""
-    is_result = (folder / CONTENTS_FILE).is_file()
-    is_new = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not (is_result or is_new):
-        raise UserError(f"{folder} holds files that are no earlier result; choose another --output")
-    if is_result:
-        shutil.rmtree(folder)
+    """Remove the files of an earlier result; all others stay.
+
+    Raises:
+        UserError: If there is no earlier result, but something else.
+    """
+    if not (folder / CONTENTS_FILE).is_file():
+        visible = [p.name for p in folder.iterdir() if p.name[0] != "."] if folder.is_dir() else []
+        if visible or folder.is_file():
+            raise UserError(
+                f"{folder} holds files that are no earlier result; choose another --output"
+            )
+        return
+    for name in _earlier_bodies(folder):
+        files = WindowFolder(folder / name)
+        refuse_other_npz(files.sequence)
+        remove_written(files.meshes)
+        files.sequence.unlink(missing_ok=True)
+        with suppress(OSError):  # it holds other files
+            files.path.rmdir()
+    for name in (CONFIG_FILE, SHEET_FILE, CONTENTS_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _earlier_bodies(folder: Path) -> list[str]:
+    """Names of the bodies of an earlier result in the folder.
+
+    Raises:
+        UserError: If bodies.json is not what `write_bodies` writes.
+    """
+    file = folder / CONTENTS_FILE
+    try:
+        contents = json.loads(file.read_text("utf-8"))
+        names = list(contents["bodies"]) if "made_by" in contents else None
+    except (ValueError, LookupError, TypeError):
+        names = None
+    if names is None or any(Path(name).name != name for name in names):
+        raise UserError(f"{file} is no list of bodies of this program; choose another --output")
+    return names

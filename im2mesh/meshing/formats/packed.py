@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PACKED = "gz"
-"""The ending that stands behind the ending of the format."""
 MAX_UNPACKED = 2**26  # bytes; a file may always unpack to so much ...
 MAX_RATIO = 64  # ... or to so many times its own size; meshes as text pack to about a fifth
 _BLOCK = 2**20

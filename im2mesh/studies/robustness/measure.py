@@ -46,7 +46,8 @@ def refuse_mute(generator: Generator, run: str) -> None:
 def measure_window(
     generator: Generator, data: DataConfig, trained: DataConfig, window: Window, seed: int
 ) -> dict[str, float]:
-    """Measure occupancy and motion, as far as the model answers them: metric -> number.
+    """Measure occupancy and motion, as far as the model answers them: metric -> number. Occupancy
+    is left out for clips without labelled points if there is a motion to measure.
 
     The chosen points and the random state of the observation follow from the seed and the window's
     place, so they are the same for all runs and settings.
@@ -87,7 +88,9 @@ def _size(data: DataConfig) -> tuple[int, int]:
 def _measure(generator: Generator, data: DataConfig, window: Window, seed: int) -> dict[str, float]:
     codes, stored = encode_window(generator, data, window, seed), StoredWindow(data.root, window)
     numbers: dict[str, float] = {}
-    if "occupancy" in generator.model.answers:
+    # a clip without labels still tells how well points are carried
+    is_labelled = stored.has_labels() or "motion" not in generator.model.answers
+    if "occupancy" in generator.model.answers and is_labelled:
         numbers["iou_0"] = _iou(generator, codes, stored, 0, seed)
         last = window.num_frames - 1
         numbers["iou_last"] = _iou(generator, codes, stored, last, seed)

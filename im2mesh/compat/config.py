@@ -1,0 +1,285 @@
+"""Configs of the authors' code -> ours. Every key is translated, named as ignored, or refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from im2mesh.config.files import INHERIT_KEY, read_yaml
+from im2mesh.errors import ConfigError
+
+Values = dict[str, Any]
+
+METHODS = {"oflow": "occupancy_flow", "onet4d": "onet4d", "psgn4d": "psgn4d"}
+INPUTS = {"pcl_seq": "pointcloud", "end_pointclouds": "pointcloud", "img_seq": "images", None: None}
+
+SAME_MEANING = {
+    "data.path": ("data.root", "data/Humans"),
+    "data.classes": ("data.categories", ["D-FAUST"]),
+    "data.train_split": ("data.train_split", "train"),
+    "data.val_split": ("data.val_split", "val"),
+    "data.test_split": ("data.test_split", "test"),
+    "data.n_training_points": ("data.num_points", 512),
+    "data.n_training_pcl_points": ("data.num_correspondence_points", 100),
+    "data.input_pointcloud_n": ("data.num_input_points", 300),
+    "data.input_pointcloud_noise": ("data.input_noise", 0.001),
+    "data.input_pointcloud_corresponding": ("data.input_pointcloud_corresponding", True),
+    "data.img_size": ("data.image_size", 224),
+    "data.length_sequence": ("data.num_frames", 17),
+    "data.offset_sequence": ("data.skip_frames", 15),
+    "model.ode_solver": ("ode.method", "dopri5"),
+    "model.ode_step_size": ("ode.step_size", None),
+    "model.rtol": ("ode.rtol", 1e-3),
+    "model.atol": ("ode.atol", 1e-5),
+    "training.out_dir": ("output_dir", "out/00"),
+    "training.n_eval_points": ("validation.num_points", 5000),
+    "training.batch_size": ("training.batch_size", 16),
+    "training.print_every": ("training.print_every", 5),
+    "training.checkpoint_every": ("training.save_every", 200),
+    "training.validate_every": ("training.validate_every", 2000),
+    "training.learning_rate": ("training.learning_rate", 1e-4),
+    "test.threshold": ("generation.threshold", 0.3),
+    "test.project_to_final_mesh": ("evaluation.project_to_final_mesh", False),
+    "generation.resolution_0": ("generation.resolution", 32),
+    "generation.upsampling_steps": ("generation.upsampling_steps", 2),
+    "generation.refinement_step": ("generation.refinement_steps", 0),
+    "generation.simplify_nfaces": ("generation.simplify_faces", None),
+    "generation.padding": ("generation.padding", 0.1),
+}
+"""Key of theirs -> ours with the same meaning, and their default (configs/default.yaml there)."""
+
+OTHER_DEFAULTS: Values = {
+    "method": "oflow", "data.input_type": "pcl_seq", "data.n_files_per_sequence": -1,
+    "model.encoder": "pointnet_resnet", "model.encoder_temporal": "pointnet_resnet",
+    "model.decoder": "cbatchnorm", "model.velocity_field": "concat",
+    "model.encoder_latent": None, "model.encoder_latent_temporal": None,
+    "model.c_dim": 512, "model.z_dim": 0, "model.use_adjoint": True, "model.vae_beta": 1e-4,
+    "model.loss_corr": False, "model.loss_corr_bw": False, "model.loss_recon": True,
+    "test.eval_only_end_time_steps": False, "generation.n_time_steps": 17,
+    "generation.interpolate": False, "generation.correspondence": False,
+    "generation.only_end_time_points": False,
+}  # fmt: skip
+"""Keys that are translated one by one below, and their defaults."""
+
+ONLY_VALUE: Values = {
+    "data.dataset": "Humans", "data.dim": 3, "data.points_unpackbits": True,
+    "data.img_with_camera": False, "data.img_augment": False, "data.mesh_seq_folder": "mesh_seq",
+    "data.points_iou_seq_folder": "points_seq", "data.pointcloud_seq_folder": "pcl_seq",
+    "data.img_seq_folder": "img", "model.learn_embedding": False, "model.use_camera": False,
+    "model.initialize_from": None,
+}  # fmt: skip
+"""Keys with the only value that this project can do."""
+
+IGNORED = {
+    "data.n_views", "data.points_file", "model.initialization_file_name",
+    "training.model_selection_metric", "training.model_selection_mode", "training.batch_size_vis",
+    "training.batch_size_val", "training.visualize_every", "training.backup_every",
+    "training.eval_sample", "test.eval_mesh", "test.eval_pointcloud",
+    "test.eval_mesh_correspondences", "test.eval_mesh_iou", "test.eval_pointcloud_correspondences",
+    "test.model_file", "test.mesh_color", "generation.generate_pointcloud",
+    "generation.generate_mesh", "generation.vis_n_outputs", "generation.mesh_color",
+    "generation.fix_z", "generation.fix_zt", "generation.shuffle_generation",
+    "generation.rand_seed", "generation.batch_size", "generation.generation_dir",
+    "generation.use_sampling", "generation.copy_input",
+}  # fmt: skip
+"""Keys that change no trained model and no mesh here; those that a file sets are named."""
+
+NETWORKS = {
+    "encoder": "encoder", "encoder_temporal": "encoder_temporal", "decoder": "decoder",
+    "velocity_field": "velocity_field", "encoder_latent": "posterior",
+    "encoder_latent_temporal": "posterior_temporal",
+}  # fmt: skip
+SIZES = {
+    "pointnet_resnet": 512, "pointnet_2stream": 512, "pointnet": 128, "cbatchnorm": 256,
+    "simple": 128, "concat": 512,
+}  # fmt: skip
+"""Network -> its hidden size where their file names none."""
+OPTIONS = {"hidden_dim": "hidden_size", "hidden_size": "hidden_size", "n_blocks": "num_blocks"}
+WITHOUT_EFFECT = {"dim", "legacy", "leaky"}
+"""Options of networks that follow from others, or that have one meaning here (leaky: false)."""
+
+
+@dataclass
+class Translation:
+    """A config in our keys, and the keys of theirs that have no counterpart and no effect."""
+
+    config: Values = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+
+    def set(self, key: str, value: Any) -> None:
+        section, _, name = key.rpartition(".")
+        (self.config.setdefault(section, {}) if section else self.config)[name] = value
+
+
+MAX_FILES = 10  # that inherit from one another
+
+
+def read_official_config(path: Path, depth: int = 0) -> Values:
+    """Read a config of the authors' code with all that it inherits.
+
+    The file that `inherit_from` names is relative to the folder where their programs run, which is
+    looked for above the file.
+
+    Raises:
+        ConfigError: If a file is missing, is no YAML, or inherits from itself.
+    """
+    values = read_yaml(path, "; name a config of the authors' code")
+    parent = values.pop(INHERIT_KEY, None)
+    if parent is None:
+        return values
+    places = [folder / str(parent) for folder in (Path(), *path.resolve().parents)]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None or depth == MAX_FILES:
+        raise ConfigError(
+            f"{path} inherits from {parent}, which lies in no folder above it, or leads back to it"
+        )
+    inherited = read_official_config(found, depth + 1)
+    return _merged(inherited, values)
+
+
+def _merged(below: Values, above: Values) -> Values:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(below.get(key), dict)
+        merged[key] = _merged(below[key], value) if both else value
+    return merged
+
+
+def translate_config(official: Mapping[str, Any]) -> Translation:
+    """Translate a config of the authors' code, with their defaults for all that it leaves out.
+
+    Raises:
+        ConfigError: If it has a key that their code does not know, or a value that has no
+            counterpart here.
+    """
+    given = _flat(official)
+    values = {**OTHER_DEFAULTS, **{key: default for key, (_, default) in SAME_MEANING.items()}}
+    options = {f"model.{network}_kwargs" for network in NETWORKS}
+    known = values.keys() | ONLY_VALUE.keys() | IGNORED | options
+    if unknown := sorted(given.keys() - known):
+        raise ConfigError(f"unknown keys {', '.join(unknown)}: no keys of the authors' code")
+    for key, only in ONLY_VALUE.items():
+        if given.get(key, only) != only:
+            raise ConfigError(f"{key} is {given[key]!r}; only {only!r} has a counterpart here")
+    values |= given
+    done = Translation(ignored=sorted(given.keys() & IGNORED))
+    for key, (ours, _) in SAME_MEANING.items():
+        done.set(ours, values[key])
+    done.set("validation.threshold", values["test.threshold"])
+    done.set("ode.gradient", "adjoint" if values["model.use_adjoint"] else "direct")
+    _translate_method(values, done)
+    _translate_data(values, done)
+    _translate_losses(values, done)
+    _translate_generation(values, done)
+    return done
+
+
+def _flat(official: Mapping[str, Any]) -> Values:
+    """Section.key -> value; the options of a network stay together."""
+    found: Values = {}
+    for name, value in official.items():
+        if name == INHERIT_KEY:
+            continue
+        if name in ("data", "model", "training", "test", "generation"):
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{name} must be a section of keys and values, got {value!r}")
+            found |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            found[name] = value
+    return found
+
+
+def _translate_method(values: Values, done: Translation) -> None:
+    method = _choice(values, "method", METHODS)
+    done.set("model.method", method)
+    done.set("model.code_size", values["model.c_dim"] or 128)
+    if values["model.z_dim"]:
+        done.set("model.latent_size", values["model.z_dim"])
+    for theirs, ours in NETWORKS.items():
+        done.set(f"model.{ours}", _network(values, theirs))
+    if method == "onet4d":
+        done.set("model.encoder", None)
+        done.set("model.velocity_field", None)
+    if method == "psgn4d":
+        decoder = {"name": "mlp", "num_points": 1024, "hidden_size": 512}
+        done.set("model.trajectory_decoder", decoder)
+        done.set("model.encoder_temporal", _network(values, "encoder"))
+        for network in ("encoder", "decoder", "velocity_field"):
+            done.set(f"model.{network}", None)
+
+
+def _network(values: Values, theirs: str) -> Values | None:
+    """A network with its options, in our words."""
+    name, options = values[f"model.{theirs}"], values.get(f"model.{theirs}_kwargs") or {}
+    if name is None:
+        return None
+    if name == "idx":
+        raise ConfigError(f"model.{theirs} is idx, a table of codes, which has no counterpart here")
+    unknown = sorted(options.keys() - OPTIONS.keys() - WITHOUT_EFFECT)
+    if unknown or options.get("leaky"):
+        raise ConfigError(
+            f"model.{theirs}_kwargs sets {', '.join(unknown) or 'leaky'}, which has no counterpart "
+            "here"
+        )
+    sizes = {"hidden_size": SIZES[name]} if name in SIZES else {}
+    given = {OPTIONS[key]: value for key, value in options.items() if key in OPTIONS}
+    return {"name": name, **sizes, **given}
+
+
+def _translate_data(values: Values, done: Translation) -> None:
+    kind = values["data.input_type"]
+    done.set("data.input", _choice(values, "data.input_type", INPUTS))
+    if kind == "end_pointclouds":
+        done.set("data.num_input_frames", 2)
+    if values["model.encoder_latent"] or values["model.encoder_latent_temporal"]:
+        done.set("data.input", "pointcloud")
+    files, frames = values["data.n_files_per_sequence"], values["data.length_sequence"]
+    if files == frames:  # one window per clip
+        done.set("data.stride", frames)
+        done.set("data.eval_stride", frames)
+    elif files > 0:
+        raise ConfigError(
+            f"data.n_files_per_sequence is {files}, which has a counterpart here only if it is "
+            f"data.length_sequence, {frames}; cut the clips instead"
+        )
+
+
+def _translate_losses(values: Values, done: Translation) -> None:
+    corresponds = float(values["model.loss_corr"])
+    if values["method"] == "psgn4d":
+        done.set("loss.reconstruction", 0.0)
+        done.set("loss.chamfer", 1.0 - corresponds)
+        done.set("loss.chamfer_trajectories", corresponds)
+    else:
+        done.set("loss.reconstruction", float(values["model.loss_recon"]))
+        done.set("loss.correspondence", corresponds)
+        done.set("loss.correspondence_backward", float(values["model.loss_corr_bw"]))
+    if values["model.z_dim"]:
+        done.set("loss.kl", values["model.vae_beta"])
+    if not done.config["loss"]["reconstruction"]:
+        done.set("data.num_points", 0)
+        done.set("validation.num_points", 0)
+
+
+def _translate_generation(values: Values, done: Translation) -> None:
+    steps, frames = values["generation.n_time_steps"], values["data.length_sequence"]
+    if steps != frames:
+        done.set("generation.num_steps", steps)
+    if values["generation.interpolate"] or values["generation.correspondence"]:
+        done.set("generation.surface", "mesh")
+    if values["generation.interpolate"]:
+        done.set("generation.blend_from_end", True)
+        done.set("evaluation.frames", "between")
+    if values["generation.only_end_time_points"]:
+        done.set("generation.num_steps", 2)
+    if values["test.eval_only_end_time_steps"]:
+        done.set("evaluation.frames", "last")
+
+
+def _choice(values: Values, key: str, choices: Mapping[Any, Any]) -> Any:
+    if values[key] not in choices:
+        raise ConfigError(
+            f"{key} is {values[key]!r}, which has no counterpart here; it may be one of: "
+            f"{', '.join(map(str, choices))}"
+        )
+    return choices[values[key]]

@@ -1,0 +1,365 @@
+"""Folders that other programs and people also use: what is a frame, and what may be replaced."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import generate
+from im2mesh.build import build_config
+from im2mesh.config.validation import write_config
+from im2mesh.data.batch import Observation
+from im2mesh.data.fingerprint import clip_fingerprint
+from im2mesh.data.layout import (
+    MESH_ENDINGS,
+    DataError,
+    Window,
+    clip_files,
+    frame_numbers,
+    view_names,
+)
+from im2mesh.errors import UserError
+from im2mesh.evaluation.predictions import PredictedMeshes
+from im2mesh.evaluation.report import refuse_other_results
+from im2mesh.files.atomic import remove_temporary_files
+from im2mesh.files.numbered import find_numbered
+from im2mesh.files.written import NOTE
+from im2mesh.generation.inputs import write_observation
+from im2mesh.meshing.frame_meshes import FrameMeshes
+from im2mesh.meshing.io import READ_ENDINGS, numbered_meshes, write_numbered_meshes
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
+from tests.ball import CATEGORY, write_ball_dataset, write_ball_images
+from tests.small import write_small_config
+
+NEAREST = [
+    "configs/shape_matching/nearest_neighbour.yaml", "--device", "cpu", "data.skip_frames=0",
+    "data.num_frames=5", "data.num_input_points=40", "data.eval_stride=4",
+    "generation.surface=cloud", "generation.num_steps=5",
+]  # fmt: skip
+VERTICES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+FACES = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32)
+
+
+def meshes(count: int) -> list[Mesh]:
+    return [Mesh(VERTICES, FACES) for _ in range(count)]
+
+
+def save_sequence(folder: Path, count: int) -> None:
+    frames = np.stack([VERTICES] * count)
+    MeshSequence(FACES, frames, np.linspace(0, 1, count)).save(folder)
+
+
+def save_frames(folder: Path, count: int) -> None:
+    FrameMeshes(tuple(meshes(count)), np.linspace(0, 1, count)).save(folder)
+
+
+def save_clouds(folder: Path, count: int) -> None:
+    times = np.linspace(0, 1, count).astype(np.float32)
+    write_observation(folder, Observation(np.zeros((count, 4, 3), np.float32), times))
+
+
+def save_images(folder: Path, count: int) -> None:
+    times = np.linspace(0, 1, count).astype(np.float32)
+    write_observation(folder, Observation(np.zeros((count, 3, 4, 4), np.float32), times))
+
+
+WRITERS = [
+    save_sequence,
+    save_frames,
+    save_clouds,
+    save_images,
+    lambda folder, count: write_numbered_meshes(folder, meshes(count), "obj"),
+]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.name != NOTE}
+
+
+@pytest.mark.parametrize("save", WRITERS)
+@pytest.mark.parametrize("of_user", ["00000.obj", "00042.ply", "inputs_1_deformed.PLY"])
+def test_meshes_of_a_user_are_never_removed(tmp_path, save: Callable, of_user):
+    (tmp_path / of_user).write_text("precious")
+    with pytest.raises(UserError, match=f"holds {of_user}, not noted as written by this program"):
+        save(tmp_path, 3)
+    assert {path.name for path in tmp_path.iterdir()} == {of_user}
+    assert (tmp_path / of_user).read_text() == "precious"
+
+
+@pytest.mark.parametrize("save", WRITERS)
+def test_an_earlier_save_is_replaced_and_other_files_stay(tmp_path, save: Callable):
+    save(tmp_path, 5)
+    for name in ("notes.txt", ".00000.ply", "template.ply"):
+        (tmp_path / name).write_text("precious")
+    before = names(tmp_path)
+    save(tmp_path, 3)
+    gone = before - names(tmp_path)
+    assert {name[:5] for name in gone} == {"00003", "00004"}
+    for name in ("notes.txt", ".00000.ply", "template.ply"):
+        assert (tmp_path / name).read_text() == "precious"
+
+
+def test_a_mesh_that_was_changed_since_is_the_users(tmp_path):
+    save_sequence(tmp_path, 3)
+    (tmp_path / "00001.ply").write_text("edited")
+    with pytest.raises(UserError, match=r"holds 00001\.ply, .*changed since; choose another"):
+        save_sequence(tmp_path, 2)
+    assert (tmp_path / "00001.ply").read_text() == "edited"
+    assert names(tmp_path) == {"00000.ply", "00001.ply", "00002.ply"}
+
+
+def test_a_save_that_was_killed_is_replaced(tmp_path, monkeypatch):
+    def killed(*arguments: object) -> None:
+        (tmp_path / "00000.ply").write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("im2mesh.meshing.io.write_mesh", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_sequence(tmp_path, 3)
+    monkeypatch.undo()
+    save_sequence(tmp_path, 2)
+    assert len(numbered_meshes(tmp_path)) == 2
+
+
+def test_a_note_that_leads_elsewhere_removes_nothing(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "mine.ply").write_text("precious")
+    (tmp_path / "d" / NOTE).write_text('{"../mine.ply": null}')
+    save_sequence(tmp_path / "d", 2)
+    assert (tmp_path / "mine.ply").exists()
+
+
+def test_a_file_of_other_arrays_is_not_replaced(tmp_path):
+    path = tmp_path / "body.npz"
+    np.savez(path, betas=np.ones(10))
+    with pytest.raises(UserError, match=r"body\.npz exists and holds no sequence of meshes"):
+        save_sequence(path, 2)
+    with pytest.raises(UserError, match=r"body\.npz exists and holds no sequence of meshes"):
+        save_frames(path, 2)
+    assert np.load(path)["betas"].shape == (10,)
+    save_sequence(tmp_path / "new.npz", 2)
+    save_frames(tmp_path / "new.npz", 3)  # of either kind: ours
+
+
+@pytest.mark.parametrize(
+    ("files", "numbers"),
+    [
+        ([f"inputs_{k}_deformed.ply" for k in (0, 1, 2, 10)], [0, 1, 2, 10]),
+        ([f"50002_punching_{k:03d}_mesh.ply" for k in (7, 8)], [7, 8]),
+        ([f"mesh{k}_v2.OBJ" for k in (1, 2)], [1, 2]),
+        (["name1.0001.obj", "name1.0002.obj"], [1, 2]),
+        (["00000.ply", "frame_1.off"], [0, 1]),
+        (["frame_3_final.ply"], [3]),
+        ([".DS_Store", "._00000.ply", "00000.ply", "Thumbs.db", "00001.stl", "a.ply"], [0]),
+        (["readme.txt"], []),
+    ],
+)
+def test_the_number_of_a_frame(tmp_path, files, numbers):
+    for name in files:
+        (tmp_path / name).touch()
+    found = find_numbered(tmp_path, READ_ENDINGS)
+    assert list(found.names) == numbers
+    visible = {name for name in files if name[0] != "."}
+    assert set(found.others) == visible - set(found.names.values())
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["00000.ply", "body_1_old.ply"], "not plain which number of 00000.ply, body_1_old.ply"),
+        (["a1_2_d.ply", "a2_3_d.ply"], "not plain which number of a1_2_d.ply, a2_3_d.ply"),
+        (["00001.ply", "1.ply"], "00001.ply and 1.ply are both frame 1"),
+        (["00001.ply", "00001.obj"], "00001.obj and 00001.ply are both frame 1"),
+        (["m_1_x.ply", "m_01_x.ply"], "m_01_x.ply and m_1_x.ply are both frame 1"),
+        (["t_0.25.ply", "t_0.5.ply"], "may be fractions"),
+    ],
+)
+def test_frames_that_are_not_plain_are_refused_by_name(tmp_path, files, message):
+    for name in files:
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=message):
+        numbered_meshes(tmp_path)
+
+
+def test_a_folder_that_is_called_like_a_mesh_is_refused(tmp_path):
+    (tmp_path / "00000.ply").mkdir()
+    with pytest.raises(UserError, match=r"00000\.ply is a folder, expected a file"):
+        numbered_meshes(tmp_path)
+
+
+def test_meshes_with_the_number_in_the_middle_are_found(tmp_path):
+    folder = tmp_path / "balls" / "ball_d" / "00000"
+    write_numbered_meshes(folder, meshes(5))
+    for k in range(5):
+        (folder / f"{k:05d}.ply").rename(folder / f"inputs_{k}_deformed.ply")
+    predictions = PredictedMeshes(tmp_path)
+    assert predictions.find(Window("balls", "ball_d", 0, 5)) == folder
+    assert [name for name, *_ in predictions.state(Window("balls", "ball_d", 0, 5))] == [
+        f"inputs_{k}_deformed.ply" for k in range(5)
+    ]
+
+
+def test_what_is_found_instead_of_meshes_is_listed(tmp_path):
+    folder = tmp_path / "balls" / "ball_d" / "00000"
+    folder.mkdir(parents=True)
+    for name in ("00000.stl", "notes.txt", ".DS_Store"):
+        (folder / name).touch()
+    with pytest.raises(UserError, match=r"no meshes in .*, which holds 00000\.stl, notes\.txt;"):
+        PredictedMeshes(tmp_path).find(Window("balls", "ball_d", 0, 5))
+    with pytest.raises(UserError, match=r"no such folder; .*ball_d holds 00000\)"):
+        PredictedMeshes(tmp_path).find(Window("balls", "ball_d", 4, 5))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    write_ball_dataset(tmp_path)
+    write_ball_images(tmp_path, num_views=1, size=8)
+    return tmp_path / CATEGORY / "ball_a"
+
+
+def fingerprint(clip: Path) -> str:
+    clip_fingerprint.cache_clear()
+    return clip_fingerprint(clip.parents[1], CATEGORY, clip.name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".DS_Store",
+        "Thumbs.db",
+        "notes.txt",
+        "pcl_seq/.DS_Store",
+        "pcl_seq/._00000000.npz",
+        "pcl_seq/.nfs0000001",
+        "pcl_seq/00000000.npz.part",
+        "pcl_seq/00000001.ply",
+        "points_seq/._00000007.npz",
+        "img/0/._00000000.jpg",
+        "img/.DS_Store",
+        "preview/00000000.npz",
+    ],
+)
+def test_files_that_are_no_data_change_nothing(clip, name):
+    before, numbers = fingerprint(clip), frames(clip)
+    (clip / name).parent.mkdir(exist_ok=True)
+    (clip / name).write_bytes(b"Mac OS X")
+    assert fingerprint(clip) == before
+    assert frames(clip) == numbers
+
+
+def frames(clip: Path) -> tuple[int, ...]:
+    frame_numbers.cache_clear()
+    return frame_numbers(clip.parents[1], CATEGORY, clip.name)
+
+
+def test_files_that_are_data_do_change_the_fingerprint(clip):
+    before = fingerprint(clip)
+    np.savez(clip / "pcl_seq" / "00000007.npz", points=np.ones((9, 3)))
+    assert fingerprint(clip) != before
+
+
+def test_linked_folders_are_followed_by_the_fingerprint(clip, tmp_path):
+    before = fingerprint(clip)
+    (clip / "pcl_seq").rename(tmp_path / "elsewhere")
+    (clip / "pcl_seq").symlink_to(tmp_path / "elsewhere")
+    assert fingerprint(clip) == before
+    np.savez(tmp_path / "elsewhere" / "00000007.npz", points=np.ones((9, 3)))
+    assert fingerprint(clip) != before
+
+
+def test_a_link_to_nothing_is_named(clip):
+    path = clip / "pcl_seq" / "00000007.npz"
+    path.unlink()
+    path.symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"00000007\.npz leads to no file"):
+        fingerprint(clip)
+
+
+def test_hidden_views_are_no_views(clip):
+    (clip / "img" / ".thumbnails").mkdir()
+    assert view_names(clip / "img") == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "first", "second"),
+    [
+        ("pcl_seq", "00000007.npz", "7.npz"),
+        ("points_seq", "00000007.npz", "007.npz"),
+        ("img/0", "00007.jpg", "00007.png"),
+    ],
+)
+def test_two_files_of_one_frame_are_refused_with_both_names(clip, folder, first, second):
+    path = clip / folder / first
+    path.with_name(second).write_bytes(path.read_bytes())
+    clip_files.cache_clear()
+    frame_numbers.cache_clear()
+    with pytest.raises(DataError, match=f"clip ball_a: .*{first} and {second} are both frame 7"):
+        clip_files(clip.parents[1], CATEGORY, clip.name, folder)
+
+
+def test_a_folder_among_the_frames_is_no_frame(clip):
+    numbers = frames(clip)
+    (clip / "pcl_seq" / f"{numbers[-1] + 1:08d}").mkdir()
+    assert frames(clip) == numbers
+    (clip / "pcl_seq" / f"{numbers[-1] + 1:08d}.npz").mkdir()
+    with pytest.raises(DataError, match="is a folder, expected a file"):
+        frames(clip)
+
+
+def test_data_without_numbers_are_named(clip):
+    for path in (clip / "pcl_seq").iterdir():
+        path.unlink()
+    (clip / "pcl_seq" / "first.npz").touch()
+    with pytest.raises(DataError, match=r"holds no numbered \.npz file, but first\.npz"):
+        frames(clip)
+
+
+def test_the_data_know_all_formats_of_meshes():
+    assert MESH_ENDINGS == READ_ENDINGS
+
+
+def test_a_config_of_ones_own_is_not_replaced_by_the_resolved_one(tmp_path, ball_root):
+    config = build_config(write_small_config(tmp_path, ball_root))
+    mine = tmp_path / "config.yaml"
+    mine.write_text(f"# my notes\noutput_dir: {tmp_path}\n")
+    with pytest.raises(UserError, match=r"config\.yaml is in the way: .*; move it"):
+        write_config(mine, config)
+    assert mine.read_text().startswith("# my notes")
+    write_config(tmp_path / "run" / "config.yaml", config)
+    write_config(tmp_path / "run" / "config.yaml", config)  # of an earlier time: ours
+
+
+def test_generation_leaves_the_files_of_others_alone(tmp_path, ball_root):
+    folder = tmp_path / "run" / "generation" / "test" / CATEGORY / "ball_d" / "00000"
+    arguments = [*NEAREST, f"data.root={ball_root}", f"output_dir={tmp_path / 'run'}"]
+    folder.mkdir(parents=True)
+    (folder / "00003.obj").write_text("precious")
+    with pytest.raises(UserError, match=r"00000 holds 00003\.obj, not noted as written"):
+        generate.main(arguments)
+    assert {path.name for path in folder.iterdir()} == {"00003.obj"}
+    (folder / "00003.obj").rename(folder / "notes.txt")
+    generate.main(arguments)
+    (folder / "window.json").unlink()
+    (folder / "meshes" / "seen.txt").write_text("precious")
+    generate.main(arguments)  # once more, over its own files
+    assert (folder / "notes.txt").read_text() == "precious"
+    assert (folder / "meshes" / "seen.txt").read_text() == "precious"
+    assert len(numbered_meshes(folder / "meshes")) == 5
+
+
+def test_half_written_files_of_others_stay(tmp_path):
+    for name in ("model.pt.0123456789ab.tmp", "notes.tmp", "model.pt.mine.tmp"):
+        (tmp_path / name).touch()
+    remove_temporary_files(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.tmp", "model.pt.mine.tmp"}
+
+
+def test_an_evaluation_does_not_replace_the_tables_of_others(tmp_path):
+    (tmp_path / "records.csv").write_text("precious")
+    with pytest.raises(UserError, match=r"holds records\.csv without the config\.yaml of an"):
+        refuse_other_results(tmp_path)
+    (tmp_path / "config.yaml").touch()
+    refuse_other_results(tmp_path)
+    refuse_other_results(tmp_path / "nowhere")
