@@ -32,7 +32,7 @@ class Reconstructor:
         >>> reconstruct = Reconstructor.from_checkpoint(checkpoint)
         >>> meshes = reconstruct(clouds, times=[0.0, 0.5, 1.0])
         >>> meshes.save(folder / "moving", format="ply")
-        >>> sorted(path.name for path in (folder / "moving").iterdir())
+        >>> sorted(path.name for path in (folder / "moving").glob("*.ply"))
         ['00000.ply', '00001.ply', '00002.ply']
     """
 

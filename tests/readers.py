@@ -264,7 +264,7 @@ def _read_mesh(path: Path) -> Mesh:
 
 
 def _check_mesh(mesh: Mesh) -> None:
-    assert mesh.vertices.dtype == np.float32 and np.isfinite(mesh.vertices).all()
+    assert mesh.vertices.dtype in (np.float32, np.float64) and np.isfinite(mesh.vertices).all()
     assert mesh.faces.size == 0 or 0 <= mesh.faces.min() <= mesh.faces.max() < len(mesh.vertices)
     assert mesh.colors is None or mesh.colors.shape == mesh.vertices.shape
 

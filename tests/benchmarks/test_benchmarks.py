@@ -97,7 +97,7 @@ def test_stages_of_a_step_and_of_a_window(place):
 
 
 def test_a_timed_step_tells_its_evaluations(place):
-    assert train_step(place, "fast/oflow")()["nfe"] == 16
+    assert train_step(place, "fast/oflow")()["nfe"] == 12
 
 
 def test_the_ball_is_a_surface_and_asks_the_network():

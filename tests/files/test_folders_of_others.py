@@ -152,7 +152,7 @@ def test_a_file_of_other_arrays_is_not_replaced(tmp_path):
         (["name1.0001.obj", "name1.0002.obj"], [1, 2]),
         (["00000.ply", "frame_1.off"], [0, 1]),
         (["frame_3_final.ply"], [3]),
-        ([".DS_Store", "._00000.ply", "00000.ply", "Thumbs.db", "00001.stl", "a.ply"], [0]),
+        ([".DS_Store", "._00000.ply", "00000.ply", "Thumbs.db", "00001.fbx", "a.ply"], [0]),
         (["readme.txt"], []),
     ],
 )
@@ -204,9 +204,9 @@ def test_meshes_with_the_number_in_the_middle_are_found(tmp_path):
 def test_what_is_found_instead_of_meshes_is_listed(tmp_path):
     folder = tmp_path / "balls" / "ball_d" / "00000"
     folder.mkdir(parents=True)
-    for name in ("00000.stl", "notes.txt", ".DS_Store"):
+    for name in ("00000.fbx", "notes.txt", ".DS_Store"):
         (folder / name).touch()
-    with pytest.raises(UserError, match=r"no meshes in .*, which holds 00000\.stl, notes\.txt;"):
+    with pytest.raises(UserError, match=r"no meshes in .*, which holds 00000\.fbx, notes\.txt;"):
         PredictedMeshes(tmp_path).find(Window("balls", "ball_d", 0, 5))
     with pytest.raises(UserError, match=r"no such folder; .*ball_d holds 00000\)"):
         PredictedMeshes(tmp_path).find(Window("balls", "ball_d", 4, 5))

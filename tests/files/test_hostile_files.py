@@ -400,9 +400,13 @@ def test_split_file_that_is_no_text(tmp_path):
 def test_only_decimal_digits_number_a_file(tmp_path):
     folder = tmp_path / "balls" / "a" / "pcl_seq"
     folder.mkdir(parents=True)
-    for name in ("7.npz", "8.npz", "².npz", "9a.npz"):
+    for name in ("7.npz", "8.npz", "².npz", "a.npz"):
         (folder / name).touch()
     assert frame_numbers(tmp_path, "balls", "a") == (7, 8)
+    frame_numbers.cache_clear()
+    (folder / "9a.npz").touch()
+    with pytest.raises(DataError, match=r"not plain which number of 7\.npz, 8\.npz, 9a\.npz"):
+        frame_numbers(tmp_path, "balls", "a")
 
 
 def png_header(width: int, height: int) -> bytes:

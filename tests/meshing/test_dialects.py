@@ -77,7 +77,7 @@ def test_cubes_of_public_reports(path):
 
 
 def test_there_is_a_case_of_every_format():
-    assert {path.suffix for path in CASES.glob("cube_*")} == {".obj", ".off", ".ply"}
+    assert {path.suffix for path in CASES.glob("cube_*")} == {".glb", ".obj", ".off", ".ply"}
 
 
 def test_other_public_reports():

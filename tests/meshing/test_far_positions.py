@@ -102,7 +102,7 @@ def test_meshes_around_0_stay_as_small_as_they_were(tmp_path, format):
     for name, meshes in (("near", near), ("doubled", doubled)):
         meshes.save(tmp_path / f"{name}.npz" if format == "npz" else tmp_path / name, format)
     files = [
-        sorted(tmp_path.glob(f"{name}.npz" if format == "npz" else f"{name}/*"))
+        sorted(tmp_path.glob(f"{name}.npz" if format == "npz" else f"{name}/*.{format}"))
         for name in ("near", "doubled")
     ]
     assert len(files[0]) == (1 if format == "npz" else 3)
