@@ -80,17 +80,16 @@ class Reconstructor:
             ValueError: If an argument has another shape or length than the model reads, or holds
                 NaN or infinity.
         """
-        given = inputs
-        inputs = self._checked(inputs)
-        schedule = self._checked_times(input_times, len(inputs))
+        observed = self._checked(inputs)
+        schedule = self._checked_times(input_times, len(observed))
         if self.data.input == "pointcloud":
-            _tell_coarse_steps(list(given))
-            frame = bounding_frame(inputs[0]) if frame is None else frame
-            inputs = frame.from_world(inputs)
-            _tell_other_size("the first cloud is", inputs[0], "a body in its frame; check it")
+            _tell_coarse_steps(inputs)
+            frame = bounding_frame(observed[0]) if frame is None else frame
+            observed = frame.from_world(observed)
+            _tell_other_size("the first cloud is", observed[0], "a body in its frame; check it")
         elif frame is None:
             frame = NormalizationFrame(np.zeros(3), 1.0)
-        observation = Observation(inputs.astype(np.float32), schedule.astype(np.float32))
+        observation = Observation(observed.astype(np.float32), schedule.astype(np.float32))
         wanted = None if times is None else _as_list("times", times)
         given = self._given(observation, surfaces, frame)
         meshes = self.generator.generate(observation, wanted, frame=frame, given=given)
@@ -181,7 +180,7 @@ def _tell_other_size(what: str, local: Float[np.ndarray, "N 3"], than: str) -> N
         _tell(f"{what} {how} {than}")
 
 
-def _tell_coarse_steps(clouds: Sequence[np.ndarray]) -> None:
+def _tell_coarse_steps(clouds: Sequence[np.ndarray] | Float[np.ndarray, "K N 3"]) -> None:
     steps = [coarse_step(np.asarray(cloud)) or 0.0 for cloud in clouds]
     if step := max(steps):
         _tell(

@@ -11,6 +11,9 @@ from torch.utils.data import Dataset
 
 from im2mesh.data.layout import Window
 
+TIMES = ("t", "times", "input_times")
+"""Tensors of a batch that stay on the CPU."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -66,8 +69,12 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         waits = device.type == "cpu"  # whoever reads there must find all values
-        moved = self._map(lambda tensor: tensor.to(device, non_blocking=not waits))
-        return replace(moved, t=self.t, times=self.times, input_times=self.input_times)
+        moved = {
+            name: tensor.to(device, non_blocking=not waits)
+            for name, tensor in self.tensors().items()
+            if name not in TIMES
+        }
+        return replace(self, **moved)
 
     def pin_memory(self) -> "Batch":
         """Called by the data loader, so that copies to a GPU need not wait."""
