@@ -13,7 +13,7 @@ from im2mesh.errors import UserError
 from im2mesh.meshing.formats import packed
 from im2mesh.meshing.formats.stl import join_equal
 from im2mesh.meshing.io import MESH_FORMATS, numbered_meshes, read_mesh, write_mesh
-from tests.gltf_files import CORNERS, FACES
+from tests.gltf_files import CORNERS, FACES, GltfFile
 
 CLOUD = np.array([[0.5, 1, 2], [3, -4, 5e-3], [6, 7, 8]])
 
@@ -171,6 +171,16 @@ def test_compressed_files_that_are_broken(tmp_path):
         read_mesh(tmp_path / "a.gz")
     with pytest.raises(UserError, match=r"a\.npz\.gz: unknown mesh format"):
         read_mesh(tmp_path / "a.npz.gz")
+
+
+def test_a_compressed_gltf_holds_its_buffers(tmp_path):
+    file = GltfFile()
+    file.node(mesh=file.mesh(file.cube()))
+    content = file.write_in_one(tmp_path / "a.gltf").read_bytes()
+    (tmp_path / "a.gltf.gz").write_bytes(gzip.compress(content))
+    np.testing.assert_array_equal(read_mesh(tmp_path / "a.gltf.gz").faces, FACES)
+    content = file.write(tmp_path / "b.gltf").read_bytes()
+    refused(tmp_path / "b.gltf.gz", gzip.compress(content), "its buffers are other files")
 
 
 def test_compressed_files_cannot_unpack_to_much(tmp_path, monkeypatch):
