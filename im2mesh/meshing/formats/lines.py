@@ -54,8 +54,9 @@ def without_mark(content: bytes) -> bytes:
     """Remove a byte order mark; what it calls UTF-16 or UTF-32 becomes UTF-8."""
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
-            return content[len(mark) :].decode(encoding, "replace").encode()
-    return content
+            rest = content[len(mark) :]
+            return rest if encoding == "utf-8" else rest.decode(encoding, "replace").encode()
+    return content  # UTF-8 stays as it is, since numbers in binary may follow
 
 
 def to_text(content: bytes) -> str:
