@@ -36,10 +36,11 @@ def translate(source: Path) -> Translation:
     """A config of theirs in our keys, of which a model can be built."""
     try:
         done = translate_config(read_official_config(source))
+        build_model(config_from_dict(done.config, str(source), choices=CHOICES))
+        return done
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from error
-    build_model(config_from_dict(done.config, str(source), choices=CHOICES))
-    return done
+        is_named = str(source) in str(error)
+        raise ConfigError(str(error) if is_named else f"{source}: {error}") from error
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -492,7 +492,7 @@ DRACO = {"KHR_draco_mesh_compression": {"bufferView": 0, "attributes": {"POSITIO
         (_change("nodes", scale=[1, 1]), "'scale' must be 3 finite numbers"),
         (_change("nodes", matrix=[1] * 16), "not affine"),
         (_change("nodes", matrix=[0] * 16, scale=[1, 1, 1]), "both a matrix and"),
-        (_change("nodes", rotation=[0, 0, 0, 0]), "zero norm"),
+        (_change("nodes", rotation=[0, 0, 0, 0]), "the rotation of a node is 0, 0, 0, 0"),
         (_change("nodes", skin=0), "entry 0 of 'skins', which has 0"),
         (_change("scenes", nodes=[4]), "entry 4 of 'nodes', which has 1"),
         (_change("", scene=3), "entry 3 of 'scenes', which has 1"),
