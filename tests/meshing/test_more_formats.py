@@ -4,6 +4,7 @@ import gzip
 import re
 import struct
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -113,6 +114,14 @@ def test_equal_positions_are_joined_like_by_a_dictionary():
     np.testing.assert_array_equal(indices, places)
     zeros = np.array([[0.0, 0, 0], [-0.0, 0, -0.0], [1, 0, 0]])
     assert join_equal(zeros)[1].tolist() == [0, 0, 1]
+
+
+def test_nan_that_signals_is_refused_without_a_warning(tmp_path):
+    content = bytearray(CUBE_STL["binary"])
+    content[96:100] = b"\x01\0\x80\x7f"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused(tmp_path / "a.stl", bytes(content), "positions that are NaN")
 
 
 def test_stl_without_triangles_is_an_empty_mesh(tmp_path):
