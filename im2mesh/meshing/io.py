@@ -70,7 +70,8 @@ def read_mesh(path: Path | str) -> Mesh:
     if not path.is_file():
         raise UserError(f"no mesh at {path}")
     try:
-        vertices, faces, colors = _read(path, ending)
+        with np.errstate(all="ignore"):  # what is not finite is refused below, or is no position
+            vertices, faces, colors = _read(path, ending)
         step = coarse_step(vertices)
         vertices = valid_positions(vertices)
         faces = valid_faces(faces, len(vertices))

@@ -117,11 +117,12 @@ def test_equal_positions_are_joined_like_by_a_dictionary():
 
 
 def test_nan_that_signals_is_refused_without_a_warning(tmp_path):
-    content = bytearray(CUBE_STL["binary"])
-    content[96:100] = b"\x01\0\x80\x7f"
+    signal = b"\x01\0\x80\x7f"
+    stl, cloud = CUBE_STL["binary"], pcd(axes("f4"), "binary")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        refused(tmp_path / "a.stl", bytes(content), "positions that are NaN")
+        refused(tmp_path / "a.stl", stl[:96] + signal + stl[100:], "positions that are NaN")
+        refused(tmp_path / "a.pcd", cloud[:-4] + signal, "positions that are NaN")
 
 
 def test_stl_without_triangles_is_an_empty_mesh(tmp_path):

@@ -38,8 +38,7 @@ def join_equal(
     """Each position once, in the order of its first row, and the index of each row in them."""
     if not len(positions):
         return positions, np.zeros(0, np.int64)
-    with np.errstate(invalid="ignore"):  # what is not finite is refused later
-        positions = positions + 0.0  # -0.0 becomes 0.0
+    positions = positions + 0.0  # -0.0 becomes 0.0
     order = np.lexsort(positions.T)  # stable: of equal rows, the first comes first
     ordered = positions[order]
     starts = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])
