@@ -32,7 +32,12 @@ ONLY_HERE = {
     "igl": {"meshing/containment.py", "meshing/marching_cubes.py", "meshing/orientation.py"},
     "fast_simplification": {"meshing/simplification.py"},
     "pyvista": {"meshing/rendering.py"},
-    "pydantic": {"config/effects.py", "config/schema.py", "config/validation.py"},
+    "pydantic": {
+        "config/effects.py",
+        "config/schema.py",
+        "config/validation.py",
+        "config/values.py",
+    },
     "torch.utils.tensorboard": {"training/progress.py"},
 }
 

@@ -225,7 +225,7 @@ def test_impossible_values_are_gaps_and_the_others_are_measured(drifting):
     assert set(reasons) == {("points", 2), ("points", 700), ("hole", 3.0)}
     assert "4 neighbours are" in reasons["points", 2]
     assert "pcl_seq has 600 rows, 700 were asked for" in reasons["points", 700]
-    assert "radius 3 has 0 rows, 20 were asked for" in reasons["hole", 3.0]
+    assert "what is seen of the cloud has 0 rows, 20 were asked for" in reasons["hole", 3.0]
     table = format_study(study)
     assert (table.count("gap [1]"), table.count("gap [2]")) == (2 * 4, 4)  # of four metrics
 
