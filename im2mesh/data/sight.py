@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float, Int
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.transforms import choose_rows
 
-POINTS_IN_PIXEL = 8
-"""Stored points per pixel of the depth camera that shows the body: half of them are on its near
-side, so that one of fifty pixels has none there, and shows the far side by mistake."""
+POINTS_IN_PIXEL = 12
+"""Stored points, in the mean, per pixel of the depth camera that shows the body. Half of them are
+on its near side, so few pixels have none there and show the far side by mistake."""
 LEAST_DEPTH = 0.02
 """Thickness that a limb must have to hide its own back, in units of the first frame."""
 
