@@ -26,7 +26,7 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["im2mesh", "im2mesh.*"]),
-    package_data={"im2mesh.synthesis": ["bodies.npz"]},
+    package_data={"im2mesh.synthesis": ["bodies.npz", "shape_space.npz"]},
     install_requires=[
         "torch>=2.6",
         "torchdiffeq>=0.2.5",

@@ -24,9 +24,8 @@ from im2mesh.files.atomic import TEMPORARY, remove_temporary_files, write_json
 from im2mesh.meshing.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
-from im2mesh.synthesis.body import load_body
 from im2mesh.synthesis.images import draw_body, surround
-from im2mesh.synthesis.motions.repertoire import MOTIONS
+from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.randomness import Purpose, random_for
 from im2mesh.synthesis.sampling import (
     SurfaceSample,
@@ -37,6 +36,7 @@ from im2mesh.synthesis.sampling import (
     sample_near_surface,
     sample_surface,
 )
+from im2mesh.synthesis.shape_space import find_body
 from im2mesh.synthesis.splits import Clip
 
 PARTS = (CLOUD_FOLDER, POINTS_FOLDER, NEAR_POINTS_FOLDER, MESH_FOLDER)
@@ -133,7 +133,7 @@ class ClipWriter:
         """
         for folder in {path.parent for path in self.folder.rglob(f"*{TEMPORARY}")}:
             remove_temporary_files(folder)  # of a process that was killed
-        body = load_body(self.clip.body)
+        body = find_body(self.clip.body)
         vertices = animate(
             self.clip.body, self.clip.motion, self.settings.frames, self.settings.seed
         )
@@ -168,7 +168,7 @@ class ClipWriter:
         return paths
 
     def _random(self, purpose: Purpose, frame: int = 0) -> np.random.Generator:
-        motion = list(MOTIONS).index(self.clip.motion)
+        motion = list(EVERY_MOTION).index(self.clip.motion)
         return random_for(self.settings.seed, self.clip.body, motion, purpose, frame)
 
     def _write_frame(self, frame: int, vertices: Float[np.ndarray, "V 3"], shared: _Shared) -> None:
