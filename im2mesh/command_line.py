@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from im2mesh.errors import Advice, UserError, explain_system_error
+from im2mesh.pretrained.shipped import find_weights, shipped_names
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -96,7 +97,25 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", help="weights to use instead of the run's model_best.pt")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--checkpoint", help="file to use instead of the run's model_best.pt")
+    shipped = ", ".join(shipped_names()) or "none yet"
+    either.add_argument(
+        "--weights",
+        metavar="NAME",
+        help=f"weights that ship with the package ({shipped}), or a .safetensors file",
+    )
+
+
+def chosen_weights(args: argparse.Namespace, best_of_run: Path) -> Path:
+    """The file that --weights or --checkpoint names, or else the best of the run.
+
+    Raises:
+        UserError: If no weights have that name.
+    """
+    if args.weights is not None:
+        return find_weights(args.weights)
+    return best_of_run if args.checkpoint is None else Path(args.checkpoint)
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,7 @@ from im2mesh.meshing.orientation import face_outwards, tell_turned
 from im2mesh.meshing.placement import UNIT_CUBE, misplacement
 from im2mesh.meshing.validity import coarse_step
 from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.pretrained.shipped import find_weights
 
 
 class Reconstructor:
@@ -42,9 +43,18 @@ class Reconstructor:
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, device: str = "auto") -> "Reconstructor":
-        """Load a model from its checkpoint; no config file is needed."""
+        """Load a model from its checkpoint or weights; no config file is needed."""
         config, generator = load_trained(path, build_device(device))
         return cls(generator, config.data)
+
+    @classmethod
+    def pretrained(cls, name: str = "local", device: str = "auto") -> "Reconstructor":
+        """Load weights that ship with the package, or any .safetensors file.
+
+        Raises:
+            UserError: If no weights have that name; lists those there are.
+        """
+        return cls.from_checkpoint(find_weights(name), device)
 
     def __call__(
         self,
