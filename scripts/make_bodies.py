@@ -13,6 +13,7 @@ from pathlib import Path
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
 from im2mesh.synthesis.benchmark import NAME, BenchmarkSettings, fingerprint
+from im2mesh.synthesis.benchmark_sample import BenchmarkSample
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import MESH_CHOICES, DatasetSettings, make_dataset
 from im2mesh.synthesis.motions.repertoire import MOTIONS
@@ -49,6 +50,9 @@ def _make_benchmark(args: argparse.Namespace, parser: argparse.ArgumentParser) -
     ]
     if changed:
         raise UserError(f"--benchmark fixes all other settings; leave out {' '.join(changed)}")
+    if args.benchmark == "sample":
+        make_dataset(args.out, BenchmarkSample(), args.workers, args.overwrite)
+        return
     make_dataset(args.out, BenchmarkSettings(), args.workers, args.overwrite)
     print(f"{NAME} fingerprint {fingerprint(args.out)}")
 
@@ -98,8 +102,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--overwrite", action="store_true", help="replace a data set made with other settings")
     add(
         "--benchmark",
-        action="store_true",
-        help=f"make the benchmark {NAME}, 110 people and the ten bodies; see docs/data.md",
+        nargs="?",
+        const="whole",
+        choices=("whole", "sample"),
+        help=f"make the benchmark {NAME}, 110 people and the ten bodies, or a sample of its tests, "
+        "six clips of 17 frames; see docs/data.md",
     )
     return parser
 

@@ -48,7 +48,7 @@ def test_our_warnings_are_one_line_and_those_of_libraries_stay():
 
 def test_without_the_environment_the_last_line_names_it():
     # -S leaves out the installed packages, as a system's Python does
-    status, told = stderr_of("-S", "train.py", "configs/demo.yaml")
+    status, told = stderr_of("-S", "train.py", "configs/demo_train.yaml")
     assert status == 1
     assert "activate the environment: source .venv/bin/activate" in told.splitlines()[-1]
 

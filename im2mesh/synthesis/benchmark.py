@@ -36,7 +36,7 @@ _TRAINING = ClipSettings(
     near_surface_points=5000,
     meshes=False,
 )
-_TEST = ClipSettings(frames=50, surface_points=40000, occupancy_points=40000, meshes=False)
+TEST = ClipSettings(frames=50, surface_points=40000, occupancy_points=40000, meshes=False)
 _TEN_BODIES_FRAMES = 60  # as make_bodies.py makes them, so that windows are the same
 
 
@@ -50,7 +50,7 @@ class BenchmarkSettings:
 
     seen_bodies: int = 5 * len(_MOTIONS)
     training: ClipSettings = field(default_factory=lambda: _TRAINING)
-    test: ClipSettings = field(default_factory=lambda: _TEST)
+    test: ClipSettings = field(default_factory=lambda: TEST)
     ten_bodies_frames: int = _TEN_BODIES_FRAMES
 
     def splits(self) -> dict[str, list[Clip]]:
