@@ -56,7 +56,6 @@ setup(
             "pytest>=8",
             "pytest-cov>=6",
             "pytest-xdist>=3.6",
-            "hypothesis>=6.100",
             "beartype>=0.19",
             "ruff>=0.9",
             "pyright[nodejs]>=1.1.390",

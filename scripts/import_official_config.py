@@ -15,7 +15,7 @@ import yaml
 
 from im2mesh.build import CHOICES, build_model
 from im2mesh.command_line import docstring_parser, exit_status
-from im2mesh.compat.config import read_official_config, translate_config
+from im2mesh.compat.config import Translation, read_official_config, translate_config
 from im2mesh.config.validation import config_from_dict
 from im2mesh.errors import ConfigError, UserError
 from im2mesh.files.atomic import write_text
@@ -25,15 +25,22 @@ def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     if args.out.is_dir() or (args.out.exists() and not args.overwrite):
         raise UserError(f"{args.out} exists; name another file, or replace it with --overwrite")
-    try:
-        done = translate_config(read_official_config(args.source))
-    except ConfigError as error:
-        raise ConfigError(f"{args.source}: {error}") from error
-    build_model(config_from_dict(done.config, str(args.source), choices=CHOICES))
+    done = translate(args.source)
     write_text(args.out, yaml.safe_dump(done.config, sort_keys=False))
     print(f"{args.source} -> {args.out}")
     if done.ignored:
         print(f"left out, as they change no model and no mesh here: {', '.join(done.ignored)}")
+
+
+def translate(source: Path) -> Translation:
+    """A config of theirs in our keys, of which a model can be built."""
+    try:
+        done = translate_config(read_official_config(source))
+        build_model(config_from_dict(done.config, str(source), choices=CHOICES))
+        return done
+    except ConfigError as error:
+        is_named = str(source) in str(error)
+        raise ConfigError(str(error) if is_named else f"{source}: {error}") from error
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

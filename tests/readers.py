@@ -1,7 +1,8 @@
 """Every reader of files, with real files for it: what tests of broken files start from."""
 
-import base64
+import contextlib
 import gzip
+import hashlib
 import io
 import json
 import struct
@@ -17,6 +18,7 @@ import numpy as np
 import trimesh
 from PIL import Image
 
+from im2mesh.compat.config import IGNORED, ONLY_VALUE, OTHER_DEFAULTS
 from im2mesh.data import frames, layout, storage
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.frames import StoredWindow
@@ -25,8 +27,9 @@ from im2mesh.data.layout import DataError, Window
 from im2mesh.data.windows import read_split
 from im2mesh.errors import ConfigError, UserError
 from im2mesh.evaluation.records import Record, read_table, write_records
+from im2mesh.files.written import NOTE, refuse_foreign, remove_written
 from im2mesh.meshing.frame_meshes import FrameMeshes, load_reconstruction
-from im2mesh.meshing.io import MESH_FORMATS, read_mesh, write_mesh
+from im2mesh.meshing.io import READ_FORMATS, read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
@@ -35,9 +38,8 @@ from im2mesh.runs.provenance import Provenance
 from im2mesh.runs.window_summary import read_origins
 from im2mesh.studies.comparison.result import read_result
 from im2mesh.synthesis.clips import check_settings
+from tests.mesh_samples import BUFFER, gltf_with_buffer, mesh_samples, refused_samples
 
-FOREIGN_FORMATS = ("gltf", "stl", "xyz", "pcd", "ply.gz")
-_CASES = Path(__file__).parent / "meshing" / "cases"
 WINDOW = Window("balls", "ball_a", 0, 1)
 CONFIG = """inherit_from: base.yaml
 output_dir: out/run  # a comment
@@ -55,6 +57,7 @@ class Sample:
 
     content: bytes
     wrap: Callable[[bytes], bytes] = bytes
+    is_refused: bool = False  # before any damage
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,6 @@ def _text(text: str) -> tuple[Sample, ...]:
     return (Sample(text.encode()),)
 
 
-def _ball() -> tuple[np.ndarray, np.ndarray]:
-    ball = trimesh.creation.icosphere(subdivisions=1)
-    return np.asarray(ball.vertices, np.float32), np.asarray(ball.faces, np.int32)
-
-
 def _written(name: str, write: Callable[[Path], Any]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
@@ -140,121 +138,47 @@ def _written(name: str, write: Callable[[Path], Any]) -> bytes:
 
 
 def _mesh_reader(format: str) -> Reader:
-    vertices, faces = _ball()
-    colors = np.arange(vertices.size).reshape(vertices.shape).astype(np.uint8)
     name = f"a.{format}"
-    plain = _written(name, lambda path: write_mesh(path, vertices, faces))
-    colored = _written(name, lambda path: write_mesh(path, vertices, faces, colors, vertices))
-    cloud = _written(name, lambda path: write_mesh(path, vertices, faces[:0]))
-    cases = [Sample(path.read_bytes()) for path in sorted(_CASES.glob(f"*.{format}"))]
-    samples = [Sample(plain), Sample(colored), Sample(cloud), *cases]
-    samples += _OTHER_MESHES.get(format, ())
-    if format == "glb":
-        for content in (colored, *(path.read_bytes() for path in sorted(_CASES.glob("*.glb")))):
-            document, binary = glb_chunks(content)
-            samples += [Sample(content), Sample(document, partial(glb, binary=binary))]
-    return Reader(name, tuple(samples), lambda folder: _read_mesh(folder / name), UserError)
+    samples = [Sample(content) for content in mesh_samples(format)]
+    samples += [Sample(content, is_refused=True) for content in refused_samples(format)]
+    if format == "glb":  # also as chunks, whose lengths stay right
+        for sample in tuple(samples):
+            document, binary = glb_chunks(sample.content)
+            samples.append(Sample(document, partial(glb, binary=binary)))
+    return Reader(name, tuple(samples), _read_one(name), UserError)
 
 
-_PLY_OF_POLYGONS = b"""ply
-format ascii 1.0
-comment TextureFile ../../canary
-element camera 1
-property float focus
-element vertex 4
-property float x
-property float y
-property float z
-element face 2
-property list uchar int vertex_indices
-property uchar flags
-end_header
-0.5
-0 0 0
-1 0 0
-1 1 0
-0 1 0
-4 0 1 2 3 7
-3 0 1 2 7
-"""
-_OFF_OF_POLYGONS = (
-    b"OFF\n# a comment\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n4 0 1 2 3\n3 0 1 2 255 0 0\n"
-)
-_OBJ_OF_POLYGONS = b"mtllib ../../canary\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1/1 2/1 3/1 4/1\n"
-_OTHER_MESHES = {
-    "ply": (Sample(_PLY_OF_POLYGONS),),
-    "off": (Sample(_OFF_OF_POLYGONS),),
-    "obj": (Sample(_OBJ_OF_POLYGONS),),
-}
+def _gltf_reader() -> Reader:
+    """With its buffer in itself, or intact beside it."""
+    text, buffer = gltf_with_buffer()
+    samples = [Sample(content) for content in (*mesh_samples("gltf"), text)]
+    return Reader("a.gltf", tuple(samples), _read_one("a.gltf"), UserError, _beside(BUFFER, buffer))
 
 
-def _foreign_reader(format: str) -> Reader:
-    """Formats that are read and not written."""
-    name = f"a.{format}"
-    samples = {
-        "gltf": _gltf_samples,
-        "stl": _stl_samples,
-        "xyz": lambda: (*_text("# x\n0 0 0\n1 0 0.5\n"), *_text("0 0 0 255 0 0\n1 0 0.5 0 9 0\n")),
-        "pcd": _pcd_samples,
-        "ply.gz": lambda: (Sample(gzip.compress(_PLY_OF_POLYGONS)),
-                           Sample(_PLY_OF_POLYGONS, gzip.compress)),
-    }[format]()  # fmt: skip
-    return Reader(name, samples, lambda folder: _read_mesh(folder / name), UserError)
+def _buffer_reader() -> Reader:
+    """The buffer of an intact .gltf."""
+    text, buffer = gltf_with_buffer()
+    samples, prepare = (Sample(buffer),), _beside("a.gltf", text)
+    return Reader(BUFFER, samples, _read_one("a.gltf"), UserError, prepare)
 
 
-def _gltf_samples() -> tuple[Sample, ...]:
-    """A skinned, morphed, mirrored mesh of two primitives, and the cases of public reports."""
-    samples = []
-    for path in sorted(_CASES.glob("*.glb")):
-        document, binary = glb_chunks(path.read_bytes())
-        samples.append(Sample(_with_data(json.loads(document), binary)))
-    rich = json.loads(samples[0].content)
-    vertices = np.linspace(-1, 1, 24, dtype="<f4").tobytes()
-    joints, weights = bytes(32), np.tile(np.array([1, 0, 0, 0], "<f4"), 8).tobytes()
-    binary = vertices + joints + weights + np.arange(6, dtype="<u2").tobytes()
-    views = [(0, 96), (96, 32), (128, 128), (256, 12)]
-    rich["bufferViews"] = [{"buffer": 0, "byteOffset": a, "byteLength": n} for a, n in views]
-    kinds = [(5126, 8, "VEC3"), (5121, 8, "VEC4"), (5126, 8, "VEC4"), (5123, 6, "SCALAR")]
-    rich["accessors"] = [
-        {"bufferView": k, "componentType": code, "count": count, "type": kind}
-        for k, (code, count, kind) in enumerate(kinds)
-    ]
-    replaced = {"bufferView": 3, "componentType": 5123}
-    sparse = {"count": 3, "indices": replaced, "values": {"bufferView": 0}}
-    rich["accessors"].append({"componentType": 5126, "count": 8, "type": "VEC3", "sparse": sparse})
-    part = {"attributes": {"POSITION": 0, "JOINTS_0": 1, "WEIGHTS_0": 2}, "indices": 3, "mode": 5}
-    part["targets"] = [{"POSITION": 4}]
-    rich["meshes"] = [{"primitives": [part, {**part, "mode": 6}], "weights": [0.5]}]
-    rich["skins"] = [{"joints": [1, 2]}]
-    rich["nodes"] = [
-        {"mesh": 0, "skin": 0, "children": [1]}, {"scale": [-1, 1, 1], "children": [2]},
-        {"rotation": [0, 0, 1, 0], "translation": [1, 2, 3]},
-    ]  # fmt: skip
-    return (*samples, Sample(_with_data(rich, binary)))
+def _beside(name: str, content: bytes) -> Callable[[Path], Any]:
+    return lambda folder: (folder / name).write_bytes(content)
 
 
-def _with_data(document: dict[str, Any], binary: bytes) -> bytes:
-    """A .gltf whose buffer is a data URI."""
-    uri = "data:application/octet-stream;base64," + base64.b64encode(binary).decode()
-    buffers = [{"byteLength": len(binary), "uri": uri}]
-    return json.dumps({**document, "buffers": buffers}).encode()
+def _packed_reader(format: str) -> Reader:
+    """What gzip has compressed: damaged itself, or packed after the damage."""
+    contents = mesh_samples(format)
+    packed = [Sample(gzip.compress(content)) for content in contents[::4]]
+    half = len(contents[0]) // 2
+    packed.append(Sample(gzip.compress(contents[0][:half]) + gzip.compress(contents[0][half:])))
+    inside = [Sample(content, gzip.compress) for content in contents]
+    name = f"a.{format}.gz"
+    return Reader(name, (*packed, *inside), _read_one(name), UserError)
 
 
-def _stl_samples() -> tuple[Sample, ...]:
-    vertices, faces = _ball()
-    ball = trimesh.Trimesh(vertices, faces[:9], process=False)
-    text = ball.export(file_type="stl_ascii")
-    return Sample(cast(bytes, ball.export(file_type="stl"))), *_text(cast(str, text))
-
-
-def _pcd_samples() -> tuple[Sample, ...]:
-    head = (
-        "# .PCD v0.7\nVERSION 0.7\nFIELDS x y z rgb _\nSIZE 4 4 4 4 1\nTYPE F F F U U\n"
-        "COUNT 1 1 1 1 3\nWIDTH 2\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS 2\nDATA "
-    )
-    row = np.zeros(2, [("xyz", "<f4", 3), ("rgb", "<u4"), ("fill", "u1", 3)])
-    text = head + "ascii\n0 0 0 255 1 2 3\n1 2 0.5 65280 1 2 3\n"
-    return Sample(f"{head}binary\n".encode() + row.tobytes()), *_text(text)
+def _read_one(name: str) -> Callable[[Path], Mesh]:
+    return lambda folder: _read_mesh(folder / name)
 
 
 def _read_mesh(path: Path) -> Mesh:
@@ -284,7 +208,8 @@ def _npz_samples(**arrays: np.ndarray) -> tuple[Sample, ...]:
 
 
 def _sequence_samples() -> tuple[Sample, ...]:
-    vertices, faces = _ball()
+    ball = trimesh.creation.icosphere(subdivisions=1)
+    vertices, faces = np.asarray(ball.vertices, np.float32), np.asarray(ball.faces, np.int32)
     times = np.array([0.0, 1.0])
     moving = MeshSequence(faces, np.stack([vertices, vertices + 1]), times)
     frames = FrameMeshes((Mesh(vertices, faces), Mesh(vertices[:4], faces[:0])), times)
@@ -457,6 +382,43 @@ def _official_reader() -> Reader:
     return Reader("model.pt", _official_samples(), _read_official, UserError)
 
 
+def _official_config_reader() -> Reader:
+    """Configs of the authors' code: the options of the test of them, and all keys that count."""
+    from tests.compat.test_import_official_config import OFFICIAL
+
+    every: dict[str, Any] = {}
+    for key, value in {**ONLY_VALUE, **OTHER_DEFAULTS, **dict.fromkeys(IGNORED)}.items():
+        section, _, name = key.rpartition(".")
+        (every.setdefault(section, {}) if section else every)[name] = value
+    values = [*OFFICIAL.values(), every, {"inherit_from": "above.yaml", "method": "oflow"}]
+    samples = tuple(Sample(json.dumps(value).encode()) for value in values)
+    above = _beside("above.yaml", b"model: {c_dim: 128}\ndata: {classes: [balls]}\n")
+    return Reader("theirs.yaml", samples, _read_official_config, ConfigError, above)
+
+
+def _read_official_config(folder: Path) -> None:
+    from scripts.import_official_config import translate
+
+    translate(folder / "theirs.yaml")
+
+
+def _note_reader() -> Reader:
+    """The note of the files that this program wrote; no other file may go."""
+    note = {"00000.ply": hashlib.sha256(b"ours").hexdigest(), "00001.ply": None}
+    return Reader(f"out/{NOTE}", _text(json.dumps(note)), _remove_written, UserError)
+
+
+def _remove_written(folder: Path) -> None:
+    out = folder / "out"
+    for path in (out / "00000.ply", folder / "canary"):
+        path.write_bytes(b"ours")
+    (out / "00002.ply").write_bytes(b"theirs")
+    with contextlib.suppress(UserError):
+        refuse_foreign(out, lambda name: True)
+    remove_written(out)
+    assert (out / "00002.ply").read_bytes() == b"theirs" and (folder / "canary").is_file()
+
+
 def _torch_samples(write: Callable[[Path], Any]) -> tuple[Sample, ...]:
     """A file of torch.save, and the pickle within an otherwise intact one."""
     content = _written("file.pt", write)
@@ -559,8 +521,10 @@ def _snapshot_reader() -> Reader:
 
 
 READERS: dict[str, Callable[[], Reader]] = {
-    **{format: partial(_mesh_reader, format) for format in MESH_FORMATS},
-    **{format: partial(_foreign_reader, format) for format in FOREIGN_FORMATS},
+    **{format: partial(_mesh_reader, format) for format in READ_FORMATS},
+    "gltf": _gltf_reader,
+    "buffer": _buffer_reader,
+    **{f"{format}.gz": partial(_packed_reader, format) for format in READ_FORMATS},
     "sequence": _sequence_reader,
     "cloud": _cloud_reader,
     "labels": _labels_reader,
@@ -570,8 +534,10 @@ READERS: dict[str, Callable[[], Reader]] = {
     "records": _records_reader,
     "window.json": _summary_reader,
     "settings": _settings_reader,
+    "note": _note_reader,
     "config": _config_reader,  # this and the next ones import torch
     "official": _official_reader,
+    "official.yaml": _official_config_reader,
     "checkpoint": partial(_checkpoint_reader, _load_trained),
     "resume": partial(_checkpoint_reader, _resume),
     "generator": partial(_checkpoint_reader, _build_generator),

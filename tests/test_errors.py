@@ -2,10 +2,13 @@
 
 import errno
 import io
+import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,20 +18,24 @@ import eval as evaluation
 import generate
 import train
 from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
+from im2mesh.data.clouds import gather_clouds
 from im2mesh.errors import UserError
 from im2mesh.machine.determinism import deterministic_operations
 from im2mesh.machine.ranks import Ranks
+from im2mesh.meshing.io import read_mesh
 from im2mesh.models.decoders import DecoderCBatchNorm
 from im2mesh.runs.checkpoints import FORMAT
 from scripts import (
     compare,
     draw,
     import_official_checkpoint,
+    import_official_config,
     latent,
     make_bodies,
     measure,
     replay_batch,
 )
+from tests.mesh_mistakes import refused_files
 from tests.small import write_small_config
 from tests.user import User
 
@@ -69,6 +76,14 @@ def saved(content: object) -> bytes:
     return buffer.getvalue()
 
 
+def reason(user: User, ending: str, content: str | bytes) -> str:
+    """Why a file is refused as a mesh, without its name and the advice to copy it again."""
+    message = refusal(lambda: read_mesh(user.writes(f"a.{ending}", content).folder / f"a.{ending}"))
+    start, end = f"{user.folder / 'a'}.{ending}: not a readable mesh: ", "; copy or make it again"
+    assert message.startswith(start) and message.endswith(end)
+    return message.removeprefix(start).removesuffix(end)
+
+
 def clouds(count: int = 5, first: float = 0.0) -> np.ndarray:
     """As many as the model was trained for; `first` is the first coordinate."""
     points = np.random.default_rng(0).normal(size=(count, 40, 3))
@@ -80,6 +95,19 @@ def refusal(call: Callable[[], object]) -> str:
     """What the library raises."""
     with pytest.raises(UserError) as caught:
         call()
+    return str(caught.value)
+
+
+def imports(user: User, values: Mapping[str, object]) -> str:
+    """What the import of a config of the authors' code says, given as JSON, which is YAML too."""
+    user.writes("theirs.yaml", json.dumps(values))
+    return user.sees(import_official_config.main, "theirs.yaml", "ours.yaml")
+
+
+def gathers(*inputs: object, min_points: int = 1, corresponding: bool = False) -> str:
+    """What the library raises for clouds that the model may take in any sizes."""
+    with pytest.raises(ValueError) as caught:
+        gather_clouds(cast(Any, inputs), 0, corresponding=corresponding, min_points=min_points)
     return str(caught.value)
 
 
@@ -154,6 +182,48 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "output times that do not start at 0": lambda user: user.trains(
             "generation.times=[0.5, 1.0]"
         ),
+        "an option of a network that takes more memory than any machine has": lambda user: (
+            user.trains("model.decoder.hidden_size=1000000000")
+        ),
+        "a width that takes more memory than there is": lambda user: user.trains(
+            "model.code_size=1000000000000"
+        ),
+        "a config that is nested without end": lambda user: user.writes(
+            "deep.yaml", "[" * 100
+        ).trains(config="deep.yaml"),
+        "an import of a config with keys of another program": lambda user: imports(
+            user, {"data": {"root": "a"}}
+        ),
+        "an import of a config with a number instead of a section": lambda user: imports(
+            user, {"data": 3}
+        ),
+        "an import of a config with a value without a counterpart": lambda user: imports(
+            user, {"data": {"dim": 2}}
+        ),
+        "an import of a config with an unknown method": lambda user: imports(
+            user, {"method": "onet"}
+        ),
+        "an import of a config with a word instead of a number": lambda user: imports(
+            user, {"data": {"length_sequence": "many"}}
+        ),
+        "an import of a config with a list instead of options": lambda user: imports(
+            user, {"model": {"decoder_kwargs": ["legacy"]}}
+        ),
+        "an import of a config with an unknown option of a network": lambda user: imports(
+            user, {"model": {"decoder_kwargs": {"leaky": True}}}
+        ),
+        "an import of a config with a table of codes": lambda user: imports(
+            user, {"model": {"encoder": "idx"}}
+        ),
+        "an import of a config with some windows of a clip": lambda user: imports(
+            user, {"data": {"n_files_per_sequence": 5}}
+        ),
+        "an import of a config that inherits from a missing one": lambda user: imports(
+            user, {"inherit_from": "absent.yaml"}
+        ),
+        "an import of a config over a file that is there": lambda user: user.writes(
+            "ours.yaml", ""
+        ).sees(import_official_config.main, "small.yaml", "ours.yaml"),
     },
     "Data": {
         "a data folder that is not there": lambda user: user.trains("data.root=nowhere"),
@@ -421,6 +491,25 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .writes(f"{WINDOW}/meshes/00003.off", "OFF")
             .evaluates()
         ),
+        "frames whose number may be a fraction": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes")
+            .makes(f"{WINDOW}/meshes")
+            .writes(f"{WINDOW}/meshes/t_0.25.ply", "ply")
+            .writes(f"{WINDOW}/meshes/t_0.5.ply", "ply")
+            .evaluates()
+        ),
+        "a folder that is called like a mesh": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .makes(f"{WINDOW}/meshes/00007.ply")
+            .evaluates()
+        ),
+        "a mesh in an unknown format": lambda user: refusal(
+            lambda: read_mesh(user.writes("a.fbx", "").folder / "a.fbx")
+        ),
+        "a single mesh that is not there": lambda user: refusal(lambda: read_mesh("absent.ply")),
         "meshes of another program without a folder for the results": lambda user: user.evaluates(
             "--meshes", "theirs"
         ),
@@ -486,11 +575,19 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .sees(measure.main, "robustness", "run", "--sweeps", "points=10", "--device", "cpu")
         ),
     },
+    "Meshes of other programs": {
+        title: partial(reason, ending=ending, content=content)
+        for title, (ending, content) in refused_files().items()
+    },
     "Library": {
         "another number of clouds": lambda user: user.reconstructs(clouds(3)),
         "clouds of a wrong shape": lambda user: user.reconstructs(clouds().transpose(0, 2, 1)),
         "clouds of different sizes": lambda user: user.reconstructs([clouds()[0], clouds()[0, :9]]),
         "clouds with NaN": lambda user: user.reconstructs(clouds(first=np.nan)),
+        "clouds of too few points": lambda user: gathers(np.zeros((4, 3)), min_points=9),
+        "a cloud of a wrong shape": lambda user: gathers(np.zeros((4, 2))),
+        "clouds of words": lambda user: gathers([["a", "b", "c"]]),
+        "a cloud that holds nothing but NaN": lambda user: gathers(np.full((4, 3), np.nan)),
         "clouds without extent": lambda user: user.reconstructs(np.ones((5, 40, 3))),
         "wanted times that do not start at 0": lambda user: user.reconstructs(
             clouds(), times=[0.5, 1.0]

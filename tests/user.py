@@ -84,6 +84,10 @@ class User:
         (self.folder / name).write_bytes(data)
         return self
 
+    def makes(self, folder: str) -> "User":
+        (self.folder / folder).mkdir()
+        return self
+
     def replaces(self, name: str, old: str, new: str) -> "User":
         text = (self.folder / name).read_text()
         assert old in text

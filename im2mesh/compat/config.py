@@ -1,5 +1,6 @@
 """Configs of the authors' code -> ours. Every key is translated, named as ignored, or refused."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +100,14 @@ WITHOUT_EFFECT = {"dim", "legacy", "leaky"}
 """Options of networks that follow from others, or that have one meaning here (leaky: false)."""
 
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    "a number, or true or false": (bool, int, float),
+    "a list": (list,),
+    "a name or null": (str, type(None)),
+}
+_NUMBERS_OR_NULL = {"model.ode_step_size", "generation.simplify_nfaces"}  # ours are checked later
+
+
 @dataclass
 class Translation:
     """A config in our keys, and the keys of theirs that have no counterpart and no effect."""
@@ -128,7 +137,8 @@ def read_official_config(path: Path, depth: int = 0) -> Values:
     if parent is None:
         return values
     places = [folder / str(parent) for folder in (Path(), *path.resolve().parents)]
-    found = next((place for place in places if place.is_file()), None)
+    # os.path takes any text, also names that are too long for a file
+    found = next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
     if found is None or depth == MAX_FILES:
         raise ConfigError(
             f"{path} inherits from {parent}, which lies in no folder above it, or leads back to it"
@@ -162,6 +172,7 @@ def translate_config(official: Mapping[str, Any]) -> Translation:
         if given.get(key, only) != only:
             raise ConfigError(f"{key} is {given[key]!r}; only {only!r} has a counterpart here")
     values |= given
+    _check_kinds(given)
     done = Translation(ignored=sorted(given.keys() & IGNORED))
     for key, (ours, _) in SAME_MEANING.items():
         done.set(ours, values[key])
@@ -189,6 +200,15 @@ def _flat(official: Mapping[str, Any]) -> Values:
     return found
 
 
+def _check_kinds(given: Values) -> None:
+    """The default tells what kind of value a key has: a number, a list, or a name or null."""
+    defaults = {**OTHER_DEFAULTS, **{key: default for key, (_, default) in SAME_MEANING.items()}}
+    for key in sorted(given.keys() & defaults.keys() - _NUMBERS_OR_NULL):
+        kind = next(kind for kind, types in _KINDS.items() if isinstance(defaults[key], types))
+        if not isinstance(given[key], _KINDS[kind]):
+            raise ConfigError(f"{key} is {given[key]!r}, expected {kind}")
+
+
 def _translate_method(values: Values, done: Translation) -> None:
     method = _choice(values, "method", METHODS)
     done.set("model.method", method)
@@ -211,6 +231,8 @@ def _translate_method(values: Values, done: Translation) -> None:
 def _network(values: Values, theirs: str) -> Values | None:
     """A network with its options, in our words."""
     name, options = values[f"model.{theirs}"], values.get(f"model.{theirs}_kwargs") or {}
+    if not isinstance(options, dict):
+        raise ConfigError(f"model.{theirs}_kwargs is {options!r}, expected keys and values")
     if name is None:
         return None
     if name == "idx":

@@ -14,6 +14,7 @@ COMMAND_LINE = "command line"
 CONFIGS_HINT = "; those of this project are in configs/"
 MAX_BYTES = 2**18  # size of one file, a hundred times what any config needs
 MAX_KEYS = 1000  # keys of one config, with those that it inherits
+MAX_DEPTH = 50  # values within values
 MAX_FILES = 100  # files that one config reads; one that is inherited twice counts twice
 YAML_1_2_FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
@@ -62,14 +63,23 @@ def nest(settings: Settings) -> dict[str, Any]:
 class _Loader(yaml.SafeLoader):
     """Safe YAML that reads 1e-4 as a number (YAML 1.2) and refuses a key written twice.
 
-    Aliases are refused, for with them a small file can stand for more than fits into memory.
+    Aliases are refused, for with them a small file can stand for more than fits into memory, and so
+    are values deep inside of others, whose end takes long to find.
     """
+
+    depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
             raise _at(mark, f"aliases are not read; write the value out, or use {INHERIT_KEY}")
-        return super().compose_node(parent, index)
+        if self.depth == MAX_DEPTH:
+            raise _at(self.peek_event().start_mark, "it is nested too deeply")
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = set()

@@ -65,7 +65,8 @@ def refuse_foreign(folder: Path, conflicts: Callable[[str], bool]) -> None:
 def remove_written(folder: Path) -> None:
     """Remove the files that this program wrote into a folder, and the folder if it is empty."""
     note = _read_note(folder)
-    for name in note:
+    present = {path.name for path in folder.iterdir()} if note else set()
+    for name in sorted(note.keys() & present):  # others may be no names of files at all
         if _is_ours(folder / name, note):
             (folder / name).unlink()
     if note:
@@ -84,7 +85,7 @@ def _read_note(folder: Path) -> Note:
     """The note of a folder; empty without one. Names in it that lead elsewhere do not count."""
     try:
         note = json.loads((folder / NOTE).read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return {}  # then every file there counts as somebody else's
     entries = note.items() if isinstance(note, dict) else ()
     return {name: value for name, value in entries if Path(name).name == name}

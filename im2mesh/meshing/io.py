@@ -159,6 +159,8 @@ def _read(path: Path, ending: str) -> Arrays:
     if path.suffix.lower() != f".{PACKED}":
         return _READERS[ending](path)
     with unpacked(path) as inner:
+        if ending == "gltf" and buffer_files(inner):
+            raise ValueError("its buffers are other files, so it must be unpacked to be read")
         return _READERS[ending](inner)
 
 

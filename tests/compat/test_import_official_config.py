@@ -154,3 +154,30 @@ def test_no_config_is_replaced_unless_asked(tmp_path):
     with pytest.raises(UserError, match="exists; name another file"):
         imported(tmp_path, {})
     assert imported(tmp_path, {}, "--overwrite") == out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": {"n_files_per_sequence": "17"}}, "data.n_files_per_sequence is '17', expected a"),
+        ({"data": {"length_sequence": None}}, "data.length_sequence is None, expected a number"),
+        ({"data": {"classes": "balls"}}, "data.classes is 'balls', expected a list"),
+        ({"method": ["oflow"]}, r"method is \['oflow'\], expected a name or null"),
+        (
+            {"model": {"decoder": {"name": "simple"}}},
+            "model.decoder is .*, expected a name or null",
+        ),
+        (
+            {"model": {"decoder_kwargs": ["legacy"]}},
+            "model.decoder_kwargs is .*, expected keys and",
+        ),
+        ({"model": {"encoder_kwargs": {"hidden_dim": 10**12}}}, "hidden_size is 1000000000000; it"),
+        ({"model": {"c_dim": 10**12}}, "cannot be built with its sizes .*; lower them"),
+        ({"model": {"encoder": None}}, "theirs.yaml: decoder 'cbatchnorm' is conditioned on c"),
+        ({"inherit_from": "x" * 300}, "which lies in no folder above it"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_named(tmp_path, change, message):
+    (tmp_path / "theirs.yaml").write_text(json.dumps(change))
+    with pytest.raises(UserError, match=message):
+        main([str(tmp_path / "theirs.yaml"), str(tmp_path / "ours.yaml")])

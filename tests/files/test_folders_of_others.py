@@ -131,6 +131,15 @@ def test_a_note_that_leads_elsewhere_removes_nothing(tmp_path):
     assert (tmp_path / "mine.ply").exists()
 
 
+@pytest.mark.parametrize(
+    "note", ["[" * 10_000, '{"' + "x" * 300 + '": null}', '{"a\\u0000": null}']
+)
+def test_a_note_that_is_no_note_is_not_followed(tmp_path, note):
+    (tmp_path / NOTE).write_text(note)
+    save_sequence(tmp_path, 2)
+    assert len(numbered_meshes(tmp_path)) == 2
+
+
 def test_a_file_of_other_arrays_is_not_replaced(tmp_path):
     path = tmp_path / "body.npz"
     np.savez(path, betas=np.ones(10))

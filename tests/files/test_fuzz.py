@@ -9,14 +9,16 @@ import sys
 
 import pytest
 
+from im2mesh.meshing.io import READ_FORMATS
 from tests.readers import READERS
 
 GROUPS = (
     ("ply", "off", "obj", "glb", "sequence"),
-    ("gltf", "stl", "xyz", "pcd", "ply.gz"),
+    ("gltf", "buffer", "stl", "xyz", "pcd"),
+    tuple(f"{format}.gz" for format in READ_FORMATS),
     ("cloud", "labels", "jpeg", "png", "split"),
-    ("records", "window.json", "settings"),
-    ("config", "official", "checkpoint", "resume", "generator", "snapshot"),
+    ("records", "window.json", "settings", "note"),
+    ("config", "official", "official.yaml", "checkpoint", "resume", "generator", "snapshot"),
 )
 """Readers that share a process, since importing what they need takes longer than reading."""
 

@@ -120,6 +120,14 @@ OBJ = {
     "NaN of Microsoft as colour": V.replace("\n", " -1.#IND -1.#IND 0\n") + F,
     "infinite colours": V.replace("\n", " inf 0 0\n") + F,
     "normals in the place of colours": V.replace("\n", " 0 0 -1\n") + F,
+    "form feeds and vertical tabs": V.replace(" ", "\f \v") .replace("v\f \v", "v ") + F,
+    "a comment behind a continuation": V + F.replace(" ", " \\\n", 1).replace("\n", " # x\n", 2)
+        .replace("\\ # x\n", "\\\n"),
+    "a texture index before the first": V + F.replace("\n", "/-1/-1\n"),
+    "colours with alpha of some": V.replace("\n", " 1 0 0 1\n", 3) + F,
+    "a mark, then blanks": codecs.BOM_UTF8 + b"\n \t" + (V + F).encode(),
+    "vertices after faces that name them by number": F[:64] + V + F[64:],
+    "normals that are no numbers": "vn nan nan nan\nvt x y\n" + V + F,
     "numbers in other notations": V.replace("-1", "-1.0e+0").replace(" 1", " +1.") + F,
 }  # fmt: skip
 
@@ -155,6 +163,13 @@ OBJ_REFUSED = {
     "decimal commas": (V.replace(" 1", " 1,0") + F, "'1,0' is no number, in the line"),
     "digits of Python": (V + "v 1_0 0 0\n" + F, "'1_0' is no number"),
     "numbers run together": (V + "v 1-2 0 0\n" + F, "'1-2' is no number"),
+    "hexadecimal numbers": (V.replace("v 1", "v 0x1") + F, "'0x1' is no number"),
+    "exponents of Fortran": (V.replace(" 1", " 1d0") + F, "'1d0' is no number"),
+    "an index beyond 64 bits": (V + "f 1 2 99999999999999999999\n", "faces name vertices"),
+    "an index far below": (V + "f 1 2 -99999999999999999999\n", "above the first one|faces name"),
+    "NaN as index": (V + "f 1 2 nan\n", "faces name vertices|not whole"),
+    "infinity": (V + "v 1 2 inf\n" + F, "NaN, infinite"),
+    "an old keyword of faces": (V + "fo 1 2 3\n", "starts with 'fo', which is no keyword"),
     "a weight": (V.replace("\n", " 0.5\n") + F, "weight"),
     "two coordinates": (V + "v 1 2\n" + F, "fewer than three numbers"),
     "a vertex without numbers": (V + "v\n" + F, "'v' without numbers"),
@@ -210,6 +225,12 @@ OFF = {
     "normals joined with the counts": "NOFF8 12 0\n" + rows(CORNERS, after=" 0 0 1") + FACES,
     "texture": "STOFF\n" + COUNTS + rows(CORNERS, after=" 0.5 0.25") + FACES,
     "texture and normals": "STNOFF\n" + COUNTS + rows(CORNERS, after=" 0 0 1 0.5 1") + FACES,
+    "colours by an index into a map": "OFF\n" + COUNTS + POINTS + rows(TRIANGLES, "3 ", " 7"),
+    "all letters": "STCNOFF\n" + COUNTS + rows(CORNERS, after=" 0 0 1 1 1 nan 1 0 0") + FACES,
+    "comments with keywords": "#OFF BINARY\n# 4OFF\nOFF # BINARY\n" + COUNTS + POINTS + FACES,
+    "a mark and a comment": codecs.BOM_UTF8 + b"# x\n\nOFF " + (COUNTS + POINTS + FACES).encode(),
+    "UTF-32, big end first": codecs.BOM_UTF32_BE + (
+        "OFF\n" + COUNTS + POINTS + FACES).encode("utf-32-be"),
     "colours of faces": "OFF\n" + COUNTS + POINTS + rows(TRIANGLES, "3 ", " 255 0 0"),
     "fractions and alpha": "OFF\n" + COUNTS + POINTS + rows(TRIANGLES, "3 ", " 1.0 0.5 0 1"),
     "colours of some faces": "OFF\n" + COUNTS + POINTS + FACES.replace("\n", " 1 2 3\n", 5),
@@ -234,6 +255,15 @@ OFF_REFUSED = {
     "binary with colours": (b"# a\nCOFF BINARY\n\0\0", "it is binary OFF"),
     "another object of Geomview": ("LIST\n{ OFF\n1 0 0\n0 0 0 }\n", "does not start with OFF"),
     "an unknown keyword": ("XOFF\n" + COUNTS + POINTS + FACES, "does not start with OFF"),
+    "in braces": ("{ OFF\n" + COUNTS + POINTS + FACES + "}\n", "does not start with OFF"),
+    "mixed capitals": ("Off\n" + COUNTS + POINTS + FACES, "does not start with OFF"),
+    "negative counts": ("OFF\n-8 12 0\n" + POINTS + FACES, "does not start with OFF"),
+    "vertices in one line": (
+        "OFF\n" + COUNTS + POINTS.replace("\n", " ") + "\n" + FACES,
+        "13 lines, expected 20",
+    ),
+    "binary behind a mark": (codecs.BOM_UTF8 + b"OFF BINARY\n\0", "it is binary OFF"),
+    "NaN as corner": ("OFF\n8 1 0\n" + POINTS + "3 0 1 nan\n", "faces name vertices|not whole"),
     "no counts": ("OFF\n" + POINTS + FACES, "does not start with OFF"),
     "too few lines": ("OFF\n" + COUNTS + POINTS + FACES[:-8], "19 lines, expected 20"),
     "more lines than the counts say": ("OFF\n8 11 0\n" + POINTS + FACES, "counts are wrong"),
@@ -317,6 +347,28 @@ PLY_FILES = {
         + f"{4 * 12 - 1} " + " -1 ".join(f"{a} {b} {c}" for a, b, c in TRIANGLES) + "\n",
     "a strip a row": header(
         VERTEX_FACE[0], ("tristrips", 12, "property list int int vertex_index\n")) + POINTS + FACES,
+    "a mark before binary": codecs.BOM_UTF8 + header(
+        *VERTEX_FACE, format="binary_little_endian").encode() + binary((CORNERS, "f4"))
+        + packed_faces(),
+    "strips of bytes": header(
+        VERTEX_FACE[0], ("tristrips", 1, "property list uchar int8 vertex_indices\n"),
+        format="binary_little_endian").encode() + binary(
+            (CORNERS, "f4"), ([47], "u1"), (np.insert(TRIANGLES, 3, -1, 1).ravel()[:-1], "i1")),
+    "unsigned strips in text": header(
+        VERTEX_FACE[0], ("tristrips", 1, "property list int uint vertex_index\n")) + POINTS
+        + "47 " + " 4294967295 ".join(f"{a} {b} {c}" for a, b, c in TRIANGLES) + "\n",
+    "strips of 16 bits, big end first": header(
+        VERTEX_FACE[0], ("tristrips", 1, "property list ushort short vertex_indices\n"),
+        format="binary_big_endian").encode() + binary(
+            (CORNERS, "f4"), ([48], "u2"), (np.insert(TRIANGLES, 3, -1, 1), "i2"), order=">"),
+    "an element of lists first": header(
+        ("names", 2, "property list int uchar letters\n"), *VERTEX_FACE,
+        format="binary_big_endian").encode() + struct.pack(">i3si1s", 3, b"end", 1, b"\n")
+        + binary((CORNERS, "f4"), order=">") + packed_faces(">"),
+    "an empty element of faces": header(
+        VERTEX_FACE[0], ("polygon", 0, FACE), VERTEX_FACE[1]) + POINTS + FACES,
+    "header in CRLF, binary": header(*VERTEX_FACE, format="binary_little_endian").replace(
+        "\n", "\r\n").encode() + binary((CORNERS, "f4")) + packed_faces(),
     "unsigned strips": header(
         VERTEX_FACE[0], ("tristrips", 1, "property list int uint vertex_indices\n"),
         format="binary_big_endian").encode()
@@ -405,6 +457,16 @@ PLY_REFUSED = {
     "an unknown line": (PLY.replace("element", "elements"), "a line 'elements vertex 8'"),
     "no end": (PLY.replace("end_header\n", "comment end_header\n"), "no end_header line"),
     "no beginning": ("plyx" + PLY[3:], "does not start with a line 'ply'"),
+    "x twice": (header(("vertex", 1, XYZ + XYZ)) + "1 2 3 4 5 6\n", "two columns: x, x"),
+    "two columns of indices": (
+        header(VERTEX_FACE[0], ("face", 1, FACE + FACE.replace("indices", "index")))
+        + POINTS + "3 0 1 2 3 0 1 2\n", "'face' has two columns: vertex_indices, vertex_index"),
+    "a comment in the body": (PLY + "comment x\n" + POINTS + FACES, "'comment' is no number"),
+    "a keyword in capitals": (PLY.upper() + POINTS + FACES, "does not start with a line 'ply'"),
+    "a negative count": (PLY.replace("vertex 8", "vertex -8") + POINTS, "cannot have -8 rows"),
+    "restarts in a byte without sign": (
+        header(VERTEX_FACE[0], ("tristrips", 1, "property list uchar uchar vertex_indices\n"))
+        + POINTS + "7 0 1 2 255 1 2 3\n", "faces name vertices 0 to 255"),
     "a short row": (PLY + POINTS.replace(" 1\n", "\n", 1) + FACES, "row 1 of 'vertex'"),
     "a short list": (PLY + POINTS + FACES.replace("3 ", "4 ", 1), "row 0 of 'face'"),
     "a length that is not whole": (PLY + POINTS + FACES.replace("3 ", "2.5 ", 1), "length"),
@@ -472,6 +534,12 @@ COLORED = {
     "fractions in PLY": ("ply", header(
         ("vertex", 8, XYZ + "property float red\nproperty float green\nproperty float blue\n"),
         VERTEX_FACE[1]) + rows(np.hstack([CORNERS, COLORS / 255])) + FACES),
+    "whole numbers of 32 bits in PLY": ("ply", header(
+        ("vertex", 8, XYZ + "property int red\nproperty int green\nproperty int blue\n"),
+        VERTEX_FACE[1]) + rows(np.hstack([CORNERS, COLORS])) + FACES),
+    "bytes as floats in PLY": ("ply", header(
+        ("vertex", 8, XYZ + "property float red\nproperty float green\nproperty float blue\n"),
+        VERTEX_FACE[1]) + rows(np.hstack([CORNERS, COLORS])) + FACES),
     "16 bits in PLY": ("ply", header(
         ("vertex", 8, "property ushort b\nproperty ushort g\nproperty ushort r\n" + XYZ),
         VERTEX_FACE[1]) + rows(np.hstack([257 * COLORS[:, ::-1], CORNERS])) + FACES),
@@ -493,3 +561,47 @@ def test_dark_colours_come_back(tmp_path, format, most):
     colors = np.full((8, 3), most, np.uint8)
     write_mesh(tmp_path / f"a.{format}", CORNERS, TRIANGLES, colors)
     np.testing.assert_array_equal(read_mesh(tmp_path / f"a.{format}").colors, colors)
+
+
+@pytest.mark.parametrize("kind", ["uchar", "short", "int", "uint"])
+def test_nearly_black_bytes_of_ply_are_no_fractions(tmp_path, kind):
+    columns = "".join(f"property {kind} {name}\n" for name in ("red", "green", "blue"))
+    text = header(("vertex", 8, XYZ + columns), VERTEX_FACE[1])
+    mesh = read(tmp_path, "ply", text + rows(CORNERS, after=" 1 0 1") + FACES)
+    np.testing.assert_array_equal(mesh.colors, [[1, 0, 1]] * 8)
+
+
+def test_doubles_far_from_0_stay_exact(tmp_path):
+    """Also in big-endian binary, and in an OBJ with enough digits."""
+    far = CORNERS * 0.3 + np.array([500_000, 30, 5_400_000])
+    text = header(("vertex", 8, XYZ.replace("float", "double")), VERTEX_FACE[1],
+                  format="binary_big_endian")  # fmt: skip
+    content = text.encode() + binary((far, "f8"), order=">") + packed_faces(">")
+    np.testing.assert_array_equal(read(tmp_path, "ply", content).vertices, far)
+    lines = rows([[f"{x:.17g}" for x in row] for row in far], "v ")
+    np.testing.assert_array_equal(read(tmp_path, "obj", lines + F).vertices, far)
+
+
+@pytest.mark.parametrize("first", range(4))
+@pytest.mark.parametrize("ending", ["obj", "off", "ply"])
+def test_quads_with_a_reflex_corner_are_cut_inside(tmp_path, ending, first):
+    """An arrow head of area 1.5 in a tilted plane, listed from each of its corners."""
+    quad = np.roll(np.arange(4), first)
+    plane = np.array([[0, 0], [2, 1], [0, 2], [0.5, 1]]) @ np.array([[1, 0, 1], [0, 1, 0]])
+    points, corners = rows(plane), " ".join(map(str, quad))
+    content = {
+        "obj": rows(plane, "v ") + f"f {' '.join(map(str, quad + 1))}\n",
+        "off": f"OFF\n4 1 0\n{points}4 {corners}\n",
+        "ply": header(("vertex", 4, XYZ), ("face", 1, FACE)) + f"{points}4 {corners}\n",
+    }[ending]
+    mesh = read(tmp_path, ending, content)
+    assert len(mesh.faces) == 2 and area(mesh) == pytest.approx(1.5 * np.sqrt(2))
+
+
+@pytest.mark.parametrize("first", range(6))
+def test_a_polygon_that_starts_with_a_straight_line(tmp_path, first):
+    """Corners in the middle of an edge, the last one not quite in the plane."""
+    square = [[0, 0, 0], [1, 0, 0], [2, 0, 0], [2, 2, 0], [1, 2, 1e-3], [0, 2, 0]]
+    corners = " ".join(str(k + 1) for k in np.roll(np.arange(6), first))
+    mesh = read(tmp_path, "obj", rows(square, "v ") + f"f {corners}\n")
+    assert len(mesh.faces) == 4 and area(mesh) == pytest.approx(4, rel=1e-3)

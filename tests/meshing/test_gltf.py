@@ -492,7 +492,7 @@ DRACO = {"KHR_draco_mesh_compression": {"bufferView": 0, "attributes": {"POSITIO
         (_change("nodes", scale=[1, 1]), "'scale' must be 3 finite numbers"),
         (_change("nodes", matrix=[1] * 16), "not affine"),
         (_change("nodes", matrix=[0] * 16, scale=[1, 1, 1]), "both a matrix and"),
-        (_change("nodes", rotation=[0, 0, 0, 0]), "zero norm"),
+        (_change("nodes", rotation=[0, 0, 0, 0]), "the rotation of a node is 0, 0, 0, 0"),
         (_change("nodes", skin=0), "entry 0 of 'skins', which has 0"),
         (_change("scenes", nodes=[4]), "entry 4 of 'nodes', which has 1"),
         (_change("", scene=3), "entry 3 of 'scenes', which has 1"),
@@ -673,3 +673,243 @@ def test_the_validator_finds_nothing_in_what_we_write(tmp_path, kind):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     issues = json.loads(done.stdout)
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "full"), [("i1", 127), ("u1", 255), ("i2", 32767), ("u2", 65535), ("f4", 1)]
+)
+@pytest.mark.parametrize("based", [False, True])
+def test_sparse_positions_of_all_types(tmp_path, dtype, full, based):
+    """The replaced rows are of the type of the array, and normalised with it."""
+    file = GltfFile()
+    base = np.zeros((8, 3), dtype)
+    base[:4] = full
+    keys = {} if dtype == "f4" else {"normalized": True}
+    position = file.positions(base, dtype, **keys)
+    if not based:
+        del file.document["accessors"][position]["bufferView"]
+    replaced = np.array([[full, 0, full], [0, full, 0]], dtype)
+    file.document["accessors"][position]["sparse"] = {
+        "count": 2, "indices": {"bufferView": file.view(np.array([2, 5], "<u4").tobytes()),
+                                "componentType": 5125},
+        "values": {"bufferView": file.view(replaced.tobytes())},
+    }  # fmt: skip
+    file.node(mesh=file.mesh(file.cube(POSITION=position)))
+    expected = base / full * based
+    expected[[2, 5]] = [[1, 0, 1], [0, 1, 0]]
+    np.testing.assert_array_equal(read_mesh(file.write(tmp_path / "a.glb")).vertices, expected)
+
+
+@pytest.mark.parametrize("mirrors", [1, 2, 3, 4])
+def test_mirrors_below_one_another(tmp_path, mirrors):
+    """Each a matrix or a scale; the mesh is a strip."""
+    file = GltfFile()
+    primitive = {**file.cube(), "indices": file.array(STRIP, "u1"), "mode": 5}
+    kinds = [{"scale": [1, -2, 1]}, {"matrix": [0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]}]
+    below = file.node(in_scene=False, mesh=file.mesh(primitive))
+    for k in range(mirrors):
+        last = k == mirrors - 1
+        below = file.node(in_scene=last, children=[below], translation=[k, 0, 0], **kinds[0]) \
+            if k % 2 == 0 else file.node(in_scene=last, children=[below], **kinds[1])  # fmt: skip
+    path = file.write(tmp_path / "a.glb")
+    mesh = read_mesh(path)
+    assert volume(mesh) == pytest.approx(8 * 2 ** ((mirrors + 1) // 2))
+    corners = seen_by_trimesh(path).reshape(-1, 3)
+    np.testing.assert_allclose(mesh.vertices.max(0), corners.max(0), atol=1e-5)
+
+
+def test_a_mirrored_and_an_upright_node_of_one_mesh(tmp_path):
+    file = GltfFile()
+    mesh = file.mesh(file.cube())
+    file.node(mesh=mesh)
+    file.node(mesh=mesh, scale=[-1, 1, 1], translation=[5, 0, 0])
+    read = read_mesh(file.write(tmp_path / "a.glb"))
+    assert volume(read) == pytest.approx(16)
+    np.testing.assert_array_equal(read.faces, [*FACES, *(8 + FACES[:, [0, 2, 1]])])
+
+
+@pytest.mark.parametrize(
+    ("scene", "scenes", "shown"),
+    [
+        (1, [[0], [1]], [5]),
+        (0, [[0], [0, 1]], [0]),
+        (1, [[0], [0, 1]], [0, 5]),
+        (None, [[0, 1]], [0, 5]),
+        (0, [[1, 1]], [5]),
+    ],
+)
+def test_the_named_scene_is_shown(tmp_path, scene, scenes, shown):
+    file = GltfFile()
+    mesh = file.mesh(file.cube())
+    file.node(mesh=mesh)
+    file.node(mesh=mesh, translation=[5, 0, 0])
+    file.document["scenes"] = [{"nodes": nodes} for nodes in scenes]
+    file.document["scene"] = scene
+    if scene is None:
+        del file.document["scene"]
+    mesh = read_mesh(file.write(tmp_path / "a.glb"))
+    np.testing.assert_array_equal(
+        mesh.vertices, np.concatenate([moved_cube(x, 0, 0) for x in shown])
+    )
+
+
+@pytest.mark.parametrize("scene", [2, -1, 0.0, "0", None, True])
+def test_a_scene_that_is_not_there(tmp_path, scene):
+    file = GltfFile()
+    file.node(mesh=file.mesh(file.cube()))
+    file.document["scene"] = scene
+    assert_refused(file.write(tmp_path / "a.glb"), "'scenes'")
+
+
+def test_parts_that_share_positions_but_not_colors(tmp_path):
+    """Vertices are shared where all arrays that are read are the same; normals are not read."""
+    file = GltfFile()
+    part = file.cube()
+    first, second = part["attributes"], {**part["attributes"], "NORMAL": file.positions(CORNERS)}
+    third = {**first, "COLOR_0": file.array(np.full((8, 3), 0.2), "f4")}
+    rest = {key: value for key, value in part.items() if key != "attributes"}
+    file.node(mesh=file.mesh(*({"attributes": each, **rest} for each in (first, second, third))))
+    mesh = read_mesh(file.write(tmp_path / "a.glb"))
+    np.testing.assert_array_equal(mesh.vertices, np.concatenate([CORNERS, CORNERS]))
+    np.testing.assert_array_equal(mesh.faces, np.concatenate([FACES, FACES, 8 + FACES]))
+    np.testing.assert_array_equal(mesh.colors, [[255] * 3] * 8 + [[51] * 3] * 8)
+
+
+def test_a_skeleton_away_from_the_origin(tmp_path):
+    """Its root, the scale of a joint and the bind pose count; the node of the mesh does not."""
+    bind = np.eye(4)
+    bind[:3, 3] = [0, 0, -3]
+    joints = [{"translation": [10, 0, 0]}, {"translation": [0, 5, 0], "scale": [2, 2, 2]}]
+    influences, weights = np.tile([1, 0, 0, 0], (8, 1)), np.tile([1, 0, 0, 0], (8, 1))
+    file = skinned(joints, influences, weights, bind=[np.eye(4), bind],
+                   mesh_node={"translation": [99, 0, 0], "scale": [-1, 1, 1]})  # fmt: skip
+    file.document["skins"][0]["skeleton"] = 0
+    mesh = read_mesh(file.write(tmp_path / "a.glb"))
+    np.testing.assert_allclose(mesh.vertices, 2 * (CORNERS - [0, 0, 3]) + [10, 5, 0], atol=1e-5)
+    assert volume(mesh) == pytest.approx(64, rel=1e-5)
+
+
+def test_morph_targets_move_before_the_skin(tmp_path):
+    file = skinned([{"scale": [1, 1, 3]}], np.zeros((8, 4)), np.tile([1, 0, 0, 0], (8, 1)))
+    target = file.positions(np.tile([0, 0, 1], (8, 1)))
+    file.document["meshes"][0]["primitives"][0]["targets"] = [{"POSITION": target}]
+    file.document["meshes"][0]["weights"] = [0.5]
+    mesh = read_mesh(file.write(tmp_path / "a.glb"))
+    np.testing.assert_allclose(mesh.vertices, moved_cube(0, 0, 0.5) * [1, 1, 3], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_read"),
+    [
+        ("KHR_mesh_quantization", True),
+        ("KHR_texture_transform", True),
+        ("KHR_texture_basisu", True),
+        ("KHR_materials_unlit", True),
+        ("KHR_draco_mesh_compression", False),
+        ("EXT_meshopt_compression", False),
+        ("KHR_meshopt_compression", False),
+        ("EXT_mesh_gpu_instancing", False),
+        ("VENDOR_anything", False),
+    ],
+)
+def test_extensions_that_a_file_requires(tmp_path, name, is_read):
+    file = GltfFile()
+    file.node(mesh=file.mesh(file.cube()))
+    file.document["extensionsUsed"] = file.document["extensionsRequired"] = [name]
+    path = file.write(tmp_path / "a.glb")
+    if is_read:
+        np.testing.assert_array_equal(read_mesh(path).faces, FACES)
+    else:
+        assert_refused(path, f"requires the extension {name}, which is not supported")
+
+
+def test_meshopt_as_a_fallback_without_data(tmp_path):
+    file = GltfFile()
+    file.node(mesh=file.mesh(file.cube()))
+    path = file.write_in_one(tmp_path / "a.gltf")
+    document = json.loads(path.read_text())
+    del document["buffers"][0]["uri"]
+    document["buffers"][0]["extensions"] = {"EXT_meshopt_compression": {"fallback": True}}
+    path.write_text(json.dumps(document))
+    assert_refused(path, "its buffer 0 holds no data, as in files that are compressed")
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["data:application/gltf-buffer;base64,", "data:;base64,", "data:,",
+     "data:application/octet-stream;charset=utf-8;base64,"],
+)  # fmt: skip
+def test_data_uris_of_all_kinds(tmp_path, head):
+    file = GltfFile()
+    file.node(mesh=file.mesh(file.cube()))
+    path = file.write_in_one(tmp_path / "a.gltf")
+    document = json.loads(path.read_text())
+    data = document["buffers"][0]["uri"].split(",")[1].replace("+", "%2B")
+    if head == "data:,":
+        data = "".join(f"%{byte:02x}" for byte in file.binary)
+    document["buffers"][0]["uri"] = head + data
+    path.write_text(json.dumps(document))
+    np.testing.assert_array_equal(read_mesh(path).vertices, CORNERS)
+
+
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [("b c.bin", "b c.bin"), ("b c.bin", "./b%20c.bin"), ("körper.bin", "k%C3%B6rper.bin"),
+     ("körper.bin", "körper.bin"), ("a%b.bin", "a%25b.bin"), ("b.bin", "x/%2e/../b.bin")],
+)  # fmt: skip
+def test_names_of_buffers_beside(tmp_path, name, uri):
+    file = GltfFile()
+    file.node(mesh=file.mesh(file.cube()))
+    path = file.write(tmp_path / "a.gltf")
+    (tmp_path / "a.bin").rename(tmp_path / name)
+    path.write_text(path.read_text().replace("a.bin", uri), "utf-8")
+    if ".." in uri:  # it may lead out of the folder
+        assert_refused(path, "is not in its own folder")
+    else:
+        np.testing.assert_array_equal(read_mesh(path).vertices, CORNERS)
+        assert files_of_mesh(path) == [path, tmp_path / name]
+
+
+def test_interleaved_arrays_with_offsets_of_view_and_array(tmp_path):
+    """Behind 12 bytes that belong to nobody, with indices of bytes in the same buffer."""
+    file = GltfFile()
+    rows = np.full((8, 10), np.nan, "<f4")
+    rows[:, 4:7] = CORNERS
+    content = b"\xff" * 12 + rows.tobytes()
+    view = file.view(b"")
+    file.binary += b"\xff" * 4 + content
+    file.document["bufferViews"][view] |= {
+        "byteOffset": len(file.binary) - len(content) + 12, "byteLength": 320, "byteStride": 40,
+    }  # fmt: skip
+    position = file.accessor(
+        {"bufferView": view, "byteOffset": 16, "componentType": 5126, "count": 8, "type": "VEC3"}
+    )
+    part = {"attributes": {"POSITION": position}, "indices": file.array(FACES.ravel(), "u1")}
+    file.node(mesh=file.mesh(part))
+    mesh = read_mesh(file.write(tmp_path / "a.glb"))
+    np.testing.assert_array_equal(mesh.vertices, CORNERS)
+    np.testing.assert_array_equal(mesh.faces, FACES)
+
+
+def test_a_fan_without_indices(tmp_path):
+    file = GltfFile()
+    corners = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
+    file.node(mesh=file.mesh({"attributes": {"POSITION": file.positions(corners)}, "mode": 6}))
+    mesh = read_mesh(file.write(tmp_path / "a.glb"))
+    normals = np.cross(*(mesh.vertices[mesh.faces[:, k]] - mesh.vertices[mesh.faces[:, 0]]
+                         for k in (1, 2)))  # fmt: skip
+    np.testing.assert_array_equal(normals, [[0, 0, 1]] * 2)
+
+
+@pytest.mark.parametrize(("dtype", "full"), [("u1", 255), ("u2", 65535), ("f4", 1)])
+@pytest.mark.parametrize("width", [3, 4])
+def test_colors_of_all_types(tmp_path, dtype, full, width):
+    file = GltfFile()
+    keys = {} if dtype == "f4" else {"normalized": True}
+    values = np.zeros((8, width))
+    values[:, 0], values[4:, 1] = full, full
+    values[:, 2] = 2 if dtype == "f4" else full  # more than white is white
+    color = file.array(values, dtype, padding=-width * np.dtype(dtype).itemsize % 4, **keys)
+    file.node(mesh=file.mesh(file.cube(COLOR_0=color)))
+    mesh = read_mesh(file.write(tmp_path / "a.glb"))
+    np.testing.assert_array_equal(mesh.colors, [[255, 0, 255]] * 4 + [[255, 255, 255]] * 4)

@@ -4,6 +4,7 @@ import gzip
 import re
 import struct
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from im2mesh.errors import UserError
 from im2mesh.meshing.formats import packed
 from im2mesh.meshing.formats.stl import join_equal
 from im2mesh.meshing.io import MESH_FORMATS, numbered_meshes, read_mesh, write_mesh
-from tests.gltf_files import CORNERS, FACES
+from tests.gltf_files import CORNERS, FACES, GltfFile
 
 CLOUD = np.array([[0.5, 1, 2], [3, -4, 5e-3], [6, 7, 8]])
 
@@ -49,6 +50,15 @@ CUBE_STL = {
     "text in capitals": text_stl(CORNERS[FACES]).upper(),
     "text of two solids": text_stl(CORNERS[FACES[:5]], "one") + text_stl(CORNERS[FACES[5:]], ""),
     "text with an odd name": text_stl(CORNERS[FACES], "vertex endsolid\xe4 facet"),
+    "text of a name in UTF-8": text_stl(CORNERS[FACES], "K\xc3\x85 \x1c\x85 x"),
+    "text without normals": text_stl(CORNERS[FACES]).replace(
+        b"0 0 0\n    outer", b"nan nan -nan\n outer"
+    ),
+    "text with CR": text_stl(CORNERS[FACES], end="\r"),
+    "text with further blanks": text_stl(CORNERS[FACES])
+    .replace(b" ", b"\t  ")
+    .replace(b"\n", b" \n\n"),
+    "binary with colours": binary_stl(CORNERS[FACES], b"COLOR=\xff\0\0\xff,MATERIAL=\xff"),
     "text with a mark": b"\xef\xbb\xbf\n" + text_stl(CORNERS[FACES]),
 }
 
@@ -106,6 +116,14 @@ def test_equal_positions_are_joined_like_by_a_dictionary():
     assert join_equal(zeros)[1].tolist() == [0, 0, 1]
 
 
+def test_nan_that_signals_is_refused_without_a_warning(tmp_path):
+    content = bytearray(CUBE_STL["binary"])
+    content[96:100] = b"\x01\0\x80\x7f"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused(tmp_path / "a.stl", bytes(content), "positions that are NaN")
+
+
 def test_stl_without_triangles_is_an_empty_mesh(tmp_path):
     for content in (binary_stl(CORNERS[FACES[:0]]), b"solid nothing\nendsolid nothing\n"):
         (tmp_path / "a.stl").write_bytes(content)
@@ -119,13 +137,21 @@ def test_stl_without_triangles_is_an_empty_mesh(tmp_path):
         (CUBE_STL["binary"][:-1], "683 bytes, but its triangles need 684"),
         (CUBE_STL["binary"] + b"more", "688 bytes, but its triangles need 684"),
         (binary_stl(CORNERS[FACES], count=2**32 - 1), "its triangles need 214748364834"),
-        (CUBE_STL["binary that starts with solid"][:-50], "is no line of STL"),
+        (CUBE_STL["binary that starts with solid"][:-50], "634 bytes, but its triangles need 684"),
         (CUBE_STL["text"][:-20], "ends early"),
         (CUBE_STL["text"][:400], "line 19 of it is no line of STL, or it ends early"),
         (b"solid", "ends early"),
         (CUBE_STL["text"].replace(b"1.000000e+00", b"nan", 1), "NaN"),
         (CUBE_STL["text"].replace(b"vertex 1", b"vertex x", 1), "not a readable mesh"),
         (CUBE_STL["text"].replace(b"vertex", b"vertex 0", 1), "line 4 of it has 4 numbers"),
+        (
+            CUBE_STL["text"].replace(b"facet", b"color 1 0 0\nfacet", 1),
+            "line 2 of it is no line of",
+        ),
+        (CUBE_STL["text"].replace(b"-1.", b"-1,"), "not a readable mesh"),
+        (CUBE_STL["text"].decode("latin-1").encode("utf-16"), "bytes, but its triangles need"),
+        (binary_stl(CORNERS[FACES], count=11), "684 bytes, but its triangles need 634"),
+        (binary_stl(CORNERS[FACES], count=13), "684 bytes, but its triangles need 734"),
         (CUBE_STL["text"].replace(b"endloop", b"vertex 0 0 0\nendloop", 1), "three corners each"),
         (CUBE_STL["text"].replace(b"outer loop", b"a comment", 1), "line 3 of it is no line of"),
         (CUBE_STL["text"].replace(b"    endloop\n", b"", 1), "not made of solids"),
@@ -173,6 +199,16 @@ def test_compressed_files_that_are_broken(tmp_path):
         read_mesh(tmp_path / "a.npz.gz")
 
 
+def test_a_compressed_gltf_holds_its_buffers(tmp_path):
+    file = GltfFile()
+    file.node(mesh=file.mesh(file.cube()))
+    content = file.write_in_one(tmp_path / "a.gltf").read_bytes()
+    (tmp_path / "a.gltf.gz").write_bytes(gzip.compress(content))
+    np.testing.assert_array_equal(read_mesh(tmp_path / "a.gltf.gz").faces, FACES)
+    content = file.write(tmp_path / "b.gltf").read_bytes()
+    refused(tmp_path / "b.gltf.gz", gzip.compress(content), "its buffers are other files")
+
+
 def test_compressed_files_cannot_unpack_to_much(tmp_path, monkeypatch):
     bomb = gzip.compress(b"ply\n" + bytes(2 * packed.MAX_UNPACKED))
     assert len(bomb) * packed.MAX_RATIO < 2 * packed.MAX_UNPACKED
@@ -201,15 +237,21 @@ def test_two_files_of_one_frame_are_refused_in_any_ending(tmp_path):
         ("0.5 1 2 0 0 1\n3 -4 5e-3 0 1 0\n6 7 8 0.6 0.8 0", None),
         ("0.5 1 2 0 0 1\n3 -4 5e-3 0 1 0\n6 7 8 1 0 0", None),  # unit vectors are normals
         ("0.5 1 2 0 0 -1\n3 -4 5e-3 0 1 0\n6 7 8 0.6 0.8 0", None),
+        ("# Kopf \xe4\n0.5 1 2\r3 -4 5e-3\r6 7 8", None),
+        ("0.5 1 2 1.5 0 9\n3 -4 5e-3 0 1 0\n6 7 8 0.6 0.8 0", None),  # neither, so left out
+        ("0.5 1 2 0 0 256\n3 -4 5e-3 0 1 0\n6 7 8 0 0 0", None),
+        ("0.5 1 2 nan nan nan\n3 -4 5e-3 0 1 0\n6 7 8 0 0 0", None),
         ("0.5 1 2 9 9 9 0 0 1\n3 -4 5e-3 9 9 9 0 0 1\n6 7 8 9 9 9 0 0 1", [[9] * 3] * 3),
     ],
 )  # fmt: skip
 def test_xyz(tmp_path, text, colors):
-    (tmp_path / "a.xyz").write_text(text, "utf-8")
-    mesh = read_mesh(tmp_path / "a.xyz")
-    np.testing.assert_array_equal(mesh.vertices, CLOUD.astype(np.float32))
-    assert mesh.faces.shape == (0, 3)
-    np.testing.assert_array_equal(mesh.colors, colors)
+    for encoding in ("utf-8", "latin-1", "utf-16"):
+        plain = text if encoding == "utf-8" else text.removeprefix("\ufeff")
+        (tmp_path / "a.xyz").write_text(plain, encoding)
+        mesh = read_mesh(tmp_path / "a.xyz")
+        np.testing.assert_array_equal(mesh.vertices, CLOUD.astype(np.float32))
+        assert mesh.faces.shape == (0, 3)
+        np.testing.assert_array_equal(mesh.colors, colors)
 
 
 @pytest.mark.parametrize(
@@ -220,9 +262,12 @@ def test_xyz(tmp_path, text, colors):
         ("3\n\nC 0 0 0\nH 0 0 1\nH 0 1 0", "its first row is '3', expected 3, 6 or 9 numbers"),
         ("1 0 0 0\n2 0 0 1", "expected 3, 6 or 9 numbers"),
         ("0,0,1\n0,1,0", "its first row is '0,0,1'"),
-        ("0, 0, 1\n0, 1, 0", "not a readable mesh"),
+        ("0, 0, 1\n0, 1, 0", "'0,' is no number, in the line '0, 0, 1'"),
+        ("0 0 1 7\n0 1 0 7", "expected 3, 6 or 9 numbers"),
+        ("0 0 0x10\n", "'0x10' is no number"),
+        ("0 0 1_0\n", "'1_0' is no number"),
         ("0 0 0\n0 0", "its row '0 0' has not 3 numbers"),
-        ("x y z\n0 0 0", "not a readable mesh"),
+        ("x y z\n0 0 0", "'x' is no number"),
         ("0 0 nan\n", "NaN"),
         ("0 0 1e99\n", "too large"),
         ("0 0 \xff\n", "not a readable mesh"),
@@ -297,6 +342,34 @@ def test_pcd(tmp_path, storage):
     np.testing.assert_array_equal(read_mesh(path).vertices, CLOUD.astype("i2"))
 
 
+def test_pcd_of_other_programs(tmp_path):
+    """Fields in any order, clouds in rows and columns, comments in any encoding."""
+    path = tmp_path / "a.pcd"
+    shuffled = [("normal_x", np.full(3, np.nan, "f4")), *axes()[::-1], ("t", np.ones((3, 2), "f8"))]
+    for storage in ("ascii", "binary"):
+        content = pcd(shuffled, storage, WIDTH="WIDTH 1\n", HEIGHT="HEIGHT 3\n")
+        path.write_bytes(b"# K\xf6rper \x85 DATA binary\n" + content)
+        np.testing.assert_array_equal(read_mesh(path).vertices, CLOUD.astype(np.float32))
+    far = [(name, column + 5_400_000) for name, column in axes("f8")]
+    path.write_bytes(pcd(far, "binary"))
+    np.testing.assert_array_equal(read_mesh(path).vertices, CLOUD + 5_400_000)
+    gap = [("x", np.array([np.nan, 1, 2], "f4")), *axes()[1:]]
+    for storage in ("ascii", "binary"):
+        refused(path, pcd(gap, storage), "NaN")
+
+
+@pytest.mark.parametrize("value", [b"nan", b"-1e99", b"1e20"])
+def test_colours_of_pcd_that_a_text_has_lost(tmp_path, value):
+    """With an alpha of 255, the packed float is NaN, which a text does not bring back."""
+    content = pcd([*axes(), ("rgb", np.array(PACKED_COLORS, "u4"))], "ascii")
+    content = content.replace(str(PACKED_COLORS[0]).encode(), value)
+    for kind in (b"U", b"I", b"F"):
+        (tmp_path / "a.pcd").write_bytes(content.replace(b"F F F U", b"F F F " + kind))
+        mesh = read_mesh(tmp_path / "a.pcd")
+        np.testing.assert_array_equal(mesh.vertices, CLOUD.astype(np.float32))
+        assert mesh.colors is None or (kind, value) == (b"F", b"1e20")
+
+
 def test_pcd_of_one_row_of_header_less(tmp_path):
     content = pcd(axes(), "ascii", COUNT="", POINTS="", VIEWPOINT="")
     (tmp_path / "a.pcd").write_bytes(content.replace(b"\n", b"\r\n"))
@@ -315,6 +388,9 @@ def test_pcd_of_one_row_of_header_less(tmp_path):
         (pcd(axes(), "binary", count=10**12), "bytes, but its points need"),
         (pcd(axes(), "ascii", count=10**12), "3 rows of points, 1000000000000 expected"),
         (pcd(axes(), "ascii") + b"1 2 3\n", "4 rows of points, 3 expected"),
+        (pcd(axes(), "ascii").replace(b"0.5 1 2", b"0.5 1 2,0"), "'2,0' is no number"),
+        (pcd(axes(), "ascii").replace(b"0.5 1 2\n3 -4", b"0.5 1 2 3\n-4"), "3 expected in"),
+        (pcd(axes(), "binary", VERSION="COLUMNS x y z\n"), "line 'COLUMNS x y z', which"),
         (pcd(axes(), "ascii") .replace(b"0.5 1 2", b"0.5 1 2 3"), "10 numbers, 3 expected in each"),
         (pcd(axes()[:2], "binary"), "its fields are x y, expected x, y and z"),
         (pcd([*axes(), *axes()[:1]], "binary"), "not a readable mesh"),

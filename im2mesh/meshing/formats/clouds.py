@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from im2mesh.meshing.formats.arrays import Arrays
-from im2mesh.meshing.formats.lines import parse_numbers
+from im2mesh.meshing.formats.lines import read_rows, to_text
 
 _NO_FACES = np.zeros((0, 3), np.int32)
 _KINDS = {"I": "i", "U": "u", "F": "f"}
@@ -23,7 +23,7 @@ def read_xyz(path: Path) -> Arrays:
     Three whole numbers from 0 to 255 are a colour, unless all rows hold unit vectors. Normals are
     not read. Lines that start with # or // are comments.
     """
-    lines = path.read_text("utf-8-sig").splitlines()
+    lines = to_text(path.read_bytes()).split("\n")
     rows = [line for line in map(str.strip, lines) if line and not line.startswith(("#", "//"))]
     if not rows:
         raise ValueError("it holds no points")
@@ -36,7 +36,7 @@ def read_xyz(path: Path) -> Arrays:
     for row in rows:
         if len(row.split()) != width:
             raise ValueError(f"its row {row[:40]!r} has not {width} numbers, as the first has")
-    table = parse_numbers("\n".join(rows)).reshape(len(rows), width)
+    table = read_rows("\n".join(rows)).columns(0, width)
     return table[:, :3], _NO_FACES, _colors_of_rows(table[:, 3:6])
 
 
@@ -74,7 +74,7 @@ def read_pcd(path: Path) -> Arrays:
             )
         table = np.frombuffer(content, header.row, header.count, header.start)
     else:
-        table = _read_text(content[header.start :].decode("ascii"), header)
+        table = _read_text(to_text(content[header.start :]), header)
     positions = np.stack([table[axis].astype(np.float64) for axis in "xyz"], axis=1)
     return positions, _NO_FACES, _packed_colors(table)
 
@@ -138,29 +138,33 @@ def _numbers(entries: dict[str, list[str]], key: str, length: int) -> list[int]:
 def _read_text(text: str, header: _Header) -> dict[str, np.ndarray]:
     """The columns that are read, in the types that the header names."""
     row = header.row
-    rows = [line for line in text.splitlines() if line.strip()]
+    rows = read_rows(text)
     if len(rows) != header.count:
         raise ValueError(f"it has {len(rows)} rows of points, {header.count} expected")
-    values = parse_numbers("\n".join(rows)) if rows else np.zeros(0)
+    values = rows.values
     widths = [int(np.prod(row[name].shape)) for name in _names(row)]
-    if values.size != sum(widths) * header.count:
+    if (rows.lengths != sum(widths)).any():
         raise ValueError(f"it has {values.size} numbers, {sum(widths)} expected in each row")
     table = values.reshape(header.count, sum(widths))
     starts = dict(zip(_names(row), np.cumsum([0, *widths]), strict=False))
     columns = {axis: table[:, starts[axis]] for axis in "xyz"}
     for name in _COLORS:
         if name in starts and row[name].shape == ():
-            columns[name] = _as_type(table[:, starts[name]], row[name])
+            packed = _as_type(table[:, starts[name]], row[name])
+            columns |= {} if packed is None else {name: packed}
     return columns
 
 
-def _as_type(values: Float[np.ndarray, " N"], dtype: np.dtype) -> np.ndarray:
-    """Numbers of a text in the type of a field that packs bits into them."""
+def _as_type(values: Float[np.ndarray, " N"], dtype: np.dtype) -> np.ndarray | None:
+    """Numbers of a text in the type of a field that packs bits into them; None if a number does
+    not fit, such as NaN, from which a text cannot bring the bits back."""
     if dtype.kind == "f":
-        return values.astype(dtype)
-    if not ((values >= 0) & (values < 2.0 ** (8 * dtype.itemsize))).all():
-        raise ValueError("it has colours that do not fit the type of their field")
-    return values.astype(np.uint64).astype(f"<u{dtype.itemsize}")
+        return values.astype(dtype) if (np.abs(values) <= np.finfo(dtype).max).all() else None
+    least = -(2.0 ** (8 * dtype.itemsize - 1)) if dtype.kind == "i" else 0.0
+    if not ((values >= least) & (values < least + 2.0 ** (8 * dtype.itemsize))).all():
+        return None
+    whole = values.astype(np.int64 if dtype.kind == "i" else np.uint64)
+    return whole.astype(f"<u{dtype.itemsize}")
 
 
 def _names(row: np.dtype) -> tuple[str, ...]:

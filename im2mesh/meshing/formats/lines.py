@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -54,8 +54,9 @@ def without_mark(content: bytes) -> bytes:
     """Remove a byte order mark; what it calls UTF-16 or UTF-32 becomes UTF-8."""
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
-            return content[len(mark) :].decode(encoding, "replace").encode()
-    return content
+            rest = content[len(mark) :]
+            return rest if encoding == "utf-8" else rest.decode(encoding, "replace").encode()
+    return content  # UTF-8 stays as it is, since numbers in binary may follow
 
 
 def to_text(content: bytes) -> str:
@@ -118,10 +119,15 @@ def parse_numbers(text: str, dtype: type = np.float64) -> np.ndarray:
         return np.fromstring(text, dtype=dtype, sep=" ")
 
 
+def is_blank(codes: UInt8[np.ndarray, "N"]) -> Bool[np.ndarray, "N"]:
+    """Where bytes of ASCII are blanks or line ends."""
+    return (codes == 32) | ((codes >= 9) & (codes <= 13))
+
+
 def words_per_line(text: str) -> Int[np.ndarray, "lines"]:
     """How many words each line has, blank lines included."""
     codes = np.frombuffer(text.encode("ascii", "replace"), np.uint8)
-    is_space = (codes == 32) | ((codes >= 9) & (codes <= 13))
+    is_space = is_blank(codes)
     is_start = ~is_space
     is_start[1:] &= is_space[:-1]
     ends = np.append(np.flatnonzero(codes == 10), len(codes))

@@ -23,7 +23,7 @@ _COLOR_NAMES = (
     ("diffuse_red", "diffuse_green", "diffuse_blue"),
     ("r", "g", "b"),
 )
-_FULL = {"u1": 255.0, "u2": 65535.0}  # of channels of whole numbers
+_FULL = {"u2": 65535.0}  # of channels of 16 bits; those of other whole numbers hold bytes
 _LIKE_FACES = re.compile("face|tri|poly|quad|strip|fan|tet|hex|cell", re.IGNORECASE)
 _LIKE_CORNERS = re.compile("vert|ind|corner", re.IGNORECASE)
 
@@ -75,6 +75,8 @@ def _check_elements(elements: list[Element], path: Path) -> None:
     for name in ("vertex", *_SURFACES):
         if names.count(name) > 1:
             raise ValueError(f"it has more than one element {name!r}")
+    for element in elements:
+        _check_columns(element)
     filled = [element for element in elements if element.count]
     has_faces = any(element.name in _SURFACES for element in filled)
     for element in filled:
@@ -86,6 +88,15 @@ def _check_elements(elements: list[Element], path: Path) -> None:
             warnings.warn(f"{path}: edges are left out; faces are read", Advice, stacklevel=2)
         elif _LIKE_FACES.search(element.name) or any(map(_LIKE_CORNERS.search, element.list_names)):
             raise ValueError(f"it has an element {element.name!r}, which may hold faces")
+
+
+def _check_columns(element: Element) -> None:
+    """Of two columns with the same meaning, it is not plain which one counts."""
+    names = [column.name for column in element.columns]
+    for group in (_INDEX_NAMES, ("x",), ("y",), ("z",)):
+        found = [name for name in names if name in group]
+        if len(found) > 1 and element.name in ("vertex", *_SURFACES):
+            raise ValueError(f"its element {element.name!r} has two columns: {', '.join(found)}")
 
 
 def _read_vertices(table: Table) -> Shaped[np.ndarray, "V 3"]:
@@ -128,6 +139,11 @@ def _read_colors(element: Element, table: Table) -> UInt8[np.ndarray, "V 3"] | N
     for names in _COLOR_NAMES:
         channels = _stack(table, names)
         if channels is not None:
-            full = {_FULL.get(types[name].str[1:]) for name in names}
+            full = {_full_channel(types[name]) for name in names}
             return to_colors(channels, full.pop()) if len(full) == 1 else None
     return None
+
+
+def _full_channel(dtype: np.dtype) -> float | None:
+    """The value of a channel at its brightest; None for fractions, whose range they tell."""
+    return None if dtype.kind == "f" else _FULL.get(dtype.str[1:], 255.0)

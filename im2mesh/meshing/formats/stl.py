@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from im2mesh.meshing.formats.arrays import Arrays
-from im2mesh.meshing.formats.lines import parse_numbers
+from im2mesh.meshing.formats.lines import parse_numbers, to_text
 
 _HEADER = 84  # bytes: 80 of any text, then the number of triangles
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
@@ -38,7 +38,8 @@ def join_equal(
     """Each position once, in the order of its first row, and the index of each row in them."""
     if not len(positions):
         return positions, np.zeros(0, np.int64)
-    positions = positions + 0.0  # -0.0 becomes 0.0
+    with np.errstate(invalid="ignore"):  # what is not finite is refused later
+        positions = positions + 0.0  # -0.0 becomes 0.0
     order = np.lexsort(positions.T)  # stable: of equal rows, the first comes first
     ordered = positions[order]
     starts = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])
@@ -52,10 +53,10 @@ def join_equal(
 
 
 def _is_binary(content: bytes) -> bool:
-    """A text starts with 'solid'; so do some binary files, whose size gives them away."""
+    """A text starts with 'solid'; so do some binary files, which zeros or their size give away."""
     if content[:200].lstrip()[:5].lower() != b"solid":
         return True
-    return len(content) >= _HEADER and len(content) == _expected_size(content)
+    return b"\0" in content or (len(content) >= _HEADER and len(content) == _expected_size(content))
 
 
 def _expected_size(content: bytes) -> int:
@@ -75,7 +76,7 @@ def _read_binary(content: bytes) -> Shaped[np.ndarray, "F 3 3"]:
 def _read_text(content: bytes) -> Shaped[np.ndarray, "F 3 3"]:
     """Facets of three corners within solids, one keyword per line; names may hold anything."""
     codes, rows = [], []
-    for number, line in enumerate(content.decode("latin-1").splitlines(), 1):
+    for number, line in enumerate(to_text(content).split("\n"), 1):
         words = line.split(None, 2)
         if not words:
             continue

@@ -110,6 +110,8 @@ def _local_transform(node: dict[str, Any]) -> Float[np.ndarray, "4 4"]:
         return transform
     transform = np.eye(4)
     if rotation is not None:
+        if not rotation.any():
+            raise ValueError("the rotation of a node is 0, 0, 0, 0, which turns nothing")
         transform[:3, :3] = Rotation.from_quat(rotation).as_matrix()
     if scale is not None:
         transform[:3, :3] *= scale
