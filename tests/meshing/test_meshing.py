@@ -1,5 +1,6 @@
 """Ball in, radius and watertight mesh out; what is written comes back exactly."""
 
+import json
 import time
 
 import numpy as np
@@ -10,6 +11,7 @@ import trimesh
 from im2mesh.errors import UserError
 from im2mesh.meshing.containment import points_inside_mesh
 from im2mesh.meshing.extraction import extract_surface, probability_to_logit
+from im2mesh.meshing.frame_meshes import FrameMeshes
 from im2mesh.meshing.io import (
     MESH_FORMATS,
     numbered_meshes,
@@ -22,6 +24,7 @@ from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
 from im2mesh.meshing.refinement import refine_vertices
 from im2mesh.meshing.simplification import simplify_mesh
+from tests.readers import glb_chunks
 
 LEVEL = probability_to_logit(0.3)
 
@@ -237,11 +240,55 @@ def test_mesh_comes_back_exactly(tmp_path, format, colored):
 
 @pytest.mark.parametrize("format", MESH_FORMATS)
 def test_other_programs_read_our_files(tmp_path, format):
+    """Exactly: positions, faces, colours, and normals where the format has them.
+
+    Trimesh reads no colours of OFF, and forgets normals, so these are taken from the files.
+    """
     vertices, faces = icosphere(2)
-    write_mesh(tmp_path / f"a.{format}", vertices, faces, np.full_like(vertices, 200, np.uint8))
+    colors = np.random.default_rng(0).integers(0, 256, vertices.shape).astype(np.uint8)
+    normals = np.full_like(vertices, [0.6, 0.0, 0.8])  # other than those of the faces
+    write_mesh(tmp_path / f"a.{format}", vertices, faces, colors, normals)
     mesh = trimesh.load_mesh(tmp_path / f"a.{format}", process=False)
-    np.testing.assert_allclose(mesh.vertices, vertices, atol=1e-6)
+    np.testing.assert_array_equal(mesh.vertices.astype(np.float32), vertices)
     np.testing.assert_array_equal(mesh.faces, faces)
+    if format == "off":
+        rows = np.loadtxt(tmp_path / "a.off", skiprows=2, max_rows=len(vertices))
+        np.testing.assert_array_equal(rows[:, 3:6], colors)
+    else:
+        np.testing.assert_array_equal(mesh.visual.vertex_colors[:, :3], colors)
+    if format == "ply":
+        rows = mesh.metadata["_ply_raw"]["vertex"]["data"]
+        found = np.stack([rows[name] for name in ("nx", "ny", "nz")], axis=-1).reshape(-1, 3)
+        np.testing.assert_array_equal(found, normals)
+    if format == "glb":
+        document, binary = glb_chunks((tmp_path / "a.glb").read_bytes())
+        content = json.loads(document)
+        number = content["meshes"][0]["primitives"][0]["attributes"]["NORMAL"]
+        view = content["bufferViews"][content["accessors"][number]["bufferView"]]
+        found = np.frombuffer(binary, "<f4", 3 * len(vertices), view["byteOffset"])
+        np.testing.assert_allclose(found.reshape(-1, 3), normals, atol=1e-6)
+
+
+@pytest.mark.parametrize("format", MESH_FORMATS)
+@pytest.mark.parametrize("corresponds", [True, False])
+def test_other_programs_read_our_frames_in_order(tmp_path, format, corresponds):
+    """Each frame in a file of its own, in the order of their times; points alone, too."""
+    vertices, faces = icosphere(1)
+    moved = np.stack([vertices + np.float32(k) for k in range(11)])
+    meshes: MeshSequence | FrameMeshes = MeshSequence(faces, moved, np.linspace(0, 1, 11))
+    if not corresponds:
+        points = [Mesh.of_points(frame[: 9 + k]) for k, frame in enumerate(moved)]
+        meshes = FrameMeshes(tuple(points), np.linspace(0, 1, 11))
+    meshes.save(tmp_path, format=format)
+    paths = sorted(tmp_path.glob(f"*.{format}"))
+    assert len(paths) == 11
+    for path, mesh in zip(paths, meshes.meshes, strict=True):
+        if format == "off" and not corresponds:
+            continue  # trimesh makes a mesh without faces of it, which it cannot show
+        found = trimesh.load_scene(path, process=False).to_geometry()
+        np.testing.assert_array_equal(found.vertices.astype(np.float32), mesh.vertices)
+        if corresponds:
+            np.testing.assert_array_equal(found.faces, mesh.faces)
 
 
 @pytest.mark.parametrize("format", MESH_FORMATS)
