@@ -79,6 +79,11 @@ class RunFolder:
         """The file of a step that failed."""
         return self.path / "failed_steps" / f"{iteration:08d}.pt"
 
+    def holds_training(self) -> bool:
+        """Whether a training has begun in the folder."""
+        checkpoints = (self.checkpoint, self.previous_checkpoint, self.best_checkpoint)
+        return any(path.exists() for path in (*checkpoints, self.logs))
+
     @contextmanager
     def for_training(self) -> Iterator[None]:
         """Lock the folder for one training, and remove half-written files of killed ones.
