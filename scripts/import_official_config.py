@@ -25,8 +25,9 @@ def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     if args.out.is_dir() or (args.out.exists() and not args.overwrite):
         raise UserError(f"{args.out} exists; name another file, or replace it with --overwrite")
+    official = read_official_config(args.source)
     try:
-        done = translate_config(read_official_config(args.source))
+        done = translate_config(official)
     except ConfigError as error:
         raise ConfigError(f"{args.source}: {error}") from error
     build_model(config_from_dict(done.config, str(args.source), choices=CHOICES))

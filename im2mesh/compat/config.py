@@ -99,6 +99,19 @@ WITHOUT_EFFECT = {"dim", "legacy", "leaky"}
 """Options of networks that follow from others, or that have one meaning here (leaky: false)."""
 
 
+MAY_BE_NONE = {
+    "data.input_type", "data.classes", "data.train_split", "data.val_split", "data.test_split",
+    *(f"model.{network}" for network in NETWORKS),
+}  # fmt: skip
+"""Keys that may be null, though their default is not."""
+TYPE_WHERE_DEFAULT_IS_NONE = {"model.ode_step_size": float, "generation.simplify_nfaces": int}
+"""The type of other keys without a default is text."""
+TYPE_NAMES = {
+    bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
+    dict: "keys and values",
+}  # fmt: skip
+
+
 @dataclass
 class Translation:
     """A config in our keys, and the keys of theirs that have no counterpart and no effect."""
@@ -154,6 +167,7 @@ def translate_config(official: Mapping[str, Any]) -> Translation:
     """
     given = _flat(official)
     values = {**OTHER_DEFAULTS, **{key: default for key, (_, default) in SAME_MEANING.items()}}
+    _refuse_other_types(given, values)
     options = {f"model.{network}_kwargs" for network in NETWORKS}
     known = values.keys() | ONLY_VALUE.keys() | IGNORED | options
     if unknown := sorted(given.keys() - known):
@@ -172,6 +186,30 @@ def translate_config(official: Mapping[str, Any]) -> Translation:
     _translate_losses(values, done)
     _translate_generation(values, done)
     return done
+
+
+def _refuse_other_types(given: Values, defaults: Values) -> None:
+    expected = {
+        key: TYPE_WHERE_DEFAULT_IS_NONE.get(key, str) if default is None else type(default)
+        for key, default in defaults.items()
+    }
+    expected |= {f"model.{network}_kwargs": dict for network in NETWORKS}
+    optional = MAY_BE_NONE | {key for key in expected if defaults.get(key) is None}
+    wrong = [
+        f"{key} is {given[key]!r}, expected {TYPE_NAMES[kind]}"
+        for key, kind in expected.items()
+        if key in given and not _has_type(given[key], kind, key in optional)
+    ]
+    if wrong:
+        raise ConfigError("; ".join(wrong))
+
+
+def _has_type(value: Any, kind: type, may_be_none: bool) -> bool:
+    if value is None:
+        return may_be_none
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float) if kind is float else isinstance(value, kind)
 
 
 def _flat(official: Mapping[str, Any]) -> Values:

@@ -1,11 +1,12 @@
 """The names of all files of a run."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from im2mesh.config.schema import Config
+from im2mesh.config.validation import is_resolved_config
 from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import remove_temporary_files
@@ -88,13 +89,25 @@ class RunFolder:
     def for_training(self) -> Iterator[None]:
         """Lock the folder for one training, and remove half-written files of killed ones.
 
+        Where nothing is written, because an error comes first, no lock stays.
+
         Raises:
             UserError: If another training works in the folder.
         """
+        before = self._names()
         with only_process(self.path / LOCK_FILE, str(self.path)):
             for folder in (self.path, self.snapshot(0).parent):
                 remove_temporary_files(folder)
-            yield
+            try:
+                yield
+            finally:
+                if self._names() - before == {LOCK_FILE}:
+                    with suppress(OSError):  # others are there, or the system keeps open files
+                        (self.path / LOCK_FILE).unlink()
+                        self.path.rmdir()
+
+    def _names(self) -> set[str]:
+        return {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
 
     def generation(self, split: str) -> Path:
         return self.path / "generation" / split
@@ -117,13 +130,14 @@ class RunFolder:
         return self.path / "latent" / name
 
     def set_aside(self, data_root: str) -> Path | None:
-        """Rename the folder of an existing run; returns its new path, None without a run.
+        """Rename the folder of an existing run; returns its new path, None without a run. A folder
+        with other files alone is not moved.
 
         Raises:
             UserError: If the data lie inside the folder and would move with it, or a training works
                 in the folder.
         """
-        if not self.path.exists():
+        if not (self.holds_training() or is_resolved_config(self.config)):
             return None
         if Path(data_root).resolve().is_relative_to(self.path.resolve()):
             raise UserError(

@@ -6,9 +6,39 @@ from pathlib import Path
 from im2mesh.config.effects import Affects, keys_affecting
 from im2mesh.config.files import flatten
 from im2mesh.config.schema import Config, DataConfig, ModelConfig
+from im2mesh.config.validation import is_resolved_config
 from im2mesh.errors import Advice
-from im2mesh.runs.checkpoints import Checkpoint, CheckpointError
+from im2mesh.runs.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    load_newest,
+)
+from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.provenance import Provenance
+
+
+def load_to_resume(folder: RunFolder) -> tuple[Checkpoint, Path] | None:
+    """The checkpoint from which a training goes on, and its path; None if it starts anew.
+
+    The best checkpoint is the only one if a training was killed between its first validation and
+    its first save.
+
+    Raises:
+        CheckpointError: As `load_newest`, or if a best checkpoint that did not come about in that
+            way would be replaced.
+    """
+    found = load_newest(folder.checkpoint, folder.previous_checkpoint)
+    best = folder.best_checkpoint
+    if found is not None or not best.exists():
+        return found
+    if not (folder.logs.is_dir() and is_resolved_config(folder.config)):
+        raise CheckpointError(
+            f"{best} would be replaced, and the rest of its run is not there; copy it to "
+            f"{folder.checkpoint.name} to go on from it, or start anew with --fresh, which sets "
+            "the folder aside"
+        )
+    return load_checkpoint(best), best
 
 
 def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> None:
