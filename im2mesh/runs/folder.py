@@ -137,13 +137,15 @@ class RunFolder:
             UserError: If the data lie inside the folder and would move with it, or a training works
                 in the folder.
         """
-        if not (self.holds_training() or is_resolved_config(self.config)):
+        if not self.path.exists():
             return None
         if Path(data_root).resolve().is_relative_to(self.path.resolve()):
             raise UserError(
                 f"data.root {data_root} lies inside {self.path}, which --fresh would move; "
                 "set output_dir to a folder of its own"
             )
+        if not (self.holds_training() or is_resolved_config(self.config)):
+            return None
         number = 1
         while (target := self.path.with_name(f"{self.path.name}.old{number}")).exists():
             number += 1

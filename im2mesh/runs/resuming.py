@@ -63,7 +63,13 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> No
         )
 
 
-def warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -> None:
+def warn_of_changes(checkpoint: Checkpoint, config: Config, now: Provenance, path: Path) -> None:
+    """Warn where data or settings are not those of the checkpoint."""
+    _warn_of_other_data(checkpoint, now, path)
+    _warn_of_other_settings(checkpoint, config, path)
+
+
+def _warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -> None:
     """Warn of changed settings that affect what is learned from here on."""
     before, now = (dict(flatten(c, "")) for c in (checkpoint.config, config.model_dump()))
     changed = [
@@ -76,11 +82,11 @@ def warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -
             f"{path} was trained with other settings: {', '.join(sorted(changed))}. The "
             "result will not be that of a run with one set of settings; --fresh starts anew",
             Advice,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
-def warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> None:
+def _warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> None:
     """Warn loudly that the data has changed. This may be intended, but it is another training."""
     before = checkpoint.state.origins[-1]["dataset"]
     if before != now.dataset:
@@ -89,5 +95,5 @@ def warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> N
             f"{now.dataset}): clips were added, removed or made anew. If this is not meant, put "
             "the old data back; --fresh starts anew",
             Advice,
-            stacklevel=3,
+            stacklevel=4,
         )

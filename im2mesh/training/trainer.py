@@ -21,12 +21,7 @@ from im2mesh.runs.checkpoints import Checkpoint, TrainingState, save_checkpoint
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import continued, tell_training
 from im2mesh.runs.provenance import Provenance
-from im2mesh.runs.resuming import (
-    load_to_resume,
-    refuse_another_run,
-    warn_of_other_data,
-    warn_of_other_settings,
-)
+from im2mesh.runs.resuming import load_to_resume, refuse_another_run, warn_of_changes
 from im2mesh.runs.snapshots import FailedPart, Snapshot, explain_failure, save_snapshot
 from im2mesh.runs.weights import load_weights
 from im2mesh.training.batches import training_batches, validation_batches
@@ -205,8 +200,7 @@ class Trainer:
         checkpoint, path = found
         refuse_another_run(checkpoint, self.config, path)
         if self.processes.ranks.is_main:
-            warn_of_other_data(checkpoint, self.origin, path)
-            warn_of_other_settings(checkpoint, self.config, path)
+            warn_of_changes(checkpoint, self.config, self.origin, path)
         load_weights(self.model, checkpoint.model, path)
         load_optimizer(self.stepper.optimizer, checkpoint.optimizer, path)
         self.state = checkpoint.state
