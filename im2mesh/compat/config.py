@@ -18,8 +18,8 @@ from im2mesh.compat.config_keys import (
     SIZES,
     TYPE_NAMES,
     TYPE_WHERE_DEFAULT_IS_NONE,
-    Values,
     WITHOUT_EFFECT,
+    Values,
 )
 from im2mesh.config.files import INHERIT_KEY, read_yaml
 from im2mesh.errors import ConfigError
