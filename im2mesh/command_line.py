@@ -8,7 +8,9 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TextIO
+
+from tqdm import tqdm
 
 from im2mesh.errors import Advice, UserError, explain_system_error
 from im2mesh.pretrained.shipped import find_weights, shipped_names
@@ -203,7 +205,7 @@ def _listed(commands: Mapping[str, EntryPoint]) -> str:
 def exit_status(main: EntryPoint, arguments: Sequence[str] | None = None) -> int:
     """Run an entry point; print errors that a user can put right, and let all others through."""
     try:
-        with _advice_in_a_line():
+        with _warnings_beside_progress():
             main(sys.argv[1:] if arguments is None else arguments)
     except (UserError, OSError) as error:
         explained = str(error) if isinstance(error, UserError) else explain_system_error(error)
@@ -217,26 +219,29 @@ def exit_status(main: EntryPoint, arguments: Sequence[str] | None = None) -> int
     return 0
 
 
-def advise_in_a_line() -> None:
-    """Print our own warnings like errors, without the line of code that they come from."""
-    shown = warnings.formatwarning
-
-    def in_a_line(message: Any, category: type[Warning], *where: Any, **line: Any) -> str:
-        if issubclass(category, Advice):
-            return f"warning: {message}\n"
-        return shown(message, category, *where, **line)
-
-    warnings.formatwarning = in_a_line
-
-
 @contextmanager
-def _advice_in_a_line() -> Iterator[None]:
-    shown = warnings.formatwarning
-    advise_in_a_line()
+def _warnings_beside_progress() -> Iterator[None]:
+    """Print warnings on lines of their own, above a progress bar. Ours look like errors, without
+    the line of code that they come from."""
+    shown = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
+        is_ours = issubclass(category, Advice)
+        tqdm.write(f"warning: {message}" if is_ours else text, file=file or sys.stderr)
+
+    warnings.showwarning = show
     try:
         yield
     finally:
-        warnings.formatwarning = shown
+        warnings.showwarning = shown
 
 
 def path_ending_in(ending: str) -> Callable[[str], Path]:

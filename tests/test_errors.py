@@ -323,6 +323,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a fresh start with the data in the output folder": lambda user: user.has_own_data().trains(
             "output_dir=data", "--fresh"
         ),
+        "a best checkpoint of somebody else in the output folder": lambda user: (
+            user.has_trained().loses("run/model.pt").loses("run/logs").trains()
+        ),
         "two trainings in one folder": lambda user: user.trains_twice_at_once(),
         "a file where the output folder should be": lambda user: user.writes("run", "").trains(),
         "an output folder below a file": lambda user: user.writes("run", "").trains(
@@ -388,6 +391,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "an import of another model": lambda user: user.writes("theirs.pt", THEIRS).sees(
             import_official_checkpoint.main, "theirs.pt", "a.pt", "--config", "small.yaml"
         ),
+        "a value of another type in a config of the authors' code": lambda user: user.writes(
+            "theirs.yaml", "model: {encoder: [a], loss_corr: hello}"
+        ).sees(import_official_config.main, "theirs.yaml", "ours.yaml"),
         "an import over a file that is there": lambda user: user.writes("a.pt", "").sees(
             import_official_checkpoint.main, "theirs.pt", "a.pt", "--config", "small.yaml"
         ),
@@ -478,6 +484,29 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .loses(f"{WINDOW}/window.json")
             .writes(f"{WINDOW}/meshes/00042.obj", "v 0 0 0")
             .generates()
+        ),
+        "a sequence with arrays of somebody else": lambda user: (
+            user.has_trained()
+            .stores(f"{WINDOW}/sequence.npz", betas=np.ones(10))
+            .generates("generation.threshold=0.4")
+        ),
+        "tables of somebody else where ours should be": lambda user: (
+            user.has_trained()
+            .writes("run/comparison.md", "")
+            .sees(compare.main, "run", "--output", "run")
+        ),
+        "a picture of somebody else where ours should be": lambda user: (
+            user.has_trained()
+            .writes("photo.png", "")
+            .sees(draw.main, "training", "run", "--output", "photo.png")
+        ),
+        "results in the folder of a training": lambda user: user.has_trained().evaluates(
+            "--output", "run"
+        ),
+        "a file of somebody else among the records": lambda user: (
+            user.has_trained()
+            .writes("run/evaluation/test/windows/balls/ball_d/00000.json", "{}")
+            .evaluates()
         ),
         "frames whose number is not plain": lambda user: (
             user.has_trained()

@@ -135,8 +135,8 @@ def write_numbered_meshes(
 ) -> list[Path]:
     """Write one mesh or point cloud per frame as 00000.<format>, 00001.<format>, ...
 
-    Meshes that this function wrote into the folder before are removed first: a longer or
-    differently formatted earlier sequence would otherwise mix with this one.
+    Meshes that this function wrote into the folder before are removed: a longer or differently
+    formatted earlier sequence would otherwise mix with this one.
 
     Raises:
         UserError: If the folder holds numbered meshes of somebody else, or the format is unknown.
@@ -144,9 +144,9 @@ def write_numbered_meshes(
     folder = Path(folder)
     _mesh_format(folder / f"00000.{format}")  # refuse an unknown format before removing anything
     paths = [folder / f"{k:05d}.{format}" for k in range(len(meshes))]
-    with replacing_files(folder, [path.name for path in paths], is_numbered_mesh):
+    with replacing_files(folder, [path.name for path in paths], is_numbered_mesh) as place:
         for path, mesh in zip(paths, meshes, strict=True):
-            write_mesh(path, mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
+            write_mesh(place / path.name, mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
     return paths
 
 

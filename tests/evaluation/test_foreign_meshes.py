@@ -1,5 +1,7 @@
 """Meshes of other programs: far from 0, inside out, in other units. A ball whose truth is known."""
 
+import json
+import shutil
 import warnings
 from dataclasses import replace
 
@@ -12,6 +14,8 @@ from im2mesh.data.layout import Window
 from im2mesh.errors import Advice
 from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.evaluation.predictions import PredictedMeshes
+from im2mesh.evaluation.report import write_report
+from im2mesh.evaluation.split import SplitEvaluation, evaluate_split
 from im2mesh.meshing.frame_meshes import FrameMeshes
 from im2mesh.meshing.io import MESH_FORMATS, write_mesh
 from im2mesh.meshing.mesh import Mesh
@@ -157,6 +161,30 @@ def test_inside_out_truth_is_told_and_turned(tmp_path):
         mesh = StoredWindow(tmp_path, WINDOW).mesh(0)
     assert mesh is not None
     assert trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).volume > 0.5
+
+
+def test_an_evaluation_tells_each_kind_of_advice_once_and_again(tmp_path):
+    write_clip(tmp_path / "data")
+    write_meshes(tmp_path / "theirs", balls(inwards=True)[:2])
+    folder = tmp_path / "theirs" / "balls" / "drift"
+    shutil.copytree(folder / "00000", folder / "00001")
+    evaluation = SplitEvaluation(
+        Evaluator(tmp_path / "data", num_samples=500),
+        PredictedMeshes(tmp_path / "theirs", "world"),
+        tmp_path / "out",
+    )
+    windows = [Window("balls", "drift", start, 2) for start in (0, 1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Advice)
+        first = evaluate_split(evaluation, windows)
+        again = evaluate_split(evaluation, windows)
+    told = next(text for text in first.advice if "inside out" in text)
+    assert told.startswith("sequence drift/00000, frame 0 and 1 more: the predicted mesh is inside")
+    assert told.endswith(" ... and 1 more window")
+    assert first == again
+    write_report(tmp_path / "out", "test", again.records, advice=again.advice)
+    assert f"\nWarnings:\n\n- {told}\n" in (tmp_path / "out" / "summary.md").read_text()
+    assert told in json.loads((tmp_path / "out" / "summary.json").read_text())["warnings"]
 
 
 @pytest.mark.parametrize(
