@@ -77,6 +77,11 @@ def main(arguments: Sequence[str]) -> None:
     measured = sorted({record.frame for record in records})
     if len(measured) < config.data.num_frames:
         print(f"measured in frames {', '.join(map(str, measured))} of {config.data.num_frames}")
+    unlabelled = len(windows) - len({record.window for record in records if record.metric == "iou"})
+    if unlabelled == len(windows):
+        print("no clip has points_seq: IoU is not measured")
+    elif unlabelled:
+        print(f"IoU is not measured in {unlabelled} of {len(windows)} windows: no points_seq there")
     print(f"written to {output}")
 
 

@@ -241,7 +241,7 @@ def test_other_units_are_told(tmp_path, factor, words):
     path = tmp_path / "data" / "balls" / "drift" / "mesh_seq" / "00000.off"
     for k, mesh in enumerate(scaled):
         write_mesh(path.with_name(f"{k:05d}.off"), mesh.vertices, mesh.faces)
-    with pytest.warns(Advice, match=rf"clip drift: .*00000\.off is {words} the clouds of pcl_seq"):
+    with pytest.warns(Advice, match=rf"clip drift: .*00000\.off is {words} the cloud of pcl_seq"):
         StoredWindow(tmp_path / "data", WINDOW).mesh(0)
 
 
@@ -258,6 +258,32 @@ def test_world_meshes_taken_for_those_of_the_window_are_told(tmp_path):
     write_meshes(tmp_path / "theirs", balls(MAP))
     with pytest.warns(Advice, match="times its size away from the true surface; is its file in"):
         scores(tmp_path / "data", tmp_path / "theirs", "window")
+
+
+def test_world_meshes_near_0_taken_for_those_of_the_window_are_told(tmp_path):
+    """The ball lies 1 m above the origin, less than 2 of its diameters."""
+    write_clip(tmp_path / "data")
+    write_meshes(tmp_path / "theirs", balls())
+    with pytest.warns(Advice, match="is wholly beside the true surface; .* --coordinates says"):
+        found = scores(tmp_path / "data", tmp_path / "theirs", "window")
+    assert found["iou", 0] == 0
+
+
+def test_a_true_mesh_may_walk_out_of_its_first_frame(tmp_path, recwarn):
+    write_clip(tmp_path)
+    for k, mesh in enumerate(balls()):
+        origin = [30 * STEP, 0, 0] if k == 2 else [0, 0, 0]
+        path = tmp_path / "balls" / "drift" / "mesh_seq" / f"{k:05d}.off"
+        write_mesh(path, mesh.vertices + origin, mesh.faces)
+    path = tmp_path / "balls" / "drift" / "pcl_seq" / "00000002.npz"
+    with np.load(path) as stored:
+        arrays = {**stored, "loc": stored["loc"] + [30 * STEP, 0, 0]}
+    np.savez(path, **arrays)
+    assert StoredWindow(tmp_path, WINDOW).mesh(2) is not None
+    assert not [warning for warning in recwarn if warning.category is Advice]
+    np.savez(path, **{**arrays, "loc": NEAR})
+    with pytest.warns(Advice, match=r"00002\.off is wholly beside the cloud of pcl_seq"):
+        StoredWindow(tmp_path, WINDOW).mesh(2)
 
 
 def test_clouds_that_are_not_in_their_frame_are_told(tmp_path):
