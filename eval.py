@@ -80,6 +80,12 @@ def main(arguments: Sequence[str]) -> None:
     frames = sorted({record.frame for record in measured.records})
     if len(frames) < config.data.num_frames:
         print(f"measured in frames {', '.join(map(str, frames))} of {config.data.num_frames}")
+    labelled = {record.window for record in measured.records if record.metric == "iou"}
+    unlabelled = len(windows) - len(labelled)
+    if unlabelled == len(windows):
+        print("no clip has points_seq: IoU is not measured")
+    elif unlabelled:
+        print(f"IoU is not measured in {unlabelled} of {len(windows)} windows: no points_seq there")
     print(f"written to {output}")
 
 

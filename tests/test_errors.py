@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,11 +21,13 @@ import train
 from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
 from im2mesh.data.clouds import gather_clouds
 from im2mesh.errors import UserError
+from im2mesh.files.written import NOTE
 from im2mesh.machine.determinism import deterministic_operations
 from im2mesh.machine.ranks import Ranks
 from im2mesh.meshing.io import read_mesh
 from im2mesh.models.decoders import DecoderCBatchNorm
 from im2mesh.runs.checkpoints import FORMAT
+from im2mesh.synthesis.clips import ClipSettings
 from scripts import (
     compare,
     draw,
@@ -254,6 +257,15 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "two files of one frame": lambda user: (
             user.has_own_data().writes(f"{CLIPS}/ball_c/pcl_seq/12.npz", "").trains()
         ),
+        "no labels where they are learnt from": lambda user: (
+            user.has_own_data()
+            .loses(f"{CLIPS}/ball_a/points_seq")
+            .loses(f"{CLIPS}/ball_b/points_seq")
+            .trains()
+        ),
+        "folders without clips for split all": lambda user: user.writes(
+            "other/balls/ball_a/readme.txt", ""
+        ).trains("data.root=other", "data.train_split=all"),
         "no points near the surface": lambda user: (
             user.has_own_data()
             .loses(f"{CLIPS}/ball_a/points_near_seq")
@@ -299,6 +311,22 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a file where the folder of synthetic bodies should be": lambda user: user.writes(
             "bodies", ""
         ).sees(make_bodies.main, "bodies"),
+        "a description of other data where that of synthetic bodies should be": lambda user: (
+            user.writes("bodies/dataset.json", '{"name": "my data"}').sees(
+                make_bodies.main, "bodies", "--overwrite"
+            )
+        ),
+        "frames of somebody else where those of a synthetic body should be": lambda user: (
+            user.writes("bodies/dataset.json", '{"content_version": 1}')
+            .writes("bodies/bodies/00_hips/pcl_seq/00000000.npz", "")
+            .sees(make_bodies.main, "bodies", "--overwrite")
+        ),
+        "a linked clip of synthetic bodies, to be replaced": lambda user: (
+            user.writes("bodies/dataset.json", '{"content_version": 1}')
+            .writes("elsewhere/complete.json", json.dumps(asdict(ClipSettings())))
+            .links("bodies/bodies/00_hips", "elsewhere")
+            .sees(make_bodies.main, "bodies", "--overwrite")
+        ),
         "too few synthetic bodies for the splits": lambda user: user.sees(
             make_bodies.main, "bodies", "--bodies", 1
         ),
@@ -446,8 +474,23 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a missing mesh": lambda user: (
             user.has_trained()
             .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes/00004.ply")
+            .evaluates()
+        ),
+        "a missing mesh in the middle": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
             .loses(f"{WINDOW}/meshes/00003.ply")
             .evaluates()
+        ),
+        "a missing mesh of another program": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes/{NOTE}")
+            .loses(f"{WINDOW}/meshes/00003.ply")
+            .loses(f"{WINDOW}/meshes/00004.ply")
+            .writes(f"{WINDOW}/meshes/3.drc", "DRACO")
+            .evaluates("--meshes", "run/generation/test", "--output", "scores")
         ),
         "a broken mesh": lambda user: (
             user.has_trained()
@@ -512,6 +555,15 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             user.has_trained()
             .loses(f"{WINDOW}/sequence.npz")
             .writes(f"{WINDOW}/meshes/body_1_old.ply", "ply")
+            .evaluates()
+        ),
+        "frames that are numbered with fractions": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes")
+            .writes(f"{WINDOW}/meshes/0.ply", "ply")
+            .writes(f"{WINDOW}/meshes/0.5.ply", "ply")
+            .writes(f"{WINDOW}/meshes/1.ply", "ply")
             .evaluates()
         ),
         "two meshes of one frame": lambda user: (

@@ -25,7 +25,6 @@ from im2mesh.compat.config_keys import (
 from im2mesh.config.files import INHERIT_KEY, read_yaml
 from im2mesh.errors import ConfigError
 
-
 _KINDS: dict[str, tuple[type, ...]] = {
     "a number, or true or false": (bool, int, float),
     "a list": (list,),

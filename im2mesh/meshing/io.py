@@ -15,7 +15,13 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from im2mesh.errors import Advice, UserError, is_refused_by_system
-from im2mesh.files.numbered import PACKED, NumberedFilesError, find_numbered, split_name
+from im2mesh.files.numbered import (
+    PACKED,
+    READ_ENDINGS,
+    NumberedFilesError,
+    find_numbered,
+    split_name,
+)
 from im2mesh.files.written import replacing_files
 from im2mesh.meshing.formats import clouds, obj, off, ply, stl
 from im2mesh.meshing.formats.arrays import Arrays
@@ -41,15 +47,13 @@ _READERS: dict[str, Callable[[Path], Arrays]] = {
     "xyz": clouds.read_xyz,
     "pcd": clouds.read_pcd,
 }
-"""Ending of a file name -> its reader. Each may have .gz behind it."""
+"""Ending of a file name -> its reader. Each may have .gz behind it. `READ_ENDINGS` lists them."""
 _WRITERS: dict[str, Callable[[Path, Mesh], None]] = {
     "ply": ply.write_ply,
     "off": off.write_off,
     "obj": obj.write_obj,
     "glb": write_glb,
 }
-READ_FORMATS = tuple(_READERS)
-READ_ENDINGS = (*READ_FORMATS, *(f"{name}.{PACKED}" for name in READ_FORMATS))
 MESH_FORMATS = tuple(_WRITERS)
 """The formats that are written."""
 
@@ -166,10 +170,10 @@ def _read(path: Path, ending: str) -> Arrays:
 
 def _read_format(path: Path) -> str:
     ending = split_name(path.name)[1].removesuffix(f".{PACKED}")
-    if ending not in READ_FORMATS:
+    if ending not in _READERS:
         raise UserError(
             f"{path}: unknown mesh format {path.suffix!r}; choose one of: "
-            f"{', '.join(READ_FORMATS)}, which may have .{PACKED} behind it"
+            f"{', '.join(_READERS)}, which may have .{PACKED} behind it"
         )
     return ending
 

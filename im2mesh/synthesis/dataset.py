@@ -1,18 +1,22 @@
 """Make a whole data set, resumable and in several processes: all clips, and the split files."""
 
 import difflib
+import json
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json, write_text
 from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.synthesis.body import count_bodies
-from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings, remove_clip
+from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION, MOTIONS
+from im2mesh.synthesis.removal import remove_clips
 from im2mesh.synthesis.splits import Clip, split_clips
 from im2mesh.synthesis.style import FRAMES_PER_SECOND
 from im2mesh.synthesis.workers import write_in_processes
@@ -20,6 +24,7 @@ from im2mesh.synthesis.workers import write_in_processes
 CATEGORY = "bodies"
 MESH_CHOICES = ("all", "held-out", "none")
 CONTENT_VERSION = 1  # to be raised whenever the same settings give other files
+_Splits = Mapping[str, Sequence[Clip]]
 
 
 @runtime_checkable
@@ -123,9 +128,7 @@ def make_dataset(root: Path, plan: Plan, workers: int = 1, overwrite: bool = Fal
         for clip in sorted(settings, key=lambda clip: clip.name)
     ]
     _write_missing(writers, workers)
-    for name, members in splits.items():
-        text = "".join(f"{clip.name}\n" for clip in members)
-        write_text(root / CATEGORY / f"{name}.lst", text)
+    _write_splits(root / CATEGORY, splits)
 
 
 def _write_missing(writers: list[ClipWriter], workers: int) -> None:
@@ -150,18 +153,77 @@ def _advance(progress: "tqdm[Any]") -> None:
 
 def _prepare(root: Path, plan: Plan, overwrite: bool) -> None:
     """Refuse to mix two data sets in one folder; write the settings before the first clip."""
-    description, content = root / "dataset.json", plan.content()
-    if description.is_file() and overwrite:
-        description.unlink()
-        for folder in (root / CATEGORY).glob("[0-9][0-9]*_*"):
-            if folder.name.partition("_")[2] in EVERY_MOTION:
-                remove_clip(folder)
-    elif description.is_file():
-        check_settings(description, content)
-    elif (root / CATEGORY).exists():
+    description, folder, content = root / "dataset.json", root / CATEGORY, plan.content()
+    if description.is_file():
+        earlier = _read_description(description)
+        if overwrite:
+            _remove_clips(folder)
+        else:
+            check_settings(description, content)
+        _remove_splits(folder, earlier, plan.splits())
+    elif folder.exists():
         raise UserError(
-            f"{root / CATEGORY} exists but {description} does not, so it is not a data set of this "
+            f"{folder} exists but {description} does not, so it is not a data set of this "
             "script; choose another folder, or remove it"
         )
     whole = {**content, **plan.extent(), "frames_per_second": FRAMES_PER_SECOND}
     write_json(description, whole)
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    """What an earlier run wrote. A file of somebody else must not be replaced, nor its data."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        found = None
+    if not (isinstance(found, dict) and "frames_per_second" in found):
+        raise UserError(
+            f"{path} was not written by this script, so the data beside it are not its own; choose "
+            "another folder, or move them away"
+        )
+    return found
+
+
+def _remove_clips(folder: Path) -> None:
+    """Remove what this script wrote into the clips of a data set."""
+    if folder.is_symlink():
+        raise UserError(
+            f"{folder} is a link, which --overwrite does not follow; choose another folder, or "
+            "remove the link"
+        )
+    clips = sorted(folder.glob("[0-9][0-9]*_*"))
+    remove_clips([clip for clip in clips if clip.name.partition("_")[2] in EVERY_MOTION])
+
+
+def _remove_splits(folder: Path, earlier: dict[str, Any], wanted: _Splits) -> None:
+    """Remove split files of an earlier run that will change. Those that a user has made stay."""
+    try:
+        splits = split_clips(earlier["bodies"], tuple(earlier["motions"]))
+    except (KeyError, TypeError, ValueError, IndexError):
+        return  # then all count as the user's
+    for name, clips in splits.items():
+        path = folder / f"{name}.lst"
+        if clips != wanted.get(name) and not path.is_symlink() and _has_text(path, _lines(clips)):
+            path.unlink()
+
+
+def _write_splits(folder: Path, splits: _Splits) -> None:
+    for name, clips in splits.items():
+        path = folder / f"{name}.lst"
+        if not path.exists():
+            write_text(path, _lines(clips))
+        elif not _has_text(path, _lines(clips)):
+            warnings.warn(
+                f"{path} stays as it is, which is not how this script wrote it; remove it and run "
+                "the same command again for the split of this script",
+                Advice,
+                stacklevel=3,
+            )
+
+
+def _lines(clips: Sequence[Clip]) -> str:
+    return "".join(f"{clip.name}\n" for clip in clips)
+
+
+def _has_text(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()

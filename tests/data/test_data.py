@@ -23,6 +23,7 @@ from im2mesh.data.transforms import (
     replace_by_outliers,
 )
 from im2mesh.data.windows import read_windows
+from im2mesh.errors import Advice
 from im2mesh.runs.folder import WindowFolder
 from tests.ball import (
     CATEGORY,
@@ -555,10 +556,26 @@ def test_all_clips_need_no_split_file(copied_root):
     assert {window.clip for window in windows(copied_root, "all")} == {"ball_a"}
 
 
-def test_a_folder_that_is_no_clip_is_named(copied_root):
-    (copied_root / CATEGORY / "notes").mkdir()
-    with pytest.raises(DataError, match=r"clip notes: no folder .*pcl_seq"):
-        windows(copied_root, "all")
+def test_folders_beside_the_clips_are_left_out_and_named(copied_root):
+    for path in copied_root.rglob("*.lst"):
+        path.unlink()
+    before = windows(copied_root, "all")
+    for folder in (copied_root / CATEGORY / "results", copied_root / "results" / "balls"):
+        folder.mkdir(parents=True)
+    with pytest.warns(Advice, match=r"split 'all' leaves out .*balls without pcl_seq: results"):
+        assert windows(copied_root, "all") == before
+
+
+def test_data_without_clips_are_refused(tmp_path):
+    (tmp_path / CATEGORY / "ball_a" / "clouds").mkdir(parents=True)
+    with pytest.raises(DataError, match="holds no folder of a clip, which has a folder pcl_seq"):
+        windows(tmp_path, "all")
+
+
+def test_labels_that_are_missing_name_the_way_out(copied_root):
+    shutil.rmtree(copied_root / CATEGORY / "ball_a" / "points_seq")
+    with pytest.raises(DataError, match=r"points_seq; set loss\.reconstruction=0 to train without"):
+        clip_files(copied_root, CATEGORY, "ball_a", "points_seq")
 
 
 def test_no_split_is_all_clips(ball_root):

@@ -17,7 +17,6 @@ from im2mesh.config.validation import write_config
 from im2mesh.data.batch import Observation
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.layout import (
-    MESH_ENDINGS,
     DataError,
     Window,
     clip_files,
@@ -30,11 +29,11 @@ from im2mesh.evaluation.predictions import PredictedMeshes
 from im2mesh.evaluation.report import refuse_other_report
 from im2mesh.files import written
 from im2mesh.files.atomic import remove_temporary_files
-from im2mesh.files.numbered import find_numbered
+from im2mesh.files.numbered import READ_ENDINGS, READ_FORMATS, find_numbered
 from im2mesh.files.written import NOTE, UNFINISHED, remove_written, replacing_files
 from im2mesh.generation.inputs import write_observation
 from im2mesh.meshing.frame_meshes import FrameMeshes
-from im2mesh.meshing.io import READ_ENDINGS, numbered_meshes, write_numbered_meshes
+from im2mesh.meshing.io import _READERS, numbered_meshes, write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.visualization.sheet import draw_sections
@@ -254,6 +253,9 @@ def test_a_file_of_other_arrays_is_not_replaced(tmp_path):
         (["name1.0001.obj", "name1.0002.obj"], [1, 2]),
         (["00000.ply", "frame_1.off"], [0, 1]),
         (["frame_3_final.ply"], [3]),
+        (["scan1_0.ply", "scan1_1.ply", "scan2_2.ply", "scan2_3.ply"], [0, 1, 2, 3]),
+        (["a-1.ply", "a-2.ply"], [1, 2]),
+        (["name1.0001.obj", "name2.0002.obj"], [1, 2]),
         ([".DS_Store", "._00000.ply", "00000.ply", "Thumbs.db", "00001.fbx", "a.ply"], [0]),
         (["readme.txt"], []),
     ],
@@ -276,6 +278,16 @@ def test_the_number_of_a_frame(tmp_path, files, numbers):
         (["00001.ply", "00001.obj"], "00001.obj and 00001.ply are both frame 1"),
         (["m_1_x.ply", "m_01_x.ply"], "m_01_x.ply and m_1_x.ply are both frame 1"),
         (["t_0.25.ply", "t_0.5.ply"], "may be fractions"),
+        (
+            ["t_0.ply", "t_0.25.ply", "t_0.5.ply", "t_0.75.ply", "t_1.ply"],
+            "numbers of t_0.25.ply, t_0.5.ply, t_0.75.ply, t_0.ply, t_1.ply may be fractions",
+        ),
+        (["0.ply", "0.5.ply", "1.ply"], "may be fractions"),
+        (["t_0.0.ply", "t_0.25.ply", "t_1.5.ply"], "may be fractions"),
+        (["t_-2.ply", "t_-1.ply"], "numbers of t_-1.ply, t_-2.ply may be fractions or negative"),
+        (["t_-1.ply", "t_0.ply", "t_1.ply"], "may be fractions or negative"),
+        (["mesh0_5.ply", "mesh1_4.ply", "mesh2_3.ply"], "not plain which number of mesh0_5.ply"),
+        (["5.ply", "mesh1_4.ply"], "not plain which number of 5.ply, mesh1_4.ply"),
     ],
 )
 def test_frames_that_are_not_plain_are_refused_by_name(tmp_path, files, message):
@@ -338,6 +350,9 @@ def fingerprint(clip: Path) -> str:
         "pcl_seq/00000000.npz.part",
         "pcl_seq/00000001.ply",
         "points_seq/._00000007.npz",
+        "points_seq/00000099.npz",
+        "mesh_seq/00099.obj",
+        "img/0/00099.jpg",
         "img/0/._00000000.jpg",
         "img/.DS_Store",
         "preview/00000000.npz",
@@ -418,8 +433,8 @@ def test_data_without_numbers_are_named(clip):
         frames(clip)
 
 
-def test_the_data_know_all_formats_of_meshes():
-    assert MESH_ENDINGS == READ_ENDINGS
+def test_each_format_of_meshes_has_a_reader():
+    assert tuple(_READERS) == READ_FORMATS
 
 
 def test_a_config_of_ones_own_is_not_replaced_by_the_resolved_one(tmp_path, ball_root):
