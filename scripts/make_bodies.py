@@ -12,7 +12,7 @@ from pathlib import Path
 
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
-from im2mesh.synthesis.benchmark import NAME, BenchmarkSettings, fingerprint
+from im2mesh.synthesis.benchmark import FINGERPRINT, NAME, BenchmarkSettings, fingerprint
 from im2mesh.synthesis.benchmark_sample import BenchmarkSample
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import MESH_CHOICES, DatasetSettings, make_dataset
@@ -54,7 +54,14 @@ def _make_benchmark(args: argparse.Namespace, parser: argparse.ArgumentParser) -
         make_dataset(args.out, BenchmarkSample(), args.workers, args.overwrite)
         return
     make_dataset(args.out, BenchmarkSettings(), args.workers, args.overwrite)
-    print(f"{NAME} fingerprint {fingerprint(args.out)}")
+    made = fingerprint(args.out)
+    print(f"{NAME} fingerprint {made}")
+    if made != FINGERPRINT:
+        print(
+            f"warning: published numbers were measured on {FINGERPRINT}; either this processor "
+            "rounds differently, or the program has changed, so say which data yours are from",
+            file=sys.stderr,
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
