@@ -15,7 +15,8 @@ import yaml
 
 from im2mesh.build import CHOICES, build_model
 from im2mesh.command_line import docstring_parser, exit_status
-from im2mesh.compat.config import Translation, read_official_config, translate_config
+from im2mesh.compat.config import Translation, translate_config
+from im2mesh.compat.config_files import read_official_config
 from im2mesh.config.validation import config_from_dict
 from im2mesh.errors import ConfigError, UserError
 from im2mesh.files.atomic import write_text

@@ -1,9 +1,7 @@
 """Configs of the authors' code -> ours. Every key is translated, named as ignored, or refused."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from im2mesh.compat.config_keys import (
@@ -22,15 +20,8 @@ from im2mesh.compat.config_keys import (
     WITHOUT_EFFECT,
     Values,
 )
-from im2mesh.config.files import INHERIT_KEY, read_yaml
+from im2mesh.config.files import INHERIT_KEY
 from im2mesh.errors import ConfigError
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "a number, or true or false": (bool, int, float),
-    "a list": (list,),
-    "a name or null": (str, type(None)),
-}
-_NUMBERS_OR_NULL = {"model.ode_step_size", "generation.simplify_nfaces"}  # ours are checked later
 
 
 @dataclass
@@ -43,41 +34,6 @@ class Translation:
     def set(self, key: str, value: Any) -> None:
         section, _, name = key.rpartition(".")
         (self.config.setdefault(section, {}) if section else self.config)[name] = value
-
-
-MAX_FILES = 10  # that inherit from one another
-
-
-def read_official_config(path: Path, depth: int = 0) -> Values:
-    """Read a config of the authors' code with all that it inherits.
-
-    The file that `inherit_from` names is relative to the folder where their programs run, which is
-    looked for above the file.
-
-    Raises:
-        ConfigError: If a file is missing, is no YAML, or inherits from itself.
-    """
-    values = read_yaml(path, "; name a config of the authors' code")
-    parent = values.pop(INHERIT_KEY, None)
-    if parent is None:
-        return values
-    places = [folder / str(parent) for folder in (Path(), *path.resolve().parents)]
-    # os.path takes any text, also names that are too long for a file
-    found = next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
-    if found is None or depth == MAX_FILES:
-        raise ConfigError(
-            f"{path} inherits from {parent}, which lies in no folder above it, or leads back to it"
-        )
-    inherited = read_official_config(found, depth + 1)
-    return _merged(inherited, values)
-
-
-def _merged(below: Values, above: Values) -> Values:
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(below.get(key), dict)
-        merged[key] = _merged(below[key], value) if both else value
-    return merged
 
 
 def translate_config(official: Mapping[str, Any]) -> Translation:
@@ -98,7 +54,6 @@ def translate_config(official: Mapping[str, Any]) -> Translation:
         if given.get(key, only) != only:
             raise ConfigError(f"{key} is {given[key]!r}; only {only!r} has a counterpart here")
     values |= given
-    _check_kinds(given)
     done = Translation(ignored=sorted(given.keys() & IGNORED))
     for key, (ours, _) in SAME_MEANING.items():
         done.set(ours, values[key])
@@ -148,15 +103,6 @@ def _flat(official: Mapping[str, Any]) -> Values:
         else:
             found[name] = value
     return found
-
-
-def _check_kinds(given: Values) -> None:
-    """The default tells what kind of value a key has: a number, a list, or a name or null."""
-    defaults = {**OTHER_DEFAULTS, **{key: default for key, (_, default) in SAME_MEANING.items()}}
-    for key in sorted(given.keys() & defaults.keys() - _NUMBERS_OR_NULL):
-        kind = next(kind for kind, types in _KINDS.items() if isinstance(defaults[key], types))
-        if not isinstance(given[key], _KINDS[kind]):
-            raise ConfigError(f"{key} is {given[key]!r}, expected {kind}")
 
 
 def _translate_method(values: Values, done: Translation) -> None:
