@@ -181,8 +181,17 @@ def _way_out(path: Path, of_others: str) -> str:
 
 
 def _faced_outwards(meshes: dict[int, Mesh], window: Window) -> dict[int, Mesh]:
-    """The meshes with faces that look outwards; one warning names the first that had others."""
-    turned = {k: face_outwards(mesh) for k, mesh in meshes.items()}
+    """The meshes with faces that look outwards; one warning names the first that had others.
+
+    Meshes with the same faces are judged by the first: a small part that its motion has turned
+    inside out later is an error of the motion, and its faces must stay those of the other frames.
+    """
+    if len(meshes) > 1 and share_topology(list(meshes.values())):
+        first = min(meshes)
+        mesh, found = face_outwards(meshes[first])
+        turned = {k: (replace(other, faces=mesh.faces), found) for k, other in meshes.items()}
+    else:
+        turned = {k: face_outwards(mesh) for k, mesh in meshes.items()}
     wrong = [(k, found) for k, (_, found) in turned.items() if found is not None]
     if wrong:
         frame = f"frame {wrong[0][0]}" + (f" and {len(wrong) - 1} more" if wrong[1:] else "")

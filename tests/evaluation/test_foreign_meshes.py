@@ -164,6 +164,22 @@ def test_correspondence_outlasts_frames_inside_out_and_turned_triangles(tmp_path
         assert found["correspondence_l2", k] == pytest.approx(expected["correspondence_l2", k])
 
 
+def test_a_part_that_its_motion_turns_inside_out_keeps_its_faces(tmp_path):
+    """Else the frames of one sequence would differ in their faces."""
+    write_clip(tmp_path / "data")
+    speck = trimesh.creation.icosphere(1, 0.02)
+    meshes = []
+    for k, ball in enumerate(balls()):
+        place = ball.vertices.mean(0) + [0, 0.8, 0] + (-1) ** k * np.array(speck.vertices)
+        faces = np.concatenate([ball.faces, np.array(speck.faces, np.int32) + len(ball.vertices)])
+        meshes.append(Mesh(np.concatenate([ball.vertices, place]), faces))
+    write_meshes(tmp_path / "theirs", meshes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Advice)
+        found = scores(tmp_path / "data", tmp_path / "theirs")
+    assert ("correspondence_l2", 1) in found
+
+
 def test_numbered_meshes_that_do_not_correspond_are_told(tmp_path):
     write_clip(tmp_path / "data")
     meshes = balls()
