@@ -98,8 +98,15 @@ def _parser() -> argparse.ArgumentParser:
         "pyvista)",
     )
     add("--image-size", type=int, default=default.image_size, help="pixels (default 224)")
+    _add_run_options(parser)
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say how to make the data set, and which one."""
+    add = parser.add_argument
     add("--workers", type=int, default=1, help="processes (default 1)")
-    add("--seed", type=int, default=default.seed)
+    add("--seed", type=int, default=ClipSettings().seed)
     add(
         "--meshes",
         choices=MESH_CHOICES,
@@ -115,7 +122,6 @@ def _parser() -> argparse.ArgumentParser:
         help=f"make the benchmark {NAME}, 110 people and the ten bodies, or a sample of its tests, "
         "six clips of 17 frames; see docs/data.md",
     )
-    return parser
 
 
 if __name__ == "__main__":
