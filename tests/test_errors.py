@@ -413,6 +413,14 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a checkpoint that lacks something": lambda user: user.writes(
             "part.pt", saved({"format": FORMAT, "config": {"data": {}}})
         ).generates("--checkpoint", "part.pt"),
+        "weights of an unknown name": lambda user: user.generates("--weights", "locla"),
+        "weights that are not there": lambda user: user.generates(
+            "--weights", "nowhere.safetensors"
+        ),
+        "damaged weights": lambda user: user.writes("cut.safetensors", b"x").generates(
+            "--weights", "cut.safetensors"
+        ),
+        "weights of another model": lambda user: user.generates("--weights", "local"),
         "an import of a checkpoint of this project": lambda user: user.has_trained().sees(
             import_official_checkpoint.main, "run/model.pt", "a.pt", "--config", "small.yaml"
         ),
