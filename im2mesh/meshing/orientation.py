@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from im2mesh.errors import Advice
 from im2mesh.meshing.containment import winding_numbers
@@ -131,7 +131,7 @@ def _weld_nearly(
         return faces
     used, corner = np.unique(faces, return_inverse=True)
     cells, cell_of = np.unique(np.floor(vertices[used] / cell), axis=0, return_inverse=True)
-    near = cKDTree(cells).query_pairs(1.5, p=np.inf, output_type="ndarray")  # at most 26 each
+    near = KDTree(cells).query_pairs(1.5, p=np.inf, output_type="ndarray")  # at most 26 each
     links = csr_array((np.ones(len(near), np.bool_), near.T), shape=(len(cells), len(cells)))
     _, name = connected_components(links, directed=False)
     _, first = np.unique(name[cell_of.ravel()], return_index=True)
