@@ -20,7 +20,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def list_weights(arguments: Sequence[str]) -> None:
-    """Print name, size and checksum of the weights that ship, and where their model cards lie."""
+    """Print name, size and checksum of the weights that ship, and where their model cards lie.
+
+    Example: python scripts/weights.py list
+    """
     docstring_parser(list_weights.__doc__, "weights.py list").parse_args(arguments)
     for name in shipped_names():
         path = find_weights(name)
@@ -30,7 +33,10 @@ def list_weights(arguments: Sequence[str]) -> None:
 
 
 def export(arguments: Sequence[str]) -> None:
-    """Write the weights of a checkpoint, its configuration and its origin."""
+    """Write the weights of a checkpoint, its configuration and its origin to a file.
+
+    Example: python scripts/weights.py export out/pointcloud/local/model_best.pt mine.safetensors
+    """
     parser = docstring_parser(export.__doc__, "weights.py export")
     parser.add_argument("checkpoint", type=Path, help="such as <run>/model_best.pt")
     parser.add_argument("output", type=Path, metavar=f"OUT{ENDING}")
