@@ -7,9 +7,11 @@ import io
 import math
 import os
 import struct
+import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +122,8 @@ def _locate(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> ArrayLocation:
         if version == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
-    shape, fortran_order, dtype = read_header(head)
+    with _silenced_numpy():
+        shape, fortran_order, dtype = read_header(head)
     location = ArrayLocation(None, shape, dtype, fortran_order)
     _check_claims(_name(info), location, info.file_size - head.tell())
     if info.compress_type != zipfile.ZIP_STORED:
@@ -133,6 +136,15 @@ def _locate(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> ArrayLocation:
             f"the file at {_file_size(archive)}"
         )
     return ArrayLocation(offset, shape, dtype, fortran_order)
+
+
+@contextmanager
+def _silenced_numpy() -> Iterator[None]:
+    """Numpy warns of headers that Python 2 wrote, and Python of odd text in them; neither says
+    anything to a user who did not write the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _check_claims(name: str, claimed: ArrayLocation, num_bytes: int) -> None:
@@ -160,5 +172,5 @@ def _content_start(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
 
 
 def _read(archive: zipfile.ZipFile, member: str) -> np.ndarray:
-    with archive.open(member) as file:
+    with archive.open(member) as file, _silenced_numpy():
         return np.lib.format.read_array(file, allow_pickle=False)

@@ -3,6 +3,7 @@
 import io
 import pickletools
 import re
+import warnings
 import zipfile
 from collections.abc import Sequence, Set
 from encodings import normalize_encoding
@@ -65,8 +66,9 @@ def read_torch_file(path: Path, way_out: str, types: Sequence[Any] = ()) -> Any:
     """
     content = io.BytesIO(path.read_bytes())  # unlike a file, allocates only what it has
     try:
-        _check_content(content, {_name_of(kind) for kind in types})
-        with safe_globals(list(types)):
+        with warnings.catch_warnings(), safe_globals(list(types)):
+            warnings.simplefilter("ignore")  # of torch and Python, on how a file is written
+            _check_content(content, {_name_of(kind) for kind in types})
             return torch.load(content, map_location="cpu", weights_only=True)
     except MemoryError:
         raise  # does not mean that the file is damaged
@@ -105,12 +107,16 @@ def _check_pickle(pickled: IO[bytes], names: Set[str]) -> None:
         names: Names to accept beside the harmless ones.
     """
     for opcode, argument, _ in pickletools.genops(pickled):
-        if opcode.name == "GLOBAL":
-            _check_name(str(argument).replace(" ", "."), names)
-        elif opcode.name in ("STACK_GLOBAL", "INST"):  # with names from anywhere in the file
-            raise ValueError(f"torch.save does not write {opcode.name}")
-        elif ENCODE in names and isinstance(argument, str) and _codec(argument) in REPEATABLE:
-            raise ValueError(f"it names the codec {argument}")
+        _check_opcode(opcode.name, argument, names)
+
+
+def _check_opcode(opcode: str, argument: Any, names: Set[str]) -> None:
+    if opcode == "GLOBAL":
+        _check_name(str(argument).replace(" ", "."), names)
+    elif opcode in ("STACK_GLOBAL", "INST"):  # with names from anywhere in the file
+        raise ValueError(f"torch.save does not write {opcode}")
+    elif ENCODE in names and isinstance(argument, str) and _codec(argument) in REPEATABLE:
+        raise ValueError(f"it names the codec {argument}")
 
 
 def _check_name(name: str, names: Set[str]) -> None:

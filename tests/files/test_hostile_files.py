@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import time
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -38,6 +39,7 @@ from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.checkpoints import CheckpointError
 from im2mesh.studies.comparison.result import read_result
 from tests.ball import CATEGORY, write_ball_dataset, write_ball_images
+from tests.mesh_samples import PLY_OF_POLYGONS
 from tests.readers import READERS, glb, glb_chunks, npy, npz
 
 LARGE = 10**12  # points; as float32, 12 TB
@@ -213,11 +215,10 @@ def test_ply_headers_that_leave_out_what_matters(tmp_path):
 
 def test_ply_of_other_shapes_is_read(tmp_path):
     """Polygons of unequal length, elements in between, in text and in binary."""
-    reader = READERS["ply"]()
-    (tmp_path / "a.ply").write_bytes(reader.samples[-1].content)
+    (tmp_path / "a.ply").write_bytes(PLY_OF_POLYGONS)
     expected = [[0, 1, 2], [0, 2, 3], [0, 1, 2]]
     np.testing.assert_array_equal(read_mesh(tmp_path / "a.ply").faces, expected)
-    header, _ = reader.samples[-1].content.split(b"0.5\n")
+    header, _ = PLY_OF_POLYGONS.split(b"0.5\n")
     body = np.array([0.5, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0], ">f4").tobytes()
     for corners in ([0, 1, 2, 3], [0, 1, 2]):
         body += bytes([len(corners)]) + np.array(corners, ">i4").tobytes() + b"\7"
@@ -645,3 +646,23 @@ def test_nothing_in_the_project_executes_what_it_reads():
     found = [(path, name, call) for path in files for name, call in calls(path)]
     assert {"yaml.load", "torch.load"} <= {name for _, name, _ in found}
     assert [f"{p}:{c.lineno} {name}" for p, name, c in found if is_unsafe(name, c)] == []
+
+
+def test_headers_of_python_2_are_read_without_a_word(tmp_path):
+    """They have an L behind whole numbers; numpy warns of them."""
+    content = npy(np.arange(6.0).reshape(2, 3)).replace(b"(2, 3), }  ", b"(2L, 3L), }")
+    assert b"2L" in content
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        (tmp_path / "a.npz").write_bytes(npz({"points": content}, compression))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            np.testing.assert_array_equal(
+                read_arrays(tmp_path / "a.npz")["points"], np.arange(6.0).reshape(2, 3)
+            )
+
+
+def test_odd_escapes_in_a_pickle_are_no_warning(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"\x80\x02S'\\\x02'\n.")
+    with warnings.catch_warnings(), pytest.raises(UserError):
+        warnings.simplefilter("error")
+        read_official(tmp_path / "model.pt")
