@@ -178,12 +178,15 @@ def test_no_config_is_replaced_unless_asked(tmp_path):
     ("change", "message"),
     [
         ({"data": {"n_files_per_sequence": "17"}}, "data.n_files_per_sequence is '17', expected a"),
-        ({"data": {"length_sequence": None}}, "data.length_sequence is None, expected a number"),
+        (
+            {"data": {"length_sequence": None}},
+            "data.length_sequence is None, expected a whole number",
+        ),
         ({"data": {"classes": "balls"}}, "data.classes is 'balls', expected a list"),
-        ({"method": ["oflow"]}, r"method is \['oflow'\], expected a name or null"),
+        ({"method": ["oflow"]}, r"method is \['oflow'\], expected text"),
         (
             {"model": {"decoder": {"name": "simple"}}},
-            "model.decoder is .*, expected a name or null",
+            "model.decoder is .*, expected text",
         ),
         (
             {"model": {"decoder_kwargs": ["legacy"]}},
