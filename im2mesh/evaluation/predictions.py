@@ -170,10 +170,10 @@ def _how_many(path: Path, files: NumberedFiles, wanted: int) -> str:
     numbers = list(files.names)
     if len(numbers) > wanted:
         return f"{others}; {_way_out(path, 'move the others away')}"
-    inside = set(range(numbers[0], numbers[0] + wanted)) - {*numbers}
+    between = set(range(numbers[0], numbers[-1])) - {*numbers}
     step = numbers[1] - numbers[0] if numbers[1:] else 1
     ends = {number for number in (numbers[0] - step, numbers[-1] + step) if number >= 0}
-    absent = inside if numbers[-1] < numbers[0] + wanted and len(inside) == 1 else ends
+    absent = between if len(numbers) + len(between) == wanted else ends
     missing = f" (no frame {' or '.join(map(str, sorted(absent)))})"
     return f"{missing}{others}; {_way_out(path, 'copy or make the missing files')}"
 
