@@ -64,7 +64,7 @@ def test_every_command_has_a_help_of_its_own(main, name, capsys):
     told = capsys.readouterr().out
     (program,) = [program for owner, program in PROGRAMS if owner is main]
     assert told.startswith(f"usage: {program} {name} ")
-    assert f"Example: python scripts/{program} {name} " in told
+    assert f"Example: python scripts/{program} {name}" in told
 
 
 @pytest.mark.parametrize("command", ["encode", "sample"])
