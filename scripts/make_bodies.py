@@ -12,8 +12,13 @@ from pathlib import Path
 
 from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
-from im2mesh.synthesis.benchmark import FINGERPRINT, NAME, BenchmarkSettings, fingerprint
-from im2mesh.synthesis.benchmark_sample import BenchmarkSample
+from im2mesh.synthesis.benchmark import (
+    FINGERPRINT,
+    NAME,
+    BenchmarkSample,
+    BenchmarkSettings,
+    fingerprint,
+)
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import MESH_CHOICES, DatasetSettings, make_dataset
 from im2mesh.synthesis.motions.repertoire import MOTIONS

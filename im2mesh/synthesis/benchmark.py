@@ -36,9 +36,12 @@ _TRAINING = ClipSettings(
     near_surface_points=5000,
     meshes=False,
 )
-TEST = ClipSettings(frames=50, surface_points=40000, occupancy_points=40000, meshes=False)
+_TEST = ClipSettings(frames=50, surface_points=40000, occupancy_points=40000, meshes=False)
 _TEN_BODIES = DatasetSettings()
 _TEN_BODIES_FRAMES = 60  # as make_bodies.py makes them, so that windows are the same
+_SAMPLE_FRAMES = 17
+_SAMPLED_PER_SPLIT = 3
+_SAMPLED_SPLITS = ("test", "test_new_individual")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class BenchmarkSettings:
 
     seen_bodies: int = 5 * len(_MOTIONS)
     training: ClipSettings = field(default_factory=lambda: _TRAINING)
-    test: ClipSettings = field(default_factory=lambda: TEST)
+    test: ClipSettings = field(default_factory=lambda: _TEST)
     ten_bodies_frames: int = _TEN_BODIES_FRAMES
 
     def splits(self) -> dict[str, list[Clip]]:
@@ -101,6 +104,34 @@ class BenchmarkSettings:
     def _test_clips(self) -> list[Clip]:
         """The first clip of every fifth person: each motion once, by people of all kinds."""
         return self._seen_clips()[:: 5 * _MOTIONS_OF_A_BODY]
+
+
+@dataclass(frozen=True)
+class BenchmarkSample:
+    """A few test clips, one window long: enough to see what trained weights can do.
+
+    The clips have the names of the benchmark's, and fewer frames.
+    """
+
+    clip: ClipSettings = field(default_factory=lambda: replace(_TEST, frames=_SAMPLE_FRAMES))
+
+    def splits(self) -> dict[str, list[Clip]]:
+        """Clips by split, evenly spread over the motions."""
+        whole = BenchmarkSettings().splits()
+        return {
+            split: whole[split][:: len(whole[split]) // _SAMPLED_PER_SPLIT][:_SAMPLED_PER_SPLIT]
+            for split in _SAMPLED_SPLITS
+        }
+
+    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
+        """What is written of each clip."""
+        return {clip: self.clip for clips in self.splits().values() for clip in clips}
+
+    def content(self) -> dict[str, Any]:
+        return {"name": f"sample of {NAME}", **asdict(self)}
+
+    def extent(self) -> dict[str, Any]:
+        return {}
 
 
 def _unseen_clips() -> list[Clip]:

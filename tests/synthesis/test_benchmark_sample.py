@@ -1,7 +1,6 @@
 """The sample shows held-out clips of the benchmark."""
 
-from im2mesh.synthesis.benchmark import BenchmarkSettings
-from im2mesh.synthesis.benchmark_sample import BenchmarkSample
+from im2mesh.synthesis.benchmark import BenchmarkSample, BenchmarkSettings
 
 
 def test_the_sample_is_of_the_test_clips():
