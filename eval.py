@@ -1,6 +1,7 @@
 """Measure generated meshes against the truth: python eval.py CONFIG [key=value ...]."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from im2mesh.command_line import (
     exit_status,
     parse_with_overrides,
 )
-from im2mesh.config.validation import dump_config, refuse_own_config, write_config
+from im2mesh.config.validation import dump_config, write_config
 from im2mesh.data.dataset import build_windows
+from im2mesh.errors import Advice
 from im2mesh.evaluation.predictions import COORDINATES, PredictedMeshes
-from im2mesh.evaluation.report import refuse_other_results
+from im2mesh.evaluation.report import refuse_other_report
 from im2mesh.evaluation.split import SplitEvaluation, evaluate_split, report_once
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
@@ -57,8 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
     predictions = PredictedMeshes(args.meshes or folder.generation(split), args.coordinates)
     output = args.output or folder.evaluation(split)
-    refuse_own_config(output / CONFIG_FILE)
-    refuse_other_results(output)
+    refuse_other_report(output)
     origin = build_origin(config, windows, predictions=predictions)
     evaluation = SplitEvaluation(build_evaluator(config), predictions, output)
     with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window") as progress:
@@ -66,17 +67,25 @@ def main(arguments: Sequence[str]) -> None:
         def show(count: int) -> None:
             progress.update(count - progress.n)
 
-        records = evaluate_split(
+        measured = evaluate_split(
             evaluation, windows, workers=args.workers, ranks=ranks, on_progress=show
         )
     write_config(output / CONFIG_FILE, config)
-    table = report_once(evaluation, split, records, origin, ranks)
+    table = report_once(evaluation, split, measured, origin, ranks)
     if not ranks.is_main:
         return
+    for text in measured.advice:
+        warnings.warn(text, Advice, stacklevel=1)
     print(table)
-    measured = sorted({record.frame for record in records})
-    if len(measured) < config.data.num_frames:
-        print(f"measured in frames {', '.join(map(str, measured))} of {config.data.num_frames}")
+    frames = sorted({record.frame for record in measured.records})
+    if len(frames) < config.data.num_frames:
+        print(f"measured in frames {', '.join(map(str, frames))} of {config.data.num_frames}")
+    labelled = {record.window for record in measured.records if record.metric == "iou"}
+    unlabelled = len(windows) - len(labelled)
+    if unlabelled == len(windows):
+        print("no clip has points_seq: IoU is not measured")
+    elif unlabelled:
+        print(f"IoU is not measured in {unlabelled} of {len(windows)} windows: no points_seq there")
     print(f"written to {output}")
 
 

@@ -9,6 +9,7 @@ from im2mesh.command_line import (
     add_clips,
     add_device,
     add_split,
+    chosen_weights,
     config_parser,
     exit_status,
     parse_with_overrides,
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     folder = RunFolder.of(config)
     split = args.split or config.data.test_split
     windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
-    checkpoint = args.checkpoint or folder.best_checkpoint
+    checkpoint = chosen_weights(args, folder.best_checkpoint)
     ranks = ranks_from_environment()
     generator = build_generator(config, checkpoint, build_device(args.device, ranks))
     print(f"{len(windows)} windows of split {split} -> {folder.generation(split)}")

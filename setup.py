@@ -26,7 +26,10 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["im2mesh", "im2mesh.*"]),
-    package_data={"im2mesh.synthesis": ["bodies.npz"]},
+    package_data={
+        "im2mesh.synthesis": ["bodies.npz", "shape_space.npz"],
+        "im2mesh.pretrained": ["*.safetensors", "*.md"],
+    },
     install_requires=[
         "torch>=2.6",
         "torchdiffeq>=0.2.5",
@@ -44,6 +47,7 @@ setup(
         "jaxtyping>=0.2.36",
         "matplotlib>=3.8",
         "pillow>=10.1",
+        "safetensors>=0.4.3",
     ],
     extras_require={
         "viz": ["pyvista>=0.44"],  # headless rendering: contact sheets, images of synthetic bodies

@@ -6,7 +6,7 @@ On several GPUs: torchrun --nproc-per-node 8 train.py CONFIG (docs/scaling.md).
 import math
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 from im2mesh.build import build_config, build_trainer
 from im2mesh.command_line import add_device, config_parser, exit_status
@@ -40,12 +40,15 @@ def main(arguments: Sequence[str]) -> None:
             f"--fresh is for one process: several would set the run aside at every restart; move "
             f"{folder.path} away, or choose another output_dir"
         )
-    if args.fresh and (old := folder.set_aside(config.data.root)):
-        print(f"the run in {folder.path} is now in {old}")
-    in_use = folder.for_training() if ranks.is_main else nullcontext()
     # signals count from here on: while libraries are still loading, an interrupt may get lost
-    with stop_on_signal() as stop, process_group(ranks, device), in_use:
-        trainer = build_trainer(config, device, ranks)
+    with ExitStack() as held:
+        stop = held.enter_context(stop_on_signal())
+        held.enter_context(process_group(ranks, device))
+        trainer = build_trainer(config, device, ranks)  # missing data leave the folder as it is
+        if args.fresh and (old := folder.set_aside(config.data.root)):
+            print(f"the run in {folder.path} is now in {old}")
+        if ranks.is_main:
+            held.enter_context(folder.for_training())
         checkpoint = trainer.resume()
         if checkpoint is None:
             trainer.load_pretrained()

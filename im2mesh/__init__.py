@@ -11,8 +11,9 @@ Read the folders in the order of the pipeline:
     evaluation     meshes and true points -> metrics, tables and plots
     studies        several trained runs -> comparisons
     visualization  meshes and their errors -> pictures
-Beside them stand `synthesis` (synthetic bodies), `compat` (the authors' checkpoints), `runs` (what
-a run leaves on disk), `machine` (devices and processes) and `files` (safe reading and writing).
+Beside them stand `pretrained` (weights that ship), `synthesis` (synthetic bodies), `compat` (the
+authors' checkpoints), `runs` (what a run leaves on disk), `machine` (devices and processes) and
+`files` (safe reading and writing).
 `build.py` joins all parts; `reconstruction.py` is the door to the library.
 """
 

@@ -25,11 +25,11 @@ from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring.compatibility import check_parts, check_sizes
 from im2mesh.models.wiring.parts import METHODS, PARTS
 from im2mesh.models.wiring.wire import wire
-from im2mesh.runs.checkpoints import Checkpoint, load_checkpoint
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import ResultOrigin, RunOrigin
 from im2mesh.runs.provenance import provenance, run_hash
 from im2mesh.runs.snapshots import Snapshot
+from im2mesh.runs.trained import TrainedModel, read_trained
 from im2mesh.runs.weights import (
     at_most_tensors,
     check_described,
@@ -118,11 +118,11 @@ def build_generator(config: Config, model_file: str | Path, device: torch.device
     """Build a generator with trained weights; a method without weights needs no file."""
     model, trained_by = build_model(config), []
     if has_weights(model):
-        checkpoint = load_checkpoint(model_file)
-        _check_same(checkpoint, config, model_file)
-        load_weights(model, checkpoint.model, model_file)
-        warn_of_rough_shapes(checkpoint.state.best_score, model_file)
-        trained_by = checkpoint.state.origins
+        trained = read_trained(model_file)
+        _check_same(trained, config, model_file)
+        load_weights(model, trained.model, model_file)
+        warn_of_rough_shapes(trained.best_score, model_file)
+        trained_by = trained.origins
     return Generator(model, config.generation, config.data.num_frames, device, trained_by)
 
 
@@ -131,11 +131,11 @@ def has_weights(model: SequenceModel) -> bool:
     return next(model.parameters(), None) is not None
 
 
-def _check_same(checkpoint: Checkpoint, config: Config, model_file: str | Path) -> None:
+def _check_same(of_file: TrainedModel, config: Config, model_file: str | Path) -> None:
     """Refuse a checkpoint whose weights mean something else, even with equal names and shapes."""
     now = config.model_dump()
     for section, key in (("model", "method"), ("data", "num_frames"), ("data", "input")):
-        trained, asked = checkpoint.config[section].get(key), now[section][key]
+        trained, asked = of_file.config[section].get(key), now[section][key]
         if trained != asked:
             raise ConfigError(
                 f"{model_file} was trained with {section}.{key} {trained}, the config says "
@@ -201,17 +201,17 @@ def build_run_origin(
 
 def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, Generator]:
     """Build a trained model and its config from a checkpoint; no config file is needed."""
-    checkpoint = load_checkpoint(model_file)
-    config, model = build_described(checkpoint, Path(model_file))
+    trained = read_trained(model_file)
+    config, model = build_described(trained, Path(model_file))
     try:
         check_generation(model, config.generation)
     except ValueError as error:
         raise ConfigError(f"{model_file}: {error}") from error
-    num_frames, trained_by = config.data.num_frames, checkpoint.state.origins
-    return config, Generator(model, config.generation, num_frames, device, trained_by)
+    num_frames = config.data.num_frames
+    return config, Generator(model, config.generation, num_frames, device, trained.origins)
 
 
-def build_described(content: Checkpoint | Snapshot, path: Path) -> tuple[Config, SequenceModel]:
+def build_described(content: TrainedModel | Snapshot, path: Path) -> tuple[Config, SequenceModel]:
     """Build the model of a checkpoint or snapshot from the config that the file holds.
 
     Raises:

@@ -8,9 +8,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TextIO
+
+from tqdm import tqdm
 
 from im2mesh.errors import Advice, UserError, explain_system_error
+from im2mesh.pretrained.shipped import find_weights, shipped_names
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -96,7 +99,25 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", help="weights to use instead of the run's model_best.pt")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--checkpoint", help="file to use instead of the run's model_best.pt")
+    shipped = ", ".join(shipped_names()) or "none yet"
+    either.add_argument(
+        "--weights",
+        metavar="NAME",
+        help=f"weights that ship with the package ({shipped}), or a .safetensors file",
+    )
+
+
+def chosen_weights(args: argparse.Namespace, best_of_run: Path) -> Path:
+    """The file that --weights or --checkpoint names, or else the best of the run.
+
+    Raises:
+        UserError: If no weights have that name.
+    """
+    if args.weights is not None:
+        return find_weights(args.weights)
+    return best_of_run if args.checkpoint is None else Path(args.checkpoint)
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:
@@ -184,7 +205,7 @@ def _listed(commands: Mapping[str, EntryPoint]) -> str:
 def exit_status(main: EntryPoint, arguments: Sequence[str] | None = None) -> int:
     """Run an entry point; print errors that a user can put right, and let all others through."""
     try:
-        with _advice_in_a_line():
+        with _warnings_beside_progress():
             main(sys.argv[1:] if arguments is None else arguments)
     except (UserError, OSError) as error:
         explained = str(error) if isinstance(error, UserError) else explain_system_error(error)
@@ -198,26 +219,29 @@ def exit_status(main: EntryPoint, arguments: Sequence[str] | None = None) -> int
     return 0
 
 
-def advise_in_a_line() -> None:
-    """Print our own warnings like errors, without the line of code that they come from."""
-    shown = warnings.formatwarning
-
-    def in_a_line(message: Any, category: type[Warning], *where: Any, **line: Any) -> str:
-        if issubclass(category, Advice):
-            return f"warning: {message}\n"
-        return shown(message, category, *where, **line)
-
-    warnings.formatwarning = in_a_line
-
-
 @contextmanager
-def _advice_in_a_line() -> Iterator[None]:
-    shown = warnings.formatwarning
-    advise_in_a_line()
+def _warnings_beside_progress() -> Iterator[None]:
+    """Print warnings on lines of their own, above a progress bar. Ours look like errors, without
+    the line of code that they come from."""
+    shown = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
+        is_ours = issubclass(category, Advice)
+        tqdm.write(f"warning: {message}" if is_ours else text, file=file or sys.stderr)
+
+    warnings.showwarning = show
     try:
         yield
     finally:
-        warnings.formatwarning = shown
+        warnings.showwarning = shown
 
 
 def path_ending_in(ending: str) -> Callable[[str], Path]:

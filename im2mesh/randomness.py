@@ -9,6 +9,7 @@ same draws. This table says what each draw is derived from:
 | weights at the start | seed |
 | order of the windows in an epoch | seed, epoch |
 | frames, points and noise of a sample | seed, index of the sample in the whole training |
+| whether the clouds of a batch vary, and their size | seed, number of the batch |
 | frames, points and noise of a validation sample | seed, index of the window |
 | frames of the correspondence loss, steps that train the shape alone | seed, iteration |
 | latent noise of a sample | seed, iteration, place of the sample in the batch of all processes |
@@ -36,6 +37,7 @@ class Purpose(IntEnum):
     NOISE = 3
     NETWORKS = 4
     VALIDATION = 5
+    VARIETY = 6
 
 
 def random_stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:

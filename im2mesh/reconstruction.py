@@ -20,9 +20,10 @@ from im2mesh.machine.devices import build_device
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.orientation import face_outwards, tell_turned
-from im2mesh.meshing.placement import UNIT_CUBE, misplacement
+from im2mesh.meshing.placement import UNIT_CUBE, tell_misplaced
 from im2mesh.meshing.validity import coarse_step
 from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.pretrained.shipped import find_weights
 
 
 class Reconstructor:
@@ -42,9 +43,18 @@ class Reconstructor:
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, device: str = "auto") -> "Reconstructor":
-        """Load a model from its checkpoint; no config file is needed."""
+        """Load a model from its checkpoint or weights; no config file is needed."""
         config, generator = load_trained(path, build_device(device))
         return cls(generator, config.data)
+
+    @classmethod
+    def pretrained(cls, name: str = "local", device: str = "auto") -> "Reconstructor":
+        """Load weights that ship with the package, or any .safetensors file.
+
+        Raises:
+            UserError: If no weights have that name; lists those there are.
+        """
+        return cls.from_checkpoint(find_weights(name), device)
 
     def __call__(
         self,
@@ -86,7 +96,8 @@ class Reconstructor:
             _tell_coarse_steps(inputs)
             frame = bounding_frame(observed[0]) if frame is None else frame
             observed = frame.from_world(observed)
-            _tell_other_size("the first cloud is", observed[0], "a body in its frame; check it")
+            advice = "a body in its frame; check it"
+            tell_misplaced("the first cloud", observed[0], UNIT_CUBE, advice)
         elif frame is None:
             frame = NormalizationFrame(np.zeros(3), 1.0)
         observation = Observation(observed.astype(np.float32), schedule.astype(np.float32))
@@ -161,23 +172,20 @@ class Reconstructor:
         if surfaces is None:
             return given_clouds(observation, self.data, config.blend_from_end)
         first, last = surfaces
-        end = None if last is None else _in_frame("the last surface", last, frame)
-        return GivenSurface(_in_frame("the first surface", first, frame), end)
+        seen = [UNIT_CUBE] if self.data.input == "images" else observation.inputs
+        end = None if last is None else _in_frame("the last surface", last, frame, seen[-1])
+        return GivenSurface(_in_frame("the first surface", first, frame, seen[0]), end)
 
 
-def _in_frame(what: str, mesh: Mesh, frame: NormalizationFrame) -> Mesh:
+def _in_frame(
+    what: str, mesh: Mesh, frame: NormalizationFrame, body: Float[np.ndarray, "N 3"]
+) -> Mesh:
     """A given surface in the frame of the body, which has about size 1 there."""
     mesh, found = face_outwards(mesh)
     tell_turned(what, found)
     local = frame.from_world(mesh.vertices.astype(np.float64))
-    _tell_other_size(f"{what} is", local, "the body; give all in the same world coordinates")
+    tell_misplaced(what, local, body, "the body; give all in the same world coordinates")
     return Mesh(local.astype(np.float32), mesh.faces)
-
-
-def _tell_other_size(what: str, local: Float[np.ndarray, "N 3"], than: str) -> None:
-    how = misplacement(local, UNIT_CUBE)
-    if how is not None:
-        _tell(f"{what} {how} {than}")
 
 
 def _tell_coarse_steps(clouds: Sequence[np.ndarray] | Float[np.ndarray, "K N 3"]) -> None:

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Bodies -> training -> generation -> evaluation -> pictures, in out/demo/. Ten to 35 minutes
-# on two cores: train.py says how long. If it is stopped, it goes on when started again.
+# Held-out bodies -> meshes with the weights that ship -> numbers and pictures, in out/demo/: two to
+# three minutes after set-up. With --train: bodies -> training -> the same, in out/demo-train/; train.py
+# says how long. If it is stopped, it goes on when started again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
 
-"$PYTHON" -m scripts.experiments.demo
+"$PYTHON" -m scripts.experiments.demo "$@"

@@ -15,6 +15,7 @@ from im2mesh.command_line import (
     add_device,
     add_sheet_size,
     add_split,
+    chosen_weights,
     config_parser,
     exit_status,
     path_ending_in,
@@ -71,7 +72,7 @@ class Task:
         return [find_window(windows, name) for name in names]
 
     def generator(self) -> Generator:
-        checkpoint = self.args.checkpoint or self.folder.best_checkpoint
+        checkpoint = chosen_weights(self.args, self.folder.best_checkpoint)
         return build_generator(self.config, checkpoint, build_device(self.args.device))
 
     def write(

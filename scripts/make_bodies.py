@@ -1,6 +1,8 @@
 """Make synthetic moving bodies in the layout of the D-FAUST data of Occupancy Flow.
 
-Example: python scripts/make_bodies.py data/synthetic --workers 2
+Examples:
+    python scripts/make_bodies.py data/synthetic --workers 2
+    python scripts/make_bodies.py data/bodies-1 --benchmark --workers 2
 """
 
 import argparse
@@ -9,13 +11,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.command_line import exit_status
+from im2mesh.errors import UserError
+from im2mesh.synthesis.benchmark import (
+    FINGERPRINT,
+    NAME,
+    BenchmarkSample,
+    BenchmarkSettings,
+    fingerprint,
+)
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import MESH_CHOICES, DatasetSettings, make_dataset
 from im2mesh.synthesis.motions.repertoire import MOTIONS
 
 
 def main(arguments: Sequence[str]) -> None:
-    args = _parse(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.benchmark:
+        _make_benchmark(args, parser)
+        return
     clip = ClipSettings(
         seed=args.seed,
         frames=args.frames,
@@ -31,7 +45,31 @@ def main(arguments: Sequence[str]) -> None:
     make_dataset(args.out, settings, args.workers, args.overwrite)
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def _make_benchmark(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Make the benchmark, whose settings are fixed, and tell its fingerprint."""
+    own = ("out", "benchmark", "workers", "overwrite")
+    changed = [
+        f"--{name.replace('_', '-')}"
+        for name, value in vars(args).items()
+        if name not in own and value != parser.get_default(name)
+    ]
+    if changed:
+        raise UserError(f"--benchmark fixes all other settings; leave out {' '.join(changed)}")
+    if args.benchmark == "sample":
+        make_dataset(args.out, BenchmarkSample(), args.workers, args.overwrite)
+        return
+    make_dataset(args.out, BenchmarkSettings(), args.workers, args.overwrite)
+    made = fingerprint(args.out)
+    print(f"{NAME} fingerprint {made}")
+    if made != FINGERPRINT:
+        print(
+            f"warning: published numbers were measured on {FINGERPRINT}; either this processor "
+            "rounds differently, or the program has changed, so say which data yours are from",
+            file=sys.stderr,
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -65,8 +103,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "pyvista)",
     )
     add("--image-size", type=int, default=default.image_size, help="pixels (default 224)")
+    _add_run_options(parser)
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say how to make the data set, and which one."""
+    add = parser.add_argument
     add("--workers", type=int, default=1, help="processes (default 1)")
-    add("--seed", type=int, default=default.seed)
+    add("--seed", type=int, default=ClipSettings().seed)
     add(
         "--meshes",
         choices=MESH_CHOICES,
@@ -74,7 +119,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="clips that get meshes (mesh_seq), by far the largest files (default all)",
     )
     add("--overwrite", action="store_true", help="replace a data set made with other settings")
-    return parser.parse_args(arguments)
+    add(
+        "--benchmark",
+        nargs="?",
+        const="whole",
+        choices=("whole", "sample"),
+        help=f"make the benchmark {NAME}, 110 people and the ten bodies, or a sample of its tests, "
+        "six clips of 17 frames; see docs/data.md",
+    )
 
 
 if __name__ == "__main__":

@@ -15,11 +15,17 @@ from im2mesh.config.schema import Config
 from im2mesh.data.dataset import build_windows, spread_windows
 from im2mesh.data.layout import Window
 from im2mesh.evaluation.predictions import PredictedMeshes
+from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
 from im2mesh.machine.devices import build_device
 from im2mesh.runs.folder import RunFolder
 from im2mesh.studies.motion.measure import find_meshes, measure_motion
-from im2mesh.studies.motion.report import MotionStudy, format_motion, write_motion
+from im2mesh.studies.motion.report import (
+    MOTION_FILES,
+    MotionStudy,
+    format_motion,
+    write_motion,
+)
 from im2mesh.studies.prepared_runs import (
     PreparedRun,
     config_file,
@@ -29,7 +35,7 @@ from im2mesh.studies.prepared_runs import (
     run_folder,
 )
 from im2mesh.studies.robustness.measure import refuse_mute
-from im2mesh.studies.robustness.report import format_study, write_study
+from im2mesh.studies.robustness.report import files_of_study, format_study, write_study
 from im2mesh.studies.robustness.study import Study, measure_run
 from im2mesh.studies.robustness.sweeps import SWEEPS, Sweep, parse_sweeps, refuse_useless
 
@@ -53,6 +59,7 @@ def robustness(arguments: Sequence[str]) -> None:
     """
     args = _parse_robustness(arguments)
     study = Study(parse_sweeps(args.sweeps))
+    refuse_other_results(args.output, files_of_study(study))
     names = label_runs(args.runs, args.names)
     runs = [_prepare_for_sweeps(path, study.sweeps, args) for path in args.runs]
     for run in runs:  # all mistakes are told now, not after an hour
@@ -77,6 +84,7 @@ def motion(arguments: Sequence[str]) -> None:
     """
     parser = measurement_parser(motion.__doc__, "measure.py motion", Path("out/motion"))
     args = parser.parse_args(arguments)
+    refuse_other_results(args.output, MOTION_FILES)
     names = label_runs(args.runs, args.names)
     runs = [_prepare_with_meshes(path, args) for path in args.runs]
     for run in runs:  # all mistakes are told now, not after an hour

@@ -27,9 +27,10 @@ from im2mesh.data.layout import DataError, Window
 from im2mesh.data.windows import read_split
 from im2mesh.errors import ConfigError, UserError
 from im2mesh.evaluation.records import Record, read_table, write_records
+from im2mesh.files.numbered import READ_FORMATS
 from im2mesh.files.written import NOTE, refuse_foreign, remove_written
 from im2mesh.meshing.frame_meshes import FrameMeshes, load_reconstruction
-from im2mesh.meshing.io import READ_FORMATS, read_mesh
+from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,11 +21,13 @@ import train
 from im2mesh.command_line import EXIT_INTERRUPTED, exit_status
 from im2mesh.data.clouds import gather_clouds
 from im2mesh.errors import UserError
+from im2mesh.files.written import NOTE
 from im2mesh.machine.determinism import deterministic_operations
 from im2mesh.machine.ranks import Ranks
 from im2mesh.meshing.io import read_mesh
 from im2mesh.models.decoders import DecoderCBatchNorm
 from im2mesh.runs.checkpoints import FORMAT
+from im2mesh.synthesis.clips import ClipSettings
 from scripts import (
     compare,
     draw,
@@ -257,6 +260,15 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "two files of one frame": lambda user: (
             user.has_own_data().writes(f"{CLIPS}/ball_c/pcl_seq/12.npz", "").trains()
         ),
+        "no labels where they are learnt from": lambda user: (
+            user.has_own_data()
+            .loses(f"{CLIPS}/ball_a/points_seq")
+            .loses(f"{CLIPS}/ball_b/points_seq")
+            .trains()
+        ),
+        "folders without clips for split all": lambda user: user.writes(
+            "other/balls/ball_a/readme.txt", ""
+        ).trains("data.root=other", "data.train_split=all"),
         "no points near the surface": lambda user: (
             user.has_own_data()
             .loses(f"{CLIPS}/ball_a/points_near_seq")
@@ -302,6 +314,22 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a file where the folder of synthetic bodies should be": lambda user: user.writes(
             "bodies", ""
         ).sees(make_bodies.main, "bodies"),
+        "a description of other data where that of synthetic bodies should be": lambda user: (
+            user.writes("bodies/dataset.json", '{"name": "my data"}').sees(
+                make_bodies.main, "bodies", "--overwrite"
+            )
+        ),
+        "frames of somebody else where those of a synthetic body should be": lambda user: (
+            user.writes("bodies/dataset.json", '{"content_version": 1}')
+            .writes("bodies/bodies/00_hips/pcl_seq/00000000.npz", "")
+            .sees(make_bodies.main, "bodies", "--overwrite")
+        ),
+        "a linked clip of synthetic bodies, to be replaced": lambda user: (
+            user.writes("bodies/dataset.json", '{"content_version": 1}')
+            .writes("elsewhere/complete.json", json.dumps(asdict(ClipSettings())))
+            .links("bodies/bodies/00_hips", "elsewhere")
+            .sees(make_bodies.main, "bodies", "--overwrite")
+        ),
         "too few synthetic bodies for the splits": lambda user: user.sees(
             make_bodies.main, "bodies", "--bodies", 1
         ),
@@ -325,6 +353,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ),
         "a fresh start with the data in the output folder": lambda user: user.has_own_data().trains(
             "output_dir=data", "--fresh"
+        ),
+        "a best checkpoint of somebody else in the output folder": lambda user: (
+            user.has_trained().loses("run/model.pt").loses("run/logs").trains()
         ),
         "two trainings in one folder": lambda user: user.trains_twice_at_once(),
         "a file where the output folder should be": lambda user: user.writes("run", "").trains(),
@@ -385,12 +416,23 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a checkpoint that lacks something": lambda user: user.writes(
             "part.pt", saved({"format": FORMAT, "config": {"data": {}}})
         ).generates("--checkpoint", "part.pt"),
+        "weights of an unknown name": lambda user: user.generates("--weights", "locla"),
+        "weights that are not there": lambda user: user.generates(
+            "--weights", "nowhere.safetensors"
+        ),
+        "damaged weights": lambda user: user.writes("cut.safetensors", b"x").generates(
+            "--weights", "cut.safetensors"
+        ),
+        "weights of another model": lambda user: user.generates("--weights", "local"),
         "an import of a checkpoint of this project": lambda user: user.has_trained().sees(
             import_official_checkpoint.main, "run/model.pt", "a.pt", "--config", "small.yaml"
         ),
         "an import of another model": lambda user: user.writes("theirs.pt", THEIRS).sees(
             import_official_checkpoint.main, "theirs.pt", "a.pt", "--config", "small.yaml"
         ),
+        "a value of another type in a config of the authors' code": lambda user: user.writes(
+            "theirs.yaml", "model: {encoder: [a], loss_corr: hello}"
+        ).sees(import_official_config.main, "theirs.yaml", "ours.yaml"),
         "an import over a file that is there": lambda user: user.writes("a.pt", "").sees(
             import_official_checkpoint.main, "theirs.pt", "a.pt", "--config", "small.yaml"
         ),
@@ -443,8 +485,23 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a missing mesh": lambda user: (
             user.has_trained()
             .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes/00004.ply")
+            .evaluates()
+        ),
+        "a missing mesh in the middle": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
             .loses(f"{WINDOW}/meshes/00003.ply")
             .evaluates()
+        ),
+        "a missing mesh of another program": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes/{NOTE}")
+            .loses(f"{WINDOW}/meshes/00003.ply")
+            .loses(f"{WINDOW}/meshes/00004.ply")
+            .writes(f"{WINDOW}/meshes/3.drc", "DRACO")
+            .evaluates("--meshes", "run/generation/test", "--output", "scores")
         ),
         "a broken mesh": lambda user: (
             user.has_trained()
@@ -482,10 +539,42 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .writes(f"{WINDOW}/meshes/00042.obj", "v 0 0 0")
             .generates()
         ),
+        "a sequence with arrays of somebody else": lambda user: (
+            user.has_trained()
+            .stores(f"{WINDOW}/sequence.npz", betas=np.ones(10))
+            .generates("generation.threshold=0.4")
+        ),
+        "tables of somebody else where ours should be": lambda user: (
+            user.has_trained()
+            .writes("run/comparison.md", "")
+            .sees(compare.main, "run", "--output", "run")
+        ),
+        "a picture of somebody else where ours should be": lambda user: (
+            user.has_trained()
+            .writes("photo.png", "")
+            .sees(draw.main, "training", "run", "--output", "photo.png")
+        ),
+        "results in the folder of a training": lambda user: user.has_trained().evaluates(
+            "--output", "run"
+        ),
+        "a file of somebody else among the records": lambda user: (
+            user.has_trained()
+            .writes("run/evaluation/test/windows/balls/ball_d/00000.json", "{}")
+            .evaluates()
+        ),
         "frames whose number is not plain": lambda user: (
             user.has_trained()
             .loses(f"{WINDOW}/sequence.npz")
             .writes(f"{WINDOW}/meshes/body_1_old.ply", "ply")
+            .evaluates()
+        ),
+        "frames that are numbered with fractions": lambda user: (
+            user.has_trained()
+            .loses(f"{WINDOW}/sequence.npz")
+            .loses(f"{WINDOW}/meshes")
+            .writes(f"{WINDOW}/meshes/0.ply", "ply")
+            .writes(f"{WINDOW}/meshes/0.5.ply", "ply")
+            .writes(f"{WINDOW}/meshes/1.ply", "ply")
             .evaluates()
         ),
         "two meshes of one frame": lambda user: (

@@ -81,11 +81,18 @@ class User:
 
     def writes(self, name: str, content: str | bytes) -> "User":
         data = content.encode() if isinstance(content, str) else content
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / name).write_bytes(data)
         return self
 
     def makes(self, folder: str) -> "User":
         (self.folder / folder).mkdir()
+        return self
+
+    def links(self, name: str, target: str) -> "User":
+        """To another folder of the user."""
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).symlink_to(self.folder / target)
         return self
 
     def replaces(self, name: str, old: str, new: str) -> "User":

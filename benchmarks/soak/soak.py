@@ -13,7 +13,7 @@ from benchmarks.soak.processes import SoakError, Stop, WatchedCommand
 from benchmarks.soak.report import LEFTOVERS, STARTS, Findings, Stage
 from im2mesh.runs.checkpoints import load_checkpoint
 
-CONFIG, SPLIT = "configs/demo.yaml", "test_new_individual"
+CONFIG, SPLIT = "configs/demo_train.yaml", "test_new_individual"
 MOTIONS = ["hips", "knees", "punching", "shake_arms", "one_leg_jump", "running_on_spot"]
 NUM_WINDOWS = len(MOTIONS)  # the held-out body has a clip per motion, a clip one window
 BODIES = ["--bodies", "3", "--frames", "20", "--motions", *MOTIONS, "--meshes", "held-out"]

@@ -10,21 +10,19 @@ that must not change during a run, and that compared runs must share.
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from im2mesh.config.effects import Affects, refuse_unclassified
-from im2mesh.config.times import check_schedule, exact_list
-
-PositiveInt = Annotated[int, Field(gt=0)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-NonNegativeFloat = Annotated[float, Field(ge=0)]
-Probability = Annotated[float, Field(gt=0, lt=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-Split = Annotated[str, BeforeValidator(lambda name: "all" if name is None else name)]
-Times = Annotated[list[Fraction], BeforeValidator(exact_list), AfterValidator(check_schedule)]
+from im2mesh.config.values import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    Split,
+    Times,
+)
 
 (
     NOTHING, WINDOWS, MODEL, OBSERVATION, LEARNING, BUDGET, SELECTION, MESHES, METRICS, COVERAGE,
@@ -89,6 +87,13 @@ class DataConfig(Section):
     input_hole: Annotated[NonNegativeFloat, OBSERVATION, LEARNING] = 0.0
     """Radius, in units of the first frame, of a ball in which nothing is observed, like a missing
     body part. It is centred at a random surface point and moves along; 0 for none."""
+    input_cameras: Annotated[NonNegativeInt, OBSERVATION, LEARNING] = 0
+    """Observe what so many distant depth cameras see, in random directions; 0 sees all around."""
+    input_uneven: Annotated[float, Field(ge=1), OBSERVATION, LEARNING] = 1.0
+    """How many times as densely one end of the body is observed as the other; 1 for evenly."""
+    input_variety: Annotated[Fraction, LEARNING] = 0.0
+    """Share of the training batches whose clouds vary: 100 to 3000 points, and at random noise,
+    outliers, holes, uneven density, or one depth camera. The others are observed as set above."""
     num_views: Annotated[PositiveInt, OBSERVATION, LEARNING] = 4
     """Number of views of a clip: training sees a random one, validation and test the first."""
     image_size: Annotated[PositiveInt, OBSERVATION, LEARNING] = 224

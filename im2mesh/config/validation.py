@@ -84,16 +84,18 @@ def refuse_own_config(path: Path) -> None:
     Raises:
         ConfigError: If there is one.
     """
-    if path.is_file() and not _is_dump(path):
+    if path.is_file() and not is_resolved_config(path):
         raise ConfigError(
             f"{path} is in the way: this program writes the resolved config there, and did not "
             "write this file; move it to another folder"
         )
 
 
-def _is_dump(path: Path) -> bool:
-    """Whether a file has what dumps have and configs of people have not: every section, and no
-    comment."""
+def is_resolved_config(path: Path) -> bool:
+    """Whether a file has what `write_config` writes and configs of people have not: every section,
+    and no comment."""
+    if not path.is_file():
+        return False
     lines = path.read_text("utf-8", errors="replace").splitlines()
     sections = {line.partition(":")[0] for line in lines if line[:1].isalpha()}
     has_comments = any(line.lstrip().startswith("#") for line in lines)

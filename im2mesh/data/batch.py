@@ -1,6 +1,6 @@
 """Samples and batches, on which a model is trained: tensors with names and shapes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -78,15 +78,13 @@ class Batch:
 
     def pin_memory(self) -> "Batch":
         """Called by the data loader, so that copies to a GPU need not wait."""
-        return self._map(Tensor.pin_memory)
+        pinned = {name: tensor.pin_memory() for name, tensor in self.tensors().items()}
+        return replace(self, **pinned)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
-
-    def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
-        return replace(self, **{name: function(value) for name, value in self.tensors().items()})
 
 
 def frame_times(num_frames: int) -> Float[Tensor, "T"]:

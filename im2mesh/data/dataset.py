@@ -11,6 +11,7 @@ from im2mesh.data.frames import LabelledPoints, StoredWindow
 from im2mesh.data.images import choose_views
 from im2mesh.data.layout import CLOUD_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER, Window
 from im2mesh.data.observation import draw_observation, draw_row_numbers
+from im2mesh.data.variety import vary
 from im2mesh.data.windows import read_windows
 from im2mesh.errors import ConfigError
 from im2mesh.randomness import Purpose, random_stream
@@ -29,6 +30,7 @@ class WindowDataset(SampleDataset):
         seed: Seed from which all randomness follows.
         shuffle: Whether samples are for training: passes differ in order, and views are random.
         num_points: Number of labelled points at t = 0, and again at one random frame.
+        batch_size: Number of consecutive draws whose clouds must be of one size.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class WindowDataset(SampleDataset):
         seed: int,
         shuffle: bool,
         num_points: int,
+        batch_size: int = 1,
     ) -> None:
         self.windows = list(windows)
         self.config = config
         self.seed = seed
         self.shuffle = shuffle
         self.num_points = num_points
+        self.batch_size = batch_size
         self._purpose = Purpose.SAMPLE if shuffle else Purpose.VALIDATION
         self._order = (-1, np.arange(0))  # number and order of the latest pass
 
@@ -59,7 +63,8 @@ class WindowDataset(SampleDataset):
         at_0 = self._draw_labelled_points(stored, 0, rng)
         at_t = self._draw_labelled_points(stored, frame, rng)
         pointcloud = self._draw_trajectories(stored, rng)
-        observed = draw_observation(self.config, window, rng, random_view=self.shuffle)
+        config = self._observed_as(draw, stored, rng)
+        observed = draw_observation(config, window, rng, random_view=self.shuffle)
         return Sample(
             window=window,
             inputs=observed.inputs,
@@ -71,6 +76,12 @@ class WindowDataset(SampleDataset):
             t=frame / (window.num_frames - 1),
             pointcloud=pointcloud,
         )
+
+    def _observed_as(self, draw: int, stored: StoredWindow, rng: np.random.Generator) -> DataConfig:
+        if not (self.shuffle and self.config.input_variety):
+            return self.config
+        num_stored = stored.count_points(0, CLOUD_FOLDER)
+        return vary(self.config, self.seed, draw // self.batch_size, num_stored, rng)
 
     def _draw_trajectories(
         self, stored: StoredWindow, rng: np.random.Generator
@@ -158,6 +169,7 @@ def build_training_data(config: Config) -> WindowDataset:
         seed=config.training.seed,
         shuffle=True,
         num_points=config.data.num_points if _needs_labels(config, windows) else 0,
+        batch_size=config.training.batch_size,
     )
 
 

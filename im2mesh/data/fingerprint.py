@@ -58,7 +58,8 @@ def clip_fingerprint(root: str | Path, category: str, clip: str) -> str:
 
 
 def _files_read(folder: Path, clip: str) -> Iterator[tuple[str, list[str]]]:
-    """The folders of a clip that readers know, links to folders among them, with their files.
+    """The folders of a clip that readers know, links to folders among them, with their files of the
+    frames that the clip has.
 
     The order is that of the walk over all files of earlier versions, so that fingerprints stay.
     """
@@ -67,9 +68,12 @@ def _files_read(folder: Path, clip: str) -> Iterator[tuple[str, list[str]]]:
     images = folder / IMAGE_FOLDER
     views = view_names(images) if images.is_dir() else []
     parts = (MESH_FOLDER, CLOUD_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER)
-    for relative in (*(f"{IMAGE_FOLDER}/{view}" for view in views), *parts):
-        with suppress(DataError):  # what readers refuse, they refuse where it is needed
-            yield relative, sorted(numbered_files(folder / relative, clip).values())
+    with suppress(DataError):  # what readers refuse, they refuse where it is needed
+        frames = numbered_files(folder / CLOUD_FOLDER, clip).names.keys()
+        for relative in (*(f"{IMAGE_FOLDER}/{view}" for view in views), *parts):
+            with suppress(DataError):
+                names = numbered_files(folder / relative, clip).names
+                yield relative, sorted(names[frame] for frame in names.keys() & frames)
 
 
 def _size(path: Path, clip: str) -> int:

@@ -29,7 +29,7 @@ from im2mesh.errors import Advice
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.orientation import face_outwards, tell_turned
-from im2mesh.meshing.placement import FACTOR, UNIT_CUBE, misplacement
+from im2mesh.meshing.placement import FACTOR, tell_misplaced
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,12 @@ class StoredWindow:
         mesh, found = face_outwards(read_mesh(path))
         tell_turned(f"clip {self.window.clip}: {path}", found)
         local = self.frame.from_world(mesh.vertices.astype(np.float64))
-        _tell_other_size(f"clip {self.window.clip}: {path}", local)
+        tell_misplaced(
+            f"clip {self.window.clip}: {path}",
+            local,
+            self.surface_points(frame).points,
+            f"the cloud of {CLOUD_FOLDER}; write both in the same world coordinates, in metres",
+        )
         return Mesh(local.astype(np.float32), mesh.faces)
 
     @contextmanager
@@ -182,17 +187,6 @@ class StoredWindow:
                 stacklevel=4,
             )
         return points
-
-
-def _tell_other_size(what: str, local: Float[np.ndarray, "V 3"]) -> None:
-    how = misplacement(local, UNIT_CUBE)
-    if how is not None:
-        warnings.warn(
-            f"{what} is {how} the clouds of {CLOUD_FOLDER}; write both in the same world "
-            "coordinates, in metres",
-            Advice,
-            stacklevel=3,
-        )
 
 
 @functools.lru_cache(maxsize=1 << 17)

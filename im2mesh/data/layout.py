@@ -3,27 +3,34 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from im2mesh.errors import UserError
-from im2mesh.files.numbered import NumberedFilesError, find_numbered, listed
+from im2mesh.files.numbered import (
+    READ_ENDINGS,
+    NumberedFiles,
+    NumberedFilesError,
+    find_numbered,
+    listed,
+    refuse_holes,
+)
 
 CLOUD_FOLDER = "pcl_seq"  # surface points; its files say which frames a clip has
 POINTS_FOLDER = "points_seq"  # points with their occupancy
 NEAR_POINTS_FOLDER = "points_near_seq"  # points near the surface, with their occupancy
 MESH_FOLDER = "mesh_seq"  # true meshes
 IMAGE_FOLDER = "img"  # holds one folder per view
-_MESH_FORMATS = ("ply", "off", "obj", "glb", "gltf", "stl", "xyz", "pcd")
-MESH_ENDINGS = (*_MESH_FORMATS, *(f"{name}.gz" for name in _MESH_FORMATS))
-"""Those of `meshing.io`, which data do not need to load."""
 IMAGE_ENDINGS = ("jpg", "jpeg", "png")
 CLIP_NOTE = "complete.json"  # of make_bodies.py: the settings that a clip was made with
 MAX_NAME = 200  # bytes; file systems allow 255, endings included
 LAYOUT_HINT = "; docs/data.md says what a clip holds"
-NEAR_POINTS_HINT = (
-    "; set data.near_surface_fraction to 0, or make the data with --near-surface-points"
-)
+HINTS = {
+    POINTS_FOLDER: "; set loss.reconstruction=0 to train without labels, or write them as "
+    "docs/data.md says",
+    NEAR_POINTS_FOLDER: "; set data.near_surface_fraction to 0, or make the data with "
+    "--near-surface-points",
+}
+"""Folder that a clip may lack -> the way out where it is asked for."""
 
 
 class DataError(UserError):
@@ -114,7 +121,7 @@ def clip_files(root: str | Path, category: str, clip: str, folder: str) -> tuple
         DataError: If there is no such folder, it lacks a frame, or two files are of one frame.
     """
     path = Path(root) / category / clip / folder
-    files = numbered_files(path, clip)
+    files = numbered_files(path, clip).names
     numbers = frame_numbers(root, category, clip)
     missing = [number for number in numbers if number not in files]
     if missing:
@@ -133,32 +140,28 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
         DataError: If a file is missing between the first and the last.
     """
     folder = Path(root) / category / clip / CLOUD_FOLDER
-    numbers = tuple(numbered_files(folder, clip))
-    spacing = min((b - a for a, b in pairwise(numbers)), default=1)
-    for before, after in pairwise(numbers):
-        if after - before != spacing:
-            raise DataError(
-                f"clip {clip}: {folder} has frames {before} and {after} but none between; "
-                "copy the missing files or cut the clip in two"
-            )
-    return numbers
+    files = numbered_files(folder, clip)
+    try:
+        refuse_holes(folder, files, "copy the missing files or cut the clip in two")
+    except NumberedFilesError as error:
+        raise DataError(f"clip {clip}: {error}") from error
+    return tuple(files.names)
 
 
-def numbered_files(folder: Path, clip: str) -> dict[int, str]:
-    """Frame number -> file name, sorted by number.
+def numbered_files(folder: Path, clip: str) -> NumberedFiles:
+    """The frames in one folder of a clip.
 
     Raises:
         DataError: If there is no such folder, it holds no frame, or it is not plain which file is
             which frame.
     """
     if not folder.is_dir():
-        hint = NEAR_POINTS_HINT if folder.name == NEAR_POINTS_FOLDER else LAYOUT_HINT
         if not folder.parent.is_dir():
             raise DataError(
                 f"clip {clip} is in a split file, but there is no folder {folder.parent}; copy it "
                 "there, or remove the name from the split file"
             )
-        raise DataError(f"clip {clip}: no folder {folder}{hint}")
+        raise DataError(f"clip {clip}: no folder {folder}{HINTS.get(folder.name, LAYOUT_HINT)}")
     endings = endings_in(folder)
     try:
         files = find_numbered(folder, endings)
@@ -169,13 +172,13 @@ def numbered_files(folder: Path, clip: str) -> dict[int, str]:
             f"clip {clip}: {folder} holds no numbered .{' or .'.join(endings)} file, but "
             f"{listed(files.others)}{LAYOUT_HINT}"
         )
-    return files.names
+    return files
 
 
 def endings_in(folder: Path) -> Sequence[str]:
     """The endings of the files that are read in a folder of a clip; all others are no data."""
     if folder.name == MESH_FOLDER:
-        return MESH_ENDINGS
+        return READ_ENDINGS
     return IMAGE_ENDINGS if folder.parent.name == IMAGE_FOLDER else ("npz",)
 
 

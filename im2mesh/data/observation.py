@@ -8,13 +8,8 @@ from im2mesh.data.batch import Observation
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import choose_view, read_images
 from im2mesh.data.layout import CLOUD_FOLDER, DataError, Window
-from im2mesh.data.transforms import (
-    add_noise,
-    choose_rows,
-    choose_rows_outside,
-    follow_point,
-    replace_by_outliers,
-)
+from im2mesh.data.sight import draw_sight, is_partial
+from im2mesh.data.transforms import add_noise, choose_rows, replace_by_outliers
 
 
 def draw_observation(
@@ -51,8 +46,8 @@ def _draw_clouds(
     config: DataConfig, stored: StoredWindow, frames: Int[np.ndarray, "K"], rng: np.random.Generator
 ) -> Float[np.ndarray, "K N 3"]:
     """Clouds of the same particles in all frames, or of other particles in each frame."""
-    if config.input_hole:
-        return _draw_clouds_with_hole(config, stored, frames, rng)
+    if is_partial(config):
+        return _draw_partial_clouds(config, stored, frames, rng)
     count = config.num_input_points
     if config.input_pointcloud_corresponding:
         rows = draw_row_numbers(stored, 0, CLOUD_FOLDER, count, rng)
@@ -64,26 +59,22 @@ def _draw_clouds(
     return np.stack(clouds)
 
 
-def _draw_clouds_with_hole(
+def _draw_partial_clouds(
     config: DataConfig, stored: StoredWindow, frames: Int[np.ndarray, "K"], rng: np.random.Generator
 ) -> Float[np.ndarray, "K N 3"]:
-    """Clouds without the points in a ball around a random surface point, which moves along.
+    """Clouds of what a sensor sees of the surface.
 
-    Particles that are observed in all frames must lie outside the ball in the first frame.
+    Particles that are observed in all frames must be seen in the first frame.
     """
     same_particles = config.input_pointcloud_corresponding
     drawn_from = [0] if same_particles else frames.tolist()
     whole = [stored.surface_points(frame).points for frame in drawn_from]
-    centers = follow_point(whole, int(rng.integers(len(whole[0]))))
-    radius, count = config.input_hole, config.num_input_points
+    sight = draw_sight(config, len(whole[0]), rng)
     try:
-        rows = [
-            choose_rows_outside(points, center, radius, count, rng)
-            for points, center in zip(whole, centers, strict=True)
-        ]
+        rows = sight.choose(whole, config.num_input_points, rng)
     except ValueError as error:
         raise DataError(
-            f"clip {stored.window.clip}: {error}; lower data.input_hole or data.num_input_points"
+            f"clip {stored.window.clip}: {error}; lower data.num_input_points or data.input_hole"
         ) from error
     if same_particles:
         return stored.trajectories(rows[0], frames.tolist())

@@ -94,38 +94,3 @@ def replace_by_outliers(
         margin = (OUTLIER_BOX - 1) / 2 * (high - low)
         spoilt[k, rows] = rng.uniform(low - margin, high + margin, (count, 3))
     return spoilt
-
-
-def choose_rows_outside(
-    points: Float[np.ndarray, "N 3"],
-    center: Float[np.ndarray, "3"],
-    radius: float,
-    count: int,
-    rng: np.random.Generator,
-) -> Int[np.ndarray, "K"]:
-    """Draw `count` different rows out of those that lie outside a ball.
-
-    Args:
-        points, center, radius: Cloud and ball, in one frame of reference.
-
-    Raises:
-        ValueError: If fewer points lie outside.
-    """
-    outside = np.flatnonzero(np.linalg.norm(points - center, axis=1) > radius)
-    chosen = choose_rows(len(outside), count, rng, f"the cloud outside a ball of radius {radius:g}")
-    return outside[chosen]
-
-
-def follow_point(
-    clouds: Sequence[Float[np.ndarray, "_ 3"]], row: int
-) -> list[Float[np.ndarray, "3"]]:
-    """Follow a point of the first cloud through clouds whose rows need not correspond.
-
-    The point jumps to the nearest one of the next cloud: it drifts along the surface, but stays at
-    its body part. Equal sizes do not mean that rows correspond: scans may have been resampled.
-    """
-    places = [clouds[0][row]]
-    for cloud in clouds[1:]:
-        distances = np.linalg.norm(cloud - places[-1], axis=1)
-        places.append(cloud[distances.argmin()])
-    return places

@@ -5,8 +5,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from im2mesh.data.layout import DataError, Window, check_name, frame_numbers
+from im2mesh.data.layout import CLOUD_FOLDER, DataError, Window, check_name, frame_numbers
 from im2mesh.errors import Advice, UserError
+from im2mesh.files.numbered import listed
 
 ALL_CLIPS = "all"
 """Split of all clips of a category, for folders without split files."""
@@ -43,18 +44,21 @@ def read_windows(
     """
     root = Path(root)
     names = _categories(root, split, categories)
-    listed = [(name, clip) for name in names for clip in read_split(root / name, split)]
-    if not listed:
+    members = [(name, clip) for name in names for clip in read_split(root / name, split)]
+    if not members:
         files = ", ".join(str(root / name / f"{split}.lst") for name in names)
         if split == ALL_CLIPS:
-            raise DataError(f"{root} holds no folder of a clip; set data.root and data.categories")
+            raise DataError(
+                f"{root} holds no folder of a clip, which has a folder {CLOUD_FOLDER}; set "
+                "data.root and data.categories"
+            )
         raise DataError(f"split file {files} names no clip; write one name a line")
     if clips is not None:
-        _refuse_unknown_clips(clips, [clip for _, clip in listed], split)
-        listed = [(name, clip) for name, clip in listed if clip in clips]
+        _refuse_unknown_clips(clips, [clip for _, clip in members], split)
+        members = [(name, clip) for name, clip in members if clip in clips]
     span = (num_frames - 1) * frame_step + 1
     windows, short = [], []
-    for category, clip in listed:
+    for category, clip in members:
         last_start = len(frame_numbers(root, category, clip)) - span
         starts = range(skip_frames, last_start + 1, stride)
         windows += [Window(category, clip, start, num_frames, frame_step) for start in starts]
@@ -73,7 +77,7 @@ def read_windows(
         )
     if not windows:
         raise DataError(
-            f"split '{split}' of {root} has no window: none of its {len(listed)} clips has "
+            f"split '{split}' of {root} has no window: none of its {len(members)} clips has "
             f"{needed} after the first {skip_frames}; "
             "lower data.num_frames or data.skip_frames"
             + ("" if frame_step == 1 else ", or data.frame_step")
@@ -90,7 +94,7 @@ def read_split(category_folder: Path, split: str) -> list[str]:
     check_name(split, "split")
     file = category_folder / f"{split}.lst"
     if split == ALL_CLIPS and not file.is_file():
-        return _folders(category_folder)
+        return _clips(category_folder)
     if not file.is_file():
         found = (path.stem for path in category_folder.glob("*.lst") if path.name[0] != ".")
         present = ", ".join(sorted(found)) or "none"
@@ -121,8 +125,8 @@ def _categories(root: Path, split: str, categories: Sequence[str] | None) -> lis
     folders = _folders(root)
     found = [name for name in folders if (root / name / f"{split}.lst").is_file()]
     if split == ALL_CLIPS and not found:
-        found = folders
-    if not found:
+        found = [name for name in folders if any(map(_is_clip, (root / name).iterdir()))]
+    if not found and split != ALL_CLIPS:
         raise DataError(
             f"no file {root}/<category>/{split}.lst; check data.root and the name of the split"
             f"{_WITHOUT_FILES}"
@@ -135,11 +139,29 @@ def _folders(path: Path) -> list[str]:
     return sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def _refuse_unknown_clips(clips: Sequence[str], listed: list[str], split: str) -> None:
-    unknown = sorted(set(clips) - set(listed))
+def _clips(category_folder: Path) -> list[str]:
+    """Names of the folders of clips; a warning names those that are none."""
+    names = _folders(category_folder)
+    clips = [name for name in names if _is_clip(category_folder / name)]
+    if clips and len(clips) < len(names):
+        warnings.warn(
+            f"split '{ALL_CLIPS}' leaves out folders of {category_folder} without {CLOUD_FOLDER}: "
+            f"{listed(set(names) - set(clips))}",
+            Advice,
+            stacklevel=4,
+        )
+    return clips
+
+
+def _is_clip(folder: Path) -> bool:
+    return (folder / CLOUD_FOLDER).is_dir()
+
+
+def _refuse_unknown_clips(clips: Sequence[str], known: list[str], split: str) -> None:
+    unknown = sorted(set(clips) - set(known))
     if unknown:
         raise DataError(
-            f"{', '.join(unknown)} not in split '{split}'; its clips are: {', '.join(listed)}"
+            f"{', '.join(unknown)} not in split '{split}'; its clips are: {', '.join(known)}"
         )
 
 

@@ -1,7 +1,6 @@
 """Predicted meshes and stored truth -> `Record`s, one number each. Free of torch."""
 
 import math
-import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from jaxtyping import Float
 
 from im2mesh.data.frames import StoredWindow, SurfacePoints
 from im2mesh.data.layout import Window
-from im2mesh.errors import Advice, UserError
+from im2mesh.errors import UserError
 from im2mesh.evaluation.measured_frame import MeasuredFrame
 from im2mesh.evaluation.metric_info import METRICS
 from im2mesh.evaluation.metrics import correspondence_l2
 from im2mesh.evaluation.predictions import Prediction
 from im2mesh.evaluation.records import Record
 from im2mesh.meshing.mesh import Mesh
-from im2mesh.meshing.placement import misplacement
+from im2mesh.meshing.placement import tell_misplaced
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Evaluator:
         meshes, measured = prediction.meshes, self._measured_frames(window, prediction)
         stored = StoredWindow(self.root, window)
         truth = {k: stored.surface_points(k) for k in meshes}
-        _tell_other_size(window, meshes, truth)
+        _tell_misplaced(window, meshes, truth)
         records = []
         for k in measured:
             frame = self._measured_frame(stored, k, meshes[k], truth[k])
@@ -114,19 +113,18 @@ class Evaluator:
         ]
 
 
-def _tell_other_size(
+def _tell_misplaced(
     window: Window, meshes: dict[int, Mesh], truth: dict[int, SurfacePoints]
 ) -> None:
+    """Warn of the first frame whose mesh lies elsewhere or has another size."""
+    advice = (
+        "the true surface; is its file in other units or coordinates? --coordinates says which: "
+        "'window' is the frame of the window's first mesh, 'world' is metres, as in the data"
+    )
     for k, mesh in meshes.items():
-        how = misplacement(mesh.vertices, truth[k].points)
-        if how is not None:
-            return warnings.warn(
-                f"sequence {window}, frame {k}: the predicted mesh is {how} the true surface; is "
-                "its file in other units or coordinates? 'window' is the frame of the window's "
-                "first mesh, 'world' is metres, as in the data",
-                Advice,
-                stacklevel=3,
-            )
+        what = f"sequence {window}, frame {k}: the predicted mesh"
+        if tell_misplaced(what, mesh.vertices, truth[k].points, advice):
+            return
 
 
 def _stack_points(window: Window, truth: Sequence[SurfacePoints]) -> Float[np.ndarray, "T M 3"]:

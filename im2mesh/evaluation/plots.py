@@ -12,6 +12,7 @@ import numpy as np
 from im2mesh.evaluation.metric_info import metric_info
 from im2mesh.evaluation.records import Record
 from im2mesh.files.atomic import atomic_file
+from im2mesh.files.results import ORIGIN_KEY, refuse_other_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,6 +85,10 @@ def save_figure(figure: "Figure", path: Path, origin: str, dpi: int = 150) -> No
 
     Args:
         origin: Description of what made the numbers, stored in the file's metadata.
+
+    Raises:
+        UserError: If the file would replace one that states no origin.
     """
+    refuse_other_picture(path)
     with atomic_file(path) as file:
-        figure.savefig(file, format="png", dpi=dpi, metadata={"Source": origin})
+        figure.savefig(file, format="png", dpi=dpi, metadata={ORIGIN_KEY: origin})

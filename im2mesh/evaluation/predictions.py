@@ -1,18 +1,28 @@
 """Predicted meshes on disk, ours or somebody else's, brought into the window's coordinates."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int
 
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.files.hashes import hash_text
-from im2mesh.files.numbered import find_numbered, listed
+from im2mesh.files.numbered import (
+    READ_ENDINGS,
+    NumberedFiles,
+    NumberedFilesError,
+    find_numbered,
+    listed,
+    refuse_holes,
+)
+from im2mesh.files.written import NOTE
 from im2mesh.meshing.frame_meshes import Reconstruction, load_reconstruction
-from im2mesh.meshing.io import READ_ENDINGS, files_of_mesh, numbered_meshes, read_mesh
+from im2mesh.meshing.io import files_of_mesh, numbered_meshes, read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.orientation import face_outwards, tell_turned
@@ -103,43 +113,92 @@ class PredictedMeshes:
         Raises:
             UserError: If the frames are not those of the window.
         """
-        window = stored.window
-        path = self.find(window)
+        path = self.find(stored.window)
         if path.is_file():
-            meshes = load_reconstruction(path)
-            in_world = self.coordinates == "world"  # a file of ours may have an origin of its own
-            prediction = prediction_of(window, meshes.in_world() if in_world else meshes)
-        else:
-            files = numbered_meshes(path)
-            if len(files) != window.num_frames:
-                raise UserError(
-                    f"sequence {window}: {len(files)} meshes, expected {window.num_frames}"
-                    f"{_what_else(path)}; run generate.py again"
-                )
-            meshes = [read_mesh(file) for file in files]
-            prediction = Prediction(dict(enumerate(meshes)), share_topology(meshes))
+            prediction = self._from_sequence(path, stored.window)
+            return replace(prediction, meshes=self._in_window(prediction.meshes, stored))
+        meshes = self._in_window(_from_files(path, stored.window), stored)
+        return Prediction(meshes, self._share_topology_or_tell(meshes))
+
+    def _from_sequence(self, path: Path, window: Window) -> Prediction:
+        meshes = load_reconstruction(path)
+        in_world = self.coordinates == "world"  # a file of ours may have an origin of its own
+        return prediction_of(window, meshes.in_world() if in_world else meshes)
+
+    def _in_window(self, meshes: dict[int, Mesh], stored: StoredWindow) -> dict[int, Mesh]:
+        """The meshes in the window's coordinates, with faces that look outwards."""
         if self.coordinates == "window":
-            return _faced_outwards(window, prediction)
+            return _faced_outwards(meshes, stored.window)
         frame = stored.frame
 
         def to_window(vertices: np.ndarray) -> np.ndarray:
             return frame.from_world(vertices.astype(np.float64)).astype(np.float32)
 
-        moved = {
-            k: replace(mesh, vertices=to_window(mesh.vertices))
-            for k, mesh in prediction.meshes.items()
-        }
-        return _faced_outwards(window, replace(prediction, meshes=moved))
+        moved = {k: replace(mesh, vertices=to_window(mesh.vertices)) for k, mesh in meshes.items()}
+        return _faced_outwards(moved, stored.window)
+
+    def _share_topology_or_tell(self, meshes: dict[int, Mesh]) -> bool:
+        is_shared = share_topology(list(meshes.values()))
+        if not is_shared:
+            warnings.warn(  # without the window, so that many of them are told once
+                f"{self.folder}: numbered meshes of a window differ in their faces or number of "
+                "vertices, so no correspondence is measured there",
+                Advice,
+                stacklevel=3,
+            )
+        return is_shared
 
 
-def _faced_outwards(window: Window, prediction: Prediction) -> Prediction:
-    """The meshes with faces that look outwards; one warning names the first that had others."""
-    turned = {k: face_outwards(mesh) for k, mesh in prediction.meshes.items()}
+def _from_files(path: Path, window: Window) -> dict[int, Mesh]:
+    """The numbered meshes of a folder, one per frame."""
+    try:
+        files = find_numbered(path, READ_ENDINGS)
+        refuse_holes(path, files, _way_out(path, "copy or make the missing files"))
+    except NumberedFilesError as error:
+        raise UserError(f"sequence {window}: {error}") from error
+    if len(files.names) != window.num_frames:
+        raise UserError(
+            f"sequence {window}: {len(files.names)} meshes in {path}, expected "
+            f"{window.num_frames}{_how_many(path, files, window.num_frames)}"
+        )
+    return {k: read_mesh(path / name) for k, name in enumerate(files.names.values())}
+
+
+def _how_many(path: Path, files: NumberedFiles, wanted: int) -> str:
+    """What is missing, what else is there, and the way out."""
+    others = f" and {listed(files.others)}, which were not understood" if files.others else ""
+    numbers = list(files.names)
+    if len(numbers) > wanted:
+        return f"{others}; {_way_out(path, 'move the others away')}"
+    between = set(range(numbers[0], numbers[-1])) - {*numbers}
+    step = numbers[1] - numbers[0] if numbers[1:] else 1
+    ends = {number for number in (numbers[0] - step, numbers[-1] + step) if number >= 0}
+    absent = between if len(numbers) + len(between) == wanted else ends
+    missing = f" (no frame {' or '.join(map(str, sorted(absent)))})"
+    return f"{missing}{others}; {_way_out(path, 'copy or make the missing files')}"
+
+
+def _way_out(path: Path, of_others: str) -> str:
+    return "run generate.py again" if (path / NOTE).is_file() else of_others
+
+
+def _faced_outwards(meshes: dict[int, Mesh], window: Window) -> dict[int, Mesh]:
+    """The meshes with faces that look outwards; one warning names the first that had others.
+
+    Meshes with the same faces are judged by the first: a small part that its motion has turned
+    inside out later is an error of the motion, and its faces must stay those of the other frames.
+    """
+    if len(meshes) > 1 and share_topology(list(meshes.values())):
+        first = min(meshes)
+        mesh, found = face_outwards(meshes[first])
+        turned = {k: (replace(other, faces=mesh.faces), found) for k, other in meshes.items()}
+    else:
+        turned = {k: face_outwards(mesh) for k, mesh in meshes.items()}
     wrong = [(k, found) for k, (_, found) in turned.items() if found is not None]
     if wrong:
         frame = f"frame {wrong[0][0]}" + (f" and {len(wrong) - 1} more" if wrong[1:] else "")
         tell_turned(f"sequence {window}, {frame}: the predicted mesh", wrong[0][1])
-    return replace(prediction, meshes={k: mesh for k, (mesh, _) in turned.items()})
+    return {k: mesh for k, (mesh, _) in turned.items()}
 
 
 def _what_is_there(folder: Path) -> str:
@@ -148,11 +207,6 @@ def _what_is_there(folder: Path) -> str:
         return f", which holds {listed(_visible(folder))}"
     there = next((parent for parent in folder.parents if parent.is_dir()), folder)
     return f" (there is no such folder; {there} holds {listed(_visible(there))})"
-
-
-def _what_else(folder: Path) -> str:
-    others = find_numbered(folder, READ_ENDINGS).others
-    return f" ({folder} also holds {listed(others)})" if others else ""
 
 
 def _visible(folder: Path) -> list[str]:
@@ -180,12 +234,20 @@ def prediction_of(window: Window, meshes: Reconstruction) -> Prediction:
 
 
 def share_topology(meshes: Sequence[Mesh]) -> bool:
-    """Whether all frames share their faces and their number of vertices.
+    """Whether all frames share their faces, from whichever corner each is named, and their number
+    of vertices.
 
     So do the meshes of a prediction that is empty in all frames: leaving it out would flatter.
     """
-    first = meshes[0]
+    first, faces = meshes[0], _from_least_corner(meshes[0].faces)
     return all(
-        len(mesh.vertices) == len(first.vertices) and np.array_equal(mesh.faces, first.faces)
+        len(mesh.vertices) == len(first.vertices)
+        and np.array_equal(_from_least_corner(mesh.faces), faces)
         for mesh in meshes
     )
+
+
+def _from_least_corner(faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray, "F 3"]:
+    """The same triangles, each named from its least corner."""
+    start = faces.argmin(axis=1)[:, None] if len(faces) else np.zeros((0, 1), np.int64)
+    return np.take_along_axis(faces, (start + np.arange(3)) % 3, axis=1)

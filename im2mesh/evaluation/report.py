@@ -1,19 +1,23 @@
 """Records -> CSV, tables and plots, and back. Computes no metric; averages only."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from im2mesh.config.validation import refuse_own_config
 from im2mesh.errors import UserError
-from im2mesh.evaluation.metric_info import metric_info
+from im2mesh.evaluation.metric_info import metric_info, metrics_of
 from im2mesh.evaluation.plots import plot_over_time
 from im2mesh.evaluation.records import UNKNOWN, Record, read_table, write_records
 from im2mesh.evaluation.summary import SummaryRow, summarize
 from im2mesh.evaluation.tables import format_table
 from im2mesh.files.atomic import write_text
-from im2mesh.runs.folder import CONFIG_FILE, RECORDS_FILE, SUMMARY_FILE
+from im2mesh.files.results import refuse_other_results, replacing_results
+from im2mesh.runs.folder import CONFIG_FILE, RECORDS_FILE, SUMMARY_FILE, RunFolder
 from im2mesh.runs.origins import ResultOrigin
+
+REPORT_FILE = "summary.md"
 
 
 class InterruptedReportError(UserError):
@@ -21,9 +25,12 @@ class InterruptedReportError(UserError):
 
 
 def summary_to_json(
-    summaries: Mapping[str, Sequence[SummaryRow]], origin: ResultOrigin | None = None
+    summaries: Mapping[str, Sequence[SummaryRow]],
+    origin: ResultOrigin | None = None,
+    advice: Sequence[str] = (),
 ) -> str:
-    """JSON: split -> metric -> mean, std, num_windows, heading, better, unit; and the origin."""
+    """JSON: split -> metric -> mean, std, num_windows, heading, better, unit; the origin; and, if
+    there is any, the advice."""
     content = {
         split: {
             row.metric: {
@@ -35,43 +42,63 @@ def summary_to_json(
         for split, rows in summaries.items()
     }
     whence = {} if origin is None else {"origin": {"id": origin.id, **origin.as_dict()}}
-    return json.dumps({**whence, **content}, indent=2) + "\n"
+    told = {"warnings": list(advice)} if advice else {}
+    return json.dumps({**whence, **told, **content}, indent=2) + "\n"
 
 
 def write_report(
-    folder: Path | str, split: str, records: Sequence[Record], origin: ResultOrigin | None = None
+    folder: Path | str,
+    split: str,
+    records: Sequence[Record],
+    origin: ResultOrigin | None = None,
+    advice: Sequence[str] = (),
 ) -> str:
     """Write records.csv, summary.md, summary.json and one plot per metric; return the table.
 
     Every file states the origin of its numbers: each line of records.csv its short hash, the other
-    files the whole, plots in their metadata.
+    files the whole, plots in their metadata. The summaries repeat the advice.
+
+    Raises:
+        UserError: If files of somebody else would be replaced.
     """
     folder, whence = Path(folder), "" if origin is None else str(origin)
-    (folder / SUMMARY_FILE).unlink(missing_ok=True)  # it belongs to earlier records
-    write_records(folder / RECORDS_FILE, records, "" if origin is None else origin.id)
     summaries = {split: summarize(records)}
-    table = format_table(summaries, markdown=True)
-    write_text(folder / "summary.md", f"{table}\n{whence}\n" if whence else table)
-    for metric in dict.fromkeys(record.metric for record in records):
-        plot_over_time(records, metric, folder / f"{metric}.png", whence)
-    write_text(folder / SUMMARY_FILE, summary_to_json(summaries, origin))  # last: marks completion
+    told = "".join(f"- {text}\n" for text in advice)
+    parts = [format_table(summaries, markdown=True), f"Warnings:\n\n{told}" if told else ""]
+    parts += [f"{whence}\n" if whence else ""]
+    metrics = dict.fromkeys(record.metric for record in records)
+    with replacing_results(folder, _names(metrics)) as place:
+        write_records(place / RECORDS_FILE, records, "" if origin is None else origin.id)
+        write_text(place / REPORT_FILE, "\n".join(filter(None, parts)))
+        for metric in metrics:
+            plot_over_time(records, metric, place / _plot_name(metric), whence)
+        write_text(place / SUMMARY_FILE, summary_to_json(summaries, origin, advice))
     return format_table(summaries)
 
 
-def refuse_other_results(folder: Path) -> None:
-    """Refuse a folder where a report would replace files of somebody else: results of eval.py lie
-    beside the config that made them.
+def refuse_other_report(folder: Path) -> None:
+    """Refuse a folder where the files of an evaluation would replace those of somebody else, or of
+    a training.
 
     Raises:
         UserError: With the names of these files.
     """
-    names = (RECORDS_FILE, SUMMARY_FILE, "summary.md")
-    there = [name for name in names if (folder / name).exists()]
-    if there and not (folder / CONFIG_FILE).is_file():
+    if RunFolder(folder).holds_training():
         raise UserError(
-            f"{folder} holds {', '.join(there)} without the {CONFIG_FILE} of an evaluation, so "
-            "this program did not write them; choose another --output, or move them away"
+            f"{folder} is the folder of a training, whose {CONFIG_FILE} would be replaced; choose "
+            "another --output"
         )
+    refuse_own_config(folder / CONFIG_FILE)
+    refuse_other_results(folder, _names(metrics_of("evaluation")))
+
+
+def _names(metrics: Iterable[str]) -> list[str]:
+    """Names of the files of a report; the last one marks completion."""
+    return [RECORDS_FILE, REPORT_FILE, *map(_plot_name, metrics), SUMMARY_FILE]
+
+
+def _plot_name(metric: str) -> str:
+    return f"{metric}.png"
 
 
 def read_report(folder: Path) -> tuple[list[Record], ResultOrigin | None]:

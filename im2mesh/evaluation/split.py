@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-from im2mesh.command_line import advise_in_a_line
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
@@ -28,11 +27,20 @@ from im2mesh.files.hashes import hash_text
 from im2mesh.machine.locks import claim
 from im2mesh.machine.ranks import Ranks
 from im2mesh.machine.shared_work import PATIENCE, for_each
+from im2mesh.runs.advice import collected_advice, once_per_kind
 from im2mesh.runs.folder import LOCK_FILE
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.runs.provenance import PACKAGE, code_hash, package_versions
 
 PARTS_FOLDER = "windows"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, and what may not be meant there, in words."""
+
+    records: list[Record]
+    advice: list[str]
 
 
 @dataclass(frozen=True)
@@ -60,27 +68,32 @@ class SplitEvaluation:
         if self.read(window) is None:
             for left in self.part(window).parent.glob(f"{window.name}.json.*{TEMPORARY}"):
                 left.unlink()  # left by a process that was killed
-            prediction = self.predictions.read(StoredWindow(self.evaluator.root, window))
-            records = self.evaluator.evaluate_window(window, prediction)
-            content = {"source": self._source(window), "records": list(map(astuple, records))}
-            write_json(self.part(window), content)
+            with collected_advice() as advice:
+                prediction = self.predictions.read(StoredWindow(self.evaluator.root, window))
+                records = self.evaluator.evaluate_window(window, prediction)
+            measured = {"records": list(map(astuple, records)), "advice": advice}
+            write_json(self.part(window), {"source": self._source(window), **measured})
 
-    def read(self, window: Window) -> list[Record] | None:
-        """The records of a window; None if it is not finished.
+    def read(self, window: Window) -> Measured | None:
+        """What was measured in a window; None if it is not finished.
 
         Raises:
-            UserError: If the file is broken.
+            UserError: If the file is not one of eval.py.
         """
         path = self.part(window)
         if not path.is_file():
             return None
         try:
-            content = json.loads(path.read_text())
-            if content["source"] != self._source(window):
+            content = json.loads(path.read_text("utf-8"))
+            source, records = content["source"], [Record(*v) for v in content["records"]]
+            if source != self._source(window):
                 return None
-            return [Record(*values) for values in content["records"]]
+            return Measured(records, list(map(str, content["advice"])))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise UserError(f"{path} is broken; delete it and run eval.py again") from error
+            raise UserError(
+                f"{path} was not written by eval.py, or is damaged; choose another --output, or "
+                "move the file away"
+            ) from error
 
     def _source(self, window: Window) -> str:
         """A hash of everything that the records depend on."""
@@ -98,8 +111,9 @@ def evaluate_split(
     workers: int = 1,
     ranks: Ranks | None = None,
     on_progress: Callable[[int], object] | None = None,
-) -> list[Record]:
+) -> Measured:
     """Evaluate every window, alone or with other processes; records come in the order of windows.
+    Advice is given once per kind.
 
     Args:
         windows: Windows to evaluate; all must have predictions.
@@ -109,12 +123,13 @@ def evaluate_split(
 
     Raises:
         UserError: If a window has no prediction (checked before any work), a prediction lacks
-            frames, or a file is broken.
+            frames, a file is broken, or one of somebody else would be replaced.
     """
     if workers < 1:
         raise UserError(f"--workers must be at least 1, got {workers}")
     for window in windows:
         evaluation.predictions.find(window)
+        evaluation.read(window)
     ranks = Ranks() if ranks is None else ranks
     tell = on_progress or (lambda _: None)
     if workers == 1:
@@ -128,13 +143,17 @@ def evaluate_split(
             f"meshes or data of {', '.join(unfinished[:3])} have changed during the evaluation; "
             "run eval.py again"
         )
-    return [record for part in parts.values() if part is not None for record in part]
+    measured = {window: part for window, part in parts.items() if part is not None}
+    return Measured(
+        [record for part in measured.values() for record in part.records],
+        once_per_kind({window: part.advice for window, part in measured.items()}),
+    )
 
 
 def report_once(
     evaluation: SplitEvaluation,
     split: str,
-    records: Sequence[Record],
+    measured: Measured,
     origin: ResultOrigin,
     ranks: Ranks,
 ) -> str:
@@ -143,8 +162,10 @@ def report_once(
         with claim(evaluation.lock, "report") as is_mine:
             if is_mine:
                 if ranks.is_main or not is_reported(evaluation.folder, origin):
-                    write_report(evaluation.folder, split, records, origin)
-                return format_table({split: summarize(records)})
+                    write_report(
+                        evaluation.folder, split, measured.records, origin, measured.advice
+                    )
+                return format_table({split: summarize(measured.records)})
         time.sleep(PATIENCE)
 
 
@@ -192,7 +213,6 @@ def _work_in_processes(
 
 
 def _prepare_worker() -> None:
-    """One thread each, and warnings that look like those of the main process."""
-    advise_in_a_line()
+    """One thread each."""
     os.environ["IGL_NUM_THREADS"] = "1"  # libigl reads it at its first parallel loop
     torch.set_num_threads(1)  # as many search trees of points

@@ -4,10 +4,14 @@ import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 PACKED = "gz"
 """The ending that stands behind the ending of a format."""
+READ_FORMATS = ("ply", "off", "obj", "glb", "gltf", "stl", "xyz", "pcd")
+READ_ENDINGS = (*READ_FORMATS, *(f"{name}.{PACKED}" for name in READ_FORMATS))
+"""Of files of meshes and point clouds that are read: `meshing.io` has a reader for each format."""
 NUM_SHOWN = 8  # names in a message
 
 
@@ -53,6 +57,22 @@ def find_numbered(folder: Path, endings: Collection[str]) -> NumberedFiles:
     return NumberedFiles(_by_number(folder, kept), others)
 
 
+def refuse_holes(folder: Path, files: NumberedFiles, way_out: str) -> None:
+    """Refuse frames that are not evenly spaced: one is missing, and all after it would shift.
+
+    Raises:
+        NumberedFilesError: With the missing number, and with what was not understood.
+    """
+    spacing = min((b - a for a, b in pairwise(files.names)), default=1)
+    for before, after in pairwise(files.names):
+        if after - before != spacing:
+            also = f" (it also holds {listed(files.others)})" if files.others else ""
+            raise NumberedFilesError(
+                f"{folder} has frames {before} and {after} but no frame {before + spacing}{also}; "
+                f"{way_out}"
+            )
+
+
 def listed(names: Collection[str]) -> str:
     """The first names of some, for a message; "nothing" for none."""
     shown = sorted(names)[:NUM_SHOWN]
@@ -91,28 +111,43 @@ def _numbers(folder: Path, stems: list[str], names: Collection[str]) -> list[int
     """The frame number in each stem: where all differ in one number, that one."""
     parts = [re.split("([0-9]+)", stem) for stem in stems]  # words and numbers in turn
     if len({tuple(words[::2]) for words in parts}) == 1:
-        digits = zip(*(words[1::2] for words in parts), strict=True)
-        columns = [[int(number) for number in column] for column in digits]
+        columns = _columns(parts)
         differing = [column for column in columns if len(set(column)) > 1] or columns[-1:]
         if len(differing) == 1:
             _refuse_fractions(folder, parts, columns.index(differing[0]), names)
             return differing[0]
     if all(not words[-1] for words in parts):  # all end in a number
-        return [int(words[-2]) for words in parts]
+        _refuse_fractions(folder, parts, -1, names)
+        if len({len(words) for words in parts}) <= 1 and _sort_alike(_columns(parts)):
+            return [int(words[-2]) for words in parts]
     raise NumberedFilesError(
         f"{folder}: it is not plain which number of {listed(names)} is the frame; give the files "
         "of the frames names that differ in one number, and move others away"
     )
 
 
+def _columns(parts: list[list[str]]) -> list[list[int]]:
+    """First numbers of all stems, second numbers of all, and so on."""
+    return [[int(text) for text in texts] for texts in zip(*(w[1::2] for w in parts), strict=True)]
+
+
+def _sort_alike(columns: list[list[int]]) -> bool:
+    """Whether no number falls where the last one rises, as in scan1_0, scan1_1, scan2_2."""
+    rows = sorted(zip(*columns, strict=True), key=lambda row: row[-1])
+    return all(list(column) == sorted(column) for column in zip(*rows, strict=True))
+
+
 def _refuse_fractions(
     folder: Path, parts: list[list[str]], column: int, names: Collection[str]
 ) -> None:
-    """Refuse t_0.5 and t_0.25, where 5 is less than 25 only as a whole number."""
-    is_after_point = column > 0 and parts[0][2 * column] == "."
-    widths = {len(words[2 * column + 1]) for words in parts}
-    if is_after_point and len(widths) > 1:
+    """Refuse t_0.5 and t_0.25, where 5 is less than 25 only as a whole number; t_1 and t_0.5; and
+    t_-1, which as a whole number comes after t_0."""
+    numbers = [words[1::2][column] for words in parts]
+    before = [words[:-1:2][column] for words in parts]  # the word in front of each number
+    is_point = [word == "." for word in before]
+    has_point = any(is_point) and not (all(is_point) and len(set(map(len, numbers))) == 1)
+    if has_point or any(re.search("(^|[^0-9A-Za-z])-$", word) for word in before):
         raise NumberedFilesError(
-            f"{folder}: the numbers of {listed(names)} may be fractions; number the frames 0, 1, "
-            "2, ..."
+            f"{folder}: the numbers of {listed(names)} may be fractions or negative; number the "
+            "frames 0, 1, 2, ..."
         )

@@ -116,10 +116,12 @@ def spline_weights(
     distances = np.linalg.norm(offsets, axis=-1)
     size = distances.max(1)[:, None] + 1e-12
     offsets, distances = offsets / size[..., None], distances / size
-    between = np.linalg.norm(offsets[:, :, None] - offsets[:, None], axis=-1)
+    lengths = np.square(offsets).sum(-1)
+    products = offsets @ offsets.transpose(0, 2, 1)
+    squared = np.maximum(lengths[:, :, None] + lengths[:, None] - 2 * products, 0)  # distances
     count = neighbours.shape[1]
     system = np.zeros((len(queries), count + 4, count + 4))
-    system[:, :count, :count] = between**3 + DUPLICATES * np.eye(count)
+    system[:, :count, :count] = squared * np.sqrt(squared) + DUPLICATES * np.eye(count)
     system[:, :count, count] = system[:, count, :count] = 1
     system[:, :count, count + 1 :] = offsets
     system[:, count + 1 :, :count] = offsets.transpose(0, 2, 1)

@@ -45,10 +45,10 @@ def write_observation(folder: Path, observation: Observation) -> None:
         write_numbered_meshes(folder, [Mesh.of_points(cloud) for cloud in observation.inputs])
         return
     names = [f"{k:05d}.png" for k in range(len(observation.inputs))]
-    with replacing_files(folder, names, is_observed_file):
+    with replacing_files(folder, names, is_observed_file) as place:
         for name, image in zip(names, observation.inputs, strict=True):
             pixels = np.rint(255 * image.transpose(1, 2, 0)).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / name)
+            Image.fromarray(pixels).save(place / name)
 
 
 def is_observed_file(name: str) -> bool:

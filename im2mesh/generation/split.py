@@ -1,6 +1,7 @@
 """Every window of a split -> files; finished windows are skipped."""
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,10 @@ from im2mesh.config.validation import write_config
 from im2mesh.data.batch import Observation
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.layout import Window
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json
 from im2mesh.files.written import refuse_foreign, remove_written
+from im2mesh.generation.earlier import adopt_window
 from im2mesh.generation.generator import Generator, StageTimer
 from im2mesh.generation.inputs import (
     WindowInput,
@@ -27,6 +29,7 @@ from im2mesh.machine.shared_work import for_each
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import is_numbered_mesh
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
+from im2mesh.runs.advice import collected_advice, once_per_kind
 from im2mesh.runs.folder import CONFIG_FILE, LOCK_FILE, RunFolder, WindowFolder
 from im2mesh.runs.origins import RunOrigin
 from im2mesh.runs.provenance import mesh_settings, provenance, run_hash
@@ -72,9 +75,14 @@ def generate_split(
     A window is finished when its summary file, written last, exists and was made from the same
     input with the same weights and settings: meshes of an older model are never taken for those of
     the present one.
+
+    Raises:
+        UserError: If files of somebody else would be replaced in a window that is not finished,
+            before any work.
     """
-    write_config(folder.generation(split) / CONFIG_FILE, config)
     work = _SplitWork(generator, config, folder, split)
+    work.refuse_files_of_others(windows)
+    write_config(folder.generation(split) / CONFIG_FILE, config)
     with tqdm(total=len(windows), desc=f"generate {split}", unit="window") as progress:
 
         def finish(window: Window) -> None:
@@ -82,7 +90,10 @@ def generate_split(
             progress.update()
 
         lock = folder.generation(split) / LOCK_FILE
-        for_each(windows, lock, Ranks() if ranks is None else ranks, finish)
+        try:
+            for_each(windows, lock, Ranks() if ranks is None else ranks, finish)
+        finally:
+            work.tell_advice()
     return work.summary()
 
 
@@ -98,9 +109,28 @@ class _SplitWork:
         self.run = run_hash(self.weights, config)
         self.generated = self.skipped = self.replaced = 0
         self.empty: list[Window] = []
+        self.advice: dict[Window, list[str]] = {}
         self.totals = StageTimer()
 
+    def refuse_files_of_others(self, windows: Sequence[Window]) -> None:
+        for window in windows:
+            files = self.folder.window(self.split, window)
+            try:
+                _refuse_files_of_others(files, self.config)
+            except UserError:
+                source = read_input(self.config, window)
+                if _finished(files, _fingerprint(self.weights, self.config, source)) is None:
+                    raise  # nothing is written into a finished window
+
     def finish(self, window: Window) -> None:
+        with collected_advice() as self.advice[window]:
+            self._finish(window)
+
+    def tell_advice(self) -> None:
+        for text in once_per_kind(self.advice):
+            warnings.warn(text, Advice, stacklevel=1)
+
+    def _finish(self, window: Window) -> None:
         source, files = read_input(self.config, window), self.folder.window(self.split, window)
         label = {
             "source": _fingerprint(self.weights, self.config, source),
@@ -203,6 +233,7 @@ def _refuse_files_of_others(files: WindowFolder, config: Config) -> None:
     Raises:
         UserError: With the names of these files.
     """
+    adopt_window(files)
     refuse_foreign(files.path, is_numbered_mesh)
     if config.generation.mesh_format is not None:
         refuse_foreign(files.meshes, is_numbered_mesh)

@@ -15,7 +15,13 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from im2mesh.errors import Advice, UserError, is_refused_by_system
-from im2mesh.files.numbered import PACKED, NumberedFilesError, find_numbered, split_name
+from im2mesh.files.numbered import (
+    PACKED,
+    READ_ENDINGS,
+    NumberedFilesError,
+    find_numbered,
+    split_name,
+)
 from im2mesh.files.written import replacing_files
 from im2mesh.meshing.formats import clouds, obj, off, ply, stl
 from im2mesh.meshing.formats.arrays import Arrays
@@ -41,15 +47,13 @@ _READERS: dict[str, Callable[[Path], Arrays]] = {
     "xyz": clouds.read_xyz,
     "pcd": clouds.read_pcd,
 }
-"""Ending of a file name -> its reader. Each may have .gz behind it."""
+"""Ending of a file name -> its reader. Each may have .gz behind it. `READ_ENDINGS` lists them."""
 _WRITERS: dict[str, Callable[[Path, Mesh], None]] = {
     "ply": ply.write_ply,
     "off": off.write_off,
     "obj": obj.write_obj,
     "glb": write_glb,
 }
-READ_FORMATS = tuple(_READERS)
-READ_ENDINGS = (*READ_FORMATS, *(f"{name}.{PACKED}" for name in READ_FORMATS))
 MESH_FORMATS = tuple(_WRITERS)
 """The formats that are written."""
 
@@ -136,8 +140,8 @@ def write_numbered_meshes(
 ) -> list[Path]:
     """Write one mesh or point cloud per frame as 00000.<format>, 00001.<format>, ...
 
-    Meshes that this function wrote into the folder before are removed first: a longer or
-    differently formatted earlier sequence would otherwise mix with this one.
+    Meshes that this function wrote into the folder before are removed: a longer or differently
+    formatted earlier sequence would otherwise mix with this one.
 
     Raises:
         UserError: If the folder holds numbered meshes of somebody else, or the format is unknown.
@@ -145,9 +149,9 @@ def write_numbered_meshes(
     folder = Path(folder)
     _mesh_format(folder / f"00000.{format}")  # refuse an unknown format before removing anything
     paths = [folder / f"{k:05d}.{format}" for k in range(len(meshes))]
-    with replacing_files(folder, [path.name for path in paths], is_numbered_mesh):
+    with replacing_files(folder, [path.name for path in paths], is_numbered_mesh) as place:
         for path, mesh in zip(paths, meshes, strict=True):
-            write_mesh(path, mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
+            write_mesh(place / path.name, mesh.vertices, mesh.faces, mesh.colors, mesh.normals)
     return paths
 
 
@@ -167,10 +171,10 @@ def _read(path: Path, ending: str) -> Arrays:
 
 def _read_format(path: Path) -> str:
     ending = split_name(path.name)[1].removesuffix(f".{PACKED}")
-    if ending not in READ_FORMATS:
+    if ending not in _READERS:
         raise UserError(
             f"{path}: unknown mesh format {path.suffix!r}; choose one of: "
-            f"{', '.join(READ_FORMATS)}, which may have .{PACKED} behind it"
+            f"{', '.join(_READERS)}, which may have .{PACKED} behind it"
         )
     return ending
 

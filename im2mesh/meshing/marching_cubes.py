@@ -36,7 +36,7 @@ def marching_cubes(volume: Float[np.ndarray, "X Y Z"]) -> Triangles:
 def marching_cubes_by_libigl(volume: Float[np.ndarray, "X Y Z"]) -> Triangles:
     """The same triangles in another order. Only cells that the surface crosses are given to
     libigl. It wants values that are negative inside, or else faces look inwards."""
-    cells = np.argwhere(cells_with_both_signs(volume > 0))
+    cells = np.argwhere(_cells_with_both_signs(volume > 0))
     if not len(cells):
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
     corners = np.ravel_multi_index((cells[:, None] + CORNERS).reshape(-1, 3).T, volume.shape)
@@ -47,20 +47,11 @@ def marching_cubes_by_libigl(volume: Float[np.ndarray, "X Y Z"]) -> Triangles:
     return np.asarray(vertices), np.asarray(faces).astype(np.int64)
 
 
-def cells_with_both_signs(
-    inside: Bool[np.ndarray, "X Y Z"], spacing: int = 1
-) -> Bool[np.ndarray, "I J K"]:
-    """Which cells, that many points of the lattice wide, have points inside and outside.
-
-    Points on the border of a cell belong to it, so neighbouring cells share them.
-    """
+def _cells_with_both_signs(inside: Bool[np.ndarray, "X Y Z"]) -> Bool[np.ndarray, "I J K"]:
+    """Which cells have corners inside and corners outside."""
     any_inside, all_inside = inside, inside
     for axis in range(3):
-        last = inside.shape[axis] - spacing
-        layers = [
-            tuple(slice(k, last + k, spacing) if a == axis else slice(None) for a in range(3))
-            for k in range(spacing + 1)
-        ]
-        any_inside = np.logical_or.reduce([any_inside[layer] for layer in layers])
-        all_inside = np.logical_and.reduce([all_inside[layer] for layer in layers])
+        along, all_along = any_inside.swapaxes(0, axis), all_inside.swapaxes(0, axis)
+        any_inside = (along[:-1] | along[1:]).swapaxes(0, axis)
+        all_inside = (all_along[:-1] & all_along[1:]).swapaxes(0, axis)
     return any_inside & ~all_inside

@@ -20,6 +20,11 @@ from im2mesh.meshing.validity import (
     valid_positions,
 )
 
+ARRAYS = ("vertices", "faces", "times", "loc", "scale")
+"""Names of the arrays in each .npz of a sequence of meshes, ..."""
+OTHER_ARRAYS = ("normals", "vertex_counts", "face_counts")
+"""... and of those in some: with normals, or without correspondence over time."""
+
 
 @dataclass(frozen=True)
 class MeshSequence:
@@ -158,7 +163,7 @@ class MeshSequence:
 
 
 def refuse_other_npz(path: Path) -> None:
-    """Refuse to replace a file that holds anything but a sequence of meshes.
+    """Refuse to replace a file that holds anything but a sequence of meshes, or more than that.
 
     Raises:
         UserError: If there is such a file.
@@ -166,7 +171,7 @@ def refuse_other_npz(path: Path) -> None:
     if not path.exists():
         return
     try:
-        is_sequence = {"vertices", "faces", "times", "loc", "scale"} <= locate_arrays(path).keys()
+        is_sequence = set(ARRAYS) <= locate_arrays(path).keys() <= {*ARRAYS, *OTHER_ARRAYS}
     except NpzError:
         is_sequence = False
     if not is_sequence:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from im2mesh.errors import Advice
 from im2mesh.meshing.containment import winding_numbers
@@ -18,6 +19,11 @@ _SAMPLES = 15
 """Faces of a piece behind which the body is looked for; most must agree"""
 _BEHIND = 0.25
 """Least winding number behind a face that looks outwards: 1 in a closed body, 1/2 at a sheet"""
+
+_FLAT = 1e-12
+"""Volume of a piece, as a share of its area^(3/2), that means none; a ball has 0.09"""
+_NEARLY = 1e-4
+"""Share of the size of a mesh within which corners of unconnected faces are one position"""
 
 
 def face_outwards(mesh: Mesh) -> tuple[Mesh, str | None]:
@@ -34,17 +40,22 @@ def face_outwards(mesh: Mesh) -> tuple[Mesh, str | None]:
         return mesh, None
     vertices = mesh.vertices.astype(np.float64) - mesh.vertices.mean(0, np.float64)
     named = mesh.faces.astype(np.int64)
-    if not _topology(named.tobytes()).is_closed:
+    topology = _topology(named.tobytes())
+    if not topology.is_closed:
         named = _weld(vertices, named)
-    if _topology(named.tobytes()).is_double:
+        topology = _topology(named.tobytes())
+    if topology.is_double:
         _, kept = np.unique(np.sort(named, axis=1), axis=0, return_index=True)
         if len(kept) < len(named):
             single, _ = face_outwards(replace(mesh, faces=mesh.faces[np.sort(kept)]))
             return single, "has each face twice, looking both ways, and one of each was kept"
+    if topology.is_soup:
+        named = _weld_nearly(vertices, named)
+        topology = _topology(named.tobytes())
     agreeing = named
-    if not _topology(named.tobytes()).neighbours_agree:
+    if not topology.neighbours_agree:
         agreeing = np.ascontiguousarray(igl.bfs_orient(named)[0], np.int64)
-    turned = (agreeing != named).any(1) ^ _looks_inwards(vertices, agreeing)
+    turned = (agreeing != named).any(1) ^ _looks_inwards(vertices, agreeing, topology.piece)
     if not turned.any():
         return mesh, None
     outward = np.where(turned[:, None], mesh.faces[:, ::-1], mesh.faces)
@@ -70,12 +81,14 @@ class _Topology:
         is_closed: Whether each edge is walked as often in one direction as in the other.
         neighbours_agree: Whether this holds but for one walk, as at the rim of a hole.
         is_double: Whether each edge is walked at least twice in each direction that it is walked.
+        is_soup: Whether most edges are walked once, in one direction, as by unconnected faces.
         piece: Number of the connected piece of each face.
     """
 
     is_closed: bool
     neighbours_agree: bool
     is_double: bool
+    is_soup: bool
     piece: Int[np.ndarray, " F"]
 
 
@@ -87,11 +100,13 @@ def _topology(faces_int64: bytes) -> _Topology:
     size = int(faces.max()) + 1
     entries = np.ones(len(start), np.int32)[is_edge], (start[is_edge], end[is_edge])
     edges = csr_array(entries, shape=(size, size))  # how often each is walked
-    excess = abs(edges - edges.T).max()
+    excesses = abs(edges - edges.T)
+    excess = excesses.max()
     _, of_vertex = connected_components(edges, directed=False)
     _, piece = np.unique(of_vertex[faces[:, 0]], return_inverse=True)
     is_double = bool(edges.nnz and edges.data.min() > 1 and excess == 0)
-    return _Topology(bool(excess == 0), bool(excess <= 1), is_double, piece)
+    is_soup = excesses.nnz > edges.nnz  # each such edge counts in both directions
+    return _Topology(bool(excess == 0), bool(excess <= 1), is_double, is_soup, piece)
 
 
 def _weld(
@@ -102,18 +117,53 @@ def _weld(
     return first[name.ravel()][faces]
 
 
-def _looks_inwards(
+def _weld_nearly(
     vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
+) -> Int[np.ndarray, "F 3"]:
+    """Faces that name one vertex for positions that nearly agree, as of corners that were rounded.
+
+    Positions in one cell or in neighbouring cells of a grid are one, so that no limit between cells
+    cuts through them. Cells are small beside the faces, whatever lies far off.
+    """
+    size, (a, b, _) = float(np.ptp(vertices)), vertices[faces].swapaxes(0, 1)
+    cell = min(_NEARLY * size, float(np.median(np.linalg.norm(b - a, axis=1))) / 50)
+    if cell <= 1e-15 * size:  # finer than the numbers are
+        return faces
+    used, corner = np.unique(faces, return_inverse=True)
+    cells, cell_of = np.unique(np.floor(vertices[used] / cell), axis=0, return_inverse=True)
+    near = KDTree(cells).query_pairs(1.5, p=np.inf, output_type="ndarray")  # at most 26 each
+    links = csr_array((np.ones(len(near), np.bool_), near.T), shape=(len(cells), len(cells)))
+    _, name = connected_components(links, directed=False)
+    _, first = np.unique(name[cell_of.ravel()], return_index=True)
+    return used[first][name[cell_of.ravel()]][corner].reshape(faces.shape)
+
+
+def _looks_inwards(
+    vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], piece: Int[np.ndarray, " F"]
 ) -> Bool[np.ndarray, " F"]:
-    """Per face, whether its piece has no body behind it. Costs next to nothing if none seems to."""
-    corners, piece = vertices[faces], _topology(faces.tobytes()).piece
+    """Per face, whether its piece has no body behind it. Costs next to nothing if none seems to.
+
+    Where all pieces are flat, such as triangles that nothing connects, they are judged as one.
+    """
+    volume = _volumes(vertices[faces], piece)
+    if len(volume) > 1 and (np.abs(volume) <= _FLAT).all():
+        piece = np.zeros_like(piece)
+        volume = _volumes(vertices[faces], piece)
+    if (volume > -_FLAT).all():
+        return np.zeros(len(faces), np.bool_)
+    return (_winding_behind(vertices, faces, piece) < _BEHIND)[piece]
+
+
+def _volumes(
+    corners: Float[np.ndarray, "F 3 3"], piece: Int[np.ndarray, " F"]
+) -> Float[np.ndarray, " P"]:
+    """Signed volume of each piece, as seen from its centre, as a share of its area^(3/2)."""
     count = np.bincount(piece)
     center = np.stack([np.bincount(piece, corners[:, 0, k]) / count for k in range(3)], axis=1)
     a, b, c = (corners - center[piece, None]).swapaxes(0, 1)
-    volume = np.bincount(piece, (a * np.cross(b, c)).sum(1))
-    if (volume > -1e-12 * np.ptp(corners) ** 3).all():
-        return np.zeros(len(faces), np.bool_)
-    return (_winding_behind(vertices, faces, piece) < _BEHIND)[piece]
+    volume = np.bincount(piece, (a * np.cross(b, c)).sum(1)) / 6
+    area = np.bincount(piece, np.linalg.norm(np.cross(b - a, c - a), axis=1)) / 2
+    return volume / np.maximum(area, 1e-200) ** 1.5
 
 
 def _winding_behind(

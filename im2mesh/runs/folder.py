@@ -1,11 +1,12 @@
 """The names of all files of a run."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from im2mesh.config.schema import Config
+from im2mesh.config.validation import is_resolved_config
 from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import remove_temporary_files
@@ -79,17 +80,34 @@ class RunFolder:
         """The file of a step that failed."""
         return self.path / "failed_steps" / f"{iteration:08d}.pt"
 
+    def holds_training(self) -> bool:
+        """Whether a training has begun in the folder."""
+        checkpoints = (self.checkpoint, self.previous_checkpoint, self.best_checkpoint)
+        return any(path.exists() for path in (*checkpoints, self.logs))
+
     @contextmanager
     def for_training(self) -> Iterator[None]:
         """Lock the folder for one training, and remove half-written files of killed ones.
 
+        Where nothing is written, because an error comes first, no lock stays.
+
         Raises:
             UserError: If another training works in the folder.
         """
+        before = self._names()
         with only_process(self.path / LOCK_FILE, str(self.path)):
             for folder in (self.path, self.snapshot(0).parent):
                 remove_temporary_files(folder)
-            yield
+            try:
+                yield
+            finally:
+                if self._names() - before == {LOCK_FILE}:
+                    with suppress(OSError):  # others are there, or the system keeps open files
+                        (self.path / LOCK_FILE).unlink()
+                        self.path.rmdir()
+
+    def _names(self) -> set[str]:
+        return {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
 
     def generation(self, split: str) -> Path:
         return self.path / "generation" / split
@@ -112,7 +130,8 @@ class RunFolder:
         return self.path / "latent" / name
 
     def set_aside(self, data_root: str) -> Path | None:
-        """Rename the folder of an existing run; returns its new path, None without a run.
+        """Rename the folder of an existing run; returns its new path, None without a run. A folder
+        with other files alone is not moved.
 
         Raises:
             UserError: If the data lie inside the folder and would move with it, or a training works
@@ -125,6 +144,8 @@ class RunFolder:
                 f"data.root {data_root} lies inside {self.path}, which --fresh would move; "
                 "set output_dir to a folder of its own"
             )
+        if not (self.holds_training() or is_resolved_config(self.config)):
+            return None
         number = 1
         while (target := self.path.with_name(f"{self.path.name}.old{number}")).exists():
             number += 1

@@ -22,7 +22,7 @@ from typing import Any
 
 import im2mesh
 from im2mesh.config.effects import Affects, keys_affecting
-from im2mesh.config.schema import Config, GenerationConfig, Section, TrainingConfig
+from im2mesh.config.schema import Config, DataConfig, GenerationConfig, Section, TrainingConfig
 from im2mesh.files.hashes import DIGITS, hash_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +37,7 @@ CODE = (PACKAGE, "train.py", "generate.py", "eval.py", "scripts", "benchmarks")
 
 
 LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {
+    DataConfig: ("input_cameras", "input_uneven", "input_variety"),
     GenerationConfig: ("carry_tolerance",),
     TrainingConfig: ("compile",),
 }

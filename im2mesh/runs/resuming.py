@@ -6,9 +6,39 @@ from pathlib import Path
 from im2mesh.config.effects import Affects, keys_affecting
 from im2mesh.config.files import flatten
 from im2mesh.config.schema import Config, DataConfig, ModelConfig
+from im2mesh.config.validation import is_resolved_config
 from im2mesh.errors import Advice
-from im2mesh.runs.checkpoints import Checkpoint, CheckpointError
+from im2mesh.runs.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    load_newest,
+)
+from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.provenance import Provenance
+
+
+def load_to_resume(folder: RunFolder) -> tuple[Checkpoint, Path] | None:
+    """The checkpoint from which a training goes on, and its path; None if it starts anew.
+
+    The best checkpoint is the only one if a training was killed between its first validation and
+    its first save.
+
+    Raises:
+        CheckpointError: As `load_newest`, or if a best checkpoint that did not come about in that
+            way would be replaced.
+    """
+    found = load_newest(folder.checkpoint, folder.previous_checkpoint)
+    best = folder.best_checkpoint
+    if found is not None or not best.exists():
+        return found
+    if not (folder.logs.is_dir() and is_resolved_config(folder.config)):
+        raise CheckpointError(
+            f"{best} would be replaced, and the rest of its run is not there; copy it to "
+            f"{folder.checkpoint.name} to go on from it, or start anew with --fresh, which sets "
+            "the folder aside"
+        )
+    return load_checkpoint(best), best
 
 
 def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> None:
@@ -33,7 +63,13 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> No
         )
 
 
-def warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -> None:
+def warn_of_changes(checkpoint: Checkpoint, config: Config, now: Provenance, path: Path) -> None:
+    """Warn where data or settings are not those of the checkpoint."""
+    _warn_of_other_data(checkpoint, now, path)
+    _warn_of_other_settings(checkpoint, config, path)
+
+
+def _warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -> None:
     """Warn of changed settings that affect what is learned from here on."""
     before, now = (dict(flatten(c, "")) for c in (checkpoint.config, config.model_dump()))
     changed = [
@@ -46,11 +82,11 @@ def warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -
             f"{path} was trained with other settings: {', '.join(sorted(changed))}. The "
             "result will not be that of a run with one set of settings; --fresh starts anew",
             Advice,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
-def warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> None:
+def _warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> None:
     """Warn loudly that the data has changed. This may be intended, but it is another training."""
     before = checkpoint.state.origins[-1]["dataset"]
     if before != now.dataset:
@@ -59,5 +95,5 @@ def warn_of_other_data(checkpoint: Checkpoint, now: Provenance, path: Path) -> N
             f"{now.dataset}): clips were added, removed or made anew. If this is not meant, put "
             "the old data back; --fresh starts anew",
             Advice,
-            stacklevel=3,
+            stacklevel=4,
         )

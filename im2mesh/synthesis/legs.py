@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from im2mesh.synthesis.body import Body
 from im2mesh.synthesis.proportions import SIDES, Proportions, length_of
-from im2mesh.synthesis.rotations import across, hinged_axes, limb_axes, rotate_x, unit
+from im2mesh.synthesis.rotations import across, hinged_axes, limb_axes, rotate_x, rotate_y, unit
 from im2mesh.synthesis.tracks import Leg
 
 Rotations = dict[str, Float[np.ndarray, "T 3 3"]]
@@ -40,7 +40,7 @@ def pose_leg(
 
     Args:
         hip: Position of the hip joint in metres, over ground level of the rest pose.
-        facing: Rotation of the pelvis; the knee points half way between it and the front.
+        facing: Rotation of the pelvis; the knee points half way between it and the toes.
         flight: Height of the body over ground, in leg lengths: in flight no foot bears weight.
     """
     joints = [body.joint(f"{name}.{side}") for name in ("upperleg01", "lowerleg01", "foot")]
@@ -48,7 +48,8 @@ def pose_leg(
     raised, foot = _foot_over_ball(body, leg, side, flight)
     offset = np.stack(np.broadcast_arrays(SIDES[side] * leg.spread, leg.lift, leg.reach), axis=-1)
     target = joints[2] + raised + size.leg * offset
-    pole = unit(_FRONT + np.array([0.12 * SIDES[side], 0, 0]) + facing @ _FRONT)
+    toward = rotate_y(leg.turn) @ _FRONT
+    pole = unit(toward + np.array([0.12 * SIDES[side], 0, 0]) + facing @ _FRONT)
     knee, ankle = solve_two_bones(hip, target, length_of(thigh), length_of(shin), pole)
     hinge = unit(np.cross(target - hip, pole))
     thigh_turn = hinged_axes(knee - hip, hinge) @ limb_axes(thigh, _FRONT).T
@@ -87,7 +88,7 @@ def _foot_over_ball(
 ) -> tuple[Float[np.ndarray, "T 3"], Float[np.ndarray, "T 3 3"]]:
     """Displacement of the ankle (metres) and rotation of the foot, when the heel is raised."""
     tiptoe = np.broadcast_to(np.asarray(leg.tiptoe, dtype=np.float64), flight.shape)
-    turn = rotate_x(tiptoe)
+    turn = rotate_y(leg.turn) @ rotate_x(tiptoe)
     ball = np.mean([body.joint(f"toe{digit}-1.{side}") for digit in range(1, 6)], axis=0)
     ankle = body.joint(f"foot.{side}") - ball
     return turn @ ankle - ankle, turn

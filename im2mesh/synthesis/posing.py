@@ -6,7 +6,7 @@ from jaxtyping import Float
 from im2mesh.synthesis.arms import pose_arm
 from im2mesh.synthesis.body import Body, Pose
 from im2mesh.synthesis.legs import Rotations, pose_leg, rise_of_heels
-from im2mesh.synthesis.proportions import SIDES, Proportions
+from im2mesh.synthesis.proportions import Proportions
 from im2mesh.synthesis.rotations import rotate_x, rotate_y, rotate_z
 from im2mesh.synthesis.tracks import Pelvis, Posture, Spine, Track
 
@@ -21,8 +21,10 @@ def pose_body(body: Body, size: Proportions, posture: Posture, num_frames: int) 
     root = size.leg * _place_pelvis(posture.pelvis, num_frames)
     root[:, 1] += rise_of_heels(body, legs, flight)
     rotations: Rotations = {"root": hips} | _bend_spine(posture, hips)
-    for side, arm in zip(SIDES, (posture.left_arm, posture.right_arm), strict=True):
-        rotations |= pose_arm(body, size, arm, side, rotations["spine01"])
+    arms = {"L": posture.left_arm, "R": posture.right_arm}
+    hands = {"L": posture.left_hand, "R": posture.right_hand}
+    for side, arm in arms.items():
+        rotations |= pose_arm(body, size, arm, side, rotations["spine01"], hands[side])
     for side, leg in legs.items():
         socket = body.joint(f"upperleg01.{side}") - body.joint("root")
         hip = body.joint("root") + root + hips @ socket

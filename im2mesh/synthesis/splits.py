@@ -19,7 +19,7 @@ class Clip:
 
     @property
     def name(self) -> str:
-        """Folder name, like 00_punching."""
+        """Folder name, like 00_punching; people of the shape space have three digits."""
         return f"{self.body:02d}_{self.motion}"
 
 

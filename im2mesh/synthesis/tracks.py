@@ -38,6 +38,19 @@ class ArmReach:
 
 
 @dataclass(frozen=True)
+class Hand:
+    """A hand, by how far each finger is curled: 0 as in the rest pose, 1 as in a fist."""
+
+    thumb: Track = 0.2
+    index: Track = 0.25
+    middle: Track = 0.25
+    ring: Track = 0.25
+    little: Track = 0.25
+    spread: Track = 0.0  # degrees between neighbouring fingers, beyond the rest pose
+    bend: Track = 0.0  # degrees by which the wrist bends the palm towards the forearm
+
+
+@dataclass(frozen=True)
 class Leg:
     """A leg, by the displacement of its foot from standing, in legs; tiptoe is in degrees."""
 
@@ -45,6 +58,7 @@ class Leg:
     reach: Track = 0.0  # forward
     spread: Track = -0.03  # outward
     tiptoe: Track = 0.0  # heel raised over the ball of the foot
+    turn: Track = 0.0  # toes turned to the body's left
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,15 @@ class Pelvis:
 
 
 @dataclass(frozen=True)
+class Travel:
+    """The way of the whole body over the ground: all other tracks move with it."""
+
+    left: Track = 0.0  # in legs, seen from where the body starts
+    forward: Track = 0.0
+    turn: Track = 0.0  # to the left
+
+
+@dataclass(frozen=True)
 class Posture:
     """All tracks of one motion. `flight` is the height of the lowest point over ground, in legs."""
 
@@ -80,3 +103,6 @@ class Posture:
     right_leg: Leg = field(default_factory=Leg)
     nod: Track = 0.0  # head forward, beyond what the spine does
     flight: Track = 0.0
+    travel: Travel = field(default_factory=Travel)
+    left_hand: Hand | None = None  # None: as the grip of the arm says
+    right_hand: Hand | None = None

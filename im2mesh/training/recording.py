@@ -52,6 +52,8 @@ def obstacle_to_recording(model: SequenceModel, config: Config, world_size: int)
         return "the host plans the way back from the end (loss.correspondence_backward)"
     if config.loss.motion_share < 1 or isinstance(config.loss.correspondence_frames, int):
         return "the loss draws frames at random (loss.correspondence_frames, loss.motion_share)"
+    if config.data.input_variety:
+        return "the number of observed points varies (data.input_variety)"
     if model.has_posterior:
         return "latent codes are drawn at random"
     return ""

@@ -17,11 +17,11 @@ from im2mesh.machine.processes import Processes
 from im2mesh.machine.ranks import Ranks
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.sequence_model import SequenceModel
-from im2mesh.runs.checkpoints import Checkpoint, TrainingState, load_newest, save_checkpoint
+from im2mesh.runs.checkpoints import Checkpoint, TrainingState, save_checkpoint
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import continued, tell_training
 from im2mesh.runs.provenance import Provenance
-from im2mesh.runs.resuming import refuse_another_run, warn_of_other_data, warn_of_other_settings
+from im2mesh.runs.resuming import load_to_resume, refuse_another_run, warn_of_changes
 from im2mesh.runs.snapshots import FailedPart, Snapshot, explain_failure, save_snapshot
 from im2mesh.runs.weights import load_weights
 from im2mesh.training.batches import training_batches, validation_batches
@@ -91,11 +91,11 @@ class Trainer:
             OSError: If a file cannot be written; checkpoints stay as they were.
         """
         settings = self.config.training
-        if self.processes.ranks.is_main:
-            write_config(self.folder.config, self.config)
         if self.device.type == "cpu":
             leave_cores_to_workers(settings.num_workers)
         _ = self.validation_data[0]  # broken validation data should show now, not in hours
+        if self.processes.ranks.is_main:
+            write_config(self.folder.config, self.config)
         first, is_idle = self.state.iteration, self._is_finished()
         with (
             deterministic_operations(settings.deterministic, self.device),
@@ -188,20 +188,19 @@ class Trainer:
         The main process reads it for all, so that all start from the same state.
 
         Raises:
-            CheckpointError: If it holds another model, so that going on would mix two runs, or if
-                there are checkpoints, but none is intact.
+            CheckpointError: If it holds another model, so that going on would mix two runs, if
+                there are checkpoints, but none is intact, or as `load_to_resume`.
         """
         found = None
         if self.processes.ranks.is_main:
-            found = load_newest(self.folder.checkpoint, self.folder.previous_checkpoint)
+            found = load_to_resume(self.folder)
         found = self.processes.from_main(found)
         if found is None:
             return None
         checkpoint, path = found
         refuse_another_run(checkpoint, self.config, path)
         if self.processes.ranks.is_main:
-            warn_of_other_data(checkpoint, self.origin, path)
-            warn_of_other_settings(checkpoint, self.config, path)
+            warn_of_changes(checkpoint, self.config, self.origin, path)
         load_weights(self.model, checkpoint.model, path)
         load_optimizer(self.stepper.optimizer, checkpoint.optimizer, path)
         self.state = checkpoint.state

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from im2mesh.files.atomic import atomic_file
+from im2mesh.files.results import ORIGIN_KEY, refuse_other_picture
 from im2mesh.meshing.colors import position_colors
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.rendering import BACKGROUND, Camera, Renderer, look_at
@@ -74,16 +75,20 @@ def draw_sections(
         cell_height: Height of one cell in pixels.
         header: Image above the sections.
         origin: Description of what made the contents, stored in the file's metadata.
+
+    Raises:
+        UserError: If the picture would replace a file that states no origin.
     """
+    path = Path(path)
+    refuse_other_picture(path)
     cameras, cell_width = _cameras(sections, cell_height)
     sheet = _Sheet(sections, cell_width, cell_height, header)
     with Renderer(cell_width, cell_height) as renderer:
         for section, camera in zip(sections, cameras, strict=True):
             sheet.draw(section, renderer, camera)
-    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     notes = PngInfo()
-    notes.add_text("Source", origin)
+    notes.add_text(ORIGIN_KEY, origin)
     with atomic_file(path) as file:
         sheet.image.save(file, "PNG", optimize=True, pnginfo=notes)
 

@@ -1,4 +1,8 @@
-"""Run the whole pipeline at a small size, as scripts/demo.sh does; writes out/demo/summary.json."""
+"""Reconstruct held-out windows with the weights that ship; or, with --train, train a model first.
+
+Makes bodies, generates and evaluates meshes, and draws them, as scripts/demo.sh does. Writes
+out/demo/summary.json, or out/demo-train/summary.json.
+"""
 
 import json
 import platform
@@ -6,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,44 +29,91 @@ from im2mesh.runs.origins import ResultOrigin, list_origins
 from im2mesh.runs.provenance import package_versions
 from im2mesh.training.outlook import ROUGH_IOU
 
-CONFIG = "configs/demo.yaml"
-OUT = Path("out/demo")
 SPLITS = {"test": "seen bodies, unseen motions", "test_new_individual": "unseen body"}
 TABLE = "table.md"
-SUMMARY, SECONDS = OUT / "summary.json", OUT / "seconds.json"
 WORKERS = ["--workers", "2"]
-BODIES = ["--bodies", "10", "--frames", "28", "--meshes", "held-out", "--surface-points", "4000"]
-POINTS = ["--occupancy-points", "20000", "--near-surface-points", "4000"]
 REPORTED = ("iou", "chamfer_l1", "correspondence_l2", "correspondence_l2_last")
 
 
+@dataclass(frozen=True)
+class Demo:
+    """One of the two demos.
+
+    Attributes:
+        config: Configuration, whose data are made in its data.root.
+        bodies: Arguments of make_bodies.py.
+        out: Folder for tables and pictures.
+        weights: Name of weights that ship; None if the model is trained first.
+    """
+
+    config: str
+    bodies: tuple[str, ...]
+    out: Path
+    weights: str | None
+
+    @property
+    def summary(self) -> Path:
+        """Written last."""
+        return self.out / "summary.json"
+
+    @property
+    def seconds(self) -> Path:
+        return self.out / "seconds.json"
+
+
+SHIPPED = Demo("configs/demo.yaml", ("--benchmark", "sample"), Path("out/demo"), "local")
+TRAINED = Demo(
+    "configs/demo_train.yaml",
+    (
+        "--bodies", "10", "--frames", "28", "--meshes", "held-out", "--surface-points", "4000",
+        "--occupancy-points", "20000", "--near-surface-points", "4000",
+    ),
+    Path("out/demo-train"),
+    None,
+)  # fmt: skip
+
+
 def main(arguments: Sequence[str]) -> None:
-    docstring_parser(__doc__, "python -m scripts.experiments.demo").parse_args(arguments)
-    if SUMMARY.exists():
-        print(f"the demo has run: see {OUT}; to run it again, remove that folder\n")
-        print((OUT / TABLE).read_text())
-        refuse_rough_bodies(json.loads(SUMMARY.read_text()))
+    parser = docstring_parser(__doc__, "python -m scripts.experiments.demo")
+    parser.add_argument("--train", action="store_true", help="train a small model from nothing")
+    demo = TRAINED if parser.parse_args(arguments).train else SHIPPED
+    if demo.summary.exists():
+        print(f"the demo has run: see {demo.out}; to run it again, remove that folder\n")
+        print((demo.out / TABLE).read_text())
+        refuse_rough_bodies(json.loads(demo.summary.read_text()))
         return
-    config = build_config(CONFIG)
-    run("bodies", ["scripts/make_bodies.py", config.data.root, *BODIES, *POINTS, *WORKERS])
-    run("train", ["train.py", CONFIG])
+    make_meshes(demo)
+    summary = summarize_demo(demo)
+    print(f"{summary['seconds']['total']:.0f} s in all; pictures: {demo.out}/*.png")
+    refuse_rough_bodies(summary)
+
+
+def make_meshes(demo: Demo) -> None:
+    """Bodies, meshes and their numbers, and pictures; the model is trained if need be."""
+    root = build_config(demo.config).data.root
+    run(demo, "bodies", ["scripts/make_bodies.py", root, *demo.bodies, *WORKERS])
+    if demo.weights is None:
+        run(demo, "train", ["train.py", demo.config])
+    weights = [] if demo.weights is None else ["--weights", demo.weights]
     for split in SPLITS:
-        run("generate", ["generate.py", CONFIG, "--split", split])
-        run("evaluate", ["eval.py", CONFIG, "--split", split, *WORKERS])
-    folder = RunFolder.of(config)
+        run(demo, "generate", ["generate.py", demo.config, "--split", split, *weights])
+        run(demo, "evaluate", ["eval.py", demo.config, "--split", split, *WORKERS])
+        sheet = ["--split", split, "--output", str(demo.out / f"{split}.png")]
+        run(demo, "pictures", ["scripts/draw.py", "sheet", demo.config, *sheet])
+
+
+def summarize_demo(demo: Demo) -> dict[str, Any]:
+    """Print the table, and write it and the summary."""
+    folder = RunFolder.of(build_config(demo.config))
     reports = {split: read_report(folder.evaluation(split)) for split in SPLITS}
     summaries = {split: summarize(records) for split, (records, _) in reports.items()}
     origins = {split: origin for split, (_, origin) in reports.items()}
     table = format_table(summaries, markdown=True)
-    write_text(OUT / TABLE, f"{table}\n{list_origins(origins)}")
+    write_text(demo.out / TABLE, f"{table}\n{list_origins(origins)}")
     print("\n" + format_table(summaries))
-    for split in SPLITS:
-        sheet = ["--split", split, "--output", str(OUT / f"{split}.png")]
-        run("pictures", ["scripts/draw.py", "sheet", CONFIG, *sheet])
-    summary = demo_summary(summaries, origins)
-    write_json(SUMMARY, summary)
-    print(f"{summary['seconds']['total']:.0f} s in all; pictures: {OUT}/*.png, all else: {OUT}")
-    refuse_rough_bodies(summary)
+    summary = demo_summary(demo, summaries, origins)
+    write_json(demo.summary, summary)
+    return summary
 
 
 def refuse_rough_bodies(summary: dict[str, Any]) -> None:
@@ -82,27 +134,27 @@ def refuse_rough_bodies(summary: dict[str, Any]) -> None:
         )
 
 
-def run(stage: str, arguments: list[str]) -> None:
+def run(demo: Demo, stage: str, arguments: list[str]) -> None:
     """Run one script of this repository, and add its time to that of its stage."""
     print(f"\n$ python {' '.join(arguments)}", flush=True)
     started = time.monotonic()
     status = subprocess.run([sys.executable, *arguments], check=False).returncode
-    seconds = stage_seconds()
+    seconds = stage_seconds(demo)
     seconds[stage] = round(seconds.get(stage, 0.0) + time.monotonic() - started, 1)
-    write_json(SECONDS, seconds)
+    write_json(demo.seconds, seconds)
     if status:
         raise UserError(f"{arguments[0]} ended with status {status}; start the demo again to go on")
 
 
-def stage_seconds() -> dict[str, float]:
+def stage_seconds(demo: Demo) -> dict[str, float]:
     """Seconds of each stage so far, those of interrupted runs included."""
-    return json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
+    return json.loads(demo.seconds.read_text()) if demo.seconds.exists() else {}
 
 
 def demo_summary(
-    summaries: dict[str, list[SummaryRow]], origins: dict[str, ResultOrigin | None]
+    demo: Demo, summaries: dict[str, list[SummaryRow]], origins: dict[str, ResultOrigin | None]
 ) -> dict[str, Any]:
-    seconds = stage_seconds()
+    seconds = stage_seconds(demo)
     return {
         "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
         "splits": {split: split_summary(split, rows) for split, rows in summaries.items()},

@@ -139,7 +139,25 @@ def test_keys_without_effect_are_named(tmp_path, capsys):
         ({"model": {"decoder": "batchnorm"}}, r"model\.decoder\.name is 'batchnorm'; choose one"),
         ({"data": {"n_files_per_sequence": 20}}, r"data\.n_files_per_sequence is 20"),
         ({"model": "oflow"}, "model must be a section of keys and values, got 'oflow'"),
-        ({"inherit_from": "nowhere.yaml"}, r"inherits from nowhere\.yaml"),
+        ({"inherit_from": "nowhere.yaml"}, r"^\S*theirs\.yaml inherits from nowhere\.yaml"),
+        ({"method": ["oflow"]}, r"theirs\.yaml: method is \['oflow'\], expected text"),
+        ({"model": {"encoder": {"name": "a"}}}, r"model\.encoder is \{.*\}, expected text"),
+        ({"model": {"decoder": ["a"]}}, r"model\.decoder is \['a'\], expected text"),
+        ({"model": {"encoder_latent": 3}}, r"model\.encoder_latent is 3, expected text"),
+        ({"model": {"encoder_kwargs": 3}}, r"encoder_kwargs is 3, expected keys and values"),
+        ({"model": {"loss_corr": "hello"}}, "loss_corr is 'hello', expected true or false"),
+        ({"model": {"z_dim": None}}, "z_dim is None, expected a whole number"),
+        ({"model": {"ode_step_size": "a"}}, "ode_step_size is 'a', expected a number"),
+        ({"model": {"vae_beta": True}}, "vae_beta is True, expected a number"),
+        (
+            {"data": {"n_files_per_sequence": None}},
+            "n_files_per_sequence is None, expected a",
+        ),
+        ({"data": {"classes": "A"}}, r"data\.classes is 'A', expected a list"),
+        (
+            {"method": 3, "generation": {"simplify_nfaces": 0.5}},
+            r"theirs\.yaml: method is 3, expected text; generation\.simplify_nfaces is 0\.5",
+        ),
         ({"inherit_from": "theirs.yaml"}, r"inherits from theirs\.yaml, .* leads back to it"),
     ],
 )
@@ -160,12 +178,15 @@ def test_no_config_is_replaced_unless_asked(tmp_path):
     ("change", "message"),
     [
         ({"data": {"n_files_per_sequence": "17"}}, "data.n_files_per_sequence is '17', expected a"),
-        ({"data": {"length_sequence": None}}, "data.length_sequence is None, expected a number"),
+        (
+            {"data": {"length_sequence": None}},
+            "data.length_sequence is None, expected a whole number",
+        ),
         ({"data": {"classes": "balls"}}, "data.classes is 'balls', expected a list"),
-        ({"method": ["oflow"]}, r"method is \['oflow'\], expected a name or null"),
+        ({"method": ["oflow"]}, r"method is \['oflow'\], expected text"),
         (
             {"model": {"decoder": {"name": "simple"}}},
-            "model.decoder is .*, expected a name or null",
+            "model.decoder is .*, expected text",
         ),
         (
             {"model": {"decoder_kwargs": ["legacy"]}},

@@ -20,11 +20,10 @@ from im2mesh.data.transforms import (
     bounding_frame,
     change_frames,
     choose_rows,
-    choose_rows_outside,
-    follow_point,
     replace_by_outliers,
 )
 from im2mesh.data.windows import read_windows
+from im2mesh.errors import Advice
 from im2mesh.runs.folder import WindowFolder
 from tests.ball import (
     CATEGORY,
@@ -37,7 +36,6 @@ from tests.ball import (
 
 WINDOW = Window(CATEGORY, "ball_b", 3, 5)
 FLOAT16_STEP = 2e-3  # of positions up to 1, after a change of frame
-LAG = 0.05  # of a hole behind the part it was cut into
 
 
 def windows(root, split="train", **changes):
@@ -68,8 +66,8 @@ def config(root, **changes) -> DataConfig:
     return DataConfig(root=str(root), **settings)
 
 
-def dataset(root, **changes) -> WindowDataset:
-    options = {"seed": 0, "shuffle": True, "num_points": 30}
+def dataset(root, shuffle=True, batch_size=1, **changes) -> WindowDataset:
+    options = {"seed": 0, "shuffle": shuffle, "num_points": 30, "batch_size": batch_size}
     return WindowDataset(windows(root), config(root, **changes), **options)
 
 
@@ -266,86 +264,6 @@ def test_outliers_fill_the_enlarged_box(same_rows, rng):
     state = rng.bit_generator.state
     assert replace_by_outliers(clouds, 0.0, rng, same_rows=same_rows) is clouds
     assert rng.bit_generator.state == state
-
-
-def test_rows_outside_a_ball(rng):
-    points = np.array([[0, 0, 0], [0.9, 0, 0], [1.1, 0, 0], [0, 5, 0]], np.float32)
-    center = np.zeros(3, np.float32)
-    assert sorted(choose_rows_outside(points, center, 1.0, 2, rng)) == [2, 3]
-    with pytest.raises(ValueError, match="outside a ball of radius 1 has 2 rows, 3 were asked"):
-        choose_rows_outside(points, center, 1.0, 3, rng)
-
-
-@pytest.mark.parametrize("extra", [0, 1])
-def test_a_point_is_followed_by_nearness(rng, extra):
-    """Also where clouds have one size, which says nothing of their rows."""
-    cloud = rng.random((50, 3)).astype(np.float32)
-    order = rng.permutation(50 + extra)
-    moved = np.concatenate([cloud + 0.001, cloud[:extra] + 9])[order]
-    places = follow_point([cloud, moved, cloud], 7)
-    np.testing.assert_array_equal(places[1], cloud[7] + np.float32(0.001))
-    np.testing.assert_array_equal(places[2], cloud[7])
-
-
-@pytest.mark.parametrize("corresponding", [True, False])
-def test_the_hole_follows_the_body(ball_root, corresponding):
-    """The hole of a ball that turns, drifts and grows turns and drifts with it; found by nearness,
-    it lags by less than the distance between points, where the ball moves by 0.2."""
-    changes = {
-        "input_noise": 0.0,
-        "input_pointcloud_corresponding": corresponding,
-        "num_input_points": 400,
-    }
-    seen = observe(ball_root, **changes, input_hole=0.3).inputs
-    np.testing.assert_array_equal(seen, observe(ball_root, **changes, input_hole=0.3).inputs)
-    row = int(np.random.default_rng(1).integers(600))  # the first draw
-    center = StoredWindow(ball_root, WINDOW).trajectories(np.array([row]))  # [frames, 1, 3]
-    nearest = np.linalg.norm(seen - center, axis=-1).min(1)
-    assert seen.shape == (5, 400, 3)
-    assert 0.3 <= nearest[0] < 0.36  # 400 points: the rim is seen
-    radius = 0.3 * GROWTH ** np.arange(5) if corresponding else 0.3 - LAG
-    np.testing.assert_array_less(radius - FLOAT16_STEP, nearest)
-    whole = observe(ball_root, **changes).inputs
-    assert np.linalg.norm(whole - center, axis=-1).min() < 0.1
-
-
-def test_the_hole_stays_at_a_part_of_resampled_scans(copied_root, ball_root):
-    """The rows of every frame are shuffled: only positions tell where the part has gone."""
-    for k, file in enumerate(clip_files(str(copied_root), CATEGORY, "ball_b", "pcl_seq")):
-        arrays = dict(np.load(file))
-        order = np.random.default_rng(k).permutation(len(arrays["points"]))
-        shuffled = {name: arrays[name][order] for name in ("points", "normals")}
-        np.savez(file, **{**arrays, **shuffled})
-    seen = observe(
-        copied_root,
-        input_pointcloud_corresponding=False,
-        input_noise=0.0,
-        num_input_points=400,
-        input_hole=0.3,
-    ).inputs
-    start = StoredWindow(copied_root, WINDOW).surface_points(0).points
-    start = start[int(np.random.default_rng(1).integers(len(start)))]  # the first draw
-    particles = StoredWindow(ball_root, WINDOW).trajectories(np.arange(600))
-    row = np.linalg.norm(particles[0] - start, axis=1).argmin()
-    nearest = np.linalg.norm(seen - particles[:, row : row + 1], axis=-1).min(1)
-    assert (nearest > 0.3 - LAG).all()
-
-
-def test_a_hole_in_clouds_of_different_sizes(copied_root):
-    path = Path(clip_files(str(copied_root), CATEGORY, "ball_b", "pcl_seq")[5])
-    arrays = dict(np.load(path))
-    twice = {name: np.concatenate([arrays[name]] * 2) for name in ("points", "normals")}
-    np.savez(path, **{**arrays, **twice})
-    seen = observe(copied_root, input_pointcloud_corresponding=False, input_hole=0.3)
-    assert seen.inputs.shape == (5, 20, 3)
-
-
-@pytest.mark.parametrize("corresponding", [True, False])
-def test_a_hole_that_leaves_too_little_is_an_error(ball_root, corresponding):
-    message = r"clip ball_b: .* radius 0\.9 has \d+ rows, 590 were asked .* lower data\.input_hole"
-    changes = {"num_input_points": 590, "input_pointcloud_corresponding": corresponding}
-    with pytest.raises(DataError, match=message):
-        observe(ball_root, input_hole=0.9, **changes)
 
 
 def test_all_frames_are_observed_by_default(ball_root):
@@ -638,10 +556,26 @@ def test_all_clips_need_no_split_file(copied_root):
     assert {window.clip for window in windows(copied_root, "all")} == {"ball_a"}
 
 
-def test_a_folder_that_is_no_clip_is_named(copied_root):
-    (copied_root / CATEGORY / "notes").mkdir()
-    with pytest.raises(DataError, match=r"clip notes: no folder .*pcl_seq"):
-        windows(copied_root, "all")
+def test_folders_beside_the_clips_are_left_out_and_named(copied_root):
+    for path in copied_root.rglob("*.lst"):
+        path.unlink()
+    before = windows(copied_root, "all")
+    for folder in (copied_root / CATEGORY / "results", copied_root / "results" / "balls"):
+        folder.mkdir(parents=True)
+    with pytest.warns(Advice, match=r"split 'all' leaves out .*balls without pcl_seq: results"):
+        assert windows(copied_root, "all") == before
+
+
+def test_data_without_clips_are_refused(tmp_path):
+    (tmp_path / CATEGORY / "ball_a" / "clouds").mkdir(parents=True)
+    with pytest.raises(DataError, match="holds no folder of a clip, which has a folder pcl_seq"):
+        windows(tmp_path, "all")
+
+
+def test_labels_that_are_missing_name_the_way_out(copied_root):
+    shutil.rmtree(copied_root / CATEGORY / "ball_a" / "points_seq")
+    with pytest.raises(DataError, match=r"points_seq; set loss\.reconstruction=0 to train without"):
+        clip_files(copied_root, CATEGORY, "ball_a", "points_seq")
 
 
 def test_no_split_is_all_clips(ball_root):

@@ -22,6 +22,7 @@ from im2mesh.evaluation.report import summary_to_json, write_report
 from im2mesh.evaluation.split import SplitEvaluation, evaluate_split
 from im2mesh.evaluation.summary import summarize
 from im2mesh.evaluation.tables import format_table
+from im2mesh.files.written import NOTE
 from im2mesh.meshing.frame_meshes import FrameMeshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
@@ -95,7 +96,7 @@ def evaluate(evaluator, windows, predictions, workers=1):
     """The records of windows, measured anew."""
     with TemporaryDirectory() as folder:
         evaluation = SplitEvaluation(evaluator, predictions, Path(folder))
-        return evaluate_split(evaluation, windows, workers=workers)
+        return evaluate_split(evaluation, windows, workers=workers).records
 
 
 def by_metric(records):
@@ -240,7 +241,8 @@ def test_missing_frames_and_missing_windows_are_named(root, tmp_path):
     (folder_of(tmp_path) / "00001.ply").unlink()
     evaluator, predictions = Evaluator(root), PredictedMeshes(tmp_path)
     with pytest.raises(
-        ValueError, match=r"sequence drift/00000: 2 meshes, expected 3; run generate\.py again"
+        ValueError,
+        match=r"00000: 2 meshes in .*, expected 3 \(no frame 1\); run generate\.py again",
     ):
         evaluate(evaluator, [WINDOW], predictions)
     with pytest.raises(UserError, match="sequence drift/00001: no meshes in"):
@@ -365,7 +367,7 @@ def test_report_has_all_files(tmp_path):
     assert "IoU" in table
     assert {path.name for path in tmp_path.iterdir()} == {
         "records.csv", "summary.md", "summary.json",
-        "iou.png", "correspondence_l2.png", "empty.png",
+        "iou.png", "correspondence_l2.png", "empty.png", NOTE,
     }  # fmt: skip
     assert (tmp_path / "iou.png").stat().st_size > 5000
     with pytest.raises(ValueError, match="no record of chamfer_l1"):

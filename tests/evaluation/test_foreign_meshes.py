@@ -1,5 +1,7 @@
 """Meshes of other programs: far from 0, inside out, in other units. A ball whose truth is known."""
 
+import json
+import shutil
 import warnings
 from dataclasses import replace
 
@@ -9,9 +11,11 @@ import trimesh
 
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
-from im2mesh.errors import Advice
+from im2mesh.errors import Advice, UserError
 from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.evaluation.predictions import PredictedMeshes
+from im2mesh.evaluation.report import write_report
+from im2mesh.evaluation.split import SplitEvaluation, evaluate_split
 from im2mesh.meshing.frame_meshes import FrameMeshes
 from im2mesh.meshing.io import MESH_FORMATS, write_mesh
 from im2mesh.meshing.mesh import Mesh
@@ -148,6 +152,85 @@ def test_one_frame_and_a_part_of_the_faces_inside_out_are_told(tmp_path, expecte
         assert found[metric, 1] == pytest.approx(expected[metric, 1], abs=1e-4)
 
 
+def test_correspondence_outlasts_frames_inside_out_and_turned_triangles(tmp_path, expected):
+    write_clip(tmp_path / "data")
+    meshes = balls()
+    meshes[1] = balls(inwards=True)[1]
+    meshes[2] = replace(meshes[2], faces=np.roll(meshes[2].faces, 1, axis=1))
+    write_meshes(tmp_path / "theirs", meshes)
+    with pytest.warns(Advice, match="frame 1: the predicted mesh is inside out"):
+        found = scores(tmp_path / "data", tmp_path / "theirs")
+    for k in range(NUM_FRAMES):
+        assert found["correspondence_l2", k] == pytest.approx(expected["correspondence_l2", k])
+
+
+def test_a_part_that_its_motion_turns_inside_out_keeps_its_faces(tmp_path):
+    """Else the frames of one sequence would differ in their faces."""
+    write_clip(tmp_path / "data")
+    speck = trimesh.creation.icosphere(1, 0.02)
+    meshes = []
+    for k, ball in enumerate(balls()):
+        place = ball.vertices.mean(0) + [0, 0.8, 0] + (-1) ** k * np.array(speck.vertices)
+        faces = np.concatenate([ball.faces, np.array(speck.faces, np.int32) + len(ball.vertices)])
+        meshes.append(Mesh(np.concatenate([ball.vertices, place]), faces))
+    write_meshes(tmp_path / "theirs", meshes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Advice)
+        found = scores(tmp_path / "data", tmp_path / "theirs")
+    assert ("correspondence_l2", 1) in found
+
+
+def test_numbered_meshes_that_do_not_correspond_are_told(tmp_path):
+    write_clip(tmp_path / "data")
+    meshes = balls()
+    meshes[1] = replace(meshes[1], faces=meshes[1].faces[::-1])
+    write_meshes(tmp_path / "theirs", meshes)
+    with pytest.warns(Advice, match=r"theirs: numbered meshes .* so no correspondence is measured"):
+        found = scores(tmp_path / "data", tmp_path / "theirs")
+    assert "correspondence_l2" not in {metric for metric, _ in found}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0.ply", "1.ply"], r"2 meshes in \S*00000, expected 3 \(no frame 2\); copy or make the"),
+        (["1.ply", "2.ply"], r"expected 3 \(no frame 0 or 3\); copy or make the missing files"),
+        (["0.ply"], r"1 meshes in \S*00000, expected 3 \(no frame 1\); copy"),
+        (
+            ["0.ply", "1.ply", "2.drc"],
+            r"expected 3 \(no frame 2\) and 2\.drc, which were not understood; copy",
+        ),
+        (["0.ply", "1.ply", "2.ply", "3.ply"], r"4 meshes in \S*00000, expected 3; move the oth"),
+        (["0.ply", "2.ply", "3.ply"], r"00000 has frames 0 and 2 but no frame 1; copy or make"),
+        (["0.ply", "1.ply", "3.ply"], r"00000 has frames 1 and 3 but no frame 2; copy or make"),
+        (
+            ["0.ply", "1.ply", "2.drc", "3.ply"],
+            r"frames 1 and 3 but no frame 2 \(it also holds 2\.drc\); copy or make",
+        ),
+        (["0.ply", "2.ply", "8.ply"], "frames 2 and 8 but no frame 4; copy or make"),
+    ],
+)
+def test_missing_meshes_of_another_program_are_named(tmp_path, names, message):
+    write_clip(tmp_path / "data")
+    mesh = balls()[0]
+    folder = tmp_path / "theirs" / "balls" / "drift" / "00000"
+    write_mesh(folder / "0.ply", mesh.vertices, mesh.faces)
+    for name in names[1:]:
+        (folder / name).write_bytes((folder / "0.ply").read_bytes())
+    (folder / "0.ply").rename(folder / names[0])
+    with pytest.raises(UserError, match=message):
+        scores(tmp_path / "data", tmp_path / "theirs")
+
+
+def test_evenly_spaced_numbers_are_frames(tmp_path, expected):
+    write_clip(tmp_path / "data")
+    write_meshes(tmp_path / "theirs", balls())
+    folder = tmp_path / "theirs" / "balls" / "drift" / "00000"
+    for k in (2, 1):
+        (folder / f"{k}.ply").rename(folder / f"{10 * k}.ply")
+    assert scores(tmp_path / "data", tmp_path / "theirs") == pytest.approx(expected)
+
+
 def test_inside_out_truth_is_told_and_turned(tmp_path):
     write_clip(tmp_path)
     for k, mesh in enumerate(balls(inwards=True)):
@@ -157,6 +240,30 @@ def test_inside_out_truth_is_told_and_turned(tmp_path):
         mesh = StoredWindow(tmp_path, WINDOW).mesh(0)
     assert mesh is not None
     assert trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).volume > 0.5
+
+
+def test_an_evaluation_tells_each_kind_of_advice_once_and_again(tmp_path):
+    write_clip(tmp_path / "data")
+    write_meshes(tmp_path / "theirs", balls(inwards=True)[:2])
+    folder = tmp_path / "theirs" / "balls" / "drift"
+    shutil.copytree(folder / "00000", folder / "00001")
+    evaluation = SplitEvaluation(
+        Evaluator(tmp_path / "data", num_samples=500),
+        PredictedMeshes(tmp_path / "theirs", "world"),
+        tmp_path / "out",
+    )
+    windows = [Window("balls", "drift", start, 2) for start in (0, 1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Advice)
+        first = evaluate_split(evaluation, windows)
+        again = evaluate_split(evaluation, windows)
+    told = next(text for text in first.advice if "inside out" in text)
+    assert told.startswith("sequence drift/00000, frame 0 and 1 more: the predicted mesh is inside")
+    assert told.endswith(" ... and 1 more window")
+    assert first == again
+    write_report(tmp_path / "out", "test", again.records, advice=again.advice)
+    assert f"\nWarnings:\n\n- {told}\n" in (tmp_path / "out" / "summary.md").read_text()
+    assert told in json.loads((tmp_path / "out" / "summary.json").read_text())["warnings"]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +285,7 @@ def test_other_units_are_told(tmp_path, factor, words):
     path = tmp_path / "data" / "balls" / "drift" / "mesh_seq" / "00000.off"
     for k, mesh in enumerate(scaled):
         write_mesh(path.with_name(f"{k:05d}.off"), mesh.vertices, mesh.faces)
-    with pytest.warns(Advice, match=rf"clip drift: .*00000\.off is {words} the clouds of pcl_seq"):
+    with pytest.warns(Advice, match=rf"clip drift: .*00000\.off is {words} the cloud of pcl_seq"):
         StoredWindow(tmp_path / "data", WINDOW).mesh(0)
 
 
@@ -195,6 +302,32 @@ def test_world_meshes_taken_for_those_of_the_window_are_told(tmp_path):
     write_meshes(tmp_path / "theirs", balls(MAP))
     with pytest.warns(Advice, match="times its size away from the true surface; is its file in"):
         scores(tmp_path / "data", tmp_path / "theirs", "window")
+
+
+def test_world_meshes_near_0_taken_for_those_of_the_window_are_told(tmp_path):
+    """The ball lies 1 m above the origin, less than 2 of its diameters."""
+    write_clip(tmp_path / "data")
+    write_meshes(tmp_path / "theirs", balls())
+    with pytest.warns(Advice, match="is wholly beside the true surface; .* --coordinates says"):
+        found = scores(tmp_path / "data", tmp_path / "theirs", "window")
+    assert found["iou", 0] == 0
+
+
+def test_a_true_mesh_may_walk_out_of_its_first_frame(tmp_path, recwarn):
+    write_clip(tmp_path)
+    for k, mesh in enumerate(balls()):
+        origin = [30 * STEP, 0, 0] if k == 2 else [0, 0, 0]
+        path = tmp_path / "balls" / "drift" / "mesh_seq" / f"{k:05d}.off"
+        write_mesh(path, mesh.vertices + origin, mesh.faces)
+    path = tmp_path / "balls" / "drift" / "pcl_seq" / "00000002.npz"
+    with np.load(path) as stored:
+        arrays = {**stored, "loc": stored["loc"] + [30 * STEP, 0, 0]}
+    np.savez(path, **arrays)
+    assert StoredWindow(tmp_path, WINDOW).mesh(2) is not None
+    assert not [warning for warning in recwarn if warning.category is Advice]
+    np.savez(path, **{**arrays, "loc": NEAR})
+    with pytest.warns(Advice, match=r"00002\.off is wholly beside the cloud of pcl_seq"):
+        StoredWindow(tmp_path, WINDOW).mesh(2)
 
 
 def test_clouds_that_are_not_in_their_frame_are_told(tmp_path):

@@ -1,10 +1,15 @@
 """Folders that other programs and people also use: what is a frame, and what may be replaced."""
 
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import generate
 from im2mesh.build import build_config
@@ -12,7 +17,6 @@ from im2mesh.config.validation import write_config
 from im2mesh.data.batch import Observation
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.layout import (
-    MESH_ENDINGS,
     DataError,
     Window,
     clip_files,
@@ -20,17 +24,21 @@ from im2mesh.data.layout import (
     view_names,
 )
 from im2mesh.errors import UserError
+from im2mesh.evaluation.plots import save_figure
 from im2mesh.evaluation.predictions import PredictedMeshes
-from im2mesh.evaluation.report import refuse_other_results
+from im2mesh.evaluation.report import refuse_other_report
+from im2mesh.files import written
 from im2mesh.files.atomic import remove_temporary_files
-from im2mesh.files.numbered import find_numbered
-from im2mesh.files.written import NOTE
+from im2mesh.files.numbered import READ_ENDINGS, READ_FORMATS, find_numbered
+from im2mesh.files.written import NOTE, UNFINISHED, remove_written, replacing_files
 from im2mesh.generation.inputs import write_observation
 from im2mesh.meshing.frame_meshes import FrameMeshes
-from im2mesh.meshing.io import READ_ENDINGS, numbered_meshes, write_numbered_meshes
+from im2mesh.meshing.io import _READERS, numbered_meshes, write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.visualization.sheet import draw_sections
 from tests.ball import CATEGORY, write_ball_dataset, write_ball_images
+from tests.runs.test_result_files import comparison, motion, report, robustness, seeds
 from tests.small import write_small_config
 
 NEAREST = [
@@ -110,17 +118,90 @@ def test_a_mesh_that_was_changed_since_is_the_users(tmp_path):
     assert names(tmp_path) == {"00000.ply", "00001.ply", "00002.ply"}
 
 
-def test_a_save_that_was_killed_is_replaced(tmp_path, monkeypatch):
-    def killed(*arguments: object) -> None:
-        (tmp_path / "00000.ply").write_text("half")
-        raise KeyboardInterrupt
+@pytest.fixture
+def killed(monkeypatch) -> Callable:
+    """Saves, and stops when all is written but only some files have got their names."""
 
-    monkeypatch.setattr("im2mesh.meshing.io.write_mesh", killed)
-    with pytest.raises(KeyboardInterrupt):
-        save_sequence(tmp_path, 3)
-    monkeypatch.undo()
+    def save(folder: Path, count: int, num_named: int) -> None:
+        move, moved = Path.replace, []
+
+        def stop(path: Path, target: Path) -> Path:
+            if UNFINISHED in str(path):
+                moved.append(target)
+                if len(moved) > num_named:
+                    raise KeyboardInterrupt
+            return move(path, target)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Path, "replace", stop)
+            save_sequence(folder, count)
+
+    return save
+
+
+@pytest.mark.parametrize("num_named", [0, 2])
+def test_a_save_that_was_killed_is_replaced(tmp_path, killed, num_named):
+    (tmp_path / f"{UNFINISHED}abc").mkdir()
+    (tmp_path / f"{UNFINISHED}abc" / "00000.ply").write_text("half")
+    killed(tmp_path / "new", 3, num_named)
+    killed(tmp_path, 3, num_named)
+    assert len(numbered_meshes(tmp_path)) == num_named
     save_sequence(tmp_path, 2)
-    assert len(numbered_meshes(tmp_path)) == 2
+    assert names(tmp_path) == {"00000.ply", "00001.ply", "new"}
+
+
+def test_a_save_that_fails_leaves_the_earlier_one(tmp_path, monkeypatch):
+    save_sequence(tmp_path, 3)
+    before = names(tmp_path)
+    monkeypatch.setattr("im2mesh.meshing.io.write_mesh", lambda *_arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_sequence(tmp_path, 5)
+    with pytest.raises(ZeroDivisionError):
+        save_sequence(tmp_path / "new", 5)
+    assert names(tmp_path) == before
+
+
+def test_what_a_killed_save_has_not_named_is_the_users(tmp_path, killed):
+    killed(tmp_path, 5, 2)
+    (tmp_path / "00004.ply").write_text("precious")
+    with pytest.raises(UserError, match=r"holds 00004\.ply, not noted"):
+        save_sequence(tmp_path, 5)
+    assert (tmp_path / "00004.ply").read_text() == "precious"
+
+
+def test_a_copied_folder_is_still_ours(tmp_path):
+    save_sequence(tmp_path / "a", 5)
+    shutil.copytree(tmp_path / "a", tmp_path / "b", copy_function=shutil.copy)  # other times
+    save_sequence(tmp_path / "b", 3)
+    assert len(numbered_meshes(tmp_path / "b")) == 3
+
+
+def test_a_save_reads_each_mesh_once(tmp_path, monkeypatch):
+    hashed = []
+    hash_file = written._hash
+    monkeypatch.setattr(written, "_hash", lambda path: hashed.append(path) or hash_file(path))
+    save_sequence(tmp_path, 5)
+    save_sequence(tmp_path, 5)
+    assert len(hashed) == 10
+
+
+def test_results_of_several_writers_share_a_folder(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        with replacing_files(tmp_path, [name]) as place:
+            (place / name).write_text("numbers")
+    assert names(tmp_path) == {"a.csv", "b.csv"}
+    with replacing_files(tmp_path, ["a.csv"]) as place:
+        (place / "a.csv").write_text("others")
+    remove_written(tmp_path)
+    assert not tmp_path.exists()
+
+
+@pytest.mark.parametrize("save", WRITERS)
+def test_a_file_where_the_folder_should_be_is_named(tmp_path, save: Callable):
+    (tmp_path / "lib4").write_text("precious")
+    for folder in (tmp_path / "lib4", tmp_path / "lib4" / "meshes"):
+        with pytest.raises(UserError, match="lib4 is a file where a folder should be; move it, or"):
+            save(folder, 3)
 
 
 def test_a_note_that_leads_elsewhere_removes_nothing(tmp_path):
@@ -138,6 +219,17 @@ def test_a_note_that_is_no_note_is_not_followed(tmp_path, note):
     (tmp_path / NOTE).write_text(note)
     save_sequence(tmp_path, 2)
     assert len(numbered_meshes(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("save", [save_sequence, save_frames])
+def test_a_sequence_with_further_arrays_is_not_replaced(tmp_path, save: Callable):
+    path = tmp_path / "body.npz"
+    save(path, 2)
+    with np.load(path) as stored:
+        np.savez(path, **stored, betas=np.ones(10))
+    with pytest.raises(UserError, match=r"body\.npz exists and holds no sequence of meshes"):
+        save(path, 2)
+    assert "betas" in np.load(path)
 
 
 def test_a_file_of_other_arrays_is_not_replaced(tmp_path):
@@ -161,6 +253,9 @@ def test_a_file_of_other_arrays_is_not_replaced(tmp_path):
         (["name1.0001.obj", "name1.0002.obj"], [1, 2]),
         (["00000.ply", "frame_1.off"], [0, 1]),
         (["frame_3_final.ply"], [3]),
+        (["scan1_0.ply", "scan1_1.ply", "scan2_2.ply", "scan2_3.ply"], [0, 1, 2, 3]),
+        (["a-1.ply", "a-2.ply"], [1, 2]),
+        (["name1.0001.obj", "name2.0002.obj"], [1, 2]),
         ([".DS_Store", "._00000.ply", "00000.ply", "Thumbs.db", "00001.fbx", "a.ply"], [0]),
         (["readme.txt"], []),
     ],
@@ -183,6 +278,16 @@ def test_the_number_of_a_frame(tmp_path, files, numbers):
         (["00001.ply", "00001.obj"], "00001.obj and 00001.ply are both frame 1"),
         (["m_1_x.ply", "m_01_x.ply"], "m_01_x.ply and m_1_x.ply are both frame 1"),
         (["t_0.25.ply", "t_0.5.ply"], "may be fractions"),
+        (
+            ["t_0.ply", "t_0.25.ply", "t_0.5.ply", "t_0.75.ply", "t_1.ply"],
+            "numbers of t_0.25.ply, t_0.5.ply, t_0.75.ply, t_0.ply, t_1.ply may be fractions",
+        ),
+        (["0.ply", "0.5.ply", "1.ply"], "may be fractions"),
+        (["t_0.0.ply", "t_0.25.ply", "t_1.5.ply"], "may be fractions"),
+        (["t_-2.ply", "t_-1.ply"], "numbers of t_-1.ply, t_-2.ply may be fractions or negative"),
+        (["t_-1.ply", "t_0.ply", "t_1.ply"], "may be fractions or negative"),
+        (["mesh0_5.ply", "mesh1_4.ply", "mesh2_3.ply"], "not plain which number of mesh0_5.ply"),
+        (["5.ply", "mesh1_4.ply"], "not plain which number of 5.ply, mesh1_4.ply"),
     ],
 )
 def test_frames_that_are_not_plain_are_refused_by_name(tmp_path, files, message):
@@ -245,6 +350,9 @@ def fingerprint(clip: Path) -> str:
         "pcl_seq/00000000.npz.part",
         "pcl_seq/00000001.ply",
         "points_seq/._00000007.npz",
+        "points_seq/00000099.npz",
+        "mesh_seq/00099.obj",
+        "img/0/00099.jpg",
         "img/0/._00000000.jpg",
         "img/.DS_Store",
         "preview/00000000.npz",
@@ -325,8 +433,8 @@ def test_data_without_numbers_are_named(clip):
         frames(clip)
 
 
-def test_the_data_know_all_formats_of_meshes():
-    assert MESH_ENDINGS == READ_ENDINGS
+def test_each_format_of_meshes_has_a_reader():
+    assert tuple(_READERS) == READ_FORMATS
 
 
 def test_a_config_of_ones_own_is_not_replaced_by_the_resolved_one(tmp_path, ball_root):
@@ -365,10 +473,106 @@ def test_half_written_files_of_others_stay(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"notes.tmp", "model.pt.mine.tmp"}
 
 
-def test_an_evaluation_does_not_replace_the_tables_of_others(tmp_path):
-    (tmp_path / "records.csv").write_text("precious")
-    with pytest.raises(UserError, match=r"holds records\.csv without the config\.yaml of an"):
-        refuse_other_results(tmp_path)
-    (tmp_path / "config.yaml").touch()
-    refuse_other_results(tmp_path)
-    refuse_other_results(tmp_path / "nowhere")
+def test_generation_refuses_the_files_of_others_before_any_work(tmp_path, ball_root, monkeypatch):
+    clip = tmp_path / "run" / "generation" / "test" / CATEGORY / "ball_d"
+    arguments = [*NEAREST, f"data.root={ball_root}", f"output_dir={tmp_path / 'run'}"]
+    (clip / "00004" / "meshes").mkdir(parents=True)
+    (clip / "00004" / "meshes" / "00001.ply").write_text("precious")
+    with pytest.raises(UserError, match=r"meshes holds 00001\.ply, not noted"):
+        generate.main(arguments)
+    assert not (clip / "00000").exists()
+    (clip / "00004" / "meshes" / "00001.ply").unlink()
+    generate.main(arguments)
+    (clip / "00004" / "meshes" / "00001.ply").write_text("edited")
+    generate.main(arguments)  # all are finished, so nothing would be replaced
+    assert (clip / "00004" / "meshes" / "00001.ply").read_text() == "edited"
+
+
+def test_windows_of_a_version_without_notes_are_generated_again(tmp_path, ball_root):
+    folder = tmp_path / "run" / "generation" / "test" / CATEGORY / "ball_d" / "00000"
+    arguments = [
+        *NEAREST, f"data.root={ball_root}", f"output_dir={tmp_path / 'run'}",
+        "generation.write_inputs=true",
+    ]  # fmt: skip
+    generate.main(arguments)
+    for note in tmp_path.rglob(NOTE):
+        note.unlink()
+    generate.main([*arguments, "generation.mesh_format=obj", "data.num_input_points=30"])
+    assert len(numbered_meshes(folder / "meshes")) == 5
+    assert len(numbered_meshes(folder / "inputs")) == 2
+    for note in tmp_path.rglob(NOTE):
+        note.unlink()
+    (folder / "meshes" / "00005.obj").write_text("precious")  # more than window.json tells
+    with pytest.raises(UserError, match=r"meshes holds 00005\.obj, not noted"):
+        generate.main(arguments)
+
+
+def write_picture(path: Path, origin: str | None = None) -> None:
+    notes = PngInfo()
+    if origin is not None:
+        notes.add_text("Source", origin)
+    Image.new("RGB", (2, 2)).save(path, "PNG", pnginfo=notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("comparison.md", comparison),
+        ("test_iou.png", comparison),
+        ("summary.csv", seeds),
+        ("robustness.md", robustness),
+        ("length_iou_0.png", robustness),
+        ("motion.csv", motion),
+        ("summary.md", report),
+        ("iou.png", report),
+        ("iou.png", lambda folder: refuse_other_report(folder)),
+        ("summary.json", lambda folder: refuse_other_report(folder)),
+    ],
+)
+def test_tables_and_plots_of_others_are_not_replaced(tmp_path, name, write: Callable):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for content in (lambda path: path.write_text("precious"), write_picture):
+        content(folder / name)
+        before = (folder / name).read_bytes()
+        with pytest.raises(UserError, match=f"results holds {re.escape(name)}, not noted as"):
+            write(folder)
+        assert names(folder) == {name} and (folder / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("write", [comparison, seeds, robustness, motion, report])
+def test_results_of_a_version_without_notes_are_replaced(tmp_path, write: Callable):
+    folder = tmp_path / "results"
+    write(folder)
+    (folder / NOTE).unlink()
+    write(folder)
+    (folder / "notes.txt").write_text("precious")
+    table = next(folder.glob("*.csv"))
+    table.write_text(f"{table.read_text()}# mine\n")
+    with pytest.raises(UserError, match=f"results holds {table.name}, .*, or changed since"):
+        write(folder)
+
+
+def test_pictures_of_others_are_not_replaced(tmp_path):
+    figure, path = Figure(), tmp_path / "photo.png"
+    for content in (lambda path: path.write_text("precious"), write_picture):
+        content(path)
+        before = path.read_bytes()
+        with pytest.raises(UserError, match=r"photo\.png exists and does not say what made it"):
+            save_figure(figure, path, "origin")
+        with pytest.raises(UserError, match=r"photo\.png exists and does not say what made it"):
+            draw_sections([], path, 10)
+        assert path.read_bytes() == before
+    write_picture(path, "code 1.0")
+    save_figure(figure, path, "origin")
+    save_figure(figure, path, "")
+    assert Image.open(path).text["Source"] == ""
+
+
+def test_an_evaluation_does_not_replace_the_config_of_a_training(tmp_path):
+    for name in ("model.pt", "model_best.pt", "logs"):
+        folder = tmp_path / name.partition(".")[0]
+        (folder / name).mkdir(parents=True)
+        with pytest.raises(UserError, match=r"is the folder of a training, whose config\.yaml"):
+            refuse_other_report(folder)
+    refuse_other_report(tmp_path / "nowhere")

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from im2mesh.meshing.io import READ_FORMATS
+from im2mesh.files.numbered import READ_FORMATS
 from tests.readers import READERS
 
 GROUPS = (

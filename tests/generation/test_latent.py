@@ -16,6 +16,7 @@ from im2mesh.data.layout import Window
 from im2mesh.data.windows import find_window
 from im2mesh.errors import UserError
 from im2mesh.files.hashes import hash_text
+from im2mesh.files.written import NOTE
 from im2mesh.generation.latent.bodies import encode_body, interpolate, sample_prior, transfer_motion
 from im2mesh.generation.latent.code_table import CodeTable, Posteriors
 from im2mesh.meshing.frame_meshes import load_reconstruction
@@ -187,7 +188,7 @@ def test_interpolate_latent_writes_a_moving_mesh_per_step(trained, tmp_path, cap
         "interpolate_motion_ball_a-00000_ball_b-00004"
     )
     assert {path.name for path in folder.iterdir()} == {
-        "00", "01", "02", "bodies.json", "config.yaml", "sheet.png",
+        "00", "01", "02", "bodies.json", "config.yaml", "sheet.png", NOTE,
     }  # fmt: skip
     origin = json.loads((folder / "bodies.json").read_text())["made_by"]
     noted = Image.open(folder / "sheet.png").text["Source"]

@@ -28,9 +28,14 @@ def test_a_place_far_off_is_named():
     assert misplacement(far, UNIT_CUBE) == "5.4e+06 times its size away from"
 
 
+@pytest.mark.parametrize("step", [(1.1, 0, 0), (0, -1.6, 0), (3, 3, 3)])
+def test_a_place_beside_is_named(step):
+    assert misplacement(BODY + np.array(step), UNIT_CUBE) == "wholly beside"
+
+
 def test_ordinary_predictions_and_nothing_are_not_named():
     assert misplacement(BODY, UNIT_CUBE) is None
-    assert misplacement(3 * BODY + 2.0, UNIT_CUBE) is None
+    assert misplacement(3 * BODY + 0.5, UNIT_CUBE) is None
     assert misplacement(0.3 * BODY, UNIT_CUBE) is None
     assert misplacement(BODY[:0], UNIT_CUBE) is None
     assert misplacement(BODY[:1], UNIT_CUBE) is None

@@ -7,15 +7,21 @@ import pytest
 
 from im2mesh.build import write_schema
 from im2mesh.command_line import EXIT_USER_ERROR, exit_status
-from scripts import draw, latent, measure
+from scripts import draw, latent, measure, weights
 
-MOST_ENTRIES = 13
+MOST_ENTRIES = 15
 COMMANDS = [
     *((latent.main, name) for name in ("encode", "interpolate", "transfer", "sample")),
     *((draw.main, name) for name in ("sheet", "errors", "training")),
     *((measure.main, name) for name in ("robustness", "motion")),
+    *((weights.main, name) for name in ("list", "export")),
 ]
-PROGRAMS = [(latent.main, "latent.py"), (draw.main, "draw.py"), (measure.main, "measure.py")]
+PROGRAMS = [
+    (latent.main, "latent.py"),
+    (draw.main, "draw.py"),
+    (measure.main, "measure.py"),
+    (weights.main, "weights.py"),
+]
 
 
 def test_the_folder_of_scripts_can_be_held_in_the_head():
@@ -58,7 +64,7 @@ def test_every_command_has_a_help_of_its_own(main, name, capsys):
     told = capsys.readouterr().out
     (program,) = [program for owner, program in PROGRAMS if owner is main]
     assert told.startswith(f"usage: {program} {name} ")
-    assert f"Example: python scripts/{program} {name} " in told
+    assert f"Example: python scripts/{program} {name}" in told
 
 
 @pytest.mark.parametrize("command", ["encode", "sample"])

@@ -1,6 +1,7 @@
 """What the demo says at its end."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -19,9 +20,9 @@ def test_bodies_without_limbs_are_an_error():
 
 
 def test_a_finished_demo_that_was_rough_stays_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "OUT", tmp_path)
-    monkeypatch.setattr(demo, "SUMMARY", tmp_path / "summary.json")
+    rough = replace(demo.TRAINED, out=tmp_path)
+    monkeypatch.setattr(demo, "TRAINED", rough)
     (tmp_path / demo.TABLE).write_text("table")
-    demo.SUMMARY.write_text(json.dumps(summary(seen=0.2)))
+    rough.summary.write_text(json.dumps(summary(seen=0.2)))
     with pytest.raises(UserError, match=r"0\.20 for seen"):
-        demo.main([])
+        demo.main(["--train"])

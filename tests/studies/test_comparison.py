@@ -17,6 +17,7 @@ from im2mesh.evaluation import report as reporting
 from im2mesh.evaluation.records import Record, read_table, write_records
 from im2mesh.evaluation.report import is_reported, write_report
 from im2mesh.files.atomic import write_json
+from im2mesh.files.written import NOTE
 from im2mesh.runs.folder import SUMMARY_FILE, RunFolder
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.runs.provenance import Provenance
@@ -213,7 +214,7 @@ def test_costs_of_meshes_that_were_not_evaluated_are_refused(tmp_path):
             read_result("oflow", path, "test")
 
 
-def test_an_interrupted_evaluation_is_refused_until_it_runs_again(two, monkeypatch):
+def test_an_interrupted_report_leaves_the_earlier_one(two, monkeypatch):
     run = RunFolder(write_run(two[0], 0.5, origin=origin_of("old")))
     folder, new = run.evaluation("test"), origin_of("new")
     old_summary = (folder / SUMMARY_FILE).read_bytes()
@@ -221,14 +222,24 @@ def test_an_interrupted_evaluation_is_refused_until_it_runs_again(two, monkeypat
     with monkeypatch.context() as killing, pytest.raises(KeyboardInterrupt):
         killing.setattr(reporting, "plot_over_time", Mock(side_effect=KeyboardInterrupt))
         write_report(folder, "test", records, new)
-    assert not (is_reported(folder, origin_of("old")) or is_reported(folder, new))
-    assert not is_evaluated(run, "test")
+    assert is_reported(folder, origin_of("old")) and not is_reported(folder, new)
+    assert (folder / SUMMARY_FILE).read_bytes() == old_summary
+    assert is_evaluated(run, "test")
+
+
+def test_records_of_another_evaluation_are_refused_until_it_runs_again(two):
+    run = RunFolder(write_run(two[0], 0.5, origin=origin_of("old")))
+    folder, new = run.evaluation("test"), origin_of("new")
+    old_summary = (folder / SUMMARY_FILE).read_bytes()
+    records, _ = read_table(run.evaluation_records("test"))
+    write_records(run.evaluation_records("test"), records, new.id)
     refusal = rf"{folder} were written by an evaluation that was interrupted; run eval\.py again"
-    with pytest.raises(UserError, match=refusal):
-        compare(runs_of(*two), "test")
-    (folder / SUMMARY_FILE).write_bytes(old_summary)  # as versions left it that wrote it over
-    with pytest.raises(UserError, match=refusal):
-        compare(runs_of(*two), "test")
+    for summary in (None, old_summary):  # versions before removed it first, or wrote it over
+        (folder / SUMMARY_FILE).unlink(missing_ok=True)
+        if summary is not None:
+            (folder / SUMMARY_FILE).write_bytes(summary)
+        with pytest.raises(UserError, match=refusal):
+            compare(runs_of(*two), "test")
     write_report(folder, "test", records, new)
     assert compare(runs_of(*two), "test").origins["oflow"] == new
     assert is_evaluated(run, "test")
@@ -319,7 +330,7 @@ def test_script_writes_tables_and_plots_of_the_common_splits(two, tmp_path, caps
     assert "val (" not in printed and str(output) in printed
     metrics = ("iou", "chamfer_l1", "correspondence_l2")
     plots = {f"{s}_{m}.png" for s in ("test", "test_new_individual") for m in metrics}
-    files = {path.name for path in output.iterdir()}
+    files = {path.name for path in output.iterdir() if path.name != NOTE}
     assert files == plots | {"comparison.md", "comparison.csv"}
     with (output / "comparison.csv").open() as file:
         rows = {(r["split"], r["method"], r["metric"]): r for r in csv.DictReader(file)}

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from im2mesh.command_line import exit_status
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import count_bodies, load_body
-from im2mesh.synthesis.clips import ClipSettings
+from im2mesh.synthesis.clips import STARTED_NOTE, ClipSettings
 from im2mesh.synthesis.dataset import CATEGORY, DatasetSettings, make_dataset
 from im2mesh.synthesis.files import obj_vertices
 from im2mesh.synthesis.legs import solve_two_bones
@@ -320,7 +320,7 @@ def test_interrupted_run_goes_on(dataset: Path, tmp_path: Path) -> None:
     clip = tmp_path / CATEGORY / "00_knees"
     kept = clip / "pcl_seq" / "00000000.npz"
     before = kept.stat().st_mtime_ns
-    (clip / "complete.json").unlink()
+    (clip / "complete.json").rename(clip / STARTED_NOTE)
     (clip / "points_seq" / "00000001.npz").unlink()
     (clip / "mesh_seq" / "00002.obj").rename(clip / "mesh_seq" / "00002.obj.0123456789ab.tmp")
     make_dataset(tmp_path, SMALL_SET)
@@ -367,6 +367,110 @@ def test_other_settings_are_refused_until_overwrite(
     assert [path.read_text() for path in mine] == ["precious", "precious"]
     assert json.loads((tmp_path / "dataset.json").read_text())["frames"] == 2
     assert len(list((tmp_path / CATEGORY / "00_hips" / "pcl_seq").iterdir())) == 2
+
+
+TINY = ["--bodies", "3", "--motions", "hips", "shake_arms", "--frames", "2"]
+TINY += ["--surface-points", "50", "--occupancy-points", "50"]
+
+
+def test_overwrite_removes_what_the_notes_list_and_nothing_else(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "syn", tmp_path / "elsewhere" / "linked"
+    assert run_make_bodies([str(root), *TINY]) == 0
+    bodies = root / CATEGORY
+    before = _digests(root)
+    mine = [
+        bodies / "00_hips" / "mesh_seq" / "00099.obj",
+        bodies / "00_hips" / "mesh_seq" / "00000.npz",
+        bodies / "07_hips" / "pcl_seq" / "00000007.npz",
+        elsewhere / "pcl_seq" / "00000000.npz",
+    ]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("precious")
+    (bodies / "08_shake_arms").symlink_to(elsewhere)
+    assert run_make_bodies([str(root), *TINY, "--seed", "1", "--overwrite"]) == 0
+    assert [path.read_text() for path in mine] == ["precious"] * 4
+    after = _digests(root)
+    changed = {name for name in before if after[name] != before[name]}
+    assert {name for name in before if name.endswith((".npz", ".obj"))} <= changed
+
+
+def test_overwrite_follows_no_links(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Here a clip of ours was moved to another disk, or belongs to another data set."""
+    root, elsewhere = tmp_path / "syn", tmp_path / "elsewhere"
+    assert run_make_bodies([str(root), *TINY]) == 0
+    (root / CATEGORY / "01_hips").rename(elsewhere)
+    (root / CATEGORY / "01_hips").symlink_to(elsewhere)
+    before = _digests(tmp_path)
+    assert run_make_bodies([str(root), *TINY, "--seed", "1", "--overwrite"]) == 2
+    assert "01_hips is a link, which --overwrite does not follow" in capsys.readouterr().err
+    assert _digests(tmp_path) == before
+    assert run_make_bodies([str(root), *TINY]) == 0  # it is read through the link
+    assert _digests(tmp_path) == before
+
+
+def test_a_half_written_clip_is_replaced(tmp_path: Path) -> None:
+    """As it is left by a run that was killed: only the note of its start tells whose it is."""
+    assert run_make_bodies([str(tmp_path), *TINY]) == 0
+    clip = tmp_path / CATEGORY / "00_hips"
+    (clip / "complete.json").rename(clip / STARTED_NOTE)
+    (clip / "points_seq" / "00000001.npz").unlink()
+    before = (clip / "pcl_seq" / "00000000.npz").read_bytes()
+    assert run_make_bodies([str(tmp_path), *TINY, "--seed", "1", "--overwrite"]) == 0
+    assert (clip / "pcl_seq" / "00000000.npz").read_bytes() != before
+    assert (clip / "complete.json").is_file() and not (clip / STARTED_NOTE).exists()
+
+
+@pytest.mark.parametrize("note", [None, "{}", '{"name": "my clip"}', "no json"])
+def test_frames_of_somebody_else_are_not_taken_for_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture, note: str | None
+) -> None:
+    assert run_make_bodies([str(tmp_path), *TINY]) == 0
+    clip = tmp_path / CATEGORY / "03_hips"
+    mine = clip / "pcl_seq" / "00000000.npz"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("precious")
+    if note is not None:
+        (clip / "complete.json").write_text(note)
+    more = ["--bodies", "4", *TINY[2:]]
+    for arguments in (more, [*more, "--seed", "1", "--overwrite"]):
+        assert run_make_bodies([str(tmp_path), *arguments]) == 2
+        assert "03_hips" in capsys.readouterr().err
+        assert mine.read_text() == "precious"
+
+
+@pytest.mark.parametrize("content", ['{"name": "my data"}', "[]", "no json"])
+def test_a_description_of_somebody_else_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture, content: str
+) -> None:
+    mine = tmp_path / CATEGORY / "00_hips" / "pcl_seq" / "00000000.npz"
+    mine.parent.mkdir(parents=True)
+    for path in (mine, tmp_path / "dataset.json"):
+        path.write_text(content)
+    for arguments in (TINY, [*TINY, "--overwrite"]):
+        assert run_make_bodies([str(tmp_path), *arguments]) == 2
+        assert "dataset.json was not written by this script" in capsys.readouterr().err
+    assert [path.read_text() for path in (mine, tmp_path / "dataset.json")] == [content] * 2
+
+
+def test_split_files_of_a_user_stay(tmp_path: Path, capsys) -> None:
+    assert run_make_bodies([str(tmp_path), *TINY]) == 0
+    train, val = (tmp_path / CATEGORY / f"{name}.lst" for name in ("train", "val"))
+    train.write_text("00_hips\n")
+    val.unlink()
+    for arguments in (TINY, [*TINY, "--seed", "1", "--overwrite"]):
+        assert run_make_bodies([str(tmp_path), *arguments]) == 0
+        assert "train.lst stays as it is" in capsys.readouterr().err
+        assert train.read_text() == "00_hips\n"
+        assert val.read_text() != ""
+
+
+def test_split_files_of_ours_follow_the_bodies(tmp_path: Path) -> None:
+    assert run_make_bodies([str(tmp_path), *TINY]) == 0
+    test = tmp_path / CATEGORY / "test_new_individual.lst"
+    assert test.read_text() == "02_hips\n02_shake_arms\n"
+    assert run_make_bodies([str(tmp_path), "--bodies", "4", *TINY[2:]]) == 0
+    assert test.read_text() == "03_hips\n03_shake_arms\n"
 
 
 def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:

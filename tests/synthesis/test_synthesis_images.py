@@ -18,7 +18,7 @@ from im2mesh.data.layout import Window
 from im2mesh.meshing.rendering import BACKGROUND
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import load_body
-from im2mesh.synthesis.clips import ClipSettings
+from im2mesh.synthesis.clips import STARTED_NOTE, ClipSettings
 from im2mesh.synthesis.dataset import CATEGORY, DatasetSettings, make_dataset
 from im2mesh.synthesis.images import MARGIN, draw_body, surround
 
@@ -87,7 +87,7 @@ def test_interrupted_run_draws_what_is_missing(dataset: Path, tmp_path: Path) ->
     clip = tmp_path / CATEGORY / "00_knees"
     kept = clip / "img" / "1" / "00000000.jpg"
     before = kept.stat().st_mtime_ns
-    (clip / "complete.json").unlink()
+    (clip / "complete.json").rename(clip / STARTED_NOTE)
     drawn = clip / "img" / "2" / "00000001.jpg"
     drawn.rename(drawn.with_name(f"{drawn.name}.0123456789ab.tmp"))
     make_dataset(tmp_path, SMALL_SET)
@@ -142,7 +142,8 @@ def test_data_made_before_there_were_images_is_gone_on_with(tmp_path: Path) -> N
         settings = json.loads(path.read_text())
         del settings["views"], settings["image_size"]
         path.write_text(json.dumps(settings))
-    (tmp_path / CATEGORY / "00_hips" / "complete.json").unlink()
+    clip = tmp_path / CATEGORY / "00_hips"
+    (clip / "complete.json").rename(clip / STARTED_NOTE)
     assert exit_status(make_bodies.main, [str(tmp_path), *ARGUMENTS]) == 0
     here = str(Path(CATEGORY) / "00_hips" / "complete.json")
     assert digests(tmp_path)[here] == after[here]

@@ -124,6 +124,48 @@ def test_fresh_sets_the_old_run_aside(config_path, tmp_path):
     assert load_checkpoint(tmp_path / "run.old1/model.pt").state.iteration == 1
 
 
+def test_fresh_moves_only_a_run(config_path, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("precious")
+    train.main([str(config_path), "--exit-after", "0", "--device", "cpu", "--fresh"])
+    assert (tmp_path / "run" / "thesis.tex").read_text() == "precious"
+    assert not (tmp_path / "run.old1").exists()
+
+
+def test_missing_data_leave_the_folder_as_it_is(config_path, tmp_path):
+    arguments = [str(config_path), "--device", "cpu", "--exit-after", "0"]
+    with pytest.raises(DataError, match="data folder nowhere does not exist"):
+        train.main([*arguments, "data.root=nowhere"])
+    assert not (tmp_path / "run").exists()
+    train.main(arguments)
+    with pytest.raises(DataError, match="data folder nowhere does not exist"):
+        train.main([*arguments, "--fresh", "data.root=nowhere"])
+    assert (tmp_path / "run" / "model.pt").exists() and not (tmp_path / "run.old1").exists()
+
+
+def test_a_best_checkpoint_of_somebody_else_is_not_replaced(config_path, tmp_path):
+    best = tmp_path / "run" / "model_best.pt"
+    best.parent.mkdir()
+    best.write_text("precious")
+    arguments = [str(config_path), "--device", "cpu", "--exit-after", "0"]
+    with pytest.raises(CheckpointError, match=r"model_best\.pt would be replaced, .* --fresh"):
+        train.main(arguments)
+    assert best.read_text() == "precious"
+    assert [path.name for path in best.parent.iterdir()] == ["model_best.pt"]
+    train.main([*arguments, "--fresh"])
+    assert (tmp_path / "run.old1" / "model_best.pt").read_text() == "precious"
+
+
+def test_a_training_killed_before_its_first_save_goes_on_from_its_best(config_path, tmp_path):
+    arguments = [str(config_path), "--device", "cpu", "training.max_iterations=3"]
+    train.main(arguments)
+    best = load_checkpoint(tmp_path / "run" / "model_best.pt")
+    (tmp_path / "run" / "model.pt").unlink()
+    again = trainer(config_path)
+    assert again.resume() == tmp_path / "run" / "model_best.pt"
+    assert again.state.iteration == best.state.iteration == 3
+
+
 def test_fresh_does_not_move_the_data(config_path, ball_root):
     arguments = [str(config_path), f"output_dir={ball_root}", "--fresh"]
     with pytest.raises(ValueError, match=r"lies inside .* which --fresh would move"):

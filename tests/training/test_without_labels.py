@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import eval as evaluation
+import generate
 import train
 from im2mesh.build import build_config
 from im2mesh.data.layout import DataError
@@ -36,6 +38,16 @@ def test_correspondence_alone_needs_no_labels(config, tmp_path):
     measure(["robustness", str(folder.path), *sweep])
     (table,) = output.glob("*.csv")
     assert "correspondence_l2" in table.read_text() and "iou" not in table.read_text()
+
+
+def test_an_evaluation_without_labels_says_so(config, tmp_path, capsys):
+    settings = ["data.eval_stride=4", "data.num_input_points=40", f"data.root={tmp_path / 'data'}"]
+    nearest = ["configs/shape_matching/nearest_neighbour.yaml", *settings]
+    nearest += ["data.skip_frames=0", "data.num_frames=5", f"output_dir={tmp_path / 'nearest'}"]
+    nearest += ["generation.surface=cloud", "evaluation.num_samples=100"]
+    generate.main([*nearest, "--device", "cpu"])
+    evaluation.main(nearest)
+    assert "no clip has points_seq: IoU is not measured" in capsys.readouterr().out
 
 
 def test_occupancy_still_needs_labels(config):

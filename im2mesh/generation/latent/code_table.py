@@ -13,6 +13,7 @@ from im2mesh.config.schema import Config
 from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import atomic_file, write_csv
+from im2mesh.files.results import replacing_results
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
 from im2mesh.models.code import Gaussian
@@ -54,7 +55,16 @@ class CodeTable:
         Arrays of the .npz: z_shape [W, Z] and z_motion [W, Z], the posterior means;
         std_shape and std_motion, their standard deviations; category [W], clip [W], start [W];
         origin [], JSON text of what made the codes. Each line of the .csv has the origin's hash.
+
+        Raises:
+            UserError: If files of somebody else would be replaced.
         """
+        table = path.with_suffix(".csv")
+        with replacing_results(path.parent, [path.name, table.name]) as place:
+            self._save_codes(place / path.name, origin)
+            self._save_names(place / table.name, origin)
+
+    def _save_codes(self, path: Path, origin: RunOrigin) -> None:
         with atomic_file(path) as file:
             np.savez(
                 file,
@@ -67,12 +77,14 @@ class CodeTable:
                 start=np.array([window.start for window in self.windows]),
                 origin=np.array(json.dumps(origin.as_dict())),
             )
+
+    def _save_names(self, path: Path, origin: RunOrigin) -> None:
         names = (
             [row, window.category, window.clip, window.start, origin.id]
             for row, window in enumerate(self.windows)
         )
         heading = ["row", "category", "clip", "start", "origin"]
-        write_csv(path.with_suffix(".csv"), [heading, *names])
+        write_csv(path, [heading, *names])
 
     def __str__(self) -> str:
         """How the codes compare with the prior, one line per code."""

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from im2mesh.config.schema import Config
-from im2mesh.config.validation import write_config
+from im2mesh.config.validation import refuse_own_config, write_config
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json
-from im2mesh.files.written import remove_written
+from im2mesh.files.results import states_origin
+from im2mesh.files.written import adopt, refuse_foreign, remove_written, replacing_files
+from im2mesh.generation.earlier import adopt_frames
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import CodedBody
 from im2mesh.meshing.frame_meshes import Reconstruction
+from im2mesh.meshing.io import MESH_FORMATS, is_numbered_mesh
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
 from im2mesh.runs.folder import CONFIG_FILE, WindowFolder
 from im2mesh.runs.origins import RunOrigin
@@ -58,13 +60,15 @@ def write_bodies(
     _clear(folder)
     labels = {body.name: body.label for body in bodies}
     contents = {"title": title, "bodies": labels, "made_by": origin.as_dict()}
-    write_json(folder / CONTENTS_FILE, contents)
-    write_config(folder / CONFIG_FILE, config)
+    with replacing_files(folder, [CONTENTS_FILE, CONFIG_FILE]) as place:
+        write_json(place / CONTENTS_FILE, contents)
+        write_config(place / CONFIG_FILE, config)
     motions: dict[str, Reconstruction] = {}
     for body in bodies:
         meshes = generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
         files = WindowFolder(folder / body.name)
-        meshes.save(files.sequence)
+        with replacing_files(files.path, [files.sequence.name]) as place:
+            meshes.save(place / files.sequence.name)
         if config.generation.mesh_format is not None:
             meshes.save(files.meshes, config.generation.mesh_format)
         motions[body.label] = meshes
@@ -72,7 +76,8 @@ def write_bodies(
     lines = [f"{title}: {len(bodies)} moving meshes -> {folder}"]
     lines += [f"empty: {name}; no probability reaches generation.threshold there" for name in empty]
     if len(empty) < len(bodies):
-        draw_motions(title, motions, folder / SHEET_FILE, num_columns, cell_height, str(origin))
+        with replacing_files(folder, [SHEET_FILE]) as place:
+            draw_motions(title, motions, place / SHEET_FILE, num_columns, cell_height, str(origin))
         lines.append(f"picture: {folder / SHEET_FILE}")
     else:
         lines.append("no picture, as there is nothing to see")
@@ -83,7 +88,8 @@ def _clear(folder: Path) -> None:
     """Remove the files of an earlier result; all others stay.
 
     Raises:
-        UserError: If there is no earlier result, but something else.
+        UserError: If there is no earlier result, but something else; or if files of somebody else
+            have the names of its files.
     """
     if not (folder / CONTENTS_FILE).is_file():
         visible = [p.name for p in folder.iterdir() if p.name[0] != "."] if folder.is_dir() else []
@@ -92,15 +98,27 @@ def _clear(folder: Path) -> None:
                 f"{folder} holds files that are no earlier result; choose another --output"
             )
         return
-    for name in _earlier_bodies(folder):
-        files = WindowFolder(folder / name)
-        refuse_other_npz(files.sequence)
+    bodies = [WindowFolder(folder / name) for name in _earlier_bodies(folder)]
+    _adopt_earlier(folder, bodies)
+    refuse_foreign(folder, (CONTENTS_FILE, CONFIG_FILE, SHEET_FILE).__contains__)
+    for files in bodies:
+        refuse_foreign(files.path, lambda name: name == "sequence.npz" or is_numbered_mesh(name))
+        refuse_foreign(files.meshes, is_numbered_mesh)
+    for files in bodies:
         remove_written(files.meshes)
-        files.sequence.unlink(missing_ok=True)
-        with suppress(OSError):  # it holds other files
-            files.path.rmdir()
-    for name in (CONFIG_FILE, SHEET_FILE, CONTENTS_FILE):
-        (folder / name).unlink(missing_ok=True)
+        remove_written(files.path)
+    remove_written(folder)
+
+
+def _adopt_earlier(folder: Path, bodies: Sequence[WindowFolder]) -> None:
+    """Count the files of a result of version 0.1.0 as ours, if their content is what we write."""
+    refuse_own_config(folder / CONFIG_FILE)
+    sheet = [SHEET_FILE] if states_origin(folder / SHEET_FILE) else []
+    adopt(folder, [CONTENTS_FILE, CONFIG_FILE, *sheet])
+    for files in bodies:
+        refuse_other_npz(files.sequence)
+        adopt(files.path, [files.sequence.name])
+        adopt_frames(files.meshes, MESH_FORMATS)
 
 
 def _earlier_bodies(folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from im2mesh.config.schema import PositiveInt
+from im2mesh.config.values import PositiveInt
 from im2mesh.models.code import FramesCode, interpolate_frames
 from im2mesh.models.deformations.one_shot import OneShotDeformation
 from im2mesh.models.layers.neighbours import gather_rows, nearest_rows

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config.schema import PositiveInt
+from im2mesh.config.values import PositiveInt
 from im2mesh.models.code import Gaussian
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.encoders.pointnet import check_num_frames, join_frames

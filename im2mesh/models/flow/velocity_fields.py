@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config.schema import PositiveInt
+from im2mesh.config.values import PositiveInt
 from im2mesh.models.code import Code, Conditions
 from im2mesh.models.layers.blocks import FullPrecisionLinear, ResnetBlockFC
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config.schema import PositiveInt
+from im2mesh.config.values import PositiveInt
 from im2mesh.models.decoders import Decoder
 from im2mesh.models.layers.blocks import ResnetBlockFC
 from im2mesh.models.local.attention import LocalAttention

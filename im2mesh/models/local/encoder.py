@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from im2mesh.config.schema import PositiveInt
+from im2mesh.config.values import PositiveInt
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.layers.blocks import ResnetBlockFC, linear_of_joined
 from im2mesh.models.local.anchor_motion import AnchorMotion

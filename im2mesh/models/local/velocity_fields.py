@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from im2mesh.config.schema import PositiveInt
+from im2mesh.config.values import PositiveInt
 from im2mesh.models.flow.velocity_fields import VelocityField
 from im2mesh.models.local.codes import MovingCode
 from im2mesh.models.local.neighbourhood import find_neighbourhood

@@ -15,7 +15,7 @@ FIRST_FRAME_OBSERVERS = ("encoder", "posterior")
 """Observers that see a single frame at a time: the first frame, or each on its own."""
 CARRIERS = ("velocity_field", "deformation")
 """Parts that can carry points; a model has one of them at most."""
-CLOUD_SETTINGS = ("input_outliers", "input_hole")
+CLOUD_SETTINGS = ("input_outliers", "input_hole", "input_cameras", "input_variety")
 """Keys of section `data` that corrupt observed clouds, and affect nothing else."""
 
 

@@ -11,6 +11,7 @@ from im2mesh.evaluation.plots import COLORS, LINES_AND_MARKERS, frame_plot, valu
 from im2mesh.evaluation.summary import SummaryRow
 from im2mesh.evaluation.tables import draw_table, format_value
 from im2mesh.files.atomic import write_csv, write_text
+from im2mesh.files.results import replacing_results
 from im2mesh.runs.origins import list_origins, origins_section
 from im2mesh.studies.comparison.runs import Comparison
 
@@ -32,16 +33,23 @@ def write_comparison(folder: Path, comparisons: Sequence[Comparison]) -> None:
 
     Every file states the origin of its numbers: each line of the CSV its short hash, the text and
     the metadata of the plots the whole.
+
+    Raises:
+        UserError: If files of somebody else would be replaced.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    plots = {
+        f"{comparison.split}_{metric}.png": (comparison, metric)
+        for comparison in comparisons
+        for metric in shown_metrics(comparison)
+        if metric not in ONCE_PER_WINDOW
+    }
     origins = origins_section(*(f"{c.split}:\n\n{list_origins(c.origins)}" for c in comparisons))
     table = format_comparisons(comparisons, markdown=True)
-    write_text(folder / "comparison.md", table + origins)
-    _write_csv(folder / "comparison.csv", comparisons)
-    for comparison in comparisons:
-        for metric in shown_metrics(comparison):
-            if metric not in ONCE_PER_WINDOW:
-                plot_methods(comparison, metric, folder / f"{comparison.split}_{metric}.png")
+    with replacing_results(folder, ["comparison.md", "comparison.csv", *plots]) as place:
+        write_text(place / "comparison.md", table + origins)
+        _write_csv(place / "comparison.csv", comparisons)
+        for name, (comparison, metric) in plots.items():
+            plot_methods(comparison, metric, place / name)
 
 
 def format_comparisons(

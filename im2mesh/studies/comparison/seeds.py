@@ -16,6 +16,7 @@ from im2mesh.evaluation.report import InterruptedReportError, read_report
 from im2mesh.evaluation.summary import summarize
 from im2mesh.evaluation.tables import draw_table
 from im2mesh.files.atomic import write_csv, write_text
+from im2mesh.files.results import replacing_results
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
 from im2mesh.runs.origins import list_origins, origins_section
@@ -73,6 +74,9 @@ def write_summary(out: Path, title: str, runs: Runs, splits: Sequence[str]) -> s
 
     Returns:
         Text of summary.md, without the origins.
+
+    Raises:
+        UserError: If files of somebody else would be replaced.
     """
     parts, lines, origins = [f"# {title}", HEADER], [], []
     for split in splits:
@@ -82,10 +86,10 @@ def write_summary(out: Path, title: str, runs: Runs, splits: Sequence[str]) -> s
         lines += [[split, *line] for row in rows for line in _csv_lines(row)]
     parts.append(TIME_NOTE)
     text = "\n\n".join(filter(None, parts)) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "summary.md", text + origins_section(*origins))
     heading = ["split", "variant", "metric", "mean", "std", "num_seeds", "origins"]
-    write_csv(out / "summary.csv", [heading, *lines])
+    with replacing_results(out, ["summary.md", "summary.csv"]) as place:
+        write_text(place / "summary.md", text + origins_section(*origins))
+        write_csv(place / "summary.csv", [heading, *lines])
     return text
 
 

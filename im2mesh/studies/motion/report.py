@@ -10,10 +10,12 @@ import numpy as np
 from im2mesh.evaluation.metric_info import metrics_of
 from im2mesh.evaluation.tables import draw_table
 from im2mesh.files.atomic import write_csv, write_text
+from im2mesh.files.results import replacing_results
 from im2mesh.runs.origins import ResultOrigin, list_origins, origins_section
 from im2mesh.studies.prepared_runs import PreparedRun, pooled
 
 METRICS = metrics_of("motion")
+MOTION_FILES = ("motion.csv", "motion.md")
 NOTE = (
     "Mean (standard deviation) over windows; several runs of one name are averaged per window "
     "first.\nUnit of length: longest side of the first true mesh. - : the run has no such number."
@@ -49,17 +51,23 @@ class MotionStudy:
 
 
 def write_motion(folder: Path, study: MotionStudy) -> None:
-    """Write motion.csv and motion.md, with the origin of the numbers."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write motion.csv and motion.md, with the origin of the numbers.
+
+    Raises:
+        UserError: If files of somebody else would be replaced.
+    """
     lines = (
         [name, path, window, metric, number, study.origins[path].id]
         for (name, metric), found in study.numbers.items()
         for path, window, number in found
     )
     heading = ["run", "path", "window", "metric", "number", "origin"]
-    write_csv(folder / "motion.csv", [heading, *lines])
     origins = origins_section(list_origins(study.origins))
-    write_text(folder / "motion.md", f"# Motion\n\n{format_motion(study, markdown=True)}{origins}")
+    text = f"# Motion\n\n{format_motion(study, markdown=True)}{origins}"
+    table, report = MOTION_FILES
+    with replacing_results(folder, MOTION_FILES) as place:
+        write_csv(place / table, [heading, *lines])
+        write_text(place / report, text)
 
 
 def format_motion(study: MotionStudy, markdown: bool = False) -> str:

@@ -1,6 +1,6 @@
 """A study -> a CSV of all numbers, tables in Markdown, and a plot per sweep and metric."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from im2mesh.evaluation.metric_info import metrics_of
 from im2mesh.evaluation.plots import COLORS, LINES_AND_MARKERS, save_figure
 from im2mesh.evaluation.tables import draw_table
 from im2mesh.files.atomic import write_csv, write_text
+from im2mesh.files.results import replacing_results
 from im2mesh.runs.origins import list_origins, origins_section
 from im2mesh.studies.robustness.study import Number, Study
 from im2mesh.studies.robustness.sweeps import Sweep
@@ -28,20 +29,34 @@ def write_study(folder: Path, study: Study) -> None:
 
     Every file states the origin of its numbers: each line of the CSV its short hash, the text and
     the metadata of the plots the whole.
+
+    Raises:
+        UserError: If files of somebody else would be replaced.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lines = (
         [*astuple(number), study.origins[number.path].id]
         for numbers in study.numbers.values()
         for number in numbers
     )
     heading = [*(field.name for field in fields(Number)), "origin"]
-    write_csv(folder / "robustness.csv", [heading, *lines])
     origins = origins_section(list_origins(study.origins))
-    write_text(folder / "robustness.md", format_study(study, markdown=True) + origins)
-    for sweep in study.sweeps:
-        for metric in study.metrics:
-            plot_sweep(study, sweep, metric, folder / f"{sweep.name}_{metric}.png")
+    table, report, *_ = names = files_of_study(study, study.metrics)
+    with replacing_results(folder, names) as place:
+        write_csv(place / table, [heading, *lines])
+        write_text(place / report, format_study(study, markdown=True) + origins)
+        for sweep in study.sweeps:
+            for metric in study.metrics:
+                plot_sweep(study, sweep, metric, place / _plot_name(sweep, metric))
+
+
+def files_of_study(study: Study, metrics: Iterable[str] = METRICS) -> list[str]:
+    """Names of the files that `write_study` writes once a study has the metrics."""
+    plots = [_plot_name(sweep, metric) for sweep in study.sweeps for metric in metrics]
+    return ["robustness.csv", "robustness.md", *plots]
+
+
+def _plot_name(sweep: Sweep, metric: str) -> str:
+    return f"{sweep.name}_{metric}.png"
 
 
 def format_study(study: Study, markdown: bool = False) -> str:

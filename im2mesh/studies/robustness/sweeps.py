@@ -54,6 +54,10 @@ SWEEPS = {
         Sweep("outliers", "input_outliers", "Share of outliers", (0.0, 0.05, 0.1, 0.2)),
         Sweep("hole", "input_hole", "Radius of the hole [length]", (0.0, 0.05, 0.1, 0.2)),
         Sweep(
+            "uneven", "input_uneven", "Density at one end over the other", (1.0, 3.0, 10.0, 20.0)
+        ),
+        Sweep("cameras", "input_cameras", "Depth cameras (0: seen all around)", (0, 1, 2, 4)),
+        Sweep(
             "step", "frame_step", "Frames of the clip per frame", (1, 2, 4), True, of_clouds=False
         ),
         Sweep("length", "num_frames", "Frames of a window", (5, 9, 17, 33), True, of_clouds=False),

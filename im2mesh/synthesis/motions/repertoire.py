@@ -1,4 +1,4 @@
-"""The 14 motions of D-FAUST by name, each a function from a style to tracks over time.
+"""Motions by name, each a function from a style to tracks over time.
 
 Frequencies and amplitudes are tuned so that the mean step of the surface is 3-12 mm a frame at 60
 frames a second, as in real clips. The order of the motions enters the random seeds, and so is part
@@ -24,6 +24,15 @@ from im2mesh.synthesis.motions.standing import (
     shake_shoulders,
 )
 from im2mesh.synthesis.motions.stepping import knees, running_on_spot
+from im2mesh.synthesis.motions.walking import (
+    hop_and_turn,
+    jog,
+    side_steps,
+    spin,
+    turn_on_spot,
+    walk,
+    walk_in_curve,
+)
 from im2mesh.synthesis.style import Style
 from im2mesh.synthesis.tracks import Posture
 
@@ -46,3 +55,10 @@ MOTIONS: dict[str, Callable[[Style], Posture]] = {
         shake_shoulders,
     )
 }
+"""The 14 motions of D-FAUST."""
+
+EVERY_MOTION = MOTIONS | {
+    motion.__name__: motion
+    for motion in (walk, walk_in_curve, side_steps, jog, turn_on_spot, spin, hop_and_turn)
+}
+"""Also those that travel or turn, which only the people of the benchmark do."""

@@ -1,0 +1,30 @@
+"""The name of weights -> their file: one that ships with the package, or a file of one's own."""
+
+from pathlib import Path
+
+from im2mesh.errors import UserError
+
+FOLDER = Path(__file__).parent
+ENDING = ".safetensors"
+
+
+def shipped_names() -> list[str]:
+    """The names of all weights that ship with the package."""
+    return sorted(path.stem for path in FOLDER.glob(f"*{ENDING}"))
+
+
+def find_weights(name: str) -> Path:
+    """The file of weights, given their name or the path of a .safetensors file.
+
+    Raises:
+        UserError: If there are no such weights; lists those that ship.
+    """
+    if name.endswith(ENDING):
+        return Path(name)
+    if name not in shipped_names():
+        known = ", ".join(shipped_names()) or "none"
+        raise UserError(
+            f"no weights are called '{name}'; those of this package are: {known}. Give one of "
+            f"these, the path of a {ENDING} file, or a checkpoint with --checkpoint"
+        )
+    return FOLDER / f"{name}{ENDING}"

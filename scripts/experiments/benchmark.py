@@ -1,0 +1,178 @@
+"""Train, generate and evaluate configurations on the benchmark bodies-1; a row of a table for each.
+
+Example: bash scripts/benchmark.sh configs/benchmark/local.yaml
+Makes the data in data/bodies-1 if they are missing, and checks their fingerprint. The budget is
+that of the configuration, in iterations. Writes out/benchmark/<name>.json and table.md beside it;
+started again, it goes on where it stopped. docs/benchmark.md explains the protocol.
+"""
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from im2mesh.build import build_config, build_model, has_weights
+from im2mesh.command_line import docstring_parser, exit_status
+from im2mesh.config.files import read_settings
+from im2mesh.config.schema import Config
+from im2mesh.errors import UserError
+from im2mesh.evaluation.report import read_report
+from im2mesh.evaluation.summary import summarize
+from im2mesh.evaluation.tables import draw_table
+from im2mesh.files.atomic import write_json, write_text
+from im2mesh.machine.cores import available_cores, processor_name
+from im2mesh.runs.checkpoints import load_checkpoint
+from im2mesh.runs.folder import RunFolder
+from im2mesh.synthesis.benchmark import FINGERPRINT, NAME, fingerprint
+from scripts.experiments.engine import Experiment, run_script, train_and_evaluate
+
+OUT = Path("out/benchmark")
+PROTOCOL = Path("configs/parts/benchmark.yaml")
+SPLITS = ("test", "test_new_individual", "test_ten_bodies")
+TITLES = {
+    "test": "unseen motions",
+    "test_new_individual": "unseen bodies",
+    "test_ten_bodies": "the ten bodies",
+}
+METRICS = {
+    "iou": "IoU",
+    "chamfer_l1": "Chamfer-L1",
+    "correspondence_l2": "correspondence",
+    "correspondence_l2_last": "last frame",
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    args = _parse(arguments)
+    experiments = [_experiment(path) for path in args.configs]
+    for experiment in experiments:
+        check_protocol(experiment)
+    found = make_data(Path(experiments[0].build_config().data.root))
+    for experiment in experiments:
+        train_and_evaluate(experiment, available_cores(), OUT)
+        write_json(OUT / f"{experiment.name}.json", describe(experiment, found))
+        table = format_rows(read_rows(OUT))
+        write_text(OUT / "table.md", table)
+        print(table)
+
+
+def check_protocol(experiment: Experiment) -> None:
+    """Refuse a configuration that does not keep to the benchmark's protocol.
+
+    Raises:
+        UserError: Naming the first key that differs, and what to inherit.
+    """
+    settings = experiment.build_config().model_dump()
+    for key, (wanted, _) in read_settings(PROTOCOL).items():
+        section, name = key.split(".")
+        if settings[section][name] != wanted:
+            raise UserError(
+                f"{experiment.config} has {key} {settings[section][name]}, the benchmark {wanted}; "
+                f"let the configuration inherit from {PROTOCOL} last"
+            )
+
+
+def make_data(root: Path) -> str:
+    """Make the data; returns their fingerprint, and tells if it is not that of the docs."""
+    making = ["scripts/make_bodies.py", str(root), "--benchmark"]
+    print(f"data: {root} (log: {OUT / 'logs/data.log'})", flush=True)
+    run_script([*making, "--workers", str(available_cores())], OUT / "logs/data.log")
+    found = fingerprint(root)
+    if found != FINGERPRINT:
+        print(
+            f"{root} has the fingerprint {found}, and the data of docs/benchmark.md {FINGERPRINT}: "
+            "another processor or another numpy may round the last digit otherwise. The table "
+            "marks the rows",
+            file=sys.stderr,
+        )
+    return found
+
+
+def describe(experiment: Experiment, data_fingerprint: str) -> dict[str, Any]:
+    """What is known of a run: its metrics by split, its budget, and the machine."""
+    config = experiment.build_config()
+    folder = RunFolder.of(config)
+    return {
+        "name": experiment.name,
+        "benchmark": NAME,
+        "fingerprint": data_fingerprint,
+        **_budget(config, folder),
+        "processor": processor_name(),
+        "splits": {split: _numbers(folder, split) for split in SPLITS},
+    }
+
+
+def format_rows(rows: Sequence[dict[str, Any]]) -> str:
+    """A Markdown table per split: mean (standard deviation over windows), and the worst IoU."""
+    parts = []
+    for split, title in TITLES.items():
+        table = [["", *METRICS.values(), "worst IoU", "windows", "iterations", "hours"]]
+        table += [_cells(row, row["splits"][split]) for row in rows]
+        parts.append(f"**{title}** (`{split}`)\n\n{draw_table(table, markdown=True)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """The rows of all configurations that were measured so far, by name."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+def _cells(row: dict[str, Any], numbers: dict[str, Any]) -> list[str]:
+    values = [numbers["metrics"].get(metric) for metric in METRICS]
+    told = ["-" if v is None else f"{v['mean']:.4f} ({v['std']:.4f})" for v in values]
+    worst = numbers["worst_iou"]
+    mark = "" if row["fingerprint"] == FINGERPRINT else " (other data)"
+    return [
+        row["name"] + mark,
+        *told,
+        "-" if worst is None else f"{worst:.2f}",
+        str(numbers["windows"]),
+        str(row["iterations"]),
+        f"{row['seconds'] / 3600:.1f}",
+    ]
+
+
+def _budget(config: Config, folder: RunFolder) -> dict[str, float]:
+    if not has_weights(build_model(config)):
+        return {"iterations": 0, "seconds": 0.0}
+    state = load_checkpoint(folder.checkpoint).state
+    return {"iterations": state.iteration, "seconds": round(state.seconds)}
+
+
+def _numbers(folder: RunFolder, split: str) -> dict[str, Any]:
+    records, _ = read_report(folder.evaluation(split))
+    rows = {row.metric: row for row in summarize(records)}
+    ious: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        if record.metric == "iou":
+            ious[record.window].append(record.value)
+    return {
+        "windows": len({record.window for record in records}),
+        "worst_iou": min((round(fmean(values), 4) for values in ious.values()), default=None),
+        "metrics": {
+            metric: {"mean": round(rows[metric].mean, 5), "std": round(rows[metric].std, 5)}
+            for metric in METRICS
+            if metric in rows
+        },
+    }
+
+
+def _experiment(path: str) -> Experiment:
+    config = build_config(path)
+    return Experiment(Path(config.output_dir).name, path, splits=SPLITS)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = docstring_parser(__doc__, "python -m scripts.experiments.benchmark")
+    parser.add_argument(
+        "configs", nargs="+", metavar="CONFIG", help="such as configs/benchmark/local.yaml"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))
