@@ -30,17 +30,11 @@ from im2mesh.runs.origins import ResultOrigin, RunOrigin
 from im2mesh.runs.provenance import provenance, run_hash
 from im2mesh.runs.snapshots import Snapshot
 from im2mesh.runs.trained import TrainedModel, read_trained
-from im2mesh.runs.weights import (
-    at_most_tensors,
-    check_described,
-    load_weights,
-    weights_digest,
-)
+from im2mesh.runs.weights import check_described, load_weights, weights_digest
 from im2mesh.runs.window_summary import read_origins
 from im2mesh.training.outlook import warn_of_rough_shapes
 from im2mesh.training.trainer import Trainer
 
-MAX_TENSORS = 10_000  # weights of a model, a hundred times what any method here has
 CHOICES = Choices(
     components={f"model.{part}": networks for part, networks in PARTS.items()},
     names={
@@ -66,17 +60,11 @@ def build_model(config: Config) -> SequenceModel:
         ConfigError: If parts, observation, losses and the generation of meshes do not fit together.
     """
     try:
-        with at_most_tensors(MAX_TENSORS):
-            model = _build_networks(config)
+        model = _build_networks(config)
         check_generation(model, config.generation)
         return model
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    except RuntimeError as error:  # of torch, which cannot allocate the weights, or too many
-        raise ConfigError(
-            f"the model cannot be built with its sizes ({str(error).splitlines()[0]}); lower those "
-            "in section model"
-        ) from error
 
 
 def _build_networks(config: Config) -> SequenceModel:

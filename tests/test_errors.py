@@ -186,10 +186,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             "generation.times=[0.5, 1.0]"
         ),
         "an option of a network that takes more memory than any machine has": lambda user: (
-            user.trains("model.decoder.hidden_size=1000000000000")
-        ),
-        "a network of more layers than can be built": lambda user: user.trains(
-            "model.decoder.num_blocks=1000000000000"
+            user.trains("model.decoder.hidden_size=1000000000")
         ),
         "a width that takes more memory than there is": lambda user: user.trains(
             "model.code_size=1000000000000"

@@ -5,17 +5,19 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from im2mesh.config.files import INHERIT_KEY, Settings, flatten, nest, read_settings
-from im2mesh.config.schema import ComponentConfig, Config
+from im2mesh.config.schema import ComponentConfig, Config, PositiveInt
 from im2mesh.errors import ConfigError
 from im2mesh.files.atomic import write_text
 
 MAX_SHOWN = 80  # characters of a wrong value in a message
+_Size = Annotated[PositiveInt, Field(le=2**16)]
+"""A whole number among the options of a network, whose memory and time grow with it."""
 
 ComponentTables = Mapping[str, Mapping[str, Callable]]
 """Key of a network in the config, such as model.decoder -> name of a network -> its class."""
@@ -122,7 +124,7 @@ def options_model(factory: Callable) -> type[BaseModel]:
     parameters = inspect.signature(factory).parameters.values()
     fields: dict[str, Any] = {
         parameter.name: (
-            parameter.annotation,
+            _Size if parameter.annotation == PositiveInt else parameter.annotation,
             ... if parameter.default is parameter.empty else parameter.default,
         )
         for parameter in parameters

@@ -86,7 +86,7 @@ def check_described(
     Raises:
         CheckpointError: If a name or shape differs, or the file is too small for all weights.
     """
-    with torch.device("meta"), at_most_tensors(2 * len(state)):
+    with torch.device("meta"), _at_most(2 * len(state)):
         try:
             model = make_model()
         except (ValueError, RuntimeError, TypeError, OverflowError) as error:  # huge numbers
@@ -105,7 +105,7 @@ def check_described(
 
 
 @contextmanager
-def at_most_tensors(count: int) -> Iterator[None]:
+def _at_most(count: int) -> Iterator[None]:
     """Stop building a model once its layers have more than `count` weight tensors."""
     counted = itertools.count(1)
 

@@ -41,7 +41,12 @@ def _make_parts(method: type[SequenceModel], config: Config) -> dict[str, nn.Mod
     for part, networks in PARTS.items():
         component = getattr(config.model, part)
         if component is not None:
-            parts[part] = networks[component.name](*sizes[part], **component.options)
+            try:
+                parts[part] = networks[component.name](*sizes[part], **component.options)
+            except RuntimeError as error:  # of torch, which cannot allocate the weights
+                raise ValueError(
+                    f"model.{part} cannot be built with its sizes ({error}); lower them"
+                ) from error
     if "velocity_field" in parts:
         parts["carrier"] = Flow(cast(VelocityField, parts.pop("velocity_field")), config.ode)
     elif "deformation" in parts:
