@@ -7,13 +7,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from im2mesh.config.schema import DataConfig
-from im2mesh.data.transforms import choose_rows
+from im2mesh.data.transforms import choose_rows, refuse_too_few
 
 POINTS_IN_PIXEL = 12
 """Stored points, in the mean, per pixel of the depth camera that shows the body. Half of them are
 on its near side, so few pixels have none there and show the far side by mistake."""
 LEAST_DEPTH = 0.02
 """Thickness that a limb must have to hide its own back, in units of the first frame."""
+SEEN = "what is seen of the cloud"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Sight:
             seen &= np.any([sees_from(camera, points) for camera in self.cameras], axis=0)
         rows = np.flatnonzero(seen)
         if self.uneven == 1:
-            return rows[choose_rows(len(rows), count, rng, "what is seen of the cloud")]
+            return rows[choose_rows(len(rows), count, rng, SEEN)]
+        refuse_too_few(len(rows), count, SEEN)
         return rows[_choose_unevenly(points[rows] @ self.near_end, self.uneven, count, rng)]
 
 
@@ -128,10 +130,6 @@ def _choose_unevenly(
     Rows with the largest u^(1 / weight), u uniform, are a weighted draw without repetition
     (Efraimidis and Spirakis, 2006); its logarithm is compared here.
     """
-    if count > len(heights):
-        raise ValueError(
-            f"what is seen of the cloud has {len(heights)} rows, {count} were asked for"
-        )
     share = (heights - heights.min()) / max(float(np.ptp(heights)), 1e-12)
     keys = np.log(rng.random(len(heights))) / uneven**share
     return np.argpartition(keys, len(keys) - count)[len(keys) - count :]

@@ -56,9 +56,14 @@ def choose_rows(
     total: int, count: int, rng: np.random.Generator, what: str
 ) -> Int[np.ndarray, "K"]:
     """Draw `count` different rows out of `total`."""
+    refuse_too_few(total, count, what)
+    return rng.choice(total, count, replace=False, shuffle=False)
+
+
+def refuse_too_few(total: int, count: int, what: str) -> None:
+    """Refuse to draw more different rows than there are."""
     if count > total:
         raise ValueError(f"{what} has {total} rows, {count} were asked for")
-    return rng.choice(total, count, replace=False, shuffle=False)
 
 
 def add_noise(

@@ -239,11 +239,10 @@ def share_topology(meshes: Sequence[Mesh]) -> bool:
 
     So do the meshes of a prediction that is empty in all frames: leaving it out would flatter.
     """
-    first, faces = meshes[0], _from_least_corner(meshes[0].faces)
-    return all(
-        len(mesh.vertices) == len(first.vertices)
-        and np.array_equal(_from_least_corner(mesh.faces), faces)
-        for mesh in meshes
+    first, others = meshes[0], [mesh for mesh in meshes if mesh.faces is not meshes[0].faces]
+    faces = _from_least_corner(first.faces) if others else first.faces
+    return all(len(mesh.vertices) == len(first.vertices) for mesh in meshes) and all(
+        np.array_equal(_from_least_corner(mesh.faces), faces) for mesh in others
     )
 
 

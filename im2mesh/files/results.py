@@ -61,7 +61,10 @@ def states_origin(path: Path) -> bool:
     if path.suffix.lower() == ".png":
         return ORIGIN_KEY in _metadata(path)
     if path.suffix == ".npz":
-        return zipfile.is_zipfile(path) and "origin.npy" in zipfile.ZipFile(path).namelist()
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return "origin.npy" in archive.namelist()
     pattern = ORIGIN_IN_TEXT.get(path.suffix)
     text = path.read_text("utf-8", errors="replace") if pattern else ""
     return pattern is not None and re.search(pattern, text, re.MULTILINE) is not None

@@ -6,12 +6,13 @@ changes a file is another version.
 
 import hashlib
 import json
+import warnings
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from im2mesh.data.fingerprint import clip_fingerprint
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.files.hashes import DIGITS
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import CATEGORY, DatasetSettings
@@ -161,6 +162,20 @@ def fingerprint(root: Path) -> str:
         for clip in _names(root / CATEGORY / f"{split}.lst"):
             digest.update(f"{split} {clip} {clip_fingerprint(root, CATEGORY, clip)}\n".encode())
     return digest.hexdigest()[:DIGITS]
+
+
+def tell_fingerprint(root: Path) -> str:
+    """The fingerprint of a benchmark; a warning if published numbers have another."""
+    found = fingerprint(root)
+    if found != FINGERPRINT:
+        warnings.warn(
+            f"{root} has the fingerprint {found}, and published numbers were measured on "
+            f"{FINGERPRINT}; either this processor rounds differently, or the program has changed, "
+            "so say which data yours are from",
+            Advice,
+            stacklevel=2,
+        )
+    return found
 
 
 def _names(split_file: Path) -> list[str]:

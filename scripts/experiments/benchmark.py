@@ -20,6 +20,7 @@ from im2mesh.command_line import docstring_parser, exit_status
 from im2mesh.config.files import read_settings
 from im2mesh.config.schema import Config
 from im2mesh.errors import UserError
+from im2mesh.evaluation.metric_info import metric_info
 from im2mesh.evaluation.report import read_report
 from im2mesh.evaluation.summary import summarize
 from im2mesh.evaluation.tables import draw_table
@@ -27,8 +28,9 @@ from im2mesh.files.atomic import write_json, write_text
 from im2mesh.machine.cores import available_cores, processor_name
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import RunFolder
-from im2mesh.synthesis.benchmark import FINGERPRINT, NAME, fingerprint
-from scripts.experiments.engine import Experiment, run_script, train_and_evaluate
+from im2mesh.synthesis.benchmark import FINGERPRINT, NAME, BenchmarkSettings, tell_fingerprint
+from im2mesh.synthesis.dataset import make_dataset
+from scripts.experiments.engine import Experiment, train_and_evaluate
 
 OUT = Path("out/benchmark")
 PROTOCOL = Path("configs/parts/benchmark.yaml")
@@ -38,12 +40,7 @@ TITLES = {
     "test_new_individual": "unseen bodies",
     "test_ten_bodies": "the ten bodies",
 }
-METRICS = {
-    "iou": "IoU",
-    "chamfer_l1": "Chamfer-L1",
-    "correspondence_l2": "correspondence",
-    "correspondence_l2_last": "last frame",
-}
+METRICS = ("iou", "chamfer_l1", "correspondence_l2", "correspondence_l2_last")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -77,19 +74,9 @@ def check_protocol(experiment: Experiment) -> None:
 
 
 def make_data(root: Path) -> str:
-    """Make the data; returns their fingerprint, and tells if it is not that of the docs."""
-    making = ["scripts/make_bodies.py", str(root), "--benchmark"]
-    print(f"data: {root} (log: {OUT / 'logs/data.log'})", flush=True)
-    run_script([*making, "--workers", str(available_cores())], OUT / "logs/data.log")
-    found = fingerprint(root)
-    if found != FINGERPRINT:
-        print(
-            f"{root} has the fingerprint {found}, and the data of docs/benchmark.md {FINGERPRINT}: "
-            "another processor or another numpy may round the last digit otherwise. The table "
-            "marks the rows",
-            file=sys.stderr,
-        )
-    return found
+    """Make the data that are missing; returns their fingerprint, and warns of another than ours."""
+    make_dataset(root, BenchmarkSettings(), available_cores())
+    return tell_fingerprint(root)
 
 
 def describe(experiment: Experiment, data_fingerprint: str) -> dict[str, Any]:
@@ -110,7 +97,8 @@ def format_rows(rows: Sequence[dict[str, Any]]) -> str:
     """A Markdown table per split: mean (standard deviation over windows), and the worst IoU."""
     parts = []
     for split, title in TITLES.items():
-        table = [["", *METRICS.values(), "worst IoU", "windows", "iterations", "hours"]]
+        names = [metric_info(metric).name for metric in METRICS]
+        table = [["", *names, "worst IoU", "windows", "iterations", "hours"]]
         table += [_cells(row, row["splits"][split]) for row in rows]
         parts.append(f"**{title}** (`{split}`)\n\n{draw_table(table, markdown=True)}")
     return "\n\n".join(parts) + "\n"

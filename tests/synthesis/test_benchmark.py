@@ -1,7 +1,5 @@
 """The benchmark, with fewer people and points: its files, and how it is told by."""
 
-import hashlib
-import importlib.util
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,12 +17,8 @@ from im2mesh.synthesis.benchmark import FINGERPRINT, NAME, SPLITS, BenchmarkSett
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import CATEGORY, DatasetSettings, make_dataset
 from im2mesh.synthesis.shape_space import FIRST_OF_SPACE
-
-_SCRIPT = Path(__file__).parents[2] / "scripts" / "make_bodies.py"
-_spec = importlib.util.spec_from_file_location("make_bodies", _SCRIPT)
-assert _spec is not None and _spec.loader is not None
-make_bodies = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make_bodies)
+from scripts import make_bodies
+from tests.synthesis.digests import digests
 
 TINY = ClipSettings(frames=1, surface_points=30, occupancy_points=40, meshes=False)
 SMALL = BenchmarkSettings(
@@ -50,14 +44,6 @@ def benchmark(few_motions: None, tmp_path_factory: pytest.TempPathFactory) -> Pa
     root = tmp_path_factory.mktemp("benchmark")
     make_dataset(root, SMALL)
     return root
-
-
-def digests(root: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_ten_bodies_move_as_in_their_own_data_set(benchmark: Path) -> None:

@@ -1,7 +1,5 @@
 """Synthetic bodies: motions that stay bodies, and files that official readers understand."""
 
-import hashlib
-import importlib.util
 import json
 from pathlib import Path
 
@@ -21,12 +19,8 @@ from im2mesh.synthesis.legs import solve_two_bones
 from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.sampling import face_normals, label_points, normalisation_of
 from im2mesh.synthesis.splits import split_clips
-
-_SCRIPT = Path(__file__).parents[2] / "scripts" / "make_bodies.py"
-_spec = importlib.util.spec_from_file_location("make_bodies", _SCRIPT)
-assert _spec is not None and _spec.loader is not None
-make_bodies = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make_bodies)
+from scripts import make_bodies
+from tests.synthesis.digests import digests
 
 PLANTED = (
     "chicken_wings",
@@ -49,14 +43,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("synthetic")
     make_dataset(root, SMALL_SET)
     return root
-
-
-def _digests(root: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
 
 
 def _clips(root: Path, split: str) -> list[str]:
@@ -290,7 +276,7 @@ def test_normals_point_outward() -> None:
 
 def test_same_bytes_for_any_number_of_workers(dataset: Path, tmp_path: Path) -> None:
     make_dataset(tmp_path, SMALL_SET, workers=2)
-    assert _digests(tmp_path) == _digests(dataset)
+    assert digests(tmp_path) == digests(dataset)
 
 
 def test_seed_changes_content(tmp_path: Path, dataset: Path) -> None:
@@ -324,7 +310,7 @@ def test_interrupted_run_goes_on(dataset: Path, tmp_path: Path) -> None:
     (clip / "points_seq" / "00000001.npz").unlink()
     (clip / "mesh_seq" / "00002.obj").rename(clip / "mesh_seq" / "00002.obj.0123456789ab.tmp")
     make_dataset(tmp_path, SMALL_SET)
-    assert _digests(tmp_path) == _digests(dataset)
+    assert digests(tmp_path) == digests(dataset)
     assert kept.stat().st_mtime_ns == before
 
 
@@ -346,7 +332,7 @@ def test_interrupt_stops_between_frames(
         assert run_make_bodies(arguments) == 130
     assert "run the same command again" in capsys.readouterr().err
     assert run_make_bodies(arguments) == 0
-    assert _digests(tmp_path) == _digests(dataset)
+    assert digests(tmp_path) == digests(dataset)
 
 
 def test_other_settings_are_refused_until_overwrite(
@@ -377,7 +363,7 @@ def test_overwrite_removes_what_the_notes_list_and_nothing_else(tmp_path: Path) 
     root, elsewhere = tmp_path / "syn", tmp_path / "elsewhere" / "linked"
     assert run_make_bodies([str(root), *TINY]) == 0
     bodies = root / CATEGORY
-    before = _digests(root)
+    before = digests(root)
     mine = [
         bodies / "00_hips" / "mesh_seq" / "00099.obj",
         bodies / "00_hips" / "mesh_seq" / "00000.npz",
@@ -390,7 +376,7 @@ def test_overwrite_removes_what_the_notes_list_and_nothing_else(tmp_path: Path) 
     (bodies / "08_shake_arms").symlink_to(elsewhere)
     assert run_make_bodies([str(root), *TINY, "--seed", "1", "--overwrite"]) == 0
     assert [path.read_text() for path in mine] == ["precious"] * 4
-    after = _digests(root)
+    after = digests(root)
     changed = {name for name in before if after[name] != before[name]}
     assert {name for name in before if name.endswith((".npz", ".obj"))} <= changed
 
@@ -401,12 +387,12 @@ def test_overwrite_follows_no_links(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run_make_bodies([str(root), *TINY]) == 0
     (root / CATEGORY / "01_hips").rename(elsewhere)
     (root / CATEGORY / "01_hips").symlink_to(elsewhere)
-    before = _digests(tmp_path)
+    before = digests(tmp_path)
     assert run_make_bodies([str(root), *TINY, "--seed", "1", "--overwrite"]) == 2
     assert "01_hips is a link, which --overwrite does not follow" in capsys.readouterr().err
-    assert _digests(tmp_path) == before
+    assert digests(tmp_path) == before
     assert run_make_bodies([str(root), *TINY]) == 0  # it is read through the link
-    assert _digests(tmp_path) == before
+    assert digests(tmp_path) == before
 
 
 def test_a_half_written_clip_is_replaced(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Images of synthetic bodies: every frame whole, from all sides, the same bytes every time."""
 
-import hashlib
-import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -21,12 +19,8 @@ from im2mesh.synthesis.body import load_body
 from im2mesh.synthesis.clips import STARTED_NOTE, ClipSettings
 from im2mesh.synthesis.dataset import CATEGORY, DatasetSettings, make_dataset
 from im2mesh.synthesis.images import MARGIN, draw_body, surround
-
-_SCRIPT = Path(__file__).parents[2] / "scripts" / "make_bodies.py"
-_spec = importlib.util.spec_from_file_location("make_bodies", _SCRIPT)
-assert _spec is not None and _spec.loader is not None
-make_bodies = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make_bodies)
+from scripts import make_bodies
+from tests.synthesis.digests import digests
 
 SMALL = ClipSettings(frames=2, surface_points=20, occupancy_points=20, views=3, image_size=48)
 SMALL_SET = DatasetSettings(2, ("hips", "knees", "punching"), SMALL, "none")
@@ -40,14 +34,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("with_images")
     make_dataset(root, SMALL_SET)
     return root
-
-
-def digests(root: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
 
 
 def body_share(image: np.ndarray) -> float:

@@ -1,0 +1,13 @@
+"""The content of a data set, to compare it with another."""
+
+import hashlib
+from pathlib import Path
+
+
+def digests(root: Path) -> dict[str, str]:
+    """Path below the root -> hash of the file."""
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
