@@ -18,8 +18,8 @@ NOISE = (5e-4, 0.02)
 OUTLIERS = 0.2
 HOLE = 0.2
 UNEVEN = 20.0
-"""Ranges of the draws: those that `scripts/measure.py robustness` tries. Numbers and noise are drawn
-evenly by their logarithm."""
+"""Ranges of the draws: those that `scripts/measure.py robustness` tries. Numbers of points and
+noise are drawn evenly by their logarithm."""
 CHANCE = 0.4
 """Probability of each imperfection in a sample of such a batch."""
 SEEN_SHARE = 8
