@@ -28,7 +28,8 @@ from im2mesh.machine.cores import available_cores
 from im2mesh.machine.devices import build_device
 from im2mesh.runs.provenance import software
 from im2mesh.synthesis.clips import ClipSettings
-from im2mesh.synthesis.dataset import DatasetSettings, make_dataset
+from im2mesh.synthesis.dataset import make_dataset
+from im2mesh.synthesis.plan import DatasetSettings
 
 PARTS = ("table", "stages", "growth")
 STAGES_OF_STEPS = (

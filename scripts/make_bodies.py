@@ -19,8 +19,9 @@ from im2mesh.synthesis.benchmark import (
     tell_fingerprint,
 )
 from im2mesh.synthesis.clips import ClipSettings
-from im2mesh.synthesis.dataset import MESH_CHOICES, DatasetSettings, make_dataset
+from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.motions.repertoire import MOTIONS
+from im2mesh.synthesis.plan import MESH_CHOICES, DatasetSettings
 
 
 def main(arguments: Sequence[str]) -> None:

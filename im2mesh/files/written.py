@@ -91,6 +91,12 @@ def remove_written(folder: Path) -> None:
         _remove_if_empty(folder)
 
 
+def written_names(folder: Path) -> list[str]:
+    """Names of the files in a folder that this program wrote and nobody has changed since."""
+    note = _read_note(folder)
+    return [name for name in sorted(note) if _is_ours(folder / name, note)]
+
+
 def adopt(folder: Path, names: Collection[str]) -> None:
     """Count files as written by this program, if they are there and the folder has no note: those
     of version 0.1.0, which wrote none. The caller knows them by what lies beside or in them."""

@@ -1,105 +1,23 @@
 """Make a whole data set, resumable and in several processes: all clips, and the split files."""
 
-import difflib
 import json
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from tqdm import tqdm
 
-from im2mesh.errors import Advice, UserError
-from im2mesh.files.atomic import write_json, write_text
+from im2mesh.errors import UserError
+from im2mesh.files.atomic import write_json
 from im2mesh.meshing.rendering import import_pyvista
-from im2mesh.synthesis.body import count_bodies
-from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
-from im2mesh.synthesis.motions.repertoire import EVERY_MOTION, MOTIONS
+from im2mesh.synthesis.clips import ClipWriter, check_settings
+from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
+from im2mesh.synthesis.plan import Plan
 from im2mesh.synthesis.removal import remove_clips
-from im2mesh.synthesis.splits import Clip, split_clips
+from im2mesh.synthesis.split_files import remove_outdated, write_split_files
 from im2mesh.synthesis.style import FRAMES_PER_SECOND
 from im2mesh.synthesis.workers import write_in_processes
 
 CATEGORY = "bodies"
-MESH_CHOICES = ("all", "held-out", "none")
-CONTENT_VERSION = 1  # to be raised whenever the same settings give other files
-_Splits = Mapping[str, Sequence[Clip]]
-
-
-@runtime_checkable
-class Plan(Protocol):
-    """A data set to be made: which clips it has, and what is written of each."""
-
-    def splits(self) -> dict[str, list[Clip]]:
-        """Clips by split."""
-        ...
-
-    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
-        """What is written of each clip, for all clips of all splits."""
-        ...
-
-    def content(self) -> dict[str, Any]:
-        """What a data set in the same folder must have been made with."""
-        ...
-
-    def extent(self) -> dict[str, Any]:
-        """What may differ between two runs in the same folder: the second adds clips."""
-        ...
-
-
-@dataclass(frozen=True)
-class DatasetSettings:
-    """The settings of a data set. Motion and points of a clip do not depend on the other clips."""
-
-    bodies: int = 10
-    motions: tuple[str, ...] = tuple(MOTIONS)
-    clip: ClipSettings = field(default_factory=ClipSettings)
-    meshes: str = "all"
-    """Clips with a folder mesh_seq, by far the largest part of the data: one of MESH_CHOICES."""
-
-    def __post_init__(self) -> None:
-        if self.bodies > count_bodies():
-            raise UserError(
-                f"bodies must be within 2 to {count_bodies()}, the number of baked bodies, "
-                f"got {self.bodies}"
-            )
-        if self.meshes not in MESH_CHOICES:
-            raise UserError(f"meshes is {self.meshes}; choose one of: {', '.join(MESH_CHOICES)}")
-        for motion in self.motions:
-            _check_motion(motion)
-        if len(set(self.motions)) < len(self.motions):
-            raise UserError(f"motions must differ from each other, got {' '.join(self.motions)}")
-
-    def splits(self) -> dict[str, list[Clip]]:
-        """Clips by split."""
-        return split_clips(self.bodies, self.motions)
-
-    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
-        """What is written of each clip: the test clips may have meshes where others have none."""
-        splits = self.splits()
-        held_out = {*splits["test"], *splits["test_new_individual"]}
-        return {
-            clip: replace(self.clip, meshes=self._has_meshes(clip in held_out))
-            for clips in splits.values()
-            for clip in clips
-        }
-
-    def _has_meshes(self, is_held_out: bool) -> bool:
-        return self.meshes == "all" or (self.meshes == "held-out" and is_held_out)
-
-    def content(self) -> dict[str, Any]:
-        return {"content_version": CONTENT_VERSION, **asdict(self.clip), "meshes": self.meshes}
-
-    def extent(self) -> dict[str, Any]:
-        return {"bodies": self.bodies, "motions": list(self.motions)}
-
-
-def _check_motion(motion: str) -> None:
-    if motion not in MOTIONS:
-        near = difflib.get_close_matches(motion, MOTIONS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise UserError(f"unknown motion '{motion}'; {hint}choose from: {', '.join(MOTIONS)}")
 
 
 def make_dataset(root: Path, plan: Plan, workers: int = 1, overwrite: bool = False) -> None:
@@ -119,7 +37,7 @@ def make_dataset(root: Path, plan: Plan, workers: int = 1, overwrite: bool = Fal
     """
     if workers < 1:
         raise UserError(f"workers must be at least 1, got {workers}")
-    splits, settings = plan.splits(), plan.settings_by_clip()
+    settings = plan.settings_by_clip()
     if any(clip_settings.views for clip_settings in settings.values()):
         import_pyvista()  # fails now, not after the first files
     _prepare(root, plan, overwrite)
@@ -128,7 +46,7 @@ def make_dataset(root: Path, plan: Plan, workers: int = 1, overwrite: bool = Fal
         for clip in sorted(settings, key=lambda clip: clip.name)
     ]
     _write_missing(writers, workers)
-    _write_splits(root / CATEGORY, splits)
+    write_split_files(root / CATEGORY, plan.splits())
 
 
 def _write_missing(writers: list[ClipWriter], workers: int) -> None:
@@ -155,12 +73,12 @@ def _prepare(root: Path, plan: Plan, overwrite: bool) -> None:
     """Refuse to mix two data sets in one folder; write the settings before the first clip."""
     description, folder, content = root / "dataset.json", root / CATEGORY, plan.content()
     if description.is_file():
-        earlier = _read_description(description)
+        _refuse_foreign(description)
         if overwrite:
             _remove_clips(folder)
         else:
             check_settings(description, content)
-        _remove_splits(folder, earlier, plan.splits())
+        remove_outdated(folder, plan.splits())
     elif folder.exists():
         raise UserError(
             f"{folder} exists but {description} does not, so it is not a data set of this "
@@ -170,8 +88,8 @@ def _prepare(root: Path, plan: Plan, overwrite: bool) -> None:
     write_json(description, whole)
 
 
-def _read_description(path: Path) -> dict[str, Any]:
-    """What an earlier run wrote. A file of somebody else must not be replaced, nor its data."""
+def _refuse_foreign(path: Path) -> None:
+    """Refuse a description that somebody else wrote: it must not be replaced, nor its data."""
     try:
         found = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError):
@@ -182,7 +100,6 @@ def _read_description(path: Path) -> dict[str, Any]:
             f"{path} was not written by this script, so the data beside it are not its own; choose "
             "another folder, or move them away"
         )
-    return found
 
 
 def _remove_clips(folder: Path) -> None:
@@ -194,37 +111,3 @@ def _remove_clips(folder: Path) -> None:
         )
     clips = sorted(folder.glob("[0-9][0-9]*_*"))
     remove_clips([clip for clip in clips if clip.name.partition("_")[2] in EVERY_MOTION])
-
-
-def _remove_splits(folder: Path, earlier: dict[str, Any], wanted: _Splits) -> None:
-    """Remove split files of an earlier run that will change. Those that a user has made stay."""
-    try:
-        splits = split_clips(earlier["bodies"], tuple(earlier["motions"]))
-    except (KeyError, TypeError, ValueError, IndexError):
-        return  # then all count as the user's
-    for name, clips in splits.items():
-        path = folder / f"{name}.lst"
-        if clips != wanted.get(name) and not path.is_symlink() and _has_text(path, _lines(clips)):
-            path.unlink()
-
-
-def _write_splits(folder: Path, splits: _Splits) -> None:
-    for name, clips in splits.items():
-        path = folder / f"{name}.lst"
-        if not path.exists():
-            write_text(path, _lines(clips))
-        elif not _has_text(path, _lines(clips)):
-            warnings.warn(
-                f"{path} stays as it is, which is not how this script wrote it; remove it and run "
-                "the same command again for the split of this script",
-                Advice,
-                stacklevel=3,
-            )
-
-
-def _lines(clips: Sequence[Clip]) -> str:
-    return "".join(f"{clip.name}\n" for clip in clips)
-
-
-def _has_text(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_bytes() == text.encode()

@@ -16,7 +16,8 @@ from im2mesh.meshing.frame_meshes import FrameMeshes, load_reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.folder import RunFolder
 from im2mesh.synthesis.clips import ClipSettings
-from im2mesh.synthesis.dataset import DatasetSettings, make_dataset
+from im2mesh.synthesis.dataset import make_dataset
+from im2mesh.synthesis.plan import DatasetSettings
 from scripts.experiments.paper import TASKS
 
 CONFIGS = sorted(Path("configs").rglob("*-small.yaml"))

@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from im2mesh.synthesis.benchmark import FINGERPRINT, SPLITS, BenchmarkSettings
-from im2mesh.synthesis.dataset import DatasetSettings
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
+from im2mesh.synthesis.plan import DatasetSettings
 
 
 def test_documentation_states_the_fingerprint() -> None:

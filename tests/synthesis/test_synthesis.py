@@ -13,12 +13,14 @@ from im2mesh.command_line import exit_status
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import count_bodies, load_body
 from im2mesh.synthesis.clips import STARTED_NOTE, ClipSettings
-from im2mesh.synthesis.dataset import CATEGORY, DatasetSettings, make_dataset
+from im2mesh.synthesis.dataset import CATEGORY, make_dataset
 from im2mesh.synthesis.files import obj_vertices
 from im2mesh.synthesis.legs import solve_two_bones
 from im2mesh.synthesis.motions.repertoire import MOTIONS
+from im2mesh.synthesis.plan import DatasetSettings
 from im2mesh.synthesis.sampling import face_normals, label_points, normalisation_of
-from im2mesh.synthesis.splits import split_clips
+from im2mesh.synthesis.split_files import write_split_files
+from im2mesh.synthesis.splits import Clip, split_clips
 from scripts import make_bodies
 from tests.synthesis.digests import digests
 
@@ -457,6 +459,15 @@ def test_split_files_of_ours_follow_the_bodies(tmp_path: Path) -> None:
     assert test.read_text() == "02_hips\n02_shake_arms\n"
     assert run_make_bodies([str(tmp_path), "--bodies", "4", *TINY[2:]]) == 0
     assert test.read_text() == "03_hips\n03_shake_arms\n"
+
+
+def test_lists_of_another_plan_go_with_its_clips(tmp_path: Path) -> None:
+    folder = tmp_path / CATEGORY
+    write_split_files(folder, {"test_ten_bodies": [Clip(0, "hips")], "train": [Clip(1, "hips")]})
+    (folder / "mine.lst").write_text("00_hips\n")
+    write_split_files(folder, {"train": [Clip(0, "hips"), Clip(1, "hips")]})
+    assert sorted(path.name for path in folder.glob("*.lst")) == ["mine.lst", "train.lst"]
+    assert (folder / "train.lst").read_text() == "00_hips\n01_hips\n"
 
 
 def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:

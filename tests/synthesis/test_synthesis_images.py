@@ -17,8 +17,9 @@ from im2mesh.meshing.rendering import BACKGROUND
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import load_body
 from im2mesh.synthesis.clips import STARTED_NOTE, ClipSettings
-from im2mesh.synthesis.dataset import CATEGORY, DatasetSettings, make_dataset
+from im2mesh.synthesis.dataset import CATEGORY, make_dataset
 from im2mesh.synthesis.images import MARGIN, draw_body, surround
+from im2mesh.synthesis.plan import DatasetSettings
 from scripts import make_bodies
 from tests.synthesis.digests import digests
 
