@@ -45,6 +45,11 @@ def main(arguments: Sequence[str]) -> None:
         stop = held.enter_context(stop_on_signal())
         held.enter_context(process_group(ranks, device))
         trainer = build_trainer(config, device, ranks)  # missing data leave the folder as it is
+        if config.training.visualize_every:
+            # nothing that draws is imported unless it is asked for
+            from im2mesh.generation.training_pictures import build_pictures
+
+            trainer.draw = build_pictures(config).draw
         if args.fresh and (old := folder.set_aside(config.data.root)):
             print(f"the run in {folder.path} is now in {old}")
         if ranks.is_main:

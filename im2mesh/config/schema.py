@@ -103,8 +103,7 @@ class DataConfig(Section):
     near_surface_fraction: Annotated[Fraction, LEARNING] = 0.0
     """Share of labelled points that lie near the surface (points_near_seq); others are uniform."""
     num_correspondence_points: Annotated[NonNegativeInt, LEARNING] = 100
-    """Number of surface points that the correspondence and Chamfer losses follow over all frames;
-    0 for clips whose rows do not correspond."""
+    """Surface points that losses follow over time; 0 for clips whose rows do not correspond."""
 
     @property
     def observed_frames(self) -> int:
@@ -174,9 +173,8 @@ class LossConfig(Section):
     """Frames of the forward correspondence loss: a number of frames, drawn anew in every step;
     "last" for the last frame alone; null for all frames."""
     motion_share: Annotated[float, Field(gt=0, le=1), LEARNING] = 1.0
-    """Share of the steps, drawn at random, that train everything. The others, which are cheaper,
-    train only the shape at t = 0 and see the first frame alone (whatever model.evidence_frames is).
-    1 trains everything in every step, as the paper does."""
+    """Share of the steps, drawn at random, that train everything, as the paper's do. The others are
+    cheaper: they train the shape at t = 0, from what shows it without model.evidence_frames."""
     kl: Annotated[NonNegativeFloat, LEARNING] = 0.0
     """Weight of the KL divergence of the distribution of each latent code from N(0, I)."""
     chamfer: Annotated[NonNegativeFloat, LEARNING] = 0.0
@@ -222,6 +220,8 @@ class TrainingConfig(Section):
     """Number of iterations between two checkpoints."""
     validate_every: Annotated[PositiveInt, SELECTION] = 2000
     """Number of iterations between two validations."""
+    visualize_every: Annotated[NonNegativeInt, NOTHING] = 0
+    """Number of iterations between two pictures of validation windows (extra viz); 0 for none."""
 
 
 class ValidationConfig(Section):

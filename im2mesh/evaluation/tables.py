@@ -13,15 +13,27 @@ def format_table(summaries: Mapping[str, Sequence[SummaryRow]], markdown: bool =
         summaries: Split -> its rows; each split becomes a column.
         markdown: Whether to draw it as a Markdown table.
     """
+    drawn = draw_table(summary_table(summaries), markdown)
+    return f"{drawn}\n\n{summary_note(summaries)}\n"
+
+
+def summary_table(summaries: Mapping[str, Sequence[SummaryRow]]) -> list[list[str]]:
+    """Rows of cells: a heading, then one row per metric with a column per split."""
     names = list(dict.fromkeys(row.metric for rows in summaries.values() for row in rows))
     table = [["metric", "better", *summaries]]
     for name in names:
         info = metric_info(name)
         table.append([info.title, info.better, *(_cell(rows, name) for rows in summaries.values())])
+    return table
+
+
+def summary_note(summaries: Mapping[str, Sequence[SummaryRow]]) -> str:
+    """What the numbers of the table are, and of how many windows."""
     counts = ", ".join(f"{n} {_count(rows)}" for n, rows in summaries.items())
-    note = f"Mean (standard deviation) over windows of the mean over frames. Windows: {counts}."
-    drawn = draw_table(table, markdown)
-    return f"{drawn}\n\n{note}\nUnit of length: longest side of the first true mesh.\n"
+    return (
+        f"Mean (standard deviation) over windows of the mean over frames. Windows: {counts}.\n"
+        "Unit of length: longest side of the first true mesh."
+    )
 
 
 def draw_table(table: Sequence[Sequence[str]], markdown: bool = False) -> str:

@@ -76,6 +76,11 @@ class RunFolder:
     def logs(self) -> Path:
         return self.path / "logs"
 
+    @property
+    def pictures(self) -> Path:
+        """Pictures of the training as it went on."""
+        return self.path / "pictures"
+
     def snapshot(self, iteration: int) -> Path:
         """The file of a step that failed."""
         return self.path / "failed_steps" / f"{iteration:08d}.pt"

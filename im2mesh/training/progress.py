@@ -3,17 +3,27 @@
 import re
 import statistics
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from im2mesh.config.schema import TrainingConfig
+from im2mesh.errors import UserError
+from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.runs.checkpoints import TrainingState
+from im2mesh.runs.origins import tell_training
 from im2mesh.training.outlook import TIMED_STEPS, tell_duration
 from im2mesh.training.reports import StepReport
 from im2mesh.training.validation import ValidationScores
+
+Draw = Callable[[SequenceModel, int, str], Path]
+"""(model, iteration, origin of the model) -> path of a picture."""
 
 
 class Progress:
@@ -24,10 +34,19 @@ class Progress:
         iteration: Number of steps done before; older entries beyond this step are hidden.
         settings: Settings of the training, which say how long it is.
         is_main: Whether this is the main process.
+        draw: Function that draws a picture of what a model does; None for no pictures.
     """
 
-    def __init__(self, logs: Path, iteration: int, settings: TrainingConfig, is_main: bool) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        iteration: int,
+        settings: TrainingConfig,
+        is_main: bool,
+        draw: Draw | None = None,
+    ) -> None:
         self._settings = settings
+        self._draw = draw
         self._step_ends: list[float] = []  # of the first steps
         self._log = _open_log(logs, iteration) if is_main else None
         self._bar = tqdm(
@@ -102,6 +121,25 @@ class Progress:
     def log_validation(self, iteration: int, scores: ValidationScores, is_best: bool) -> None:
         self._add({f"validation/{name}": value for name, value in scores.means.items()}, iteration)
         self.say(f"iteration {iteration}: validation {scores}{' (best)' if is_best else ''}")
+
+    def visualize(self, model: SequenceModel, state: TrainingState) -> None:
+        """Draw a picture of what the model does, if it is time for one; say where it is, and log
+        it."""
+        if (
+            self._draw is None
+            or self._log is None
+            or state.iteration % self._settings.visualize_every
+        ):
+            return
+        try:
+            path = self._draw(model, state.iteration, tell_training(state.origins))
+        except UserError as error:  # a flow that is not solved yet, which is no reason to stop
+            self.say(f"iteration {state.iteration}: no picture: {error}")
+            return
+        self.say(f"iteration {state.iteration}: picture {path}")
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        self._log.add_image("validation", pixels, state.iteration, dataformats="HWC")
 
     def _add(self, scalars: dict[str, float], iteration: int) -> None:
         if self._log is not None:

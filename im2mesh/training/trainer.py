@@ -28,7 +28,7 @@ from im2mesh.training.batches import training_batches, validation_batches
 from im2mesh.training.optimizer import budget_used, learning_rate, load_optimizer
 from im2mesh.training.outlook import tell_distance
 from im2mesh.training.precision import choose_precision
-from im2mesh.training.progress import Progress
+from im2mesh.training.progress import Draw, Progress
 from im2mesh.training.reports import StepReport
 from im2mesh.training.step import StepError, Stepper
 from im2mesh.training.stopping import StopRequest
@@ -67,6 +67,7 @@ class Trainer:
         self.validation_data = validation_data
         self.config = config
         self.folder = folder
+        self.draw: Draw | None = None  # draws pictures, if set
         self.processes = Processes(Ranks() if ranks is None else ranks)
         self.device = next(model.parameters()).device
         self.stepper = Stepper(model, config, self.processes)
@@ -104,6 +105,7 @@ class Trainer:
             progress.say(f"precision: {self.stepper.precision}{self.stepper.compiled}")
             if is_idle:
                 progress.say("nothing to do: training.max_iterations or max_seconds is used up")
+            progress.visualize(self.model, self.state)  # what fails should fail now
             self._run(progress, StopRequest() if stop is None else stop, exit_after)
             ends_between = (
                 self.state.iteration > first and self.state.iteration % settings.validate_every
@@ -137,13 +139,13 @@ class Trainer:
                 )
             if self.state.iteration % settings.validate_every == 0:
                 self._validate(progress)
+            progress.visualize(self.model, self.state)
             now = time.monotonic()
             self.state.seconds, ticked = self.state.seconds + now - ticked, now
             progress.advance(self.state.iteration, self.state.seconds)
             if self.state.iteration % settings.save_every == 0 and not self._is_finished():
                 self.save_newest()  # a finished state is saved by `fit`, after it was validated
-            is_late = now - started > exit_after
-            if self._is_asked_to_stop(stop.requested, is_late):
+            if self._is_asked_to_stop(stop.requested, now - started > exit_after):
                 progress.say(f"stopping after {now - started:.0f} s, as asked")
                 return
 
@@ -268,8 +270,8 @@ class Trainer:
         return any(asked)
 
     def _progress(self) -> Progress:
-        settings, is_main = self.config.training, self.processes.ranks.is_main
-        progress = Progress(self.folder.logs, self.state.iteration, settings, is_main)
+        is_main, at = self.processes.ranks.is_main, self.state.iteration
+        progress = Progress(self.folder.logs, at, self.config.training, is_main, self.draw)
         progress.note("origin", tell_training(self.state.origins))
         return progress
 

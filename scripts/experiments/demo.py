@@ -1,7 +1,7 @@
 """Reconstruct held-out windows with the weights that ship; or, with --train, train a model first.
 
-Makes bodies, generates and evaluates meshes, and draws them, as scripts/demo.sh does. Writes
-out/demo/summary.json, or out/demo-train/summary.json.
+Makes bodies, generates and evaluates meshes, draws them, and writes a page of the pictures, as
+scripts/demo.sh does: out/demo/index.html, or out/demo-train/index.html.
 """
 
 import json
@@ -21,15 +21,17 @@ from im2mesh.command_line import docstring_parser, exit_status
 from im2mesh.errors import UserError
 from im2mesh.evaluation.report import read_report
 from im2mesh.evaluation.summary import SummaryRow, summarize
-from im2mesh.evaluation.tables import format_table
+from im2mesh.evaluation.tables import format_table, summary_note, summary_table
 from im2mesh.files.atomic import write_json, write_text
 from im2mesh.machine.cores import available_cores, processor_name
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import ResultOrigin, list_origins
 from im2mesh.runs.provenance import package_versions
 from im2mesh.training.outlook import ROUGH_IOU
+from im2mesh.visualization.page import PageSection, write_page
 
 SPLITS = {"test": "seen bodies, unseen motions", "test_new_individual": "unseen body"}
+TITLE = "Occupancy Flow: bodies from clouds of points"
 TABLE = "table.md"
 WORKERS = ["--workers", "2"]
 REPORTED = ("iou", "chamfer_l1", "correspondence_l2", "correspondence_l2_last")
@@ -57,6 +59,10 @@ class Demo:
         return self.out / "summary.json"
 
     @property
+    def page(self) -> Path:
+        return self.out / "index.html"
+
+    @property
     def seconds(self) -> Path:
         return self.out / "seconds.json"
 
@@ -78,13 +84,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--train", action="store_true", help="train a small model from nothing")
     demo = TRAINED if parser.parse_args(arguments).train else SHIPPED
     if demo.summary.exists():
-        print(f"the demo has run: see {demo.out}; to run it again, remove that folder\n")
+        print(f"the demo has run: see {demo.page}; to run it again, remove {demo.out}\n")
         print((demo.out / TABLE).read_text())
         refuse_rough_bodies(json.loads(demo.summary.read_text()))
         return
     make_meshes(demo)
     summary = summarize_demo(demo)
-    print(f"{summary['seconds']['total']:.0f} s in all; pictures: {demo.out}/*.png")
+    print(f"{summary['seconds']['total']:.0f} s in all; see {demo.page}")
     refuse_rough_bodies(summary)
 
 
@@ -103,7 +109,7 @@ def make_meshes(demo: Demo) -> None:
 
 
 def summarize_demo(demo: Demo) -> dict[str, Any]:
-    """Print the table, and write it and the summary."""
+    """Print the table, and write it, the page and the summary."""
     folder = RunFolder.of(build_config(demo.config))
     reports = {split: read_report(folder.evaluation(split)) for split in SPLITS}
     summaries = {split: summarize(records) for split, (records, _) in reports.items()}
@@ -112,8 +118,30 @@ def summarize_demo(demo: Demo) -> dict[str, Any]:
     write_text(demo.out / TABLE, f"{table}\n{list_origins(origins)}")
     print("\n" + format_table(summaries))
     summary = demo_summary(demo, summaries, origins)
+    write_page(demo.page, TITLE, page_sections(demo, summaries, summary), list_origins(origins))
     write_json(demo.summary, summary)
     return summary
+
+
+def page_sections(
+    demo: Demo, summaries: dict[str, list[SummaryRow]], summary: dict[str, Any]
+) -> list[PageSection]:
+    """The numbers, the best, median and worst window of each split, and how training went on."""
+    took, on = summary["seconds"]["total"], summary["machine"]
+    note = f"{summary_note(summaries)}\n{took:.0f} s on {on['processor']}, {on['cores']} cores."
+    shown = "the best, the median and the worst window; equal colours are equal places on the body"
+    progress = sorted(RunFolder.of(build_config(demo.config)).pictures.glob("*.png"))
+    sections = [
+        PageSection("Numbers", note, summary_table(summaries)),
+        *(
+            PageSection(f"{what} ({split})", shown, pictures={what: demo.out / f"{split}.png"})
+            for split, what in SPLITS.items()
+        ),
+    ]
+    if progress:
+        pictures = {f"after {int(path.stem)} steps": path for path in progress}
+        sections.append(PageSection("Training", "the same windows", pictures=pictures))
+    return sections
 
 
 def refuse_rough_bodies(summary: dict[str, Any]) -> None:
