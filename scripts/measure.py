@@ -48,9 +48,9 @@ def robustness(arguments: Sequence[str]) -> None:
     """Measure how runs do with worse observations, larger motion, other lengths than in training.
 
     Each sweep changes one setting of section data and leaves all else as in the run: points,
-    noise, outliers, hole, step and length; `noise=0,0.05` tries the values given. No mesh is
-    extracted: the model is asked for the occupancy of labelled points, and to carry true surface
-    points.
+    noise, outliers, hole, uneven, cameras, step and length; `noise=0,0.05` tries the values given.
+    No mesh is extracted: the model is asked for the occupancy of labelled points, and to carry true
+    surface points.
     Where a model cannot be asked, because its encoder was built for another number of frames or
     needs more points, clips are too short, or clouds have too few points, the table has a gap that
     says so. Larger steps and greater lengths need longer clips than usual; --root may name another

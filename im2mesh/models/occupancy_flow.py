@@ -18,6 +18,7 @@ from im2mesh.models.code import (
     empty_code,
     empty_gaussian,
 )
+from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.flow.carrier import Carrier
 from im2mesh.models.layers.pointwise import piece_by_piece
 from im2mesh.models.sequence_model import (
@@ -37,7 +38,8 @@ class OccupancyFlow(SequenceModel):
     code has None in place of the network that would give it.
 
     Args:
-        encoder_spatial: (first frame, its time) -> shape code, a vector [B, C] or a whole `Code`.
+        encoder_spatial: (first frame, its time) -> shape code, a vector [B, C] or a whole `Code`;
+            all frames and their times, if the encoder says that it sees them.
         encoder_temporal: (all frames, their times) -> motion code, in the same two forms.
         posterior: (first frame, its time, c) -> distribution of the latent shape code.
         posterior_temporal: (all frames, their times, c) -> distribution of the latent motion code.
@@ -114,9 +116,14 @@ class OccupancyFlow(SequenceModel):
         motion_code = self._encode_motion(inputs, times)
         motion = _infer(self.posterior_temporal, inputs, times, motion_code)
         motion_code = replace(motion_code, z=_draw(motion, generators))
-        evidence = self._at_start(inputs, planned, motion_code)
-        shape_code, shape = self._encode_start(evidence, times[:, :1], generators)
+        evidence = self._evidence(inputs, planned, motion_code)
+        shape_code, shape = self._encode_start(evidence, times[:, : evidence.shape[1]], generators)
         return SequenceCodes(shape_code, motion_code, shape, motion)
+
+    @property
+    def _shape_sees_all(self) -> bool:
+        encoder = self.encoder_spatial
+        return isinstance(encoder, Encoder) and encoder.sees_all_frames
 
     @property
     def encodes_shape_alone(self) -> bool:
@@ -126,7 +133,8 @@ class OccupancyFlow(SequenceModel):
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
         times = times.to(inputs.device, non_blocking=True)
-        shape_code, shape = self._encode_start(inputs[:, :1], times[:, :1], generators)
+        seen = inputs.shape[1] if self._shape_sees_all else 1
+        shape_code, shape = self._encode_start(inputs[:, :seen], times[:, :seen], generators)
         unknown = empty_code(len(times), times)
         return SequenceCodes(shape_code, unknown, shape, empty_gaussian(len(times), times))
 
@@ -138,10 +146,13 @@ class OccupancyFlow(SequenceModel):
         shape = _infer(self.posterior, evidence, time, code)
         return replace(code, z=_draw(shape, generators)), shape
 
-    def _at_start(
+    def _evidence(
         self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code
     ) -> Float[Tensor, "B K *frame"]:
-        """Join the first frame with the other evidence frames, after carrying these to t = 0."""
+        """What the encoder of the shape sees: all frames; or the first, joined with the other
+        evidence frames after carrying these to t = 0."""
+        if self._shape_sees_all:
+            return inputs
         frames = torch.linspace(0, inputs.shape[1] - 1, self.evidence_frames).round().long()
         carried = [
             self.flow.integrate_backward(inputs[:, k], times[:, k], motion)[:, -1]

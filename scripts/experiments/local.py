@@ -35,7 +35,7 @@ from scripts.experiments.engine import (
 OUT = Path("out/local")
 PAPER = "configs/pointcloud/oflow_w_correspond-small.yaml"
 LOCAL_SHAPE = (
-    "model.encoder={name: pointnet_local, hidden_size: 64, num_blocks: 3}",
+    "model.encoder={name: pointnet_tracked, hidden_size: 64, num_blocks: 3}",
     "model.decoder={name: local_attention, hidden_size: 64, num_blocks: 3}",
 )
 LOCAL_MOTION = (

@@ -108,13 +108,26 @@ def test_the_shape_alone_has_the_same_code():
     """That of the first frame; also where several frames show the shape to the whole code."""
     clouds, moments = torch.rand(2, 17, 40, 3) - 0.5, frame_times(17).expand(2, -1)
     for evidence_frames in (1, 2):
-        changes = ["data.num_input_points=40", f"model.evidence_frames={evidence_frames}"]
+        changes = [
+            "data.num_input_points=40",
+            f"model.evidence_frames={evidence_frames}",
+            "model.encoder={name: pointnet_local, hidden_size: 64}",
+        ]
         model = build_model(build_config("configs/pointcloud/local-small.yaml", changes)).eval()
         whole, alone = model.encode(clouds, moments), model.encode_shape(clouds, moments)
         assert torch.allclose(alone.shape.c, whole.shape.c) == (evidence_frames == 1)
         assert alone.motion.c.shape == (2, 0)
         other = torch.cat([clouds[:, :1], torch.rand(2, 16, 40, 3)], 1)
         assert torch.equal(model.encode_shape(other, moments).shape.c, alone.shape.c)
+
+
+def test_the_shape_of_tracked_points_alone_has_the_same_code():
+    clouds, moments = torch.rand(2, 17, 40, 3) - 0.5, frame_times(17).expand(2, -1)
+    config = build_config("configs/pointcloud/local-small.yaml", ["data.num_input_points=40"])
+    model = build_model(config).eval()
+    whole, alone = model.encode(clouds, moments), model.encode_shape(clouds, moments)
+    assert torch.equal(alone.shape.c, whole.shape.c)
+    assert alone.motion.c.shape == (2, 0)
 
 
 def test_a_random_subset_of_frames_is_unbiased():

@@ -16,6 +16,7 @@ class Encoder(nn.Module):
         sees_times: Whether the encoder reads any number of frames, at any times.
         needs_several_frames: Whether the code comes from comparing frames, so that the first frame
             alone cannot be encoded.
+        sees_all_frames: Whether the encoder of the shape reads all frames, and not the first alone.
         gives: Kind of code that comes back; `Code` for a vector.
     """
 
@@ -23,6 +24,7 @@ class Encoder(nn.Module):
     needs_corresponding_points: ClassVar[bool] = False
     sees_times: ClassVar[bool] = False
     needs_several_frames: ClassVar[bool] = False
+    sees_all_frames: ClassVar[bool] = False
     gives: ClassVar[type[Code]] = Code
 
     def load_pretrained(self) -> None:

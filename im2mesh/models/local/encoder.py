@@ -1,4 +1,4 @@
-"""The PointNet encoder that gives a feature to every observed point, or to its path."""
+"""The PointNet encoders that give a feature to every observed point, or to its path."""
 
 from dataclasses import replace
 
@@ -14,15 +14,15 @@ from im2mesh.models.local.anchor_motion import AnchorMotion
 from im2mesh.models.local.attention import OFFSET_SCALE
 from im2mesh.models.local.codes import AnchoredCode, MovingCode
 from im2mesh.models.local.neighbourhood import Neighbourhood, find_neighbourhood
-from im2mesh.models.local.paths import DEGREE, fit_paths, path_misfit, positions_at
+from im2mesh.models.local.paths import DEGREE, positions_at
+from im2mesh.models.local.trajectories import follow_points, spread_rows
 
 TOLD_DEGREE = 5
 """Highest degree of the path coefficients that the network reads; others are small, or noise."""
-MISFIT_FACTOR = 5.0
-"""Misfit, in medians of its sequence, at which a trajectory loses half of its weight."""
-LEAST_MISFIT = 0.03
-"""Lower bound of that misfit, in units of the first frame. In windows of a quarter of a second
-the fastest points of the synthetic bodies are 0.002 from their paths."""
+MAX_POINTS = 1000
+"""Largest number of anchors. More tell the shape little, and cost as much time as they are."""
+USUAL_MISFIT = 0.0015
+"""Misfit of trajectories with noise 0.001, the paper's."""
 
 
 class PointnetLocal(Encoder):
@@ -34,8 +34,8 @@ class PointnetLocal(Encoder):
     Built for a single frame, the encoder gives anchors that stand still. Built for several frames,
     whose rows must correspond, it gives anchors that move on smooth paths and know the motion
     around them (`AnchorMotion`). The network reads the first coefficients of the paths, so it takes
-    any number of frames at any times. Rows that follow no particle (outliers) have no smooth path,
-    and lose their weight.
+    any number of frames at any times. Rows that follow no particle (outliers) have no smooth path:
+    copies of other rows take their places (`follow_points`).
 
     Args:
         num_frames: Number of frames; only whether it is 1 matters.
@@ -43,6 +43,7 @@ class PointnetLocal(Encoder):
         hidden_size: Width H of the blocks.
         num_neighbours: Neighbours in an edge convolution, the point itself among them.
         path_degree: Degree of the polynomial paths.
+        max_points: Largest number of anchors; of a larger cloud, so many rows become anchors.
     """
 
     needs_corresponding_points = True
@@ -58,6 +59,7 @@ class PointnetLocal(Encoder):
         num_blocks: PositiveInt = 3,
         num_neighbours: PositiveInt = 8,
         path_degree: PositiveInt = DEGREE,
+        max_points: PositiveInt = MAX_POINTS,
     ) -> None:
         super().__init__()
         if num_frames == 1 and path_degree != DEGREE:
@@ -67,6 +69,7 @@ class PointnetLocal(Encoder):
             )
         self.degree = 0 if num_frames == 1 else path_degree
         self.num_neighbours = num_neighbours
+        self.max_points = max_points
         self.num_told = min(self.degree, TOLD_DEGREE) + 1
         self.features = PointFeatures(3 * self.num_told, code_size, hidden_size, num_blocks)
         self.motion = None if num_frames == 1 else AnchorMotion(code_size, hidden_size)
@@ -80,7 +83,9 @@ class PointnetLocal(Encoder):
         Raises:
             ValueError: If there are not more points than neighbours.
         """
-        paths = fit_paths(clouds, times, self.degree)
+        clouds = spread_rows(clouds, self.max_points)
+        followed = follow_points(clouds, times, self.degree)
+        paths = followed.paths
         anchors = positions_at(paths, times[:, 0])
         near = find_neighbourhood(anchors, anchors, self.num_neighbours)
         told = paths[:, : self.num_told].transpose(1, 2).flatten(2)
@@ -88,18 +93,57 @@ class PointnetLocal(Encoder):
         if self.motion is None:
             return AnchoredCode(c, c.new_zeros(len(c), 0), paths, features)
         moving = self.motion(paths, features, c)
-        trust = _trust(path_misfit(paths, clouds, times)).unsqueeze(-1)
-        return replace(moving, weights=moving.weights * trust)
+        return replace(moving, weights=moving.weights * followed.trust.unsqueeze(-1))
 
 
-@torch.no_grad()
-def _trust(misfit: Float[Tensor, "B N"]) -> Float[Tensor, "B N"]:
-    """Factors near 1 for trajectories as smooth as most in their sequence, near 0 for jumpy ones.
+class PointnetTracked(Encoder):
+    """A `PointnetLocal` of the shape at t = 0, for points that are tracked over all frames.
 
-    Up to half of the rows may be no trajectories at all (wrong matches, background).
+    The anchors stand where their smooth paths begin, so noise is averaged over the frames, and rows
+    that follow no particle are known. The network also reads how far each path is from what was
+    observed, which tells the noise. It does not read the motion.
+
+    Args:
+        num_frames: Ignored, because any number of frames at any times can be read.
+        code_size, hidden_size, num_blocks, num_neighbours, max_points: See `PointnetLocal`.
     """
-    usual = (MISFIT_FACTOR * misfit.median(1, keepdim=True).values).clamp(min=LEAST_MISFIT)
-    return 1 / (1 + (misfit / usual) ** 4)
+
+    needs_corresponding_points = True
+    sees_times = True
+    sees_all_frames = True
+    gives = AnchoredCode
+
+    def __init__(
+        self,
+        num_frames: int,
+        code_size: int,
+        *,
+        hidden_size: PositiveInt = 128,
+        num_blocks: PositiveInt = 3,
+        num_neighbours: PositiveInt = 8,
+        max_points: PositiveInt = MAX_POINTS,
+    ) -> None:
+        super().__init__()
+        self.num_neighbours = num_neighbours
+        self.max_points = max_points
+        self.features = PointFeatures(3 + 1, code_size, hidden_size, num_blocks)
+        self.min_points = num_neighbours + 1
+
+    def forward(
+        self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
+    ) -> AnchoredCode:
+        """Encode clouds.
+
+        Raises:
+            ValueError: If there are not more points than neighbours.
+        """
+        followed = follow_points(spread_rows(clouds, self.max_points), times, DEGREE)
+        anchors = positions_at(followed.paths, times[:, 0])
+        near = find_neighbourhood(anchors, anchors, self.num_neighbours)
+        # as large as positions: what is larger hides them, and training stalls
+        noise = 0.1 * (followed.misfit / USUAL_MISFIT).clamp(min=0.2).log().unsqueeze(-1)
+        c, features = self.features(torch.cat([anchors, noise], -1), near)
+        return AnchoredCode(c, c.new_zeros(len(c), 0), anchors.unsqueeze(1), features)
 
 
 class PointFeatures(nn.Module):

@@ -43,10 +43,8 @@ def fit_paths(
     """
     basis, observed = legendre_basis(times.double(), degree), clouds.double()
     fits = torch.stack([_smooth_fit(basis, smoothing) for smoothing in smoothings], 1)
-    paths = torch.einsum("bskt,btni->bskni", fits, observed)
-    best = torch.stack(
-        [_cross_validation(basis @ fit, observed) for fit in fits.unbind(1)], 1
-    ).argmin(1)  # [B, N]
+    best = _cross_validation(basis.unsqueeze(1) @ fits, observed).argmin(1)  # [B, N]
+    paths = _apply(fits, observed)
     chosen = best[:, None, None, :, None].expand(-1, 1, *paths.shape[2:])
     return paths.gather(1, chosen).squeeze(1).to(clouds.dtype)
 
@@ -58,13 +56,23 @@ def _smooth_fit(basis: Float[Tensor, "B T K"], smoothing: float) -> Float[Tensor
 
 
 def _cross_validation(
-    smoother: Float[Tensor, "B T T"], observed: Float[Tensor, "B T N 3"]
-) -> Float[Tensor, "B N"]:
-    """Score of every path: its squared error over the squared share of freedom left in the fit."""
-    error = observed - torch.einsum("bst,btni->bsni", smoother, observed)
-    freedom = 1 - smoother.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
+    smoothers: Float[Tensor, "B S T T"], observed: Float[Tensor, "B T N 3"]
+) -> Float[Tensor, "B S N"]:
+    """Scores of every path: its squared error over the squared share of freedom left in the fit."""
+    size, dtype, device = smoothers.shape[-1], smoothers.dtype, smoothers.device
+    residuals = torch.eye(size, dtype=dtype, device=device) - smoothers
+    error = _apply(residuals, observed).square_().sum(2).sum(-1) / observed.shape[1]
+    freedom = residuals.diagonal(dim1=2, dim2=3).mean(2, keepdim=True)
     # a fit to few frames has no freedom left
-    return error.square().sum(-1).mean(1) / freedom.clamp(min=1e-6) ** 2
+    return error / freedom.clamp(min=1e-6) ** 2
+
+
+def _apply(
+    maps: Float[Tensor, "B S K T"], observed: Float[Tensor, "B T N 3"]
+) -> Float[Tensor, "B S K N 3"]:
+    """Every map over time, to every coordinate, by one matrix product per sequence."""
+    mapped = maps.flatten(1, 2) @ observed.flatten(2)
+    return mapped.unflatten(2, observed.shape[2:]).unflatten(1, maps.shape[1:3])
 
 
 def path_misfit(

@@ -127,6 +127,8 @@ def _check_evidence(config: Config, method: type[SequenceModel]) -> None:
         problem = f"{parts.method} carries no observed clouds to t = 0; set it to 1"
     elif parts.encoder is None:
         problem = "there is no encoder to show them to; set it to 1, or set model.encoder"
+    elif PARTS["encoder"][parts.encoder.name].sees_all_frames:
+        problem = f"model.encoder '{parts.encoder.name}' sees all frames; set it to 1"
     elif data.input != "pointcloud":
         problem = f"only clouds can be carried to t = 0, and data.input is {data.input or 'null'}"
         problem += "; set it to 1"
@@ -143,7 +145,7 @@ def _check_readable(config: Config) -> None:
         component = getattr(config.model, part)
         if component is None:
             continue
-        problem = _unreadable(PARTS[part][component.name], config.data, part)
+        problem = _unreadable(PARTS[part][component.name], config, part)
         if problem is not None:
             able = _fitting(config, part) or _readable(config, part)
             choice = f"choose one of: {', '.join(able)}" if able else "no network of this kind fits"
@@ -153,9 +155,7 @@ def _check_readable(config: Config) -> None:
 def _readable(config: Config, part: str) -> list[str]:
     """Names of a part's networks that can read what is observed."""
     return [
-        name
-        for name, network in PARTS[part].items()
-        if _unreadable(network, config.data, part) is None
+        name for name, network in PARTS[part].items() if _unreadable(network, config, part) is None
     ]
 
 
@@ -169,11 +169,17 @@ def _fitting(config: Config, part: str) -> list[str]:
     ]
 
 
-def _unreadable(network: Any, data: DataConfig, part: str) -> str | None:
+def _unreadable(network: Any, config: Config, part: str) -> str | None:
     """Why a network cannot read what is observed; None if it can."""
+    data, method = config.data, METHODS[config.model.method]
     if network.input_kind not in (None, data.input):
         return f"reads {network.input_kind}, but data.input is {data.input or 'null'}"
-    if part in FIRST_FRAME_OBSERVERS:
+    if getattr(network, "sees_all_frames", False):  # an encoder
+        if part != "encoder":
+            return "gives the shape at t = 0, and no motion"
+        if not method.carries_points:
+            return f"sees all frames, and {method.method} shows it one at a time"
+    elif part in FIRST_FRAME_OBSERVERS:
         needs_more = network.needs_several_frames
         return "compares frames, but sees a single one" if needs_more else None
     if network.needs_corresponding_points and not data.input_pointcloud_corresponding:

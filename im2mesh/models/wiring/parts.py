@@ -24,7 +24,7 @@ from im2mesh.models.encoders.posterior import PosteriorPointnet
 from im2mesh.models.flow.velocity_fields import VelocityFieldConcat
 from im2mesh.models.local.decoder import DecoderLocalAttention
 from im2mesh.models.local.deformation import Anchored
-from im2mesh.models.local.encoder import PointnetLocal
+from im2mesh.models.local.encoder import PointnetLocal, PointnetTracked
 from im2mesh.models.local.soft_matching import SoftMatching
 from im2mesh.models.local.velocity_fields import VelocityFieldAnchored
 from im2mesh.models.occupancy_flow import OccupancyFlow
@@ -49,6 +49,7 @@ ENCODERS = {
     "pointnet_space_time": PointnetSpaceTime,
     "pointnet_per_frame": PointnetPerFrame,
     "pointnet_local": PointnetLocal,
+    "pointnet_tracked": PointnetTracked,
     "soft_matching": SoftMatching,
     "resnet18": Resnet18,
     "conv_3D": Conv3D,

@@ -28,7 +28,7 @@ def _make_parts(method: type[SequenceModel], config: Config) -> dict[str, nn.Mod
     motion = _code_sizes(config.model, "encoder_temporal", "posterior_temporal")
     reads_shape = method.decoder_reads == "encoder"
     sizes = {
-        "encoder": (1, shape[0]),
+        "encoder": (frames if _shape_sees_all(config) else 1, shape[0]),
         "encoder_temporal": (frames, motion[0]),
         "decoder": (method.decoder_dimensions, *(shape if reads_shape else motion)),
         "velocity_field": motion,
@@ -52,6 +52,11 @@ def _make_parts(method: type[SequenceModel], config: Config) -> dict[str, nn.Mod
     elif "deformation" in parts:
         parts["carrier"] = parts.pop("deformation")
     return parts
+
+
+def _shape_sees_all(config: Config) -> bool:
+    encoder = config.model.encoder
+    return encoder is not None and PARTS["encoder"][encoder.name].sees_all_frames
 
 
 def _code_sizes(model: ModelConfig, encoder: str, posterior: str) -> tuple[int, int]:

@@ -1,7 +1,5 @@
 """Local codes: smooth paths, rigid motions, weights without jumps, gradients, and bad input."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,7 +14,7 @@ from im2mesh.models.local.anchor_motion import AnchorMotion
 from im2mesh.models.local.codes import AnchoredCode, MovingCode
 from im2mesh.models.local.decoder import DecoderLocalAttention
 from im2mesh.models.local.deformation import Anchored
-from im2mesh.models.local.encoder import PointnetLocal
+from im2mesh.models.local.encoder import PointnetLocal, PointnetTracked
 from im2mesh.models.local.neighbourhood import find_neighbourhood
 from im2mesh.models.local.paths import (
     DEGREE,
@@ -29,6 +27,7 @@ from im2mesh.models.local.paths import (
 )
 from im2mesh.models.local.rigid_motion import anchor_spins
 from im2mesh.models.local.soft_matching import SoftMatching
+from im2mesh.models.local.trajectories import follow_points
 from im2mesh.models.local.velocity_fields import VelocityFieldAnchored
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from tests.models.test_models import randomize, times
@@ -43,6 +42,14 @@ def turning_clouds(num_frames: int = T, speed: float = 0.5) -> Tensor:
     x, y, z = cloud.unbind(-1)
     cos, sin = angle.cos(), angle.sin()
     return torch.stack([cos * x - sin * y, sin * x + cos * y, z.expand(-1, num_frames, -1)], -1)
+
+
+def with_outliers(clouds: Tensor, noise: float = 0.0) -> Tensor:
+    """The first 6 rows are anywhere, in every frame anew, as outliers of the data."""
+    generator = torch.Generator().manual_seed(0)
+    spoilt = clouds + noise * torch.randn(clouds.shape, generator=generator)
+    spoilt[:, :, :6] = torch.rand(*clouds.shape[:2], 6, 3, generator=generator) - 0.5
+    return spoilt
 
 
 def a_code(clouds: Tensor, smoothing: float = 0.0, std: float = 0.3) -> MovingCode:
@@ -369,16 +376,41 @@ class TestEncoder:
         assert code.features.shape == (B, N, C)
         assert code.c.shape == (B, C)
 
-    def test_any_number_of_frames_at_any_times(self):
-        encoder = PointnetLocal(17, C, hidden_size=8)
+    @pytest.mark.parametrize(("kind", "terms"), [(PointnetLocal, DEGREE + 1), (PointnetTracked, 1)])
+    def test_any_number_of_frames_at_any_times(self, kind, terms):
+        encoder = kind(17, C, hidden_size=8)
         for count in (1, 2, 5, 30):
             code = encoder(turning_clouds(count), times(count, B) ** 2)
-            assert code.paths.shape == (B, DEGREE + 1, N, 3)
+            assert code.paths.shape == (B, terms, N, 3)
             assert code.features.isfinite().all()
 
-    def test_every_weight_gets_a_gradient_through_the_whole_model(self):
+    def test_the_shape_of_tracked_points_is_that_of_the_first_frame(self):
+        """Whatever the motion: anchors stand where paths begin."""
+        encoder = randomize(PointnetTracked(T, C, hidden_size=8))
+        torch.manual_seed(0)
+        slow = turning_clouds(T, speed=0.1)
+        torch.manual_seed(0)
+        fast = turning_clouds(T, speed=0.3)
+        codes = [encoder(clouds, times(T, B)) for clouds in (slow, fast)]
+        torch.testing.assert_close(codes[0].paths, codes[1].paths, atol=2e-4, rtol=0)
+        torch.testing.assert_close(codes[0].features, codes[1].features, atol=2e-3, rtol=0)
+
+    def test_noise_of_tracked_points_is_averaged(self):
+        torch.manual_seed(0)
+        clean = turning_clouds(17)
+        noisy = clean + 0.02 * torch.randn_like(clean)
+        anchors = PointnetTracked(17, C, hidden_size=8)(noisy, times(17, B)).paths[:, 0]
+        left, before = ((p - clean[:, 0]).norm(dim=-1).mean() for p in (anchors, noisy[:, 0]))
+        assert left < 0.65 * before
+
+    @pytest.mark.parametrize(
+        "shape",
+        [PointnetLocal(1, C, hidden_size=8), PointnetTracked(T, C, hidden_size=8)],
+        ids=["first", "all"],
+    )
+    def test_every_weight_gets_a_gradient_through_the_whole_model(self, shape):
         model = OccupancyFlow(
-            PointnetLocal(1, C, hidden_size=8),
+            shape,
             PointnetLocal(T, C, hidden_size=8),
             DecoderLocalAttention(3, C, 0, hidden_size=8),
             Flow(VelocityFieldAnchored(C, 0), OdeConfig(method="rk4")),
@@ -393,29 +425,41 @@ class TestEncoder:
         assert without == []
 
     @pytest.mark.parametrize("noise", [0.0, 0.02])
-    def test_rows_that_follow_nothing_lose_their_weight(self, noise):
-        """As outliers of the data: anywhere, in every frame anew."""
-        torch.manual_seed(0)
-        clouds = turning_clouds(17, speed=1.0)
-        clouds = clouds + noise * torch.randn_like(clouds)
-        clouds[:, :, :6] = torch.rand(B, 17, 6, 3) - 0.5
-        code = PointnetLocal(17, C, hidden_size=8)(clouds, times(17, B))
-        assert code.weights[:, :6].max() < 0.05 and code.weights[:, 6:].min() > 0.9
+    def test_copies_stand_for_rows_that_follow_nothing(self, noise):
+        clouds = with_outliers(turning_clouds(17, speed=1.0), noise)
+        for encoder in (PointnetLocal(17, C, hidden_size=8), PointnetTracked(17, C, hidden_size=8)):
+            code = encoder(clouds, times(17, B))
+            others = encoder(clouds[:, :, 6:], times(17, B))
+            torch.testing.assert_close(code.paths[:, :, 6:], others.paths)
+            torch.testing.assert_close(code.paths[:, :, :6], others.paths[:, :, ::4])
 
     def test_outliers_mislead_no_point(self):
-        torch.manual_seed(0)
         clean = turning_clouds(17, speed=1.0)
-        clouds = clean.clone()
-        clouds[:, :, :6] = torch.rand(B, 17, 6, 3) - 0.5
-        code = PointnetLocal(17, C, hidden_size=8)(clouds, times(17, B))
-        ends = torch.tensor([0.0, 1.0])
-        path = Anchored(C, 0).integrate_forward(clean[:, 0, 6:], ends, code)
-        blind = replace(code, weights=torch.ones_like(code.weights))
-        misled = Anchored(C, 0).integrate_forward(clean[:, 0, 6:], ends, blind)
-        error, without = (
-            (points[:, -1] - clean[:, -1, 6:]).norm(dim=-1).mean() for points in (path, misled)
-        )
-        assert error < 0.5 * without
+        ends, started = torch.tensor([0.0, 1.0]), clean[:, 0, 6:]
+
+        def error(clouds: Tensor) -> Tensor:
+            code = PointnetLocal(17, C, hidden_size=8)(clouds, times(17, B))
+            path = Anchored(C, 0).integrate_forward(started, ends, code)
+            return (path[:, -1] - clean[:, -1, 6:]).norm(dim=-1).mean()
+
+        assert error(with_outliers(clean)) < 2 * error(clean[:, :, 6:]) < 2e-3
+
+    def test_at_least_half_of_the_rows_are_kept(self):
+        clouds = torch.rand(B, 17, N, 3) - 0.5  # no row follows anything
+        followed = follow_points(clouds, times(17, B), DEGREE)
+        distinct = {tuple(path) for path in followed.paths[0].flatten(0).view(-1, N, 3)[0].tolist()}
+        assert len(distinct) >= N // 2
+
+    def test_of_a_large_cloud_a_part_becomes_anchors(self):
+        clouds = turning_clouds(T)
+        for kind in (PointnetLocal, PointnetTracked):
+            encoder = kind(T, C, hidden_size=8, max_points=10)
+            code, part = (encoder(c, times(T, B)) for c in (clouds, clouds[:, :, :10]))
+            assert code.features.shape == part.features.shape == (B, 10, C)
+            rows = [0, 3, 6, 9, 12, 16, 19, 22, 25, 29]
+            torch.testing.assert_close(
+                code.features, encoder(clouds[:, :, rows], times(T, B)).features
+            )
 
     def test_the_papers_decoder_reads_the_code_of_all_points(self):
         encoder = randomize(PointnetLocal(1, C, hidden_size=8))

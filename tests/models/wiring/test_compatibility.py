@@ -9,6 +9,7 @@ from im2mesh.errors import ConfigError
 from im2mesh.models.wiring.compatibility import OBSERVERS
 from im2mesh.models.wiring.parts import ENCODERS, PARTS
 
+TRACKED = "{name: pointnet_tracked}"
 SEVERAL_FRAMES = (
     "pointnet_2stream",
     "pointnet_per_frame",
@@ -79,7 +80,7 @@ def test_one_thing_carries_the_points(config, overrides, message):
         ),
         (
             "pointcloud/local",
-            [UNORDERED],
+            [UNORDERED, "model.encoder={name: pointnet_local}"],
             "model.encoder_temporal 'pointnet_local' needs point i to be the same particle in "
             "every frame, but data.input_pointcloud_corresponding is false; "
             "choose one of: soft_matching",
@@ -89,6 +90,31 @@ def test_one_thing_carries_the_points(config, overrides, message):
             ["data.input=images", "model.evidence_frames=1"],
             "model.encoder 'pointnet_local' reads pointcloud, but data.input is images; choose one "
             "of: resnet18",
+        ),
+        (
+            "pointcloud/local_unordered",
+            [f"model.encoder={TRACKED}", "model.evidence_frames=1"],
+            "model.encoder 'pointnet_tracked' needs point i to be the same particle in every "
+            "frame, but data.input_pointcloud_corresponding is false; choose one of: "
+            "pointnet_local",
+        ),
+        (
+            "pointcloud/onet_per_frame",
+            [f"model.encoder={TRACKED}"],
+            "model.encoder 'pointnet_tracked' sees all frames, and onet_per_frame shows it one at "
+            "a time; choose one of: pointnet_resnet",
+        ),
+        (
+            "pointcloud/oflow",
+            [f"model.encoder_temporal={TRACKED}"],
+            "model.encoder_temporal 'pointnet_tracked' gives the shape at t = 0, and no motion; "
+            "choose one of: pointnet_resnet",
+        ),
+        (
+            "pointcloud/local",
+            [f"model.encoder={TRACKED}", "model.evidence_frames=2"],
+            "model.evidence_frames is 2, but model.encoder 'pointnet_tracked' sees all frames; set "
+            "it to 1",
         ),
     ],
 )
@@ -102,6 +128,7 @@ def test_what_compares_frames_is_no_encoder_of_one(config, name):
     message = (
         f"model.encoder '{name}' compares frames, but sees a single one; choose one of: "
         "pointnet_resnet, pointnet_simple, pointnet_space_time, pointnet_local"
+        + (", pointnet_tracked" if config == "oflow" else "")
     )
     with pytest.raises(ConfigError) as error:
         encoder = f"model.encoder={{name: {name}}}"
@@ -142,7 +169,7 @@ def test_what_spoils_clouds_needs_clouds(config, seen, key):
             "pointcloud/local",
             ["model.encoder={name: pointnet_resnet}"],
             "model.decoder 'local_attention' needs codes that model.encoder 'pointnet_resnet' does "
-            "not give; set model.encoder to one of: pointnet_local",
+            "not give; set model.encoder to one of: pointnet_local, pointnet_tracked",
         ),
         (
             "pointcloud/local",
@@ -275,6 +302,8 @@ def test_weights_of_the_anchored_motion_serve_a_solver_and_one_shot(size):
 def test_what_a_message_offers_is_accepted():
     """One change at a time, as the messages say, from local codes to unordered clouds."""
     overrides = [UNORDERED]
+    refuse("pointcloud/local", overrides, "choose one of: pointnet_local")
+    overrides += ["model.encoder={name: pointnet_local}"]
     refuse("pointcloud/local", overrides, "choose one of: soft_matching")
     overrides += ["model.encoder_temporal={name: soft_matching}"]
     build_model(build_config("configs/pointcloud/local.yaml", overrides))
