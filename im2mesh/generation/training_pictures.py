@@ -1,7 +1,7 @@
 """Pictures of a training as it goes on: the same validation windows, time and again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from im2mesh.config.schema import Config, GenerationConfig
@@ -29,7 +29,7 @@ class TrainingPictures:
 
     Attributes:
         config: Configuration of the run.
-        windows: Validation windows, of which `NUM_WINDOWS` are shown.
+        windows: Validation windows that are shown.
         folder: Folder of the pictures.
     """
 
@@ -55,8 +55,7 @@ class TrainingPictures:
             model, _quick(self.config.generation), self.config.data.num_frames, device
         )
         try:
-            shown = spread_windows(self.windows, NUM_WINDOWS)
-            panels = [self._panel(generator, window, iteration) for window in shown]
+            panels = [self._panel(generator, window, iteration) for window in self.windows]
         finally:
             model.train(was_training)
         path = self.folder / f"{iteration:08d}.png"
@@ -71,9 +70,7 @@ class TrainingPictures:
             prediction_of(window, made),
             given.observation,
         )
-        return Panel(
-            f"{panel.title}, after {iteration} steps", panel.truth, panel.prediction, panel.inputs
-        )
+        return replace(panel, title=f"{panel.title}, after {iteration} steps")
 
 
 def build_pictures(config: Config) -> TrainingPictures:
@@ -84,7 +81,8 @@ def build_pictures(config: Config) -> TrainingPictures:
     """
     import_pyvista()
     windows = build_windows(config, config.data.val_split, stride=config.data.eval_stride)
-    return TrainingPictures(config, windows, RunFolder.of(config).pictures)
+    shown = spread_windows(windows, NUM_WINDOWS)
+    return TrainingPictures(config, shown, RunFolder.of(config).pictures)
 
 
 def _quick(config: GenerationConfig) -> GenerationConfig:

@@ -20,7 +20,7 @@ from im2mesh.models.local.trajectories import follow_points, spread_rows
 TOLD_DEGREE = 5
 """Highest degree of the path coefficients that the network reads; others are small, or noise."""
 MAX_POINTS = 1000
-"""Largest number of anchors. More tell the shape little, and cost as much time as they are."""
+"""Largest number of anchors. Of denser clouds, networks have seen few, and they take long."""
 USUAL_MISFIT = 0.0015
 """Misfit of trajectories with noise 0.001, the paper's."""
 
