@@ -109,7 +109,7 @@ def forget_files() -> None:
     """Empty the caches of what is known of files, which a test rewrites within a clock tick."""
     caches = (
         storage._open_file,
-        storage._LOCATIONS,
+        storage._TABLES,
         manifest._TABLES,
         frame_arrays._NORMALIZATIONS,
         frames.first_frame,

@@ -58,7 +58,7 @@ class PackedClip:
     def array(self, member: str, place: int) -> Shaped[np.ndarray, "..."]:
         """An array of one frame, read-only, as its own file had it."""
         whole, starts = self.arrays[member], self._table.starts.get(member)
-        return whole[place] if starts is None else whole[starts[place] : starts[place + 1]]
+        return whole[place, ...] if starts is None else whole[starts[place] : starts[place + 1]]
 
     def rows(
         self, member: str, places: Int[np.ndarray, "T"], rows: Int[np.ndarray, "N"]

@@ -14,7 +14,6 @@ from im2mesh.data.packed import PackedClip
 from im2mesh.data.storage import StorageError, StoredArrays, open_arrays
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import atomic_file
-from im2mesh.files.npz import read_checksums
 
 ALIGNMENT = 64  # bytes; numpy copies an array that starts at an odd place before it takes rows
 _TIME = (1980, 1, 1, 0, 0, 0)  # of all members, as numpy writes it: the same frames, the same bytes
@@ -72,6 +71,7 @@ def is_packed(folder: Path, target: Path) -> bool:
 
     Raises:
         UserError: If the target is something else.
+        DataError: If the first or last file is damaged.
     """
     if not target.exists():
         return False
@@ -79,7 +79,11 @@ def is_packed(folder: Path, target: Path) -> bool:
         files = read_manifest(open_arrays(str(target))).files
     except StorageError as error:
         raise UserError(f"{error}, or move it away") from error
-    if not _are_files_of(folder, files):
+    try:
+        is_same = _are_files_of(folder, files)
+    except StorageError as error:
+        raise DataError(f"clip {folder.parent.name}: {error}") from error
+    if not is_same:
         raise UserError(
             f"{target} was packed from other files than those of {folder}; move it away to pack "
             "them, or choose another folder"
@@ -93,7 +97,7 @@ def _are_files_of(folder: Path, files: Sequence[PackedFile]) -> bool:
     if found != [(file.number, file.name, file.size) for file in files]:
         return False
     ends = (files[0], files[-1])
-    return all(file.checksums == read_checksums(folder / file.name) for file in ends)
+    return all(file.checksums == open_arrays(str(folder / file.name)).checksums() for file in ends)
 
 
 def _common_kinds(paths: Sequence[str]) -> dict[str, _Kind]:
@@ -150,7 +154,7 @@ def _intact_checksums(path: str) -> dict[str, int]:
     for name in arrays.names():
         if not arrays.is_intact(name):
             raise StorageError(f"{path}: '{name}' is damaged; copy or create it again")
-    return read_checksums(path)
+    return arrays.checksums()
 
 
 def _write(

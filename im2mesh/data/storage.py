@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from im2mesh.errors import Advice, UserError, is_refused_by_system
-from im2mesh.files.npz import ArrayLocation, NpzError, locate_arrays, read_arrays
+from im2mesh.files.npz import ArrayLocation, NpzError, locate_arrays, read_arrays, read_checksums
 from im2mesh.files.npz_directory import locate_in_memory
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class StoredArrays:
                 raise NpzError("it is no regular file")
             self.version, self._links = FileVersion.of(path, status), status.st_nlink
             self._bytes = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
-            self._locations = _LOCATIONS.get(self.version, self._locate)
+            self._table = _TABLES.get(self.version, self._read_table)
         except BaseException:
             self.close()
             raise
@@ -120,7 +120,7 @@ class StoredArrays:
         self.close()
 
     def __contains__(self, member: str) -> bool:
-        return member in self._locations
+        return member in self._table.locations
 
     def __getitem__(self, member: str) -> np.ndarray:
         """The array of that name, read-only.
@@ -136,7 +136,7 @@ class StoredArrays:
 
     def names(self) -> tuple[str, ...]:
         """The names of the arrays, in the order of the file."""
-        return tuple(self._locations)
+        return tuple(self._table.locations)
 
     def location(self, member: str) -> ArrayLocation:
         """Where an array lies, and its shape, without reading it.
@@ -144,13 +144,23 @@ class StoredArrays:
         Raises:
             StorageError: If the file has no array of that name.
         """
-        if member not in self._locations:
-            found = ", ".join(self._locations) or "nothing"
+        if member not in self._table.locations:
+            found = ", ".join(self._table.locations) or "nothing"
             raise StorageError(
                 f"{self.path} has no array '{member}'; it holds: {found}; write it as docs/data.md "
                 "says"
             )
-        return self._locations[member]
+        return self._table.locations[member]
+
+    def checksums(self) -> dict[str, int]:
+        """Name of every member of the file, such as points.npy -> its CRC-32, as the file tells it.
+
+        Raises:
+            NpzError: If the directory of the file cannot be read.
+        """
+        if self._table.has_others:
+            return read_checksums(self.path)
+        return {f"{name}.npy": where.checksum for name, where in self._table.locations.items()}
 
     def is_intact(self, member: str) -> bool:
         """Whether an array is still what was written. All of it is read, which samples never do."""
@@ -178,8 +188,8 @@ class StoredArrays:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def _locate(self) -> Mapping[str, ArrayLocation]:
-        """Name of an array -> its location in the file.
+    def _read_table(self) -> "_Table":
+        """Find the arrays in the file.
 
         Raises:
             NpzError: If the file is damaged.
@@ -187,10 +197,17 @@ class StoredArrays:
                 state.
         """
         found = locate_in_memory(self._bytes)
-        found = locate_arrays(self.path) if found is None else found
+        table = _Table(locate_arrays(self.path), True) if found is None else _Table(found, False)
         if len(self._bytes) != self.version.size or not self.is_current():
             raise StorageError(f"{self.path} changed while it was opened; run again")
-        return found
+        return table
+
+
+class _Table(NamedTuple):
+    """The arrays in a file: name -> location, and whether it may hold other things, too."""
+
+    locations: Mapping[str, ArrayLocation]
+    has_others: bool
 
 
 class _OpenFile:
@@ -210,8 +227,7 @@ def _open_file(path: str) -> _OpenFile:
     return _OpenFile(path)
 
 
-_LOCATIONS: Remembered[Mapping[str, ArrayLocation]] = Remembered(1 << 17)
-"""Of the arrays in a file: name -> location."""
+_TABLES: Remembered[_Table] = Remembered(1 << 17)
 
 
 def _decompress(path: str, member: str) -> np.ndarray:
