@@ -43,8 +43,8 @@ def clip_files(root: str | Path, category: str, clip: str, folder: str) -> tuple
     missing = [number for number in numbers if number not in files]
     if missing:
         raise DataError(
-            f"clip {clip}: {path} has no file for frame {missing[0]}, which {CLOUD_FOLDER} has; "
-            "copy or make it again"
+            f"clip {clip}: {find_packed(path, clip) or path} has no file for frame {missing[0]}, "
+            f"which {CLOUD_FOLDER} has; copy or make it again"
         )
     return tuple(str(path / files[number]) for number in numbers)
 

@@ -13,6 +13,7 @@ from im2mesh.data.layout import (
     IMAGE_FOLDER,
     MESH_FOLDER,
     NEAR_POINTS_FOLDER,
+    PACKABLE,
     POINTS_FOLDER,
     DataError,
     Window,
@@ -49,15 +50,19 @@ def fingerprint_of(folder: Path) -> str:
     the same data. The manifest must fit the arrays beside it, or the file is refused.
 
     Raises:
-        DataError: If the clip is missing, or one of these npz files is damaged.
+        DataError: If the clip is missing, or one of these npz files or a packed file is damaged.
     """
     clip = folder.name
     if not folder.is_dir():
         raise DataError(f"clip {clip}: no folder {folder}")
     digest = hashlib.sha256()
+    packed = {
+        name: _PackedFiles(path, clip)
+        for name in PACKABLE
+        if (path := find_packed(folder / name, clip)) is not None
+    }
     for relative, names in _files_read(folder, clip):
-        packed = find_packed(folder / relative, clip)
-        read = _FilesOf(folder / relative, clip) if packed is None else _PackedFiles(packed, clip)
+        read = packed.get(relative) or _FilesOf(folder / relative, clip)
         for name in names:
             digest.update(f"{relative}/{name} {read.size(name)}\n".encode())
         npz = [name for name in names if name.lower().endswith(".npz")]

@@ -210,12 +210,16 @@ class StoredWindow:
     def _packed(self, folder: str) -> Iterator[PackedClip | None]:
         """Open a packed folder; None for a folder of files. The reader of files knows no clips, so
         the clip is added to its errors."""
-        window = self.window
+        place = (self.root, self.window.category, self.window.clip, folder)
         try:
-            path = packed_file(self.root, window.category, window.clip, folder)
-            yield None if path is None else open_packed(path)
+            path = packed_file(*place)
+            if path is None:
+                yield None
+            else:
+                clip_files(*place)  # refuse a packed file that lacks a frame of the clip
+                yield open_packed(path)
         except StorageError as error:
-            raise DataError(f"clip {window.clip}: {error}") from error
+            raise DataError(f"clip {self.window.clip}: {error}") from error
 
     def _in_window(
         self, points: Shaped[np.ndarray, "N 3"], arrays: FrameArrays, folder: str

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from im2mesh.meshing.mesh import Mesh
 from im2mesh.synthesis.removal import remove_clips
 from scripts.pack_dataset import main
 from tests.ball import CATEGORY, write_ball_dataset, write_ball_images
-from tests.readers import forget_files
+from tests.readers import forget_files, npy
 
 WINDOW = Window(CATEGORY, "ball_b", 3, 5)
 ROWS = np.array([5, 99, 7, 0])
@@ -105,7 +106,7 @@ def assert_same_samples(ours: list[Sample], theirs: list[Sample]) -> None:
         {"input_pointcloud_corresponding": False, "num_correspondence_points": 0},
         {"num_input_frames": 3, "input_frames": "random", "input_noise": 0.0},
         {"input_cameras": 1, "input_hole": 0.1},
-        {"input_variety": True},
+        {"input_variety": 1.0},
     ],
 )
 def test_samples_are_the_same_bit_for_bit(files_root, packed_root, changes):
@@ -265,14 +266,15 @@ def test_clips_that_cannot_be_packed_do_not_stop_the_others(
 
 
 def test_damage_that_readers_do_not_notice_is_not_packed(files, tmp_path):
-    path = files / CATEGORY / "ball_b" / "pcl_seq" / "00000012.npz"
+    path = files / CATEGORY / "ball_b" / "points_seq" / "00000012.npz"
     content = bytearray(path.read_bytes())
     content[1000] ^= 255  # one coordinate of one point
     path.write_bytes(content)
     forget_files()
+    StoredWindow(files, WINDOW).labelled_points(2, ROWS)
     with pytest.raises(DataError, match=r"clip ball_b: .*12\.npz: 'points' is damaged; copy or"):
         pack_clip(files / CATEGORY / "ball_b", tmp_path / "clip")
-    assert not (tmp_path / "clip" / "pcl_seq.npz").exists()
+    assert not (tmp_path / "clip" / "points_seq.npz").exists()
 
 
 def test_a_run_that_was_interrupted_goes_on(files, tmp_path, monkeypatch):
@@ -378,7 +380,7 @@ def test_kinds_may_be_packed_on_their_own(files, root):
 def test_a_frame_that_another_kind_lacks_is_named(files, tmp_path):
     (files / CATEGORY / "ball_b" / "points_seq" / "00000018.npz").unlink()
     pack_dataset(files, tmp_path / "packed")
-    with pytest.raises(DataError, match=r"points_seq\.npz has no frame 18, which pcl_seq has; "):
+    with pytest.raises(DataError, match=r"points_seq\.npz has no file for frame 18, which"):
         samples(tmp_path / "packed")
 
 
@@ -407,13 +409,17 @@ def test_a_packed_file_that_another_one_replaces_is_read_anew(root):
 
 
 def change_manifest(path: Path, change) -> None:
-    """Write the file again with another manifest, the checksums of the archive all right."""
+    """Put another manifest into a file; checksums and all other members stay right."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
     with np.load(path) as arrays:
-        values = dict(arrays)
-    content = json.loads(values[MANIFEST].tobytes())
+        content = json.loads(arrays[MANIFEST].tobytes())
     text = change(content)
-    text = json.dumps(content) if text is None else text
-    np.savez(path, **{**values, MANIFEST: np.frombuffer(text.encode(), np.uint8)})
+    text = text if isinstance(text, str) else json.dumps(content)
+    members[f"{MANIFEST}.npy"] = npy(np.frombuffer(text.encode(), np.uint8))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
 
 
 @pytest.mark.parametrize(
