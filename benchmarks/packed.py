@@ -49,6 +49,7 @@ CACHES = (
     storage._TABLES,
     manifest._TABLES,
     frame_arrays._NORMALIZATIONS,
+    frames._SEQUENCES,
     frames.first_frame,
     clip_files.clip_files,
     clip_files.packed_file,

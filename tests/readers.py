@@ -112,6 +112,7 @@ def forget_files() -> None:
         storage._TABLES,
         manifest._TABLES,
         frame_arrays._NORMALIZATIONS,
+        frames._SEQUENCES,
         frames.first_frame,
         clip_files.clip_files,
         clip_files.packed_file,

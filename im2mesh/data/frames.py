@@ -27,7 +27,7 @@ from im2mesh.data.frame_arrays import (
 )
 from im2mesh.data.layout import CLOUD_FOLDER, MESH_FOLDER, POINTS_FOLDER, DataError, Window
 from im2mesh.data.packed import PackedClip, open_packed
-from im2mesh.data.storage import StorageError, open_arrays
+from im2mesh.data.storage import Remembered, StorageError, open_arrays
 from im2mesh.data.transforms import NormalizationFrame, change_frames
 from im2mesh.errors import Advice
 from im2mesh.meshing.io import read_mesh
@@ -117,7 +117,7 @@ class StoredWindow:
 
     def _rows_of_files(
         self, rows: Int[np.ndarray, "N"], frames: Sequence[int], total: int
-    ) -> tuple[Shaped[np.ndarray, "T N 3"], list[NormalizationFrame]]:
+    ) -> tuple[Shaped[np.ndarray, "T N 3"], Sequence[NormalizationFrame]]:
         """Surface points as they are stored, and the frame of reference of each frame."""
         stored, sources = [], []
         for frame in frames:
@@ -130,18 +130,16 @@ class StoredWindow:
 
     def _rows_of_clip(
         self, clip: PackedClip, rows: Int[np.ndarray, "N"], frames: Sequence[int], total: int
-    ) -> tuple[Shaped[np.ndarray, "T N 3"], list[NormalizationFrame]]:
+    ) -> tuple[Shaped[np.ndarray, "T N 3"], Sequence[NormalizationFrame]]:
         """The same, in one go: a step for each frame would take longer than to read the rows."""
-        places = np.array([clip.place(self._number(frame)) for frame in frames])
-        for place in np.flatnonzero(clip.num_rows("points", places) != total)[:1].tolist():
-            arrays = clip.at(places[place].item())
-            check_same_rows(arrays, len(read_points(arrays)), total)
+        places = np.array([clip.place(number) for number in self._numbers(frames)])
+        for place in places[clip.num_rows("points", places) != total][:1].tolist():
+            check_same_rows(clip.at(place), len(read_points(clip.at(place))), total)
         stored = clip.rows("points", places, rows)
-        held = [clip.at(place) for place in places.tolist()]
         if not np.isfinite(stored).all():
-            for points, arrays in zip(stored, held, strict=True):
-                check_finite(points, arrays, "points")
-        return stored, [read_normalization(arrays) for arrays in held]
+            for points, place in zip(stored, places.tolist(), strict=True):
+                check_finite(points, clip.at(place), "points")
+        return stored, read_normalizations(clip, places)
 
     def has_labels(self) -> bool:
         """Whether the clip has points with their occupancy."""
@@ -192,10 +190,12 @@ class StoredWindow:
             )
         return index
 
-    def _number(self, frame: int) -> int:
-        """The number in the file name of a frame."""
+    def _numbers(self, frames: Sequence[int]) -> list[int]:
+        """The numbers in the file names of some frames."""
         numbers = frame_numbers(self.root, self.window.category, self.window.clip)
-        return numbers[self._index(frame, len(numbers))]
+        for frame in (min(frames), max(frames)):
+            self._index(frame, len(numbers))  # refuse what lies outside
+        return [numbers[self.window.index(frame)] for frame in frames]
 
     @contextmanager
     def _open(self, frame: int, folder: str) -> Iterator[FrameArrays]:
@@ -204,7 +204,7 @@ class StoredWindow:
             if clip is None:
                 yield open_arrays(self.path(frame, folder))
             else:
-                yield clip.frame(self._number(frame))
+                yield clip.frame(*self._numbers([frame]))
 
     @contextmanager
     def _packed(self, folder: str) -> Iterator[PackedClip | None]:
@@ -247,3 +247,17 @@ class StoredWindow:
 def first_frame(stored: StoredWindow) -> NormalizationFrame:
     with stored._open(0, CLOUD_FOLDER) as arrays:
         return read_normalization(arrays)
+
+
+def read_normalizations(
+    clip: PackedClip, places: Int[np.ndarray, "T"]
+) -> Sequence[NormalizationFrame]:
+    """The frames of reference of some frames of a packed clip. They are remembered together, since
+    to ask for one after another takes as long as to read a sample."""
+    return _SEQUENCES.get(
+        (clip.version, places.tobytes()),
+        lambda: [read_normalization(clip.at(place)) for place in places.tolist()],
+    )
+
+
+_SEQUENCES: Remembered[Sequence[NormalizationFrame]] = Remembered(1 << 14)
