@@ -28,7 +28,7 @@ from im2mesh.build import build_config
 from im2mesh.command_line import exit_status
 from im2mesh.data.batch import Sample
 from im2mesh.data.dataset import WindowDataset, build_training_data
-from im2mesh.data.storage import _open_arrays  # mapped files stay in memory until it is cleared
+from im2mesh.data.storage import _open_file  # mapped files stay in memory until it is cleared
 
 CONFIG = HERE / "configs/pointcloud/oflow_w_correspond.yaml"
 SHARD = HERE / "out/benchmarks/shard.bin"
@@ -110,7 +110,7 @@ def _files_of(data: WindowDataset, clip: str) -> list[Path]:
 
 def _forget(paths: Iterable[Path]) -> None:
     """Ask the system to drop these files from memory."""
-    _open_arrays.cache_clear()
+    _open_file.cache_clear()
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

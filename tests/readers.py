@@ -19,7 +19,7 @@ import trimesh
 from PIL import Image
 
 from im2mesh.compat.config import IGNORED, ONLY_VALUE, OTHER_DEFAULTS
-from im2mesh.data import frames, layout, storage
+from im2mesh.data import clip_files, frame_arrays, frames, manifest, storage
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import read_images
@@ -108,12 +108,15 @@ def glb_chunks(content: bytes) -> tuple[bytes, bytes]:
 def forget_files() -> None:
     """Empty the caches of what is known of files, which a test rewrites within a clock tick."""
     caches = (
-        storage._open_arrays,
-        storage._locate_arrays,
-        frames._normalization,
+        storage._open_file,
+        storage._TABLES,
+        manifest._TABLES,
+        frame_arrays._NORMALIZATIONS,
+        frames._SEQUENCES,
         frames.first_frame,
-        layout.clip_files,
-        layout.frame_numbers,
+        clip_files.clip_files,
+        clip_files.packed_file,
+        clip_files.frame_numbers,
     )
     for cache in caches:
         cache.cache_clear()

@@ -2,25 +2,26 @@
 
 import functools
 import hashlib
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from im2mesh.data.clip_files import find_packed, numbered_files, view_names
 from im2mesh.data.layout import (
     CLIP_NOTE,
     CLOUD_FOLDER,
     IMAGE_FOLDER,
     MESH_FOLDER,
     NEAR_POINTS_FOLDER,
+    PACKABLE,
     POINTS_FOLDER,
     DataError,
     Window,
-    numbered_files,
-    view_names,
 )
-from im2mesh.errors import is_refused_by_system
+from im2mesh.data.manifest import read_manifest
+from im2mesh.data.storage import StorageError, open_arrays
 from im2mesh.files.hashes import DIGITS
+from im2mesh.files.npz import NpzError, read_checksums
 
 
 def dataset_fingerprint(root: str | Path, windows: Iterable[Window]) -> str:
@@ -33,6 +34,11 @@ def dataset_fingerprint(root: str | Path, windows: Iterable[Window]) -> str:
 
 @functools.lru_cache(maxsize=1 << 14)
 def clip_fingerprint(root: str | Path, category: str, clip: str) -> str:
+    """The fingerprint of a clip (see `fingerprint_of`), computed once."""
+    return fingerprint_of(Path(root) / category / clip)
+
+
+def fingerprint_of(folder: Path) -> str:
     """A hash of the names and sizes of a clip's files, and of the contents of some.
 
     Only files that are read count; so a file that a file manager leaves changes nothing. Sizes
@@ -40,20 +46,28 @@ def clip_fingerprint(root: str | Path, category: str, clip: str) -> str:
     the last npz of each folder add the checksums of their arrays, which stand in the table of
     contents of each file. A change in other frames that keeps all sizes is not noticed.
 
+    A packed clip has the fingerprint of the files that were packed, which its manifest tells: it is
+    the same data. The manifest must fit the arrays beside it, or the file is refused.
+
     Raises:
-        DataError: If the clip is missing, or one of these npz files is damaged.
+        DataError: If the clip is missing, or one of these npz files or a packed file is damaged.
     """
-    folder = Path(root) / category / clip
+    clip = folder.name
     if not folder.is_dir():
         raise DataError(f"clip {clip}: no folder {folder}")
     digest = hashlib.sha256()
+    packed = {
+        name: _PackedFiles(path, clip)
+        for name in PACKABLE
+        if (path := find_packed(folder / name, clip)) is not None
+    }
     for relative, names in _files_read(folder, clip):
+        read = packed.get(relative) or _FilesOf(folder / relative, clip)
         for name in names:
-            size = _size(folder / relative / name, clip)
-            digest.update(f"{relative}/{name} {size}\n".encode())
+            digest.update(f"{relative}/{name} {read.size(name)}\n".encode())
         npz = [name for name in names if name.lower().endswith(".npz")]
         for name in npz[:: max(1, len(npz) - 1)]:
-            digest.update(_checksums(folder / relative / name, clip))
+            digest.update(repr(sorted(read.checksums(name).items())).encode())
     return digest.hexdigest()[:DIGITS]
 
 
@@ -76,21 +90,44 @@ def _files_read(folder: Path, clip: str) -> Iterator[tuple[str, list[str]]]:
                 yield relative, sorted(names[frame] for frame in names.keys() & frames)
 
 
-def _size(path: Path, clip: str) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError as error:
-        raise DataError(f"clip {clip}: {path} leads to no file; copy or make it again") from error
+class _FilesOf:
+    """The files of a folder."""
+
+    def __init__(self, folder: Path, clip: str) -> None:
+        self.folder, self.clip = folder, clip
+
+    def size(self, name: str) -> int:
+        path = self.folder / name
+        try:
+            return path.stat().st_size
+        except FileNotFoundError as error:
+            raise DataError(
+                f"clip {self.clip}: {path} leads to no file; copy or make it again"
+            ) from error
+
+    def checksums(self, name: str) -> Mapping[str, int]:
+        """Name of each member -> its checksum."""
+        path = self.folder / name
+        try:
+            return read_checksums(path)
+        except NpzError as error:
+            raise DataError(
+                f"clip {self.clip}: {path} is not an intact npz file ({error}); copy or create it "
+                "again"
+            ) from error
 
 
-def _checksums(path: Path, clip: str) -> bytes:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sums = {info.filename: info.CRC for info in archive.infolist()}
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        if is_refused_by_system(error):
-            raise
-        raise DataError(
-            f"clip {clip}: {path} is not an intact npz file ({error}); copy or create it again"
-        ) from error
-    return repr(sorted(sums.items())).encode()
+class _PackedFiles:
+    """The files that were packed into one, as its manifest tells them."""
+
+    def __init__(self, path: Path, clip: str) -> None:
+        try:
+            self.files = {file.name: file for file in read_manifest(open_arrays(str(path))).files}
+        except StorageError as error:
+            raise DataError(f"clip {clip}: {error}") from error
+
+    def size(self, name: str) -> int:
+        return self.files[name].size
+
+    def checksums(self, name: str) -> Mapping[str, int]:
+        return self.files[name].checksums

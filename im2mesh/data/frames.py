@@ -7,23 +7,27 @@ roughly the cube [-0.5, 0.5]^3. Nothing here is random.
 
 import functools
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
-from im2mesh.data.layout import (
-    CLOUD_FOLDER,
-    MESH_FOLDER,
-    POINTS_FOLDER,
-    DataError,
-    Window,
-    clip_files,
+from im2mesh.data.clip_files import clip_files, frame_numbers, has_folder, packed_file
+from im2mesh.data.frame_arrays import (
+    FrameArrays,
+    check_finite,
+    check_same_rows,
+    read_normalization,
+    read_normals,
+    read_points,
 )
-from im2mesh.data.storage import FileVersion, StorageError, StoredArrays, open_arrays
+from im2mesh.data.layout import CLOUD_FOLDER, MESH_FOLDER, POINTS_FOLDER, DataError, Window
+from im2mesh.data.packed import PackedClip, open_packed
+from im2mesh.data.storage import Remembered, StorageError, open_arrays
 from im2mesh.data.transforms import NormalizationFrame, change_frames
 from im2mesh.errors import Advice
 from im2mesh.meshing.io import read_mesh
@@ -76,28 +80,23 @@ class StoredWindow:
     def path(self, frame: int, folder: str) -> str:
         """Path of the file of a frame, in one of the clip's folders."""
         files = clip_files(self.root, self.window.category, self.window.clip, folder)
-        index = self.window.index(frame)
-        if not (0 <= frame < self.window.num_frames and index < len(files)):
-            raise DataError(
-                f"clip {self.window.clip}: no frame {index}; it has {len(files)} frames"
-            )
-        return files[index]
+        return files[self._index(frame, len(files))]
 
     def count_points(self, frame: int, folder: str) -> int:
         """Number of points stored for a frame."""
         with self._open(frame, folder) as arrays:
-            return len(_points(arrays))
+            return len(read_points(arrays))
 
     def surface_points(self, frame: int) -> SurfacePoints:
         """All surface points of a frame, with normals where there are any."""
         with self._open(frame, CLOUD_FOLDER) as arrays:
-            points = self._in_window(_points(arrays), arrays)
-            return SurfacePoints(points, _normals(arrays, len(points)))
+            points = self._in_window(read_points(arrays), arrays, CLOUD_FOLDER)
+            return SurfacePoints(points, read_normals(arrays, len(points)))
 
     def surface_rows(self, frame: int, rows: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N 3"]:
         """The surface points in the given rows of one frame; only these rows are read."""
         with self._open(frame, CLOUD_FOLDER) as arrays:
-            return self._in_window(_points(arrays).take(rows, 0), arrays)
+            return self._in_window(read_points(arrays).take(rows, 0), arrays, CLOUD_FOLDER)
 
     def trajectories(
         self, rows: Int[np.ndarray, "N"], frames: Iterable[int] | None = None
@@ -110,26 +109,48 @@ class StoredWindow:
         """
         frames = range(self.window.num_frames) if frames is None else frames
         total = self.count_points(0, CLOUD_FOLDER)
+        with self._packed(CLOUD_FOLDER) as clip:
+            read = self._rows_of_files if clip is None else partial(self._rows_of_clip, clip)
+            stored, sources = read(rows, list(frames), total)
+        clouds = change_frames(stored, sources, self.frame)
+        return self._in_place(clouds, CLOUD_FOLDER)
+
+    def _rows_of_files(
+        self, rows: Int[np.ndarray, "N"], frames: Sequence[int], total: int
+    ) -> tuple[Shaped[np.ndarray, "T N 3"], Sequence[NormalizationFrame]]:
+        """Surface points as they are stored, and the frame of reference of each frame."""
         stored, sources = [], []
         for frame in frames:
             with self._open(frame, CLOUD_FOLDER) as arrays:
-                points = _points(arrays)
-                _check_same_rows(arrays, len(points), total)
-                stored.append(_finite(points.take(rows, 0), arrays, "points"))
-                sources.append(_normalization(arrays.version))
-        clouds = change_frames(np.stack(stored), sources, self.frame)
-        return self._in_place(clouds, CLOUD_FOLDER)
+                points = read_points(arrays)
+                check_same_rows(arrays, len(points), total)
+                stored.append(check_finite(points.take(rows, 0), arrays, "points"))
+                sources.append(read_normalization(arrays))
+        return np.stack(stored), sources
+
+    def _rows_of_clip(
+        self, clip: PackedClip, rows: Int[np.ndarray, "N"], frames: Sequence[int], total: int
+    ) -> tuple[Shaped[np.ndarray, "T N 3"], Sequence[NormalizationFrame]]:
+        """The same, in one go: a step for each frame would take longer than to read the rows."""
+        places = np.array([clip.place(number) for number in self._numbers(frames)])
+        for place in places[clip.num_rows("points", places) != total][:1].tolist():
+            check_same_rows(clip.at(place), len(read_points(clip.at(place))), total)
+        stored = clip.rows("points", places, rows)
+        if not np.isfinite(stored).all():
+            for points, place in zip(stored, places.tolist(), strict=True):
+                check_finite(points, clip.at(place), "points")
+        return stored, read_normalizations(clip, places)
 
     def has_labels(self) -> bool:
         """Whether the clip has points with their occupancy."""
-        return (self.clip_folder / POINTS_FOLDER).is_dir()
+        return has_folder(self.clip_folder, POINTS_FOLDER)
 
     def labelled_points(
         self, frame: int, rows: Int[np.ndarray, "N"] | None = None, folder: str = POINTS_FOLDER
     ) -> LabelledPoints:
         """Points of a frame with their occupancy: all of them, or the given rows."""
         with self._open(frame, folder) as arrays:
-            points, packed = _points(arrays), arrays["occupancies"]
+            points, packed = read_points(arrays), arrays["occupancies"]
             if packed.dtype != np.uint8 or packed.ndim != 1 or packed.size * 8 < len(points):
                 raise StorageError(
                     f"{arrays.path}: occupancies must be the packed bits (uint8) of {len(points)} "
@@ -138,7 +159,7 @@ class StoredWindow:
             rows = np.arange(len(points)) if rows is None else rows
             bits = packed[rows >> 3] >> (7 - (rows & 7)).astype(np.uint8)  # the high bit is first
             occupancy = (bits & 1).astype(np.bool_)
-            return LabelledPoints(self._in_window(points[rows], arrays), occupancy)
+            return LabelledPoints(self._in_window(points[rows], arrays, folder), occupancy)
 
     def mesh(self, frame: int) -> Mesh | None:
         """The true mesh of a frame, its faces outwards; None where the clip comes without meshes.
@@ -160,19 +181,52 @@ class StoredWindow:
         )
         return Mesh(local.astype(np.float32), mesh.faces)
 
+    def _index(self, frame: int, num_frames: int) -> int:
+        """Index of a frame of the window among those of the clip."""
+        index = self.window.index(frame)
+        if not (0 <= frame < self.window.num_frames and index < num_frames):
+            raise DataError(
+                f"clip {self.window.clip}: no frame {index}; it has {num_frames} frames"
+            )
+        return index
+
+    def _numbers(self, frames: Sequence[int]) -> list[int]:
+        """The numbers in the file names of some frames."""
+        numbers = frame_numbers(self.root, self.window.category, self.window.clip)
+        for frame in (min(frames), max(frames)):
+            self._index(frame, len(numbers))  # refuse what lies outside
+        return [numbers[self.window.index(frame)] for frame in frames]
+
     @contextmanager
-    def _open(self, frame: int, folder: str) -> Iterator[StoredArrays]:
-        """Open a file. The reader of files knows no clips, so add the clip to its errors."""
-        path = self.path(frame, folder)
+    def _open(self, frame: int, folder: str) -> Iterator[FrameArrays]:
+        """Open the arrays of a frame, whichever file holds them."""
+        with self._packed(folder) as clip:
+            if clip is None:
+                yield open_arrays(self.path(frame, folder))
+            else:
+                yield clip.frame(*self._numbers([frame]))
+
+    @contextmanager
+    def _packed(self, folder: str) -> Iterator[PackedClip | None]:
+        """Open a packed folder; None for a folder of files. The reader of files knows no clips, so
+        the clip is added to its errors."""
+        place = (self.root, self.window.category, self.window.clip, folder)
         try:
-            yield open_arrays(path)
+            path = packed_file(*place)
+            if path is None:
+                yield None
+            else:
+                clip_files(*place)  # refuse a packed file that lacks a frame of the clip
+                yield open_packed(path)
         except StorageError as error:
             raise DataError(f"clip {self.window.clip}: {error}") from error
 
-    def _in_window(self, points: np.ndarray, arrays: StoredArrays) -> Float[np.ndarray, "N 3"]:
-        points, source = _finite(points, arrays, "points"), _normalization(arrays.version)
+    def _in_window(
+        self, points: Shaped[np.ndarray, "N 3"], arrays: FrameArrays, folder: str
+    ) -> Float[np.ndarray, "N 3"]:
+        points, source = check_finite(points, arrays, "points"), read_normalization(arrays)
         moved = change_frames(points[None], [source], self.frame)[0]
-        return self._in_place(moved, Path(arrays.path).parent.name)
+        return self._in_place(moved, folder)
 
     def _in_place(
         self, points: Float[np.ndarray, "*N 3"], folder: str
@@ -192,72 +246,18 @@ class StoredWindow:
 @functools.lru_cache(maxsize=1 << 17)
 def first_frame(stored: StoredWindow) -> NormalizationFrame:
     with stored._open(0, CLOUD_FOLDER) as arrays:
-        return _normalization(arrays.version)
+        return read_normalization(arrays)
 
 
-def _check_same_rows(arrays: StoredArrays, count: int, total: int) -> None:
-    if count != total:
-        raise StorageError(
-            f"{arrays.path} holds {count} points, the first frame of the window {total}; "
-            f"rows of {CLOUD_FOLDER} must correspond over all frames, or set "
-            "data.input_pointcloud_corresponding to false, data.num_correspondence_points to 0 "
-            "and evaluation.correspondence to false"
-        )
+def read_normalizations(
+    clip: PackedClip, places: Int[np.ndarray, "T"]
+) -> Sequence[NormalizationFrame]:
+    """The frames of reference of some frames of a packed clip. They are remembered together, since
+    to ask for one after another takes as long as to read a sample."""
+    return _SEQUENCES.get(
+        (clip.version, places.tobytes()),
+        lambda: [read_normalization(clip.at(place)) for place in places.tolist()],
+    )
 
 
-def _points(arrays: StoredArrays) -> np.ndarray:
-    return _vectors(arrays, "points")
-
-
-def _normals(arrays: StoredArrays, count: int) -> Float[np.ndarray, "N 3"] | None:
-    if "normals" not in arrays:
-        return None
-    normals = _finite(_vectors(arrays, "normals"), arrays, "normals")
-    if len(normals) != count:
-        raise StorageError(
-            f"{arrays.path} holds {len(normals)} normals for {count} points; one for each, or none"
-        )
-    return normals.astype(np.float32)
-
-
-def _vectors(arrays: StoredArrays, name: str) -> np.ndarray:
-    """An array of vectors as it is stored; `_finite` checks the rows that are used."""
-    vectors = arrays[name]
-    shape = vectors.shape
-    if len(shape) != 2 or shape[0] == 0 or shape[1] != 3:
-        raise StorageError(
-            f"{arrays.path}: {name} must have shape [N, 3], got {list(shape)}; write them as "
-            "docs/data.md says"
-        )
-    return vectors
-
-
-def _finite(vectors: np.ndarray, arrays: StoredArrays, name: str) -> np.ndarray:
-    """Refuse NaN and infinity. Callers pass only the rows they use: the others stay on disk."""
-    if not np.isfinite(vectors).all():
-        raise StorageError(
-            f"{arrays.path}: {name} hold NaN or infinity; create the file again without them"
-        )
-    return vectors
-
-
-@functools.lru_cache(maxsize=1 << 17)
-def _normalization(version: FileVersion) -> NormalizationFrame:
-    """The frame of reference of a file's points."""
-    arrays = open_arrays(version.path)
-    loc, scale = arrays["loc"], arrays["scale"]
-    is_valid = loc.shape == (3,) and scale.size == 1 and np.isfinite(loc).all()
-    if not (is_valid and np.isfinite(scale).all() and (scale > 0).all()):
-        raise StorageError(
-            f"{arrays.path}: loc {loc.tolist()} and scale {scale.tolist()} are not a frame of "
-            "reference; loc must be three numbers and scale one positive number"
-        )
-    step = float(np.spacing(np.abs(loc)).max()) if loc.dtype.kind == "f" else 0.0
-    if step > 0.01 * scale.item():
-        warnings.warn(
-            f"{Path(arrays.path).parent}: loc is {loc.dtype} and so far from 0 that it has steps "
-            f"of {step:g}, while scale is {scale.item():g}; write it as float64, from the start",
-            Advice,
-            stacklevel=4,
-        )
-    return NormalizationFrame(loc.astype(np.float64), float(scale.item()))
+_SEQUENCES: Remembered[Sequence[NormalizationFrame]] = Remembered(1 << 14)

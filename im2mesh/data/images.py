@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from im2mesh.data.clip_files import view_names
 from im2mesh.data.frames import StoredWindow
-from im2mesh.data.layout import IMAGE_FOLDER, DataError, view_names
+from im2mesh.data.layout import IMAGE_FOLDER, DataError
 from im2mesh.errors import is_refused_by_system
 
 FORMATS = ("JPEG", "PNG")  # Pillow knows many more, some of which start other programs

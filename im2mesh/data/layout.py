@@ -1,19 +1,8 @@
-"""How a data set lies on disk: the folders of a clip, its numbered files, and the windows in it."""
+"""How a data set lies on disk: the names of folders and files, and the windows in a clip."""
 
-import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from im2mesh.errors import UserError
-from im2mesh.files.numbered import (
-    READ_ENDINGS,
-    NumberedFiles,
-    NumberedFilesError,
-    find_numbered,
-    listed,
-    refuse_holes,
-)
 
 CLOUD_FOLDER = "pcl_seq"  # surface points; its files say which frames a clip has
 POINTS_FOLDER = "points_seq"  # points with their occupancy
@@ -21,6 +10,10 @@ NEAR_POINTS_FOLDER = "points_near_seq"  # points near the surface, with their oc
 MESH_FOLDER = "mesh_seq"  # true meshes
 IMAGE_FOLDER = "img"  # holds one folder per view
 IMAGE_ENDINGS = ("jpg", "jpeg", "png")
+PACKABLE = (CLOUD_FOLDER, POINTS_FOLDER, NEAR_POINTS_FOLDER)
+"""Folders in whose place a packed file may stand, which holds all of their frames."""
+PACKED_ENDING = ".npz"
+"""Of packed files, behind the name of the folder."""
 CLIP_NOTE = "complete.json"  # of make_bodies.py: the settings that a clip was made with
 MAX_NAME = 200  # bytes; file systems allow 255, endings included
 LAYOUT_HINT = "; docs/data.md says what a clip holds"
@@ -108,80 +101,3 @@ def check_name(name: str, what: str) -> None:
         raise DataError(f"{what} {name[:MAX_NAME]!r} is not the name of a folder or file")
     if len(name.encode()) > MAX_NAME:
         raise DataError(f"{what} {name[:40]!r}... is longer than {MAX_NAME} bytes")
-
-
-@functools.lru_cache(maxsize=1 << 14)
-def clip_files(root: str | Path, category: str, clip: str, folder: str) -> tuple[str, ...]:
-    """The files of one folder of a clip, one per frame.
-
-    Files are matched to frames by the number in their names, because the padding differs between
-    folders (`pcl_seq/00000080.npz`, `mesh_seq/00080.obj`).
-
-    Raises:
-        DataError: If there is no such folder, it lacks a frame, or two files are of one frame.
-    """
-    path = Path(root) / category / clip / folder
-    files = numbered_files(path, clip).names
-    numbers = frame_numbers(root, category, clip)
-    missing = [number for number in numbers if number not in files]
-    if missing:
-        raise DataError(
-            f"clip {clip}: {path} has no file for frame {missing[0]}, which {CLOUD_FOLDER} has; "
-            "copy or make it again"
-        )
-    return tuple(str(path / files[number]) for number in numbers)
-
-
-@functools.lru_cache(maxsize=1 << 14)
-def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]:
-    """The frame numbers of a clip, evenly spaced, as the names of its point clouds give them.
-
-    Raises:
-        DataError: If a file is missing between the first and the last.
-    """
-    folder = Path(root) / category / clip / CLOUD_FOLDER
-    files = numbered_files(folder, clip)
-    try:
-        refuse_holes(folder, files, "copy the missing files or cut the clip in two")
-    except NumberedFilesError as error:
-        raise DataError(f"clip {clip}: {error}") from error
-    return tuple(files.names)
-
-
-def numbered_files(folder: Path, clip: str) -> NumberedFiles:
-    """The frames in one folder of a clip.
-
-    Raises:
-        DataError: If there is no such folder, it holds no frame, or it is not plain which file is
-            which frame.
-    """
-    if not folder.is_dir():
-        if not folder.parent.is_dir():
-            raise DataError(
-                f"clip {clip} is in a split file, but there is no folder {folder.parent}; copy it "
-                "there, or remove the name from the split file"
-            )
-        raise DataError(f"clip {clip}: no folder {folder}{HINTS.get(folder.name, LAYOUT_HINT)}")
-    endings = endings_in(folder)
-    try:
-        files = find_numbered(folder, endings)
-    except NumberedFilesError as error:
-        raise DataError(f"clip {clip}: {error}") from error
-    if not files.names:
-        raise DataError(
-            f"clip {clip}: {folder} holds no numbered .{' or .'.join(endings)} file, but "
-            f"{listed(files.others)}{LAYOUT_HINT}"
-        )
-    return files
-
-
-def endings_in(folder: Path) -> Sequence[str]:
-    """The endings of the files that are read in a folder of a clip; all others are no data."""
-    if folder.name == MESH_FOLDER:
-        return READ_ENDINGS
-    return IMAGE_ENDINGS if folder.parent.name == IMAGE_FOLDER else ("npz",)
-
-
-def view_names(folder: Path) -> list[str]:
-    """Names of the folders of the views of a clip, sorted; hidden folders are none."""
-    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))

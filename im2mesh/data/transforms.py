@@ -48,7 +48,9 @@ def change_frames(
     """Bring clouds, each in a frame of its own, into one: (loc + scale * p - loc0) / scale0."""
     ratios = np.array([source.scale for source in sources]) / target.scale
     shifts = (np.stack([source.loc for source in sources]) - target.loc) / target.scale
-    moved = points.astype(np.float64) * ratios[:, None, None] + shifts[:, None]
+    moved = points.astype(np.float64)
+    moved *= ratios[:, None, None]  # in place: to ask the system for memory takes longer than this
+    moved += shifts[:, None]
     return moved.astype(np.float32)
 
 

@@ -5,7 +5,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from im2mesh.data.layout import CLOUD_FOLDER, DataError, Window, check_name, frame_numbers
+from im2mesh.data.clip_files import frame_numbers, has_folder
+from im2mesh.data.layout import CLOUD_FOLDER, DataError, Window, check_name
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.numbered import listed
 
@@ -154,7 +155,7 @@ def _clips(category_folder: Path) -> list[str]:
 
 
 def _is_clip(folder: Path) -> bool:
-    return (folder / CLOUD_FOLDER).is_dir()
+    return has_folder(folder, CLOUD_FOLDER)
 
 
 def _refuse_unknown_clips(clips: Sequence[str], known: list[str], split: str) -> None:

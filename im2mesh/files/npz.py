@@ -1,49 +1,32 @@
-"""The only reader of npz files. It checks a file's claims against its size, then allocates memory.
+"""The judge of npz files: checks what a file claims against its size, then allocates memory.
 
 Members are read in place and never extracted, so their names cannot lead to another file.
 """
 
 import io
-import math
 import os
 import struct
-import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from im2mesh.errors import is_refused_by_system
+from im2mesh.files.npy_header import (
+    MAX_HEADER,
+    ArrayLocation,
+    NpzError,
+    check_claims,
+    read_header,
+    silenced_numpy,
+)
 
 MAX_UNPACKED = 2**28  # bytes; a file may always unpack to so much ...
 MAX_RATIO = 64  # ... or to so many times its own size; our own files are not compressed (1)
-MAX_HEADER = 4096  # bytes; numpy writes 128 for any array of numbers
-MAX_DIMENSIONS = 32  # the limit of numpy 1
-MAX_ELEMENTS = 2**58  # numpy can hold such shapes; here an empty dimension counts as 1
 LOCAL_HEADER_SIZE = 30  # fixed part of a zip member's local header, APPNOTE.TXT section 4.3.7
-
-
-class NpzError(ValueError):
-    """Says what is wrong with an npz file. The caller adds the name and the use of the file."""
-
-
-@dataclass(frozen=True)
-class ArrayLocation:
-    """Where one array lies inside a file; `offset` is None if the member is compressed."""
-
-    offset: int | None
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    fortran_order: bool
-
-    @property
-    def size(self) -> int:
-        """Number of elements, which does not overflow, however large a header claims it to be."""
-        return math.prod(self.shape)
 
 
 def locate_arrays(path: str | Path) -> dict[str, ArrayLocation]:
@@ -81,6 +64,21 @@ def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[
         raise NpzError(str(error) or type(error).__name__) from error
 
 
+def read_checksums(path: str | Path) -> dict[str, int]:
+    """Name of each member, such as points.npy -> its CRC-32, as the directory of the file tells it.
+
+    Raises:
+        NpzError: If the file has no directory.
+    """
+    try:
+        with _open(path) as archive:
+            return {info.filename: info.CRC for info in archive.infolist()}
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        if is_refused_by_system(error):
+            raise
+        raise NpzError(str(error)) from error
+
+
 def _open(path: str | Path) -> zipfile.ZipFile:
     if not Path(path).is_file():  # opening a pipe would wait for ever
         raise NpzError("it is no regular file")
@@ -116,51 +114,19 @@ def _locate(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> ArrayLocation:
         raise NpzError(f"'{_name(info)}' is compressed in a way that numpy never uses")
     with archive.open(info) as member:
         head = io.BytesIO(member.read(MAX_HEADER))
-    version = np.lib.format.read_magic(head)
-    read_header = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    with _silenced_numpy():
-        shape, fortran_order, dtype = read_header(head)
-    location = ArrayLocation(None, shape, dtype, fortran_order)
-    _check_claims(_name(info), location, info.file_size - head.tell())
+    shape, fortran_order, dtype = read_header(head)
+    location = ArrayLocation(None, shape, dtype, fortran_order, head.tell(), info.CRC)
+    check_claims(_name(info), location, info.file_size - head.tell())
     if info.compress_type != zipfile.ZIP_STORED:
         return location
     offset = _content_start(archive, info) + head.tell()
-    end = offset + location.size * dtype.itemsize
+    end = offset + location.num_bytes
     if end > _file_size(archive):
         raise NpzError(
             f"it is cut short: '{_name(info)}' ends at byte {end}, "
             f"the file at {_file_size(archive)}"
         )
-    return ArrayLocation(offset, shape, dtype, fortran_order)
-
-
-@contextmanager
-def _silenced_numpy() -> Iterator[None]:
-    """Numpy warns of headers that Python 2 wrote, and Python of odd text in them; neither says
-    anything to a user who did not write the file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _check_claims(name: str, claimed: ArrayLocation, num_bytes: int) -> None:
-    """Refuse claims that do not fit `num_bytes`, the size of the content in the zip directory."""
-    if claimed.dtype.hasobject:
-        raise NpzError(f"'{name}' holds Python objects, which are never loaded")
-    if claimed.dtype.kind not in "biuf":
-        raise NpzError(f"'{name}' holds {claimed.dtype}, expected numbers")
-    is_shape = min(claimed.shape, default=0) >= 0 and len(claimed.shape) <= MAX_DIMENSIONS
-    if not is_shape or math.prod(max(n, 1) for n in claimed.shape) > MAX_ELEMENTS:
-        raise NpzError(f"'{name}' cannot have the shape {list(claimed.shape)}")
-    if claimed.size * claimed.dtype.itemsize != num_bytes:
-        raise NpzError(
-            f"'{name}' claims the shape {list(claimed.shape)} of {claimed.dtype}, "
-            f"the file has {num_bytes} bytes for it"
-        )
+    return replace(location, offset=offset)
 
 
 def _content_start(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
@@ -172,5 +138,5 @@ def _content_start(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
 
 
 def _read(archive: zipfile.ZipFile, member: str) -> np.ndarray:
-    with archive.open(member) as file, _silenced_numpy():
+    with archive.open(member) as file, silenced_numpy():
         return np.lib.format.read_array(file, allow_pickle=False)

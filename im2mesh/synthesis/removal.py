@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from im2mesh.data.layout import CLIP_NOTE, IMAGE_FOLDER
+from im2mesh.data.clip_files import find_packed
+from im2mesh.data.layout import CLIP_NOTE, IMAGE_FOLDER, PACKABLE
 from im2mesh.errors import UserError
 from im2mesh.synthesis.clips import STARTED_NOTE, ClipSettings, ClipWriter, find_note
 from im2mesh.synthesis.splits import Clip
@@ -21,11 +22,13 @@ def remove_clips(folders: Sequence[Path]) -> None:
 
     Raises:
         UserError: If a clip of ours or one of its folders is a link: what lies behind it may be
-            part of another data set. Then nothing is removed.
+            part of another data set; or if a clip is packed: new frames would stand beside the
+            packed ones. Then nothing is removed.
     """
     writers = [writer for folder in folders if (writer := _writer_of(folder)) is not None]
     for writer in writers:
         _refuse_links((writer.folder, *_parts(writer)))
+        _refuse_packed(writer.folder)
     for writer in writers:
         _remove(writer)
 
@@ -57,6 +60,16 @@ def _refuse_links(folders: Sequence[Path]) -> None:
             raise UserError(
                 f"{folder} is a link, which --overwrite does not follow; remove the link, then run "
                 "the same command again"
+            )
+
+
+def _refuse_packed(clip: Path) -> None:
+    for folder in PACKABLE:
+        packed = find_packed(clip / folder, clip.name)
+        if packed is not None:
+            raise UserError(
+                f"{packed} is a packed clip, which --overwrite does not replace; choose another "
+                "folder, or remove the packed data set"
             )
 
 

@@ -9,9 +9,10 @@ import torch
 
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.batch import Observation, collate, frame_times
+from im2mesh.data.clip_files import clip_files, frame_numbers
 from im2mesh.data.dataset import WindowDataset, spread_windows
 from im2mesh.data.frames import StoredWindow, first_frame
-from im2mesh.data.layout import DataError, Window, clip_files, frame_numbers
+from im2mesh.data.layout import DataError, Window
 from im2mesh.data.observation import draw_observation
 from im2mesh.data.storage import StorageError, open_arrays
 from im2mesh.data.transforms import (

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from im2mesh.data.batch import collate
+from im2mesh.data.clip_files import clip_files
 from im2mesh.data.frames import StoredWindow
-from im2mesh.data.layout import DataError, clip_files
+from im2mesh.data.layout import DataError
 from im2mesh.data.sight import draw_sight, follow_point, sees_from
 from im2mesh.data.variety import vary
 from tests.ball import CATEGORY, GROWTH

@@ -15,14 +15,9 @@ import generate
 from im2mesh.build import build_config
 from im2mesh.config.validation import write_config
 from im2mesh.data.batch import Observation
+from im2mesh.data.clip_files import clip_files, frame_numbers, view_names
 from im2mesh.data.fingerprint import clip_fingerprint
-from im2mesh.data.layout import (
-    DataError,
-    Window,
-    clip_files,
-    frame_numbers,
-    view_names,
-)
+from im2mesh.data.layout import DataError, Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation.plots import save_figure
 from im2mesh.evaluation.predictions import PredictedMeshes

@@ -24,10 +24,12 @@ from PIL import Image
 
 from im2mesh.compat.reading import read_official
 from im2mesh.config.files import MAX_BYTES, MAX_FILES, read_settings
+from im2mesh.data import storage
+from im2mesh.data.clip_files import frame_numbers
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import read_images
-from im2mesh.data.layout import DataError, Window, frame_numbers
-from im2mesh.data.storage import FileVersion, StorageError, StoredArrays, open_arrays
+from im2mesh.data.layout import DataError, Window
+from im2mesh.data.storage import StorageError, open_arrays
 from im2mesh.data.windows import read_split, read_windows
 from im2mesh.errors import ConfigError, UserError
 from im2mesh.evaluation.records import read_table
@@ -148,14 +150,22 @@ def test_two_arrays_of_one_name(tmp_path):
         locate_arrays(tmp_path / "a.npz")
 
 
-def test_a_file_that_changes_while_it_is_opened(tmp_path):
+def test_a_file_that_changes_while_it_is_opened(tmp_path, monkeypatch):
     path = tmp_path / "a.npz"
     np.savez(path, points=np.zeros(1000))
-    status = path.stat()
-    version = FileVersion(str(path), status.st_mtime_ns, status.st_size, status.st_ino)
-    path.write_bytes(path.read_bytes() + b"\0" * 100)
+
+    def locate(content):
+        path.write_bytes(path.read_bytes() + b"\0" * 100)
+
+    monkeypatch.setattr(storage, "locate_in_memory", locate)
+    with pytest.raises(
+        StorageError, match=r"a\.npz (changed while it was opened|is not an intact)"
+    ):
+        open_arrays(str(path))
+    monkeypatch.setattr(storage, "locate_in_memory", lambda content: os.utime(path, (1, 1)))
+    np.savez(path, points=np.zeros(1000))
     with pytest.raises(StorageError, match=r"a\.npz changed while it was opened"):
-        StoredArrays(version)
+        open_arrays(str(path))
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from im2mesh.config.schema import DataConfig
-from im2mesh.data.layout import Window, frame_numbers
+from im2mesh.data.clip_files import frame_numbers
+from im2mesh.data.layout import Window
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.studies.prepared_runs import PreparedRun, finite_numbers, pooled
 from im2mesh.studies.robustness.measure import CannotAskError, measure_window
