@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json, write_text
+from im2mesh.machine.clip_processes import write_clips
 from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.synthesis.body import count_bodies
 from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
@@ -19,7 +20,6 @@ from im2mesh.synthesis.motions.repertoire import EVERY_MOTION, MOTIONS
 from im2mesh.synthesis.removal import remove_clips
 from im2mesh.synthesis.splits import Clip, split_clips
 from im2mesh.synthesis.style import FRAMES_PER_SECOND
-from im2mesh.synthesis.workers import write_in_processes
 
 CATEGORY = "bodies"
 MESH_CHOICES = ("all", "held-out", "none")
@@ -136,19 +136,7 @@ def _write_missing(writers: list[ClipWriter], workers: int) -> None:
     missing = [writer for writer in writers if not writer.is_complete()]
     total, left = (sum(writer.settings.frames for writer in group) for group in (writers, missing))
     with tqdm(total=total, initial=total - left, unit="frame", smoothing=0.1) as progress:
-        if workers == 1 or len(missing) < 2:
-            for writer in missing:
-                writer.write(_never, lambda: _advance(progress))
-        else:
-            write_in_processes(missing, min(workers, len(missing)), progress)
-
-
-def _never() -> bool:
-    return False
-
-
-def _advance(progress: "tqdm[Any]") -> None:
-    progress.update(1)
+        write_clips(missing, workers, progress)
 
 
 def _prepare(root: Path, plan: Plan, overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""Write clips in several processes, which stop between two frames on an error or Ctrl-C."""
+"""Clips written in one or several processes, which stop after a frame on an error or Ctrl-C."""
 
 import multiprocessing
 import os
@@ -6,11 +6,9 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from tqdm import tqdm
-
-from im2mesh.synthesis.clips import ClipWriter
 
 _POLL_SECONDS = 0.25
 _WORKER_ENVIRONMENT = {
@@ -26,7 +24,43 @@ _WORKER_ENVIRONMENT = {
 }
 
 
-def write_in_processes(writers: Sequence[ClipWriter], workers: int, progress: "tqdm[Any]") -> None:
+R = TypeVar("R", covariant=True)
+
+
+@runtime_checkable
+class Writer(Protocol, Generic[R]):
+    """Writes one clip. It can be pickled, so that another process can do it."""
+
+    def write(self, is_stopped: Callable[[], bool], on_frame: Callable[[], None]) -> R:
+        """Write the missing frames, and call back after each; return early once it is stopped."""
+        ...
+
+
+def write_clips(writers: Sequence[Writer[R]], workers: int, progress: "tqdm[Any]") -> list[R]:
+    """Write clips, with so many processes, or in this one if that is 1.
+
+    Args:
+        progress: Advances by 1 for each frame.
+
+    Returns:
+        What the writers return, in no certain order.
+    """
+    if workers == 1 or len(writers) < 2:
+        return [writer.write(_never, lambda: _advance(progress)) for writer in writers]
+    return _write_in_processes(writers, min(workers, len(writers)), progress)
+
+
+def _never() -> bool:
+    return False
+
+
+def _advance(progress: "tqdm[Any]") -> None:
+    progress.update(1)
+
+
+def _write_in_processes(
+    writers: Sequence[Writer[R]], workers: int, progress: "tqdm[Any]"
+) -> list[R]:
     """Write clips in spawned processes; on an error or Ctrl-C each of them finishes its frame."""
     context = multiprocessing.get_context("spawn")
     stop, counter = context.Event(), context.Value("q", 0)
@@ -36,7 +70,7 @@ def write_in_processes(writers: Sequence[ClipWriter], workers: int, progress: "t
     ):
         futures = {pool.submit(_write_clip, writer) for writer in writers}
         try:
-            _wait_for_all(
+            return _wait_for_all(
                 futures, lambda: progress.update(counter.value + progress.initial - progress.n)
             )
         except BaseException:
@@ -45,12 +79,13 @@ def write_in_processes(writers: Sequence[ClipWriter], workers: int, progress: "t
             raise
 
 
-def _wait_for_all(futures: "set[Future[None]]", on_tick: Callable[[], object]) -> None:
+def _wait_for_all(futures: "set[Future[R]]", on_tick: Callable[[], object]) -> list[R]:
+    results = []
     while futures:
         finished, futures = wait(futures, _POLL_SECONDS, return_when=FIRST_COMPLETED)
-        for future in finished:
-            future.result()
+        results += [future.result() for future in finished]
         on_tick()
+    return results
 
 
 @contextmanager
@@ -76,9 +111,9 @@ def _start_worker(stop: Any, counter: Any) -> None:
     _worker.update(stop=stop, counter=counter)
 
 
-def _write_clip(writer: ClipWriter) -> None:
+def _write_clip(writer: Writer[R]) -> R:
     def count() -> None:
         with _worker["counter"].get_lock():
             _worker["counter"].value += 1
 
-    writer.write(_worker["stop"].is_set, count)
+    return writer.write(_worker["stop"].is_set, count)
