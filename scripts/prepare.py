@@ -1,9 +1,9 @@
 """Prepare data of other people, or your own animations, in the layout that this program reads.
 
 The kind of SOURCE is detected: registrations of D-FAUST (.hdf5), DeformingThings4D (.anime),
-folders of numbered meshes. Clips go to OUT/<category>/<clip>, with a picture of the first, the
-middle and the last frame beside each: look whether bodies stand upright and face you. If the script
-was interrupted, the same command goes on.
+folders of npz files as in CAPE, animated .glb and .gltf, folders of numbered meshes. Clips go to
+OUT/<category>/<clip>, with a picture of the first, the middle and the last frame beside each: look
+whether bodies stand upright and face you. If the script was interrupted, the same command goes on.
 
 Examples:
     python scripts/prepare.py registrations_m.hdf5 data/real --workers 8
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
         root=args.out,
         kind=args.kind or detect_kind(args.source),
         settings=settings,
-        options=SourceOptions(args.fps, args.source_fps),
+        options=SourceOptions(args.fps, args.source_fps, args.faces),
         category=args.category,
         lists=tuple(args.lists),
     )
@@ -86,8 +86,13 @@ def _add_geometry(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--up", choices=AXES, default="y", help="where heads point in the source (default y)")
     add("--forward", choices=AXES, help="where toes point (default z; -y if up is z)")
+    add("--faces", type=Path, metavar="FILE", help="triangles, where frames hold vertices alone")
     add("--unit", default="m", help=f"{', '.join(UNITS)}, or metres per unit (default m)")
-    add("--fps", type=float, help="frames a second to write (default: all that there are)")
+    add(
+        "--fps",
+        type=float,
+        help="frames a second to write (default: all; 60 of animations)",
+    )
     add("--source-fps", type=float, help="frames a second of the source, where --fps needs it")
     add(
         "--normalise",

@@ -10,10 +10,12 @@ from im2mesh.errors import UserError
 from im2mesh.files.numbered import READ_ENDINGS
 from im2mesh.preparation.dfaust_splits import dfaust_splits
 from im2mesh.preparation.sources import dfaust
+from im2mesh.preparation.sources.animated_files import find_animations, is_animated
 from im2mesh.preparation.sources.clip_source import ClipSource, SourceOptions
 from im2mesh.preparation.sources.deforming_things import anime_files, find_animes
 from im2mesh.preparation.sources.every_nth import EveryNth, step_between
 from im2mesh.preparation.sources.folders import folders_with
+from im2mesh.preparation.sources.npz_frames import find_npz_frames, holds_npz_frames
 from im2mesh.preparation.sources.numbered_meshes import find_numbered_meshes
 
 Splits = Mapping[str, Sequence[str]]
@@ -61,6 +63,20 @@ KINDS: dict[str, Kind] = {
         "DeformingThings4D",
         lambda source: bool(anime_files(source)),
         find_animes,
+    ),
+    "cape": Kind(
+        "one npz file of vertices per frame, as in CAPE",
+        "CAPE",
+        holds_npz_frames,
+        find_npz_frames,
+        fps=60.0,
+    ),
+    "animation": Kind(
+        "animated glTF files (.glb, .gltf)",
+        "animations",
+        is_animated,
+        find_animations,
+        samples_time=True,
     ),
     "meshes": Kind(
         "folders of numbered meshes",

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from scipy.spatial.transform import Rotation
 
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.shape_space import find_body
+from tests.gltf_files import GltfFile
 
 FEW = (
     "--surface-points", "300", "--occupancy-points", "400", "--near-surface-points", "50",
@@ -62,3 +64,16 @@ def write_meshes(
     for k, frame in enumerate(vertices):
         trimesh.Trimesh(frame, faces, process=False).export(folder / f"body_{k + 7:04d}.{ending}")
     return folder
+
+
+def write_swinging(path: Path, vertices: np.ndarray, faces: np.ndarray) -> Path:
+    """An animated GLB whose node turns about z by one radian within a second."""
+    file = GltfFile()
+    positions = file.positions(vertices)
+    indices = file.array(faces.ravel(), "u2")
+    node = file.node(mesh=file.mesh({"attributes": {"POSITION": positions}, "indices": indices}))
+    turns = Rotation.from_rotvec([[0, 0, 0], [0, 0, 1]]).as_quat()
+    sampler = {"input": file.array([2.0, 3.0], "f4"), "output": file.array(turns, "f4")}
+    channel = {"sampler": 0, "target": {"node": node, "path": "rotation"}}
+    file.document["animations"] = [{"samplers": [sampler], "channels": [channel]}]
+    return file.write(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from im2mesh.command_line import exit_status
 from im2mesh.data.frames import StoredWindow
@@ -23,6 +24,7 @@ from tests.preparation.moving_body import (
     write_anime,
     write_hdf5,
     write_meshes,
+    write_swinging,
 )
 
 
@@ -114,6 +116,28 @@ def test_numbered_meshes(tmp_path: Path, ending: str):
 
 def read_note(window: StoredWindow) -> dict:
     return json.loads((window.clip_folder / "complete.json").read_text())
+
+
+def test_vertices_of_cape_and_faces_of_their_template(tmp_path: Path):
+    vertices, faces = egg(3)
+    folder = tmp_path / "sequences/00032/shortlong_hips"
+    folder.mkdir(parents=True)
+    for k, frame in enumerate(vertices):
+        arrays = {"v_posed": frame, "v_cano": vertices[0], "pose": np.zeros(72)}
+        np.savez(folder / f"shortlong_hips.{k + 1:06d}.npz", **arrays)
+    np.save(tmp_path / "faces.npy", faces)
+    run(tmp_path / "sequences", tmp_path / "data", *FEW, "--faces", tmp_path / "faces.npy")
+    window = stored(tmp_path / "data", "CAPE", "00032_shortlong_hips")
+    assert_holds(window, vertices, faces)
+
+
+def test_animated_files_are_sampled_at_the_wanted_rate(tmp_path: Path):
+    vertices, faces = egg(1)
+    write_swinging(tmp_path / "walker.glb", vertices[0], faces)
+    run(tmp_path / "walker.glb", tmp_path / "data", *FEW, "--fps", "4")
+    turns = [Rotation.from_rotvec([0, 0, k / 4]) for k in range(5)]
+    moved = np.array([turn.apply(vertices[0]) for turn in turns])
+    assert_holds(stored(tmp_path / "data", "animations", "walker"), moved, faces)
 
 
 def test_axes_units_and_frame_rate(tmp_path: Path):
