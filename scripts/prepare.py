@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.command_line import docstring_parser, exit_status
+from im2mesh.preparation.checks.dataset_check import check_dataset
+from im2mesh.preparation.checks.verdict import tell_verdict
 from im2mesh.preparation.dataset import Preparation, prepare
 from im2mesh.preparation.kinds import KINDS, detect_kind
 from im2mesh.preparation.placement import AXES, UNITS, placement_of
@@ -46,6 +48,8 @@ def main(arguments: Sequence[str]) -> None:
         lists=tuple(args.lists),
     )
     prepare(plan, args.workers, pictures=not args.no_pictures)
+    if args.check:
+        tell_verdict(args.out, check_dataset(args.out, [plan.category_name], args.workers))
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
@@ -77,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_geometry(parser)
     _add_content(parser)
     add("--workers", type=int, default=1, help="processes (default 1)")
+    add("--check", action="store_true", help="read everything again that was written")
     add("--no-pictures", action="store_true", help="draw no pictures, which need pyvista")
     return parser
 

@@ -1,4 +1,4 @@
-"""Clips written in one or several processes, which stop after a frame on an error or Ctrl-C."""
+"""Work on clips in one or several processes, which stop after a frame on an error or Ctrl-C."""
 
 import multiprocessing
 import os
@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -24,30 +24,24 @@ _WORKER_ENVIRONMENT = {
 }
 
 
-R = TypeVar("R", covariant=True)
+R = TypeVar("R")
+ClipTask = Callable[[Callable[[], bool], Callable[[], None]], R]
+"""Work on one clip. It gets a function that says whether to stop early, and one to call after each
+frame. It can be pickled, as a method of an object can, so that another process can do it."""
 
 
-@runtime_checkable
-class Writer(Protocol, Generic[R]):
-    """Writes one clip. It can be pickled, so that another process can do it."""
-
-    def write(self, is_stopped: Callable[[], bool], on_frame: Callable[[], None]) -> R:
-        """Write the missing frames, and call back after each; return early once it is stopped."""
-        ...
-
-
-def write_clips(writers: Sequence[Writer[R]], workers: int, progress: "tqdm[Any]") -> list[R]:
-    """Write clips, with so many processes, or in this one if that is 1.
+def work_on_clips(tasks: Sequence[ClipTask[R]], workers: int, progress: "tqdm[Any]") -> list[R]:
+    """Do the work on clips with so many processes, or in this one if that is 1.
 
     Args:
         progress: Advances by 1 for each frame.
 
     Returns:
-        What the writers return, in no certain order.
+        What the tasks return, in no certain order.
     """
-    if workers == 1 or len(writers) < 2:
-        return [writer.write(_never, lambda: _advance(progress)) for writer in writers]
-    return _write_in_processes(writers, min(workers, len(writers)), progress)
+    if workers == 1 or len(tasks) < 2:
+        return [task(_never, lambda: _advance(progress)) for task in tasks]
+    return _work_in_processes(tasks, min(workers, len(tasks)), progress)
 
 
 def _never() -> bool:
@@ -58,17 +52,17 @@ def _advance(progress: "tqdm[Any]") -> None:
     progress.update(1)
 
 
-def _write_in_processes(
-    writers: Sequence[Writer[R]], workers: int, progress: "tqdm[Any]"
+def _work_in_processes(
+    tasks: Sequence[ClipTask[R]], workers: int, progress: "tqdm[Any]"
 ) -> list[R]:
-    """Write clips in spawned processes; on an error or Ctrl-C each of them finishes its frame."""
+    """Work in spawned processes; on an error or Ctrl-C each of them finishes its frame."""
     context = multiprocessing.get_context("spawn")
     stop, counter = context.Event(), context.Value("q", 0)
     with (
         _environment(_WORKER_ENVIRONMENT),
         ProcessPoolExecutor(workers, context, _start_worker, (stop, counter)) as pool,
     ):
-        futures = {pool.submit(_write_clip, writer) for writer in writers}
+        futures = {pool.submit(_do, task) for task in tasks}
         try:
             return _wait_for_all(
                 futures, lambda: progress.update(counter.value + progress.initial - progress.n)
@@ -111,9 +105,9 @@ def _start_worker(stop: Any, counter: Any) -> None:
     _worker.update(stop=stop, counter=counter)
 
 
-def _write_clip(writer: Writer[R]) -> R:
+def _do(task: ClipTask[R]) -> R:
     def count() -> None:
         with _worker["counter"].get_lock():
             _worker["counter"].value += 1
 
-    return writer.write(_worker["stop"].is_set, count)
+    return task(_worker["stop"].is_set, count)

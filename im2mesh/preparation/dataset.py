@@ -1,6 +1,5 @@
 """Prepare a whole source, resumable and in several processes: clips, split files and pictures."""
 
-import json
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,8 +14,9 @@ from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json
 from im2mesh.files.numbered import listed
 from im2mesh.files.results import states_origin
-from im2mesh.machine.clip_processes import write_clips
+from im2mesh.machine.clip_processes import work_on_clips
 from im2mesh.meshing.rendering import import_pyvista
+from im2mesh.preparation.clip_note import read_note
 from im2mesh.preparation.clip_writer import ClipWriter
 from im2mesh.preparation.disk_estimate import estimate_bytes, in_words, refuse_full_disk
 from im2mesh.preparation.kinds import KINDS, find_clips
@@ -144,7 +144,7 @@ def _write(writers: Sequence[ClipWriter], missing: Sequence[ClipWriter], workers
     total = sum(writer.source.num_frames for writer in writers)
     left = sum(len(writer.missing_frames()) for writer in missing)
     with tqdm(total=total, initial=total - left, unit="frame", smoothing=0.1) as progress:
-        problems = write_clips(missing, workers, progress)
+        problems = work_on_clips([writer.write for writer in missing], workers, progress)
     return sorted(problem for problem in problems if problem is not None)
 
 
@@ -176,15 +176,6 @@ def _tell_findings(writers: Sequence[ClipWriter]) -> None:
 
 def _advise(clips: Collection[str], what: str, so: str) -> None:
     warnings.warn(f"{what}: {listed(clips)}; {so}", Advice, stacklevel=4)
-
-
-def read_note(folder: Path) -> dict[str, Any]:
-    """The note of a finished clip; empty for others."""
-    try:
-        note = json.loads((folder / CLIP_NOTE).read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
-        return {}
-    return note if isinstance(note, dict) else {}
 
 
 def _draw(plan: Preparation, writers: Sequence[ClipWriter]) -> None:

@@ -25,7 +25,7 @@ def estimate_bytes(writers: Sequence[ClipWriter]) -> int:
     settings = missing[0].settings
     per_frame = _points_bytes(settings) + _PER_FILE * len(missing[0].frame_paths(0))
     if settings.meshes:
-        per_frame += _mesh_bytes(missing[0])
+        per_frame += next((size for size in map(_mesh_bytes, missing) if size), 0)
     return round(num_frames * per_frame)
 
 
@@ -62,7 +62,13 @@ def _points_bytes(settings: PreparationSettings) -> float:
 
 
 def _mesh_bytes(writer: ClipWriter) -> int:
-    """Of the binary PLY of one frame: three float32 a vertex, a byte and three int32 a face."""
-    with writer.source.open() as read:
-        mesh = read(0)
+    """Of the binary PLY of one frame: three float32 a vertex, a byte and three int32 a face.
+
+    A clip that cannot be read gives 0; it is told when it is its turn.
+    """
+    try:
+        with writer.source.open() as read:
+            mesh = read(0)
+    except ValueError:
+        return 0
     return 12 * len(mesh.vertices) + 13 * len(mesh.faces)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json, write_text
-from im2mesh.machine.clip_processes import write_clips
+from im2mesh.machine.clip_processes import work_on_clips
 from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.synthesis.body import count_bodies
 from im2mesh.synthesis.clips import ClipSettings, ClipWriter, check_settings
@@ -136,7 +136,7 @@ def _write_missing(writers: list[ClipWriter], workers: int) -> None:
     missing = [writer for writer in writers if not writer.is_complete()]
     total, left = (sum(writer.settings.frames for writer in group) for group in (writers, missing))
     with tqdm(total=total, initial=total - left, unit="frame", smoothing=0.1) as progress:
-        write_clips(missing, workers, progress)
+        work_on_clips([writer.write for writer in missing], workers, progress)
 
 
 def _prepare(root: Path, plan: Plan, overwrite: bool) -> None:

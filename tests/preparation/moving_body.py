@@ -24,7 +24,7 @@ def egg(frames: int = 4) -> tuple[np.ndarray, np.ndarray]:
     rest = np.asarray(ball.vertices) * [1, 2.5, 0.8] + [0, 0.8, 0]
     moved = []
     for k in range(frames):
-        bend = 0.1 * k * rest[:, 1:2] ** 2 * [1, 0, 0]
+        bend = 0.3 * np.sin(k / 3) * rest[:, 1:2] ** 2 * [1, 0, 0]
         moved.append(rest + bend + [0.02 * k, 0, 0.05 * k])
     return np.array(moved), np.asarray(ball.faces, np.int32)
 
