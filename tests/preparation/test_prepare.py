@@ -185,6 +185,25 @@ def test_a_surface_with_a_hole_is_labelled_and_told(tmp_path: Path):
     assert stored(tmp_path / "data", "meshes", "in").labelled_points(0).occupancy.any()
 
 
+def test_overlaps_are_inside_and_fins_are_told(tmp_path: Path):
+    """Bodies that intersect themselves, and edges with three faces."""
+    vertices, faces = egg(2)
+    middle = vertices[0].mean(0)
+    two = np.concatenate([vertices, vertices + np.array([0.2, 0, 0])], axis=1)
+    both = np.concatenate([faces, faces + len(vertices[0])])
+    write_meshes(tmp_path / "in/two", two, both)
+    fin = np.concatenate([vertices, vertices[:, :1] * 1.1], axis=1)
+    write_meshes(tmp_path / "in/fin", fin, np.concatenate([faces, [[0, 1, len(vertices[0])]]]))
+    with pytest.warns(Advice, match="2 frames of 1 clips are not watertight: fin"):
+        run(tmp_path / "in", tmp_path / "data", *FEW)
+    window = stored(tmp_path / "data", "meshes", "two")
+    labelled = window.labelled_points(0)
+    points = in_world(window, labelled.points)
+    overlap = winding_numbers(points, two[0], both) > 1.5
+    assert overlap.sum() > 5 and labelled.occupancy[overlap].all()
+    assert np.linalg.norm(points[overlap] - middle - np.array([0.1, 0, 0]), axis=1).max() < 0.8
+
+
 def test_faces_that_look_inwards_are_turned(tmp_path: Path):
     vertices, faces = egg(3)
     write_meshes(tmp_path / "in", vertices, faces[:, ::-1])

@@ -57,14 +57,17 @@ class FrameCheck:
                 one normalisation.
         """
         cloud, mesh = self._cloud(), self._mesh()
+        problem = None
         if cloud is not None and is_normalised:
-            self._note(plausibility.check_normalisation(cloud.points))
-        if cloud is not None and mesh is not None:
-            self._note(plausibility.check_mesh(cloud, mesh))
+            problem = plausibility.check_normalisation(cloud.points)
+            self._note(problem)
+        trusted = cloud if problem is None else None  # else all that follows would differ from it
+        if trusted is not None and mesh is not None:
+            self._note(plausibility.check_mesh(trusted, mesh))
         for folder in (POINTS_FOLDER, NEAR_POINTS_FOLDER):
             labels = self._labels(folder)
-            if labels is not None and cloud is not None:
-                self._check_labels(folder, cloud, labels, mesh if asks_mesh else None)
+            if labels is not None and trusted is not None:
+                self._check_labels(folder, trusted, labels, mesh if asks_mesh else None)
         if mesh is not None and asks_mesh:
             self._check_faces(mesh)
         for folder, path in self.files.items():

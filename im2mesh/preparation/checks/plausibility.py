@@ -110,7 +110,7 @@ def check_labels_by_mesh(labels: Labels, mesh: Mesh) -> str | None:
     points, inside = labels.points[:_MOST_LABELS], labels.inside[:_MOST_LABELS]
     vertices = labels.frame.from_world(mesh.vertices.astype(np.float64))
     agreement = float((points_inside_mesh(points, vertices, mesh.faces) == inside).mean())
-    if agreement > 0.98:
+    if agreement > 0.99:
         return None
     return (
         f"only {agreement:.1%} of the labels are what the mesh says; label the points again, after "
