@@ -148,6 +148,12 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
     return tuple(files.names)
 
 
+def forget_files() -> None:
+    """Look at the folders of clips anew: files may have come or gone since they were listed."""
+    frame_numbers.cache_clear()
+    clip_files.cache_clear()
+
+
 def numbered_files(folder: Path, clip: str) -> NumberedFiles:
     """The frames in one folder of a clip.
 

@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from im2mesh.data.clip_notes import refuse_other_settings
-from im2mesh.data.layout import CLIP_NOTE, check_name
+from im2mesh.data.layout import CLIP_NOTE, check_name, forget_files
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json
 from im2mesh.files.numbered import listed
@@ -193,6 +193,7 @@ def _draw(plan: Preparation, writers: Sequence[ClipWriter]) -> None:
     except UserError as error:
         warnings.warn(f"no pictures of the clips were drawn: {error}", Advice, stacklevel=3)
         return
+    forget_files()
     for name in tqdm(wanted, unit="picture"):
         origin = f"prepared from {KINDS[plan.kind].title}"
         draw_clip(plan.root, plan.category_name, name, notes[name]["corresponds"], origin)

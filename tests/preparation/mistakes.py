@@ -23,7 +23,7 @@ def has_registrations(user: User) -> Path:
 
 
 def has_meshes(user: User, vertices: np.ndarray | None = None, faces: np.ndarray | None = None):
-    whole = egg(3)
+    whole = egg(4)
     write_meshes(
         user.folder / "in/walk",
         whole[0] if vertices is None else vertices,

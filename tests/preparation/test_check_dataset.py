@@ -256,8 +256,11 @@ ADVICE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a frame twice": (
         lambda root: [
-            shutil.copy(cloud(root, folder=name), cloud(root, frame=9, folder=name))
-            for name in ("pcl_seq", "points_seq", "points_near_seq")
+            shutil.copy(mesh_file(root), mesh_file(root, frame=9)),
+            *(
+                shutil.copy(cloud(root, folder=name), cloud(root, frame=9, folder=name))
+                for name in ("pcl_seq", "points_seq", "points_near_seq")
+            ),
         ],
         "the cloud is that of the frame before",
     ),

@@ -13,6 +13,7 @@ from im2mesh.data.layout import (
     NEAR_POINTS_FOLDER,
     POINTS_FOLDER,
     check_name,
+    forget_files,
 )
 from im2mesh.errors import UserError
 from im2mesh.evaluation.tables import draw_table
@@ -52,6 +53,7 @@ def check_dataset(
     """
     if workers < 1:
         raise UserError(f"workers must be at least 1, got {workers}")
+    forget_files()
     names = _categories(root, categories)
     checks = [ClipCheck(root, name, clip) for name in names for clip in clips_of(root / name)]
     total = sum(_count(check.folder / CLOUD_FOLDER) for check in checks)
