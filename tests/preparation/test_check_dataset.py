@@ -88,7 +88,7 @@ def mesh_file(root: Path, frame: int = 8) -> Path:
 
 def label_by_a_smaller_body(path: Path, mesh_path: Path) -> None:
     stored, mesh = np.load(path), read_mesh(mesh_path)
-    vertices = 0.8 * (mesh.vertices - stored["loc"]) / stored["scale"]
+    vertices = 0.85 * (mesh.vertices - stored["loc"]) / stored["scale"]
     inside = label_points(vertices, mesh.faces, stored["points"])
     change(path, occupancies=lambda _: np.packbits(inside))
 

@@ -64,7 +64,7 @@ def check_dataset(
 
 def tell_table(reports: Sequence[CategoryReport]) -> str:
     """What each split holds, as a table."""
-    rows = [_HEADING]
+    rows: list[Sequence[str]] = [_HEADING]
     for report in reports:
         for split, names in {**report.splits, _ALL: list(report.clips)}.items():
             clips = [report.clips[name] for name in names if name in report.clips]

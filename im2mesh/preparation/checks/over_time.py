@@ -123,7 +123,7 @@ def _neighbours(path: Path) -> Int[np.ndarray, "K 2"] | None:
     rows = np.linspace(0, len(points) - 1, _PAIRS).astype(np.int64)
     if len(points) < 2:
         return None
-    _, near = KDTree(points).query(points[rows], 2)
+    near = np.asarray(KDTree(points).query(points[rows], 2)[1])
     return np.stack([rows, near[:, 1]], axis=1)
 
 

@@ -124,7 +124,7 @@ def _check_borders(cloud: Cloud, labels: Labels) -> str | None:
     points, inside = labels.points[:_MOST_LABELS], labels.inside[:_MOST_LABELS]
     if len(points) < 2:
         return None
-    distance, pair = KDTree(points).query(points, 2)
+    distance, pair = map(np.asarray, KDTree(points).query(points, 2))
     differs = inside[pair[:, 0]] != inside[pair[:, 1]]
     if differs.sum() < _FEWEST:
         return None
