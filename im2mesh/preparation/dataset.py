@@ -14,11 +14,12 @@ from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json
 from im2mesh.files.numbered import listed
 from im2mesh.files.results import states_origin
+from im2mesh.files.sizes import in_words
 from im2mesh.machine.clip_processes import work_on_clips
 from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.preparation.clip_note import read_note
 from im2mesh.preparation.clip_writer import ClipWriter
-from im2mesh.preparation.disk_estimate import estimate_bytes, in_words, refuse_full_disk
+from im2mesh.preparation.disk_estimate import estimate_bytes, refuse_full_disk
 from im2mesh.preparation.kinds import KINDS, find_clips
 from im2mesh.preparation.picture import draw_clip
 from im2mesh.preparation.settings import PreparationSettings

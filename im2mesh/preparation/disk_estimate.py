@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.errors import UserError
+from im2mesh.files.sizes import in_words
 from im2mesh.preparation.clip_writer import ClipWriter
 from im2mesh.preparation.settings import PreparationSettings
 
@@ -44,16 +45,6 @@ def refuse_full_disk(folder: Path, needed: int) -> int:
             "--near-surface-points, or pass --no-meshes"
         )
     return free
-
-
-def in_words(size: float) -> str:
-    """A number of bytes.
-
-    Example:
-        >>> in_words(1234567890), in_words(5000)
-        ('1.2 GB', '0.0 MB')
-    """
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _points_bytes(settings: PreparationSettings) -> float:

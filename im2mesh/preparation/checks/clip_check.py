@@ -17,27 +17,8 @@ from im2mesh.errors import UserError
 from im2mesh.preparation.checks.findings import Findings
 from im2mesh.preparation.checks.frame_check import FrameCheck
 from im2mesh.preparation.checks.over_time import OverTime
+from im2mesh.preparation.checks.report import ClipReport
 from im2mesh.preparation.clip_note import read_note
-
-
-@dataclass
-class ClipReport:
-    """What a clip holds, and what is wrong with it.
-
-    Attributes:
-        frames: Number of frames; 0 if they cannot be told.
-        size: Bytes of all files that are read.
-        parts: Folders that it has.
-        digest: Checksum of its first cloud, by which copies of a clip are known; None without.
-    """
-
-    category: str
-    clip: str
-    findings: Findings
-    frames: int = 0
-    size: int = 0
-    parts: tuple[str, ...] = ()
-    digest: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,43 +1,20 @@
-"""The check of a whole data set: its splits, all of its clips, and a table of what there is."""
+"""The check of a whole data set: its splits, and all of its clips."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from im2mesh.data.layout import (
     CLOUD_FOLDER,
-    IMAGE_FOLDER,
-    MESH_FOLDER,
-    NEAR_POINTS_FOLDER,
-    POINTS_FOLDER,
     check_name,
     forget_files,
 )
 from im2mesh.errors import UserError
-from im2mesh.evaluation.tables import draw_table
 from im2mesh.machine.clip_processes import work_on_clips
-from im2mesh.preparation.checks.clip_check import ClipCheck, ClipReport
-from im2mesh.preparation.checks.findings import Findings
+from im2mesh.preparation.checks.clip_check import ClipCheck
+from im2mesh.preparation.checks.report import CategoryReport, ClipReport
 from im2mesh.preparation.checks.split_files import check_copies, check_splits, clips_of
-from im2mesh.preparation.disk_estimate import in_words
-
-_HEADING = ("category", "split", "clips", "frames", "labels", "near", "meshes", "views", "size")
-_ALL = "(all clips)"
-
-
-@dataclass(frozen=True)
-class CategoryReport:
-    """What was found in one category: of its split files, and of each clip."""
-
-    name: str
-    splits: dict[str, list[str]]
-    clips: dict[str, ClipReport]
-    findings: Findings
-
-    def all_findings(self) -> list[Findings]:
-        return [self.findings, *(report.findings for report in self.clips.values())]
 
 
 def check_dataset(
@@ -60,16 +37,6 @@ def check_dataset(
     with tqdm(total=total, unit="frame", smoothing=0.1) as progress:
         reports = work_on_clips([check.run for check in checks], workers, progress)
     return [_category_report(root / name, reports) for name in names]
-
-
-def tell_table(reports: Sequence[CategoryReport]) -> str:
-    """What each split holds, as a table."""
-    rows: list[Sequence[str]] = [_HEADING]
-    for report in reports:
-        for split, names in {**report.splits, _ALL: list(report.clips)}.items():
-            clips = [report.clips[name] for name in names if name in report.clips]
-            rows.append((report.name, split, *_cells(clips)))
-    return draw_table(rows)
 
 
 def _categories(root: Path, wanted: Sequence[str] | None) -> list[str]:
@@ -96,14 +63,3 @@ def _category_report(category: Path, reports: Sequence[ClipReport]) -> CategoryR
     splits, findings = check_splits(category)
     check_copies(splits, {report.clip: report.digest for report in own}, findings)
     return CategoryReport(category.name, splits, {r.clip: r for r in own}, findings)
-
-
-def _cells(clips: Sequence[ClipReport]) -> list[str]:
-    """How many clips and frames there are, how many clips have each part, and their size."""
-    parts = [
-        sum(folder in clip.parts for clip in clips)
-        for folder in (POINTS_FOLDER, NEAR_POINTS_FOLDER, MESH_FOLDER)
-    ]
-    views = sum(any(p.startswith(f"{IMAGE_FOLDER}/") for p in clip.parts) for clip in clips)
-    counts = [len(clips), sum(clip.frames for clip in clips), *parts, views]
-    return [*map(str, counts), in_words(sum(clip.size for clip in clips))]

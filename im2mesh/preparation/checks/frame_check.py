@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from im2mesh.data.layout import (
     CLOUD_FOLDER,
@@ -21,15 +20,12 @@ from im2mesh.meshing.orientation import face_outwards
 from im2mesh.preparation.checks import plausibility
 from im2mesh.preparation.checks.findings import Findings
 from im2mesh.preparation.checks.frame_files import (
-    Cloud,
-    Labels,
     check_image,
     is_compressed,
     read_cloud,
     read_labels,
 )
-
-T = TypeVar("T")
+from im2mesh.preparation.checks.stored import Cloud, Labels
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """The arrays of one frame's files, read whole so that checksums count, and checked one by one."""
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from PIL import Image
 
 from im2mesh.data.images import FORMATS
@@ -13,30 +12,13 @@ from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
 from im2mesh.meshing.validity import valid_frame
+from im2mesh.preparation.checks.stored import Cloud, Labels
 
 _AGAIN = "copy or make it again"
 
 
 class FileFaultError(UserError):
     """What is wrong with one file, without its name."""
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """Surface points as they are stored, in a frame of reference of their own."""
-
-    points: Float[np.ndarray, "N 3"]
-    normals: Float[np.ndarray, "N 3"] | None
-    frame: NormalizationFrame
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labelled points as they are stored."""
-
-    points: Float[np.ndarray, "N 3"]
-    inside: Bool[np.ndarray, "N"]
-    frame: NormalizationFrame
 
 
 def read_cloud(path: Path) -> Cloud:

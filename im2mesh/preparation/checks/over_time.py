@@ -16,7 +16,8 @@ from scipy.spatial import KDTree
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.preparation.checks.findings import Findings
-from im2mesh.preparation.checks.frame_files import Cloud, read_cloud
+from im2mesh.preparation.checks.frame_files import read_cloud
+from im2mesh.preparation.checks.stored import Cloud
 
 _PAIRS = 256
 _FAR, _MOST_FAR = 0.1, 0.2

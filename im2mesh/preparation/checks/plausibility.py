@@ -12,7 +12,7 @@ from im2mesh.data.sampling import CUBE_SIDE
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.meshing.containment import points_inside_mesh
 from im2mesh.meshing.mesh import Mesh
-from im2mesh.preparation.checks.frame_files import Cloud, Labels
+from im2mesh.preparation.checks.stored import Cloud, Labels
 
 _MOST_SURFACE, _MOST_LABELS = 8000, 2000  # rows that are looked at
 _OFF_CENTRE, _SHORTEST, _LONGEST = 0.1, 0.75, 1.05

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.errors import UserError
-from im2mesh.preparation.checks.dataset_check import CategoryReport, tell_table
 from im2mesh.preparation.checks.findings import num_faults
+from im2mesh.preparation.checks.report import CategoryReport, tell_table
 from im2mesh.preparation.clip_note import read_note
 from im2mesh.preparation.picture import clip_section
 from im2mesh.visualization.sheet import Section, draw_sections
