@@ -14,7 +14,7 @@ from im2mesh.data.sampling import label_points
 from im2mesh.errors import UserError
 from im2mesh.meshing.io import read_mesh, write_mesh
 from scripts import check_dataset, prepare
-from tests.preparation.moving_body import egg, write_meshes
+from tests.preparation.moving_body import FEW, egg, write_meshes
 
 CLIPS = ("a", "b", "c", "d")
 
@@ -296,6 +296,19 @@ def test_what_may_be_as_meant_is_advice(root: Path, case: str, capsys: pytest.Ca
     plant(root)
     check_dataset.main([str(root)])
     assert message in capsys.readouterr().out
+
+
+def test_copies_are_known_by_other_points_of_the_same_surface(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    vertices, faces = egg(2)
+    for name in ("a", "b"):
+        write_meshes(tmp_path / "in" / name, vertices, faces)
+        (tmp_path / ("train.lst" if name == "a" else "test.lst")).write_text(name)
+    lists = "--lists", str(tmp_path / "train.lst"), str(tmp_path / "test.lst")
+    prepare.main([str(tmp_path / "in"), str(tmp_path / "data"), *FEW, *lists])
+    assert exit_status(check_dataset.main, [str(tmp_path / "data")]) == 2
+    assert "the clips a, b hold the same frames" in capsys.readouterr().out
 
 
 def test_several_processes_find_the_same(root: Path, capsys: pytest.CaptureFixture):

@@ -56,7 +56,7 @@ class ClipCheck:
                 over_time.add(clouds[index].stem, cloud)
             on_frame()
         over_time.check(report.findings, note.get("corresponds", True))
-        report.digest = over_time.frames[0].checksum if over_time.frames else None
+        report.digest = over_time.digest
         return report
 
     def _files(self, findings: Findings) -> dict[str, list[Path]]:

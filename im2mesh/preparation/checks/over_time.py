@@ -59,6 +59,13 @@ class OverTime:
         checksum = zlib.crc32(np.ascontiguousarray(cloud.points).tobytes())
         self.frames.append(_Seen(name, cloud.frame, len(cloud.points), checksum, torn))
 
+    @property
+    def digest(self) -> int | None:
+        """Of place and size of all frames, by which copies are known: copies may show other points
+        of the same surface. None without frames."""
+        frames = [(*seen.frame.loc, seen.frame.scale) for seen in self.frames]
+        return zlib.crc32(np.array(frames).tobytes()) if frames else None
+
     def check(self, findings: Findings, corresponds: bool) -> None:
         """Note what is wrong.
 

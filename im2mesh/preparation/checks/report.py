@@ -20,7 +20,7 @@ class ClipReport:
         frames: Number of frames; 0 if they cannot be told.
         size: Bytes of all files that are read.
         parts: Folders that it has.
-        digest: Checksum of its first cloud, by which copies of a clip are known; None without.
+        digest: What copies of a clip have in common; None if no frame can be read.
     """
 
     category: str

@@ -46,7 +46,7 @@ def check_copies(
     """Whether two clips with different names hold the same frames.
 
     Args:
-        digests: Name of a clip -> checksum of its first cloud.
+        digests: Name of a clip -> what its copies have in common, if that is known.
     """
     clips_by_digest = defaultdict(list)
     for clip, digest in digests.items():
