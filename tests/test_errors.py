@@ -39,6 +39,7 @@ from scripts import (
     replay_batch,
 )
 from tests.mesh_mistakes import refused_files
+from tests.preparation.mistakes import PREPARATION
 from tests.small import write_small_config
 from tests.user import User
 
@@ -331,6 +332,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             make_bodies.main, "bodies", "--bodies", 1
         ),
     },
+    "Preparation": PREPARATION,
     "Training": {
         "a GPU that is not there": lambda user: user.trains("--device", "cuda:99"),
         "an unknown device": lambda user: user.trains("--device", "gpu"),

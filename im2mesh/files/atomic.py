@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 TEMPORARY = ".tmp"
 """Ending of files that are being written."""
 
@@ -80,6 +82,12 @@ def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     write_text(path, text.getvalue())
+
+
+def write_npz(path: Path, **members: np.ndarray) -> None:
+    """Write arrays without compression, so that rows can be memory-mapped in place."""
+    with atomic_file(path) as file:
+        np.savez(file, **members)  # pyright: ignore[reportArgumentType]
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

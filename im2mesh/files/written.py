@@ -83,6 +83,11 @@ def _foreign(folder: Path, conflicts: Callable[[str], bool]) -> list[str]:
     return [name for name in wrong if not _is_ours(folder / name, note)]
 
 
+def is_written(path: Path) -> bool:
+    """Whether this program wrote a file, and nobody has changed it since."""
+    return _is_ours(path, _read_note(path.parent))
+
+
 def remove_written(folder: Path) -> None:
     """Remove the files that this program wrote into a folder, and the folder if it is empty."""
     if (folder / NOTE).exists():

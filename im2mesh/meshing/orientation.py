@@ -63,6 +63,20 @@ def face_outwards(mesh: Mesh) -> tuple[Mesh, str | None]:
     return replace(mesh, faces=outward), "is inside out and was turned" if turned.all() else found
 
 
+def is_watertight(mesh: Mesh) -> bool:
+    """Whether the surface has no rim: each edge is walked as often forwards as backwards.
+
+    Corners at one position count as one, since other programs split vertices at seams.
+    """
+    if len(mesh.faces) == 0:
+        return False
+    named = mesh.faces.astype(np.int64)
+    if _topology(named.tobytes()).is_closed:
+        return True
+    welded = _weld(mesh.vertices.astype(np.float64), named)
+    return _topology(welded.tobytes()).is_closed
+
+
 def tell_turned(what: str, found: str | None) -> None:
     """Say what `face_outwards` found, if it found something."""
     if found is not None:

@@ -1,6 +1,5 @@
 """One clip on disk, in the layout of the authors' D-FAUST data: only missing files are written."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,8 +8,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from im2mesh.data.clip_notes import (
+    STARTED_NOTE,
+    find_note,
+    refuse_files_in_the_way,
+    refuse_other_settings,
+)
+from im2mesh.data.frame_files import write_labelled_points, write_surface
 from im2mesh.data.layout import CLIP_NOTE, IMAGE_FOLDER
-from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.data.sampling import (
+    SurfaceSample,
+    normalisation_of,
+    sample_cube,
+    sample_near_surface,
+    sample_surface,
+)
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import TEMPORARY, remove_temporary_files, write_json
 from im2mesh.meshing.rendering import Camera
@@ -19,21 +31,8 @@ from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.images import draw_body, surround
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.randomness import Purpose, random_for
-from im2mesh.synthesis.sampling import (
-    SurfaceSample,
-    face_normals,
-    label_points,
-    normalisation_of,
-    sample_cube,
-    sample_near_surface,
-    sample_surface,
-)
 from im2mesh.synthesis.shape_space import find_body
 from im2mesh.synthesis.splits import Clip
-
-STARTED_NOTE = ".started_by_im2mesh.json"
-"""Stands in a clip from its first frame on, and becomes `CLIP_NOTE` after its last: either one says
-which files of the clip are ours."""
 
 
 @dataclass(frozen=True)
@@ -64,30 +63,9 @@ class ClipSettings:
 
 
 def check_settings(path: Path, wanted: dict[str, Any]) -> None:
-    """Compare the settings in a file with those asked for.
-
-    A setting that the file lacks was added later. Its default describes what was done before.
-
-    Raises:
-        UserError: If they differ, naming each difference and the way out.
-    """
-    try:
-        found = {**asdict(ClipSettings()), **json.loads(path.read_text("utf-8"))}
-    except (ValueError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"{path} is broken ({error}); move it and its folder away, then run the same command "
-            "again"
-        ) from error
-    differences = [
-        f"{name} {found.get(name)} there, {value} asked for"
-        for name, value in wanted.items()
-        if found.get(name) != value
-    ]
-    if differences:
-        raise UserError(
-            f"{path} belongs to a data set made with other settings ({'; '.join(differences)}); "
-            "choose another folder, or pass --overwrite to replace it"
-        )
+    """Compare the settings in a file with those asked for; see `refuse_other_settings`."""
+    way_out = "choose another folder, or pass --overwrite to replace it"
+    refuse_other_settings(path, wanted, asdict(ClipSettings()), way_out)
 
 
 @dataclass(frozen=True)
@@ -118,13 +96,8 @@ class ClipWriter:
         if note is not None:
             check_settings(note, asdict(self.settings))
             return note.name == CLIP_NOTE
-        frames = (self.frame_paths(frame).values() for frame in range(self.settings.frames))
-        foreign = next((path for paths in frames for path in paths if path.exists()), None)
-        if foreign is not None:
-            raise UserError(
-                f"{foreign} is in the way: no note in {self.folder} says that this script wrote "
-                "it; move that folder away, then run the same command again"
-            )
+        frames = map(self.frame_paths, range(self.settings.frames))
+        refuse_files_in_the_way(self.folder, [p for paths in frames for p in paths.values()])
         return False
 
     def write(self, is_stopped: Callable[[], bool], on_frame: Callable[[], None]) -> None:
@@ -179,43 +152,20 @@ class ClipWriter:
         paths, faces = self.frame_paths(frame), shared.faces
         normalisation = normalisation_of(vertices)
         normalised = normalisation.from_world(vertices)
-        self._write_surface(paths["surface"], normalised, faces, shared.sample, normalisation)
-        self._write_points(paths, frame, normalised, faces, normalisation)
+        write_surface(paths["surface"], normalised, faces, shared.sample, normalisation)
+        points = self._draw_points(frame, normalised, faces)
+        labelled = {paths[kind]: points[kind] for kind in points if kind in paths}
+        write_labelled_points(labelled, normalised, faces, normalisation)
         if "mesh" in paths:
             files.write_obj(paths["mesh"], vertices, shared.face_text)
         images = draw_body(vertices, faces, shared.cameras, self.settings.image_size)
         for view, image in enumerate(images):
             files.write_jpeg(paths[f"view {view}"], image)
 
-    def _write_surface(
-        self,
-        path: Path,
-        vertices: Float[np.ndarray, "V 3"],
-        faces: Int[np.ndarray, "F 3"],
-        sample: SurfaceSample,
-        normalisation: NormalizationFrame,
-    ) -> None:
-        normals = face_normals(vertices, faces)[sample.faces]
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-        files.write_npz(
-            path,
-            points=sample.points(vertices, faces).astype(np.float16),
-            normals=normals.astype(np.float16),
-            loc=normalisation.loc.astype(np.float16),
-            scale=np.array(normalisation.scale),
-        )
-
-    def _write_points(
-        self,
-        paths: dict[str, Path],
-        frame: int,
-        vertices: Float[np.ndarray, "V 3"],
-        faces: Int[np.ndarray, "F 3"],
-        normalisation: NormalizationFrame,
-    ) -> None:
-        """Label all points of a frame in one go: building the search tree takes as long again."""
+    def _draw_points(
+        self, frame: int, vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]
+    ) -> dict[str, Float[np.ndarray, "_ 3"]]:
         settings = self.settings
-        uniform = sample_cube(settings.occupancy_points, self._random(Purpose.UNIFORM, frame))
         near = sample_near_surface(
             vertices,
             faces,
@@ -223,23 +173,5 @@ class ClipWriter:
             settings.near_surface_sigma,
             self._random(Purpose.NEAR_SURFACE, frame),
         )
-        inside = label_points(vertices, faces, np.concatenate([uniform, near]))
-        kinds = {
-            "points": (uniform, inside[: len(uniform)]),
-            "near": (near, inside[len(uniform) :]),
-        }
-        for kind, (points, occupancies) in kinds.items():
-            if kind in paths:
-                files.write_npz(
-                    paths[kind],
-                    points=points,
-                    occupancies=np.packbits(occupancies),
-                    loc=normalisation.loc.astype(np.float16),
-                    scale=np.array(normalisation.scale),
-                )
-
-
-def find_note(folder: Path) -> Path | None:
-    """The note in a clip that was finished or begun; None where there is none."""
-    notes = (folder / CLIP_NOTE, folder / STARTED_NOTE)
-    return next((note for note in notes if note.is_file()), None)
+        uniform = sample_cube(settings.occupancy_points, self._random(Purpose.UNIFORM, frame))
+        return {"points": uniform, "near": near}

@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json
+from im2mesh.machine.clip_processes import work_on_clips
 from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.synthesis.clips import ClipWriter, check_settings
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
@@ -15,7 +15,6 @@ from im2mesh.synthesis.plan import Plan
 from im2mesh.synthesis.removal import remove_clips
 from im2mesh.synthesis.split_files import remove_outdated, write_split_files
 from im2mesh.synthesis.style import FRAMES_PER_SECOND
-from im2mesh.synthesis.workers import write_in_processes
 
 CATEGORY = "bodies"
 
@@ -54,19 +53,7 @@ def _write_missing(writers: list[ClipWriter], workers: int) -> None:
     missing = [writer for writer in writers if not writer.is_complete()]
     total, left = (sum(writer.settings.frames for writer in group) for group in (writers, missing))
     with tqdm(total=total, initial=total - left, unit="frame", smoothing=0.1) as progress:
-        if workers == 1 or len(missing) < 2:
-            for writer in missing:
-                writer.write(_never, lambda: _advance(progress))
-        else:
-            write_in_processes(missing, min(workers, len(missing)), progress)
-
-
-def _never() -> bool:
-    return False
-
-
-def _advance(progress: "tqdm[Any]") -> None:
-    progress.update(1)
+        work_on_clips([writer.write for writer in missing], workers, progress)
 
 
 def _prepare(root: Path, plan: Plan, overwrite: bool) -> None:

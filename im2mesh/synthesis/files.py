@@ -1,4 +1,4 @@
-"""The files of a clip: the same bytes for the same content."""
+"""Meshes and images of a clip: the same bytes for the same content."""
 
 from pathlib import Path
 
@@ -10,12 +10,6 @@ from im2mesh.files.atomic import atomic_file
 
 _JPEG_QUALITY = 90
 _DECIMALS = 6  # per OBJ coordinate in metres: finer than float32 at body height
-
-
-def write_npz(path: Path, **members: np.ndarray) -> None:
-    """Write arrays without compression, so that rows can be memory-mapped in place."""
-    with atomic_file(path) as file:
-        np.savez(file, **members)  # pyright: ignore[reportArgumentType]
 
 
 def write_obj(path: Path, vertices: Float[np.ndarray, "V 3"], face_text: bytes) -> None:

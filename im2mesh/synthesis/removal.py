@@ -6,9 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from im2mesh.data.clip_files import find_packed
+from im2mesh.data.clip_notes import STARTED_NOTE, find_note
 from im2mesh.data.layout import CLIP_NOTE, IMAGE_FOLDER, PACKABLE
 from im2mesh.errors import UserError
-from im2mesh.synthesis.clips import STARTED_NOTE, ClipSettings, ClipWriter, find_note
+from im2mesh.synthesis.clips import ClipSettings, ClipWriter
 from im2mesh.synthesis.splits import Clip
 
 _NEEDED = {"seed", "frames", "surface_points", "occupancy_points"}

@@ -10,15 +10,16 @@ import trimesh
 from jaxtyping import Float
 
 from im2mesh.command_line import exit_status
+from im2mesh.data.clip_notes import STARTED_NOTE
+from im2mesh.data.sampling import face_normals, label_points, normalisation_of
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import count_bodies, load_body
-from im2mesh.synthesis.clips import STARTED_NOTE, ClipSettings
+from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import CATEGORY, make_dataset
 from im2mesh.synthesis.files import obj_vertices
 from im2mesh.synthesis.legs import solve_two_bones
 from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.plan import DatasetSettings
-from im2mesh.synthesis.sampling import face_normals, label_points, normalisation_of
 from im2mesh.synthesis.split_files import write_split_files
 from im2mesh.synthesis.splits import Clip, split_clips
 from scripts import make_bodies
@@ -330,7 +331,7 @@ def test_interrupt_stops_between_frames(
         return label_points(*arrays)
 
     with monkeypatch.context() as patch:
-        patch.setattr("im2mesh.synthesis.clips.label_points", label_or_interrupt)
+        patch.setattr("im2mesh.data.frame_files.label_points", label_or_interrupt)
         assert run_make_bodies(arguments) == 130
     assert "run the same command again" in capsys.readouterr().err
     assert run_make_bodies(arguments) == 0

@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 from im2mesh.command_line import exit_status
+from im2mesh.data.clip_notes import STARTED_NOTE
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import choose_views, read_images
 from im2mesh.data.layout import Window
 from im2mesh.meshing.rendering import BACKGROUND
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import load_body
-from im2mesh.synthesis.clips import STARTED_NOTE, ClipSettings
+from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import CATEGORY, make_dataset
 from im2mesh.synthesis.images import MARGIN, draw_body, surround
 from im2mesh.synthesis.plan import DatasetSettings

@@ -29,7 +29,12 @@ _LIKE_CORNERS = re.compile("vert|ind|corner", re.IGNORECASE)
 
 
 def write_ply(path: Path, mesh: Mesh) -> None:
-    """Write little-endian binary PLY; a mesh without faces has no face element (a point cloud)."""
+    """Write little-endian binary PLY: see `ply_bytes`."""
+    path.write_bytes(ply_bytes(mesh))
+
+
+def ply_bytes(mesh: Mesh) -> bytes:
+    """Little-endian binary PLY; a mesh without faces has no face element (a point cloud)."""
     kind = "double" if mesh.vertices.dtype == np.float64 else "float"
     columns = [(("x", "y", "z"), kind, mesh.vertices)]
     if mesh.normals is not None:
@@ -47,7 +52,7 @@ def write_ply(path: Path, mesh: Mesh) -> None:
     if len(mesh.faces):
         header += [f"element face {len(mesh.faces)}", "property list uchar int vertex_indices"]
     text = "\n".join([*header, "end_header", ""])
-    path.write_bytes(text.encode("ascii") + table.tobytes() + triangles.tobytes())
+    return text.encode("ascii") + table.tobytes() + triangles.tobytes()
 
 
 def read_ply(path: Path) -> Arrays:

@@ -1,4 +1,4 @@
-"""Write clips in several processes, which stop between two frames on an error or Ctrl-C."""
+"""Work on clips in one or several processes, which stop after a frame on an error or Ctrl-C."""
 
 import multiprocessing
 import os
@@ -6,11 +6,9 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
-
-from im2mesh.synthesis.clips import ClipWriter
 
 _POLL_SECONDS = 0.25
 _WORKER_ENVIRONMENT = {
@@ -26,17 +24,47 @@ _WORKER_ENVIRONMENT = {
 }
 
 
-def write_in_processes(writers: Sequence[ClipWriter], workers: int, progress: "tqdm[Any]") -> None:
-    """Write clips in spawned processes; on an error or Ctrl-C each of them finishes its frame."""
+R = TypeVar("R")
+ClipTask = Callable[[Callable[[], bool], Callable[[], None]], R]
+"""Work on one clip. It gets a function that says whether to stop early, and one to call after each
+frame. It can be pickled, as a method of an object can, so that another process can do it."""
+
+
+def work_on_clips(tasks: Sequence[ClipTask[R]], workers: int, progress: "tqdm[Any]") -> list[R]:
+    """Do the work on clips with so many processes, or in this one if that is 1.
+
+    Args:
+        progress: Advances by 1 for each frame.
+
+    Returns:
+        What the tasks return, in no certain order.
+    """
+    if workers == 1 or len(tasks) < 2:
+        return [task(_never, lambda: _advance(progress)) for task in tasks]
+    return _work_in_processes(tasks, min(workers, len(tasks)), progress)
+
+
+def _never() -> bool:
+    return False
+
+
+def _advance(progress: "tqdm[Any]") -> None:
+    progress.update(1)
+
+
+def _work_in_processes(
+    tasks: Sequence[ClipTask[R]], workers: int, progress: "tqdm[Any]"
+) -> list[R]:
+    """Work in spawned processes; on an error or Ctrl-C each of them finishes its frame."""
     context = multiprocessing.get_context("spawn")
     stop, counter = context.Event(), context.Value("q", 0)
     with (
         _environment(_WORKER_ENVIRONMENT),
         ProcessPoolExecutor(workers, context, _start_worker, (stop, counter)) as pool,
     ):
-        futures = {pool.submit(_write_clip, writer) for writer in writers}
+        futures = {pool.submit(_do, task) for task in tasks}
         try:
-            _wait_for_all(
+            return _wait_for_all(
                 futures, lambda: progress.update(counter.value + progress.initial - progress.n)
             )
         except BaseException:
@@ -45,12 +73,13 @@ def write_in_processes(writers: Sequence[ClipWriter], workers: int, progress: "t
             raise
 
 
-def _wait_for_all(futures: "set[Future[None]]", on_tick: Callable[[], object]) -> None:
+def _wait_for_all(futures: "set[Future[R]]", on_tick: Callable[[], object]) -> list[R]:
+    results = []
     while futures:
         finished, futures = wait(futures, _POLL_SECONDS, return_when=FIRST_COMPLETED)
-        for future in finished:
-            future.result()
+        results += [future.result() for future in finished]
         on_tick()
+    return results
 
 
 @contextmanager
@@ -76,9 +105,9 @@ def _start_worker(stop: Any, counter: Any) -> None:
     _worker.update(stop=stop, counter=counter)
 
 
-def _write_clip(writer: ClipWriter) -> None:
+def _do(task: ClipTask[R]) -> R:
     def count() -> None:
         with _worker["counter"].get_lock():
             _worker["counter"].value += 1
 
-    writer.write(_worker["stop"].is_set, count)
+    return task(_worker["stop"].is_set, count)

@@ -1,0 +1,69 @@
+"""The npz files of one frame: its surface points, and labelled points."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from im2mesh.data.sampling import SurfaceSample, face_normals, label_points
+from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.files.atomic import write_npz
+
+
+def write_surface(
+    path: Path,
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    sample: SurfaceSample,
+    frame: NormalizationFrame,
+) -> None:
+    """Write surface points and their normals; vertices are in the given frame of reference."""
+    normals = face_normals(vertices, faces)[sample.faces]
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+    write_npz(
+        path,
+        points=sample.points(vertices, faces).astype(np.float16),
+        normals=normals.astype(np.float16),
+        loc=_stored_loc(frame),
+        scale=np.array(frame.scale),
+    )
+
+
+def write_labelled_points(
+    files: Mapping[Path, Float[np.ndarray, "_ 3"]],
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    frame: NormalizationFrame,
+) -> int:
+    """Write points and whether each lies inside.
+
+    All points of a frame are labelled in one go: building the search tree takes as long again.
+
+    Args:
+        files: Path of a file -> its points, as they are stored, in the given frame of reference.
+
+    Returns:
+        How many points lie inside.
+    """
+    if not files:
+        return 0
+    inside = label_points(vertices, faces, np.concatenate(list(files.values())))
+    start = 0
+    for path, points in files.items():
+        write_npz(
+            path,
+            points=points,
+            occupancies=np.packbits(inside[start : start + len(points)]),
+            loc=_stored_loc(frame),
+            scale=np.array(frame.scale),
+        )
+        start += len(points)
+    return int(inside.sum())
+
+
+def _stored_loc(frame: NormalizationFrame) -> Float[np.ndarray, "3"]:
+    """As float16 where that is exact, as in the authors' data, else as float64."""
+    with np.errstate(over="ignore"):  # far from 0 there is no float16
+        rounded = frame.loc.astype(np.float16)
+    return rounded if np.array_equal(rounded, frame.loc) else frame.loc

@@ -1,0 +1,81 @@
+"""The check of one clip: all of its files, and what they say together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from im2mesh.data.clip_files import clip_files, view_names
+from im2mesh.data.layout import (
+    CLOUD_FOLDER,
+    IMAGE_FOLDER,
+    MESH_FOLDER,
+    NEAR_POINTS_FOLDER,
+    POINTS_FOLDER,
+)
+from im2mesh.errors import UserError
+from im2mesh.preparation.checks.findings import Findings
+from im2mesh.preparation.checks.frame_check import FrameCheck
+from im2mesh.preparation.checks.over_time import OverTime
+from im2mesh.preparation.checks.report import ClipReport
+from im2mesh.preparation.clip_note import read_note
+
+
+@dataclass(frozen=True)
+class ClipCheck:
+    """The check of one clip of a data set."""
+
+    root: Path
+    category: str
+    clip: str
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.category / self.clip
+
+    def run(self, is_stopped: Callable[[], bool], on_frame: Callable[[], None]) -> ClipReport:
+        """Read all files of the clip."""
+        report = ClipReport(self.category, self.clip, Findings(f"{self.category}/{self.clip}"))
+        try:
+            files = self._files(report.findings)
+        except UserError as error:
+            report.findings.fault(str(error))
+            return report
+        clouds, note = files[CLOUD_FOLDER], read_note(self.folder)
+        report.frames, report.parts = len(clouds), tuple(files)
+        report.size = sum(path.stat().st_size for paths in files.values() for path in paths)
+        asked = {0, len(clouds) // 2, len(clouds) - 1}
+        over_time = OverTime.of(clouds)
+        for index in range(len(clouds)):
+            if is_stopped():
+                return report
+            frame = {folder: paths[index] for folder, paths in files.items()}
+            is_normalised = note.get("normalise") != "clip"
+            cloud = FrameCheck(frame, report.findings).run(index in asked, is_normalised)
+            if cloud is not None:
+                over_time.add(clouds[index].stem, cloud)
+            on_frame()
+        over_time.check(report.findings, note.get("corresponds", True))
+        report.digest = over_time.digest
+        return report
+
+    def _files(self, findings: Findings) -> dict[str, list[Path]]:
+        """Folder -> its files, one per frame; folders that lack a frame are told and left out.
+
+        Raises:
+            UserError: If there are no clouds, or frames are missing among them.
+        """
+        found = {CLOUD_FOLDER: self._of(CLOUD_FOLDER)}
+        images = self.folder / IMAGE_FOLDER
+        views = [f"{IMAGE_FOLDER}/{v}" for v in view_names(images)] if images.is_dir() else []
+        for folder in (POINTS_FOLDER, NEAR_POINTS_FOLDER, MESH_FOLDER, *views):
+            if (self.folder / folder).is_dir():
+                try:
+                    found[folder] = self._of(folder)
+                except UserError as error:
+                    findings.fault(str(error))
+        if not (self.folder / POINTS_FOLDER).is_dir():
+            findings.advise(f"it has no {POINTS_FOLDER}, so only its motion can be learnt")
+        return found
+
+    def _of(self, folder: str) -> list[Path]:
+        return [Path(file) for file in clip_files(self.root, self.category, self.clip, folder)]

@@ -1,0 +1,1 @@
+"""Readers of moving meshes, one kind of data set a file."""
