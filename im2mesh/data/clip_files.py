@@ -76,6 +76,12 @@ def packed_file(root: str | Path, category: str, clip: str, folder: str) -> str 
     return None if path is None else str(path)
 
 
+def forget_files() -> None:
+    """Look at the folders of clips anew: files may have come or gone since they were listed."""
+    for listing in (clip_files, frame_numbers, packed_file):
+        listing.cache_clear()
+
+
 def find_packed(folder: Path, clip: str) -> Path | None:
     """The file that stands in place of a folder of a clip, if there is one.
 
