@@ -7,7 +7,11 @@ import torch
 
 from im2mesh.config.schema import Config
 from im2mesh.config.validation import Choices, config_from_dict, json_schema, load_config
-from im2mesh.data.dataset import build_training_data, build_validation_data, build_windows
+from im2mesh.data.dataset import (
+    build_training_data,
+    build_validation_data,
+    build_validation_windows,
+)
 from im2mesh.data.fingerprint import dataset_fingerprint
 from im2mesh.data.layout import Window
 from im2mesh.errors import ConfigError
@@ -88,7 +92,7 @@ def build_trainer(config: Config, device: torch.device, ranks: Ranks | None = No
             "one, such as loss.reconstruction=1.0"
         )
     training_data = build_training_data(config)
-    validation = build_windows(config, config.data.val_split, stride=config.data.eval_stride)
+    validation = build_validation_windows(config)
     windows = [*training_data.windows, *validation]  # all, though validation may use only some
     dataset = dataset_fingerprint(config.data.root, windows)
     return Trainer(

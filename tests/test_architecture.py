@@ -36,6 +36,7 @@ ONLY_HERE = {
     "pydantic": {
         "config/effects.py",
         "config/schema.py",
+        "config/sections.py",
         "config/validation.py",
         "config/values.py",
     },

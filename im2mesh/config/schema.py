@@ -10,9 +10,10 @@ that must not change during a run, and that compared runs must share.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from im2mesh.config.effects import Affects, refuse_unclassified
+from im2mesh.config.sections import ComponentConfig, Section
 from im2mesh.config.values import (
     Fraction,
     NonNegativeFloat,
@@ -29,26 +30,6 @@ from im2mesh.config.values import (
 ) = Affects  # fmt: skip
 
 
-class Section(BaseModel):
-    """A frozen, strict section: no unknown keys, no conversion between types, finite numbers."""
-
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class ComponentConfig(BaseModel):
-    """A network chosen by name; the other keys are the keyword-only arguments of its class."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
-
-    name: str
-
-    @property
-    def options(self) -> dict[str, int | float | bool | str | None]:
-        return dict(self.model_extra or {})
-
-
 class DataConfig(Section):
     root: Annotated[str, NOTHING] = "data/D-FAUST"
     """Data folder, which holds one folder per category; docs/data.md describes the layout."""
@@ -63,7 +44,7 @@ class DataConfig(Section):
     stride: Annotated[PositiveInt, WINDOWS, LEARNING] = 1
     """Frames from the start of one training window to the start of the next."""
     eval_stride: Annotated[PositiveInt, WINDOWS] = 1
-    """Frames from the start of one validation or test window to the start of the next."""
+    """Frames from the start of one test window to the start of the next; see validation.stride."""
     train_split: Annotated[Split, WINDOWS, LEARNING] = "train"
     """Name of the split to train on; <category>/<split>.lst lists its clips; all needs no file."""
     val_split: Annotated[Split, WINDOWS] = "val"
@@ -229,6 +210,9 @@ class ValidationConfig(Section):
     """Occupancy probability from which a point counts as inside."""
     max_windows: Annotated[PositiveInt | None, SELECTION] = None
     """Number of windows of the validation split to use, evenly spread; null for all."""
+    stride: Annotated[PositiveInt | None, SELECTION] = None
+    """Frames from the start of one validation window to the start of the next; null for
+    data.eval_stride. More windows tell more surely which checkpoint is the best one."""
     num_points: Annotated[NonNegativeInt, SELECTION] = 2048
     """Labelled points that a validation window has at t = 0, and again at one other frame."""
 

@@ -11,7 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from im2mesh.config.files import INHERIT_KEY, Settings, flatten, nest, read_settings
-from im2mesh.config.schema import ComponentConfig, Config, PositiveInt
+from im2mesh.config.schema import Config
+from im2mesh.config.sections import ComponentConfig
+from im2mesh.config.values import PositiveInt
 from im2mesh.errors import ConfigError
 from im2mesh.files.atomic import write_text
 

@@ -151,6 +151,12 @@ def build_windows(
     )
 
 
+def build_validation_windows(config: Config) -> list[Window]:
+    """All windows from which a training's validation chooses, and its pictures."""
+    stride = config.validation.stride or config.data.eval_stride
+    return build_windows(config, config.data.val_split, stride=stride)
+
+
 def build_training_data(config: Config) -> WindowDataset:
     windows = build_windows(config, config.data.train_split, stride=config.data.stride)
     if config.data.input is None and len(windows) > 1:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from im2mesh.config.schema import Config, GenerationConfig
-from im2mesh.data.dataset import build_windows, spread_windows
+from im2mesh.data.dataset import build_validation_windows, spread_windows
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
 from im2mesh.evaluation.predictions import prediction_of
@@ -80,8 +80,7 @@ def build_pictures(config: Config) -> TrainingPictures:
         UserError: If pyvista is not installed, or the validation windows cannot be found.
     """
     import_pyvista()
-    windows = build_windows(config, config.data.val_split, stride=config.data.eval_stride)
-    shown = spread_windows(windows, NUM_WINDOWS)
+    shown = spread_windows(build_validation_windows(config), NUM_WINDOWS)
     return TrainingPictures(config, shown, RunFolder.of(config).pictures)
 
 

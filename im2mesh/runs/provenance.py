@@ -22,7 +22,14 @@ from typing import Any
 
 import im2mesh
 from im2mesh.config.effects import Affects, keys_affecting
-from im2mesh.config.schema import Config, DataConfig, GenerationConfig, Section, TrainingConfig
+from im2mesh.config.schema import (
+    Config,
+    DataConfig,
+    GenerationConfig,
+    TrainingConfig,
+    ValidationConfig,
+)
+from im2mesh.config.sections import Section
 from im2mesh.files.hashes import DIGITS, hash_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +47,7 @@ LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {
     DataConfig: ("input_cameras", "input_uneven", "input_variety"),
     GenerationConfig: ("carry_tolerance",),
     TrainingConfig: ("compile",),
+    ValidationConfig: ("stride",),
 }
 """Keys that version 0.1.0 did not have. At their default values they are left out of hashes, so
 that the hashes of older results stay."""

@@ -6,7 +6,8 @@ import pytest
 
 from im2mesh.build import build_config
 from im2mesh.config.effects import Affects, keys_affecting, refuse_unclassified
-from im2mesh.config.schema import Config, DataConfig, ModelConfig, OdeConfig, Section
+from im2mesh.config.schema import Config, DataConfig, ModelConfig, OdeConfig
+from im2mesh.config.sections import Section
 from im2mesh.runs.provenance import config_hash, run_hash
 
 

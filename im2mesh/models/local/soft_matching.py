@@ -11,10 +11,11 @@ from im2mesh.models.encoders.pointnet import PointnetSpaceTime
 from im2mesh.models.local.anchor_motion import AnchorMotion
 from im2mesh.models.local.attention import OFFSET_SCALE
 from im2mesh.models.local.codes import MovingCode
-from im2mesh.models.local.encoder import PointFeatures
+from im2mesh.models.local.encoder import MAX_POINTS, PointFeatures
 from im2mesh.models.local.neighbourhood import find_neighbourhood
 from im2mesh.models.local.paths import legendre_basis
 from im2mesh.models.local.registration import DEGREE, TOLD_STAGES, register_clouds
+from im2mesh.models.local.trajectories import spread_rows
 
 MATCHED_FRAMES = 7
 """Frames that are matched, evenly spread; with all 17 the motion found is hardly better."""
@@ -34,6 +35,7 @@ class SoftMatching(Encoder):
         num_frames: Ignored, because any number of frames at any times can be read.
         code_size: Width C of the features and of the code.
         hidden_size: Width H of the `PointFeatures`.
+        max_points: Largest number of points that are matched; of larger clouds, so many rows are.
     """
 
     sees_times = True
@@ -48,9 +50,11 @@ class SoftMatching(Encoder):
         hidden_size: PositiveInt = 128,
         num_blocks: PositiveInt = 3,
         num_neighbours: PositiveInt = 8,
+        max_points: PositiveInt = MAX_POINTS,
     ) -> None:
         super().__init__()
         self.num_neighbours = num_neighbours
+        self.max_points = max_points
         self.min_points = num_neighbours + 1
         self.overview = PointnetSpaceTime(
             num_frames, code_size, hidden_size=max(1, hidden_size // 2), num_blocks=num_blocks
@@ -68,7 +72,7 @@ class SoftMatching(Encoder):
         Raises:
             ValueError: If there are not more points than neighbours.
         """
-        clouds, times = _spread_frames(clouds, times)
+        clouds, times = _spread_frames(spread_rows(clouds, self.max_points), times)
         anchors = clouds[:, 0]
         stages = register_clouds(clouds, times)  # [B, S, N, J, 3]
         told = torch.stack([stages[:, k] for k in TOLD_STAGES], 2).flatten(2)  # [B, N, 27]

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from im2mesh.config.schema import ComponentConfig, Config, DataConfig
+from im2mesh.config.schema import Config, DataConfig
+from im2mesh.config.sections import ComponentConfig
 from im2mesh.models.code import Code, FramesCode
 from im2mesh.models.local.codes import MovingCode
 from im2mesh.models.sequence_model import SequenceModel
