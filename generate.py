@@ -1,9 +1,16 @@
-"""Generate moving meshes for every window of a split: python generate.py CONFIG [key=value ...]."""
+"""Generate moving meshes: python generate.py CONFIG [key=value ...], for every window of a split;
+or python generate.py CONFIG --clouds FOLDER, for the clouds of a scanner (docs/scans.md).
+"""
 
+import argparse
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from im2mesh.build import build_config, build_generator
+from tqdm import tqdm
+
+from im2mesh.build import build_config, build_generator, build_run_origin, load_trained
 from im2mesh.command_line import (
     add_checkpoint,
     add_clips,
@@ -14,12 +21,22 @@ from im2mesh.command_line import (
     exit_status,
     parse_with_overrides,
 )
+from im2mesh.config.schema import Config
 from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
+from im2mesh.data.scans import METRES, Scan, guess_unit, guess_up, read_scan, rows_correspond
+from im2mesh.errors import Advice, UserError
+from im2mesh.generation.generator import Generator
+from im2mesh.generation.scan import ScanSettings, reconstruct_scan
+from im2mesh.generation.scan_files import tell_suspects, write_scan
 from im2mesh.generation.split import generate_split
 from im2mesh.machine.devices import build_device
 from im2mesh.machine.ranks import ranks_from_environment
+from im2mesh.pretrained.shipped import find_weights
 from im2mesh.runs.folder import RunFolder
+
+FIT_ITERATIONS = 80
+"""Of a fit to a scan, unless generation.fit_iterations says otherwise."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -29,12 +46,16 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--num-steps", type=int, help="frames to write (generation.num_steps)")
     add_checkpoint(parser)
     add_device(parser)
+    _add_scan(parser)
     args = parse_with_overrides(parser, arguments)
     if args.num_steps is not None:
         args.overrides.append(f"generation.num_steps={args.num_steps}")
     config = build_config(args.config, args.overrides)
     if args.print_config:
         print(dump_config(config), end="")
+        return
+    if args.clouds:
+        reconstruct_clouds(args, config)
         return
     folder = RunFolder.of(config)
     split = args.split or config.data.test_split
@@ -44,6 +65,69 @@ def main(arguments: Sequence[str]) -> None:
     generator = build_generator(config, checkpoint, build_device(args.device, ranks))
     print(f"{len(windows)} windows of split {split} -> {folder.generation(split)}")
     print(generate_split(generator, windows, split, config, folder, ranks))
+
+
+def _add_scan(parser: argparse.ArgumentParser) -> None:
+    scan = parser.add_argument_group("clouds of a scanner, in place of a data set")
+    scan.add_argument(
+        "--clouds",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="folder of numbered clouds, an .npz with points [T, N, 3], or files in their order",
+    )
+    scan.add_argument("--times", type=Path, help="text file with the time of each frame, seconds")
+    scan.add_argument("--up", choices=["auto", "y", "z"], default="auto", help="axis that is up")
+    scan.add_argument("--unit", choices=["auto", *METRES], default="auto", help="of coordinates")
+
+
+def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
+    """Reconstruct one scan, of any length, and write it below the folder of the run."""
+    scan = read_scan(args.clouds, args.times)
+    up, unit = guess_up(scan, args.up), guess_unit(scan, args.unit)
+    trained, generator = _scan_generator(args, config, scan)
+    corresponding = trained.data.input_pointcloud_corresponding
+    if corresponding and not rows_correspond(scan):
+        raise UserError(
+            "these weights need tracked points, and row n of these clouds is not the same point in "
+            "all frames; choose others, such as --weights local_unordered"
+        )
+    rows = "row n is the same point in all clouds" if corresponding else "rows do not correspond"
+    print(f"{len(scan.clouds)} clouds, {up} is up, unit {unit}; {rows}")
+    iterations = config.generation.fit_iterations or FIT_ITERATIONS
+    settings = ScanSettings(
+        up, corresponding, iterations, config.generation.normals, config.generation.seed
+    )
+
+    def progress(total: int) -> Callable[[], object]:
+        return tqdm(total=total, desc="fit", unit="window").update
+
+    result = reconstruct_scan(generator, scan, settings, progress)
+    origin = build_run_origin(trained, generator, [], config.generation.seed)
+    folder = RunFolder.of(config).path / "scans" / args.clouds[0].resolve().stem
+    made_by = origin.as_dict()
+    report = write_scan(folder, result, scan, unit, config.generation.mesh_format, made_by)
+    for message in tell_suspects(report):
+        warnings.warn(message, Advice, stacklevel=1)
+    median = sorted(frame["median_mm"] for frame in report["frames"])[len(scan.clouds) // 2]
+    print(f"{report['vertices']} vertices in {len(scan.clouds)} frames; the observed points are")
+    print(f"{median:.1f} mm from the surface (median) -> {folder}")
+
+
+def _scan_generator(
+    args: argparse.Namespace, config: Config, scan: Scan
+) -> tuple[Config, Generator]:
+    """The model that was asked for, or that of the run, or shipped weights that suit the clouds."""
+    file = chosen_weights(args, RunFolder.of(config).best_checkpoint)
+    if args.weights is None and args.checkpoint is None and not file.exists():
+        name = "local" if rows_correspond(scan) else "local_unordered"
+        print(f"weights {name}, which suit these clouds; --weights chooses others")
+        file = find_weights(name)
+    trained, made = load_trained(file, build_device(args.device))
+    generator = Generator(
+        made.model, config.generation, made.num_frames, made.device, made.trained_by
+    )
+    return trained, generator
 
 
 if __name__ == "__main__":

@@ -242,6 +242,9 @@ class GenerationConfig(Section):
     by at most this, in units of the first frame, but for some in a thousand; null carries all."""
     refinement_steps: Annotated[NonNegativeInt, MESHES] = 0
     """Number of Newton steps that move the extracted vertices onto the level set."""
+    fit_iterations: Annotated[NonNegativeInt, MESHES] = 0
+    """Steps of a search that fits the carried surface to the observed clouds (docs/scans.md); 0 for
+    none. 80 are enough, and take some fifteen seconds on one core."""
     normals: Annotated[bool, MESHES] = False
     """Write vertex normals for every frame."""
     batch_points: Annotated[PositiveInt, NOTHING] = 100_000

@@ -15,6 +15,7 @@ from im2mesh.config.times import exact_ends
 from im2mesh.data.batch import Observation, frame_times
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation.carrying import carry_by_interpolation
+from im2mesh.generation.fitting.refit import refit
 from im2mesh.generation.surface import GivenSurface, check_generation, extract_mesh
 from im2mesh.machine.memory import explain_out_of_memory
 from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
@@ -77,6 +78,12 @@ class Generator:
     def needs_given_surface(self) -> bool:
         return self.config.surface != "extracted"
 
+    @property
+    def needs_corresponding_points(self) -> bool:
+        """Whether row n must be the same particle in all observed clouds."""
+        parts = self.model.modules()
+        return any(getattr(part, "needs_corresponding_points", False) for part in parts)
+
     @torch.no_grad()
     def generate(
         self,
@@ -106,7 +113,17 @@ class Generator:
         timer = StageTimer() if timer is None else timer
         with timer.stage("encode"):
             codes = self.encode(observation)
-        return self.generate_from_codes(codes, times, frame=frame, given=given, timer=timer)
+        meshes = self.generate_from_codes(codes, times, frame=frame, given=given, timer=timer)
+        if not (self.config.fit_iterations and isinstance(meshes, MeshSequence)):
+            return meshes
+        with timer.stage("fit"):
+            return refit(
+                meshes,
+                observation,
+                corresponding=self.needs_corresponding_points,
+                iterations=self.config.fit_iterations,
+                seed=self.config.seed,
+            )
 
     @torch.no_grad()
     @explain_out_of_memory(WHAT_TO_LOWER)
@@ -114,6 +131,14 @@ class Generator:
         """Encode one window (B = 1); latent codes are the means of their posteriors."""
         inputs, times = self._tensor(observation.inputs), _host_times(observation.times)
         return self.model.encode(inputs.unsqueeze(0), times.unsqueeze(0))
+
+    @torch.no_grad()
+    @explain_out_of_memory(WHAT_TO_LOWER)
+    def extract_shape(self, observation: Observation) -> Mesh:
+        """The surface at t = 0 alone, of one window."""
+        inputs, times = self._tensor(observation.inputs), _host_times(observation.times)
+        codes = self.model.encode_shape(inputs.unsqueeze(0), times.unsqueeze(0))
+        return self._extract(0.0, codes, StageTimer())
 
     @torch.no_grad()
     @explain_out_of_memory(WHAT_TO_LOWER)

@@ -124,5 +124,10 @@ def check_generation(model: SequenceModel, config: GenerationConfig) -> None:
             f"generation.carry_tolerance is for surfaces that are carried, and {model.method} "
             "carries none; set it to null"
         )
+    if config.fit_iterations and ("motion" not in model.answers or "point set" in model.answers):
+        raise ValueError(
+            f"generation.fit_iterations is for surfaces that are carried, and {model.method} "
+            "carries none; set it to 0"
+        )
     if config.normals and not (is_extracted or config.surface == "mesh"):
         raise ValueError("points without faces have no normals; set generation.normals to false")

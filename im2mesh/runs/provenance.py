@@ -45,7 +45,7 @@ CODE = (PACKAGE, "train.py", "generate.py", "eval.py", "scripts", "benchmarks")
 
 LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {
     DataConfig: ("input_cameras", "input_uneven", "input_variety"),
-    GenerationConfig: ("carry_tolerance",),
+    GenerationConfig: ("carry_tolerance", "fit_iterations"),
     TrainingConfig: ("compile",),
     ValidationConfig: ("stride",),
 }

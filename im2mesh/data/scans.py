@@ -1,0 +1,217 @@
+"""A clip of somebody's scanner: clouds of any size in files of any format, and where they are."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import label
+
+from im2mesh.errors import Advice, UserError
+from im2mesh.files.npz import NpzError, read_arrays
+from im2mesh.files.numbered import (
+    READ_ENDINGS,
+    NumberedFilesError,
+    find_numbered,
+    listed,
+)
+from im2mesh.meshing.io import read_mesh
+
+Up = Literal["auto", "y", "z"]
+Unit = Literal["auto", "m", "cm", "mm"]
+METRES: dict[Unit, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+PERSON = 1.7
+"""Metres, of what is scanned: the unit in which it is nearest to that is guessed."""
+LEAST_POINTS = 9
+"""Of a frame; the networks ask for eight neighbours of a point."""
+JUMP = 0.5
+"""How far, in sizes of the body, its middle may be from that in the frame before."""
+CELLS = 24
+"""Cells along the longest side of a body, to count how much of it is seen."""
+WIDE_CELLS = 12
+"""Cells along the longest side, of a grid in which all parts of one body touch, though a scanner
+may miss what lies between them."""
+SECOND_BODY = 0.25
+"""Share of the points, apart from all others, that is taken for another body."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Clouds over time, as their files have them.
+
+    Attributes:
+        clouds: Points of every frame, in the coordinates and the unit of the files.
+        times: Times of the frames, strictly increasing: seconds, or the numbers of the frames.
+        names: Name of every frame, for messages.
+    """
+
+    clouds: tuple[Float[np.ndarray, "_ 3"], ...]
+    times: Float[np.ndarray, "T"]
+    names: tuple[str, ...]
+
+
+def read_scan(paths: Sequence[Path], times_file: Path | None = None) -> Scan:
+    """Read the clouds of a folder of numbered files, of single files in their order, or of an .npz.
+
+    Points that hold NaN are left out, and told. Frames that are missing between others leave a gap
+    in time.
+
+    Args:
+        paths: One folder, one .npz with an array `points` [T, N, 3], or several files.
+        times_file: Text file with the time of each frame, in seconds; None counts frames.
+
+    Raises:
+        UserError: If there is nothing to read, a frame has too few points, the body jumps, there
+            are two bodies, or the times do not fit; names the frame.
+    """
+    names, clouds, times = _read_frames(paths)
+    if len(clouds) < 2:
+        raise UserError(f"{paths[0]} holds a single frame; a motion needs two or more")
+    clouds = _without_gaps(names, clouds)
+    if times_file is not None:
+        times = _read_times(times_file, len(clouds))
+    for name, cloud in zip(names, clouds, strict=True):
+        if len(cloud) < LEAST_POINTS:
+            raise UserError(
+                f"{name} has {len(cloud)} points, and a frame needs {LEAST_POINTS}; leave it out"
+            )
+        if not np.ptp(cloud, axis=0).max() > 0:
+            raise UserError(f"all points of {name} are in one place; leave the frame out")
+    _refuse_jumps(names, clouds)
+    for name, cloud in zip(names, clouds, strict=True):
+        _refuse_two_bodies(name, cloud)
+    return Scan(tuple(clouds), times, tuple(names))
+
+
+def guess_up(scan: Scan, up: Up) -> Literal["y", "z"]:
+    """The axis that points up: of y and z, the one along which the first cloud is longer."""
+    if up != "auto":
+        return up
+    _, height, depth = np.ptp(scan.clouds[0], axis=0)
+    return "y" if height >= depth else "z"
+
+
+def guess_unit(scan: Scan, unit: Unit) -> Unit:
+    """The unit of the coordinates: the one in which the body is most like a person in size."""
+    if unit != "auto":
+        return unit
+    size = float(np.ptp(scan.clouds[0], axis=0).max())
+    return min(METRES, key=lambda name: abs(np.log(size * METRES[name] / PERSON)))
+
+
+def rows_correspond(scan: Scan) -> bool:
+    """Whether row n looks like the same particle in all clouds: then rows move less from frame to
+    frame than to any other row."""
+    if len({len(cloud) for cloud in scan.clouds}) > 1:
+        return False
+    moved = [
+        np.median(np.linalg.norm(later - cloud, axis=1))
+        for cloud, later in zip(scan.clouds, scan.clouds[1:], strict=False)
+    ]
+    size = float(np.ptp(scan.clouds[0], axis=0).max())
+    return float(np.median(moved)) < 0.1 * size
+
+
+def most_seen(clouds: Sequence[Float[np.ndarray, "_ 3"]]) -> int:
+    """Index of the frame in which most of the body is seen: whose points fill most cells."""
+    size = max(float(np.ptp(cloud, axis=0).max()) for cloud in clouds)
+    filled = [len(np.unique(np.floor(cloud / (size / CELLS)), axis=0)) for cloud in clouds]
+    return int(np.argmax(filled))
+
+
+def _read_frames(
+    paths: Sequence[Path],
+) -> tuple[list[str], list[Float[np.ndarray, "_ 3"]], Float[np.ndarray, "T"]]:
+    first = paths[0]
+    if len(paths) == 1 and first.is_dir():
+        try:
+            found = find_numbered(first, READ_ENDINGS)
+        except NumberedFilesError as error:
+            raise UserError(str(error)) from error
+        if not found.names:
+            raise UserError(
+                f"{first} holds no numbered .{', .'.join(READ_ENDINGS[:8])} file, but "
+                f"{listed(found.others)}"
+            )
+        files = [first / name for name in found.names.values()]
+        times = np.array(list(found.names), float)
+    elif len(paths) == 1 and first.suffix == ".npz":
+        clouds = _read_npz(first)
+        names = [f"{first}, frame {k}" for k in range(len(clouds))]
+        return names, clouds, np.arange(len(clouds), dtype=float)
+    else:
+        files, times = list(paths), np.arange(len(paths), dtype=float)
+    clouds = [read_mesh(path).vertices.astype(np.float64) for path in files]
+    return [str(path) for path in files], clouds, times
+
+
+def _read_npz(path: Path) -> list[Float[np.ndarray, "N 3"]]:
+    try:
+        points = read_arrays(path, ["points"]).get("points")
+    except (NpzError, OSError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    if points is None or points.ndim != 3 or points.shape[2] != 3:
+        what = "none" if points is None else list(points.shape)
+        raise UserError(f"{path} must hold an array points [T, N, 3], it has {what}")
+    return list(points.astype(np.float64))
+
+
+def _read_times(path: Path, count: int) -> Float[np.ndarray, "T"]:
+    try:
+        times = np.array([float(word) for word in path.read_text().replace(",", " ").split()])
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise UserError(
+            f"{path}: expected a number, in seconds, for every frame: {error}"
+        ) from error
+    if len(times) != count:
+        raise UserError(f"{path} has {len(times)} times for {count} frames; one for each")
+    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        wrong = int(np.argmax(~(np.diff(times) > 0))) + 1
+        raise UserError(
+            f"{path}: times must increase, and do not at frame {wrong}; sort the frames"
+        )
+    return times
+
+
+def _without_gaps(
+    names: Sequence[str], clouds: Sequence[Float[np.ndarray, "_ 3"]]
+) -> list[Float[np.ndarray, "_ 3"]]:
+    whole = [cloud[np.isfinite(cloud).all(1)] for cloud in clouds]
+    lost = [len(cloud) - len(kept) for cloud, kept in zip(clouds, whole, strict=True)]
+    if any(lost):
+        worst = int(np.argmax(lost))
+        warnings.warn(
+            f"{sum(lost)} points with NaN or infinity are left out, most of them in {names[worst]}",
+            Advice,
+            stacklevel=3,
+        )
+    return whole
+
+
+def _refuse_jumps(names: Sequence[str], clouds: Sequence[Float[np.ndarray, "_ 3"]]) -> None:
+    size = float(np.median([np.ptp(cloud, axis=0).max() for cloud in clouds]))
+    middles = np.array([np.median(cloud, axis=0) for cloud in clouds])
+    steps = np.linalg.norm(np.diff(middles, axis=0), axis=1) / max(size, 1e-12)
+    for k in np.flatnonzero(steps > JUMP):
+        raise UserError(
+            f"from {names[k]} to {names[k + 1]} the body jumps by {steps[k]:.2g} times its size: "
+            "another subject, or another unit? Cut the clip there, or leave the frame out"
+        )
+
+
+def _refuse_two_bodies(name: str, cloud: Float[np.ndarray, "N 3"]) -> None:
+    size = float(np.ptp(cloud, axis=0).max())
+    cells = np.floor((cloud - cloud.min(0)) / (size / WIDE_CELLS)).astype(np.int64)
+    grid = np.zeros(cells.max(0) + 3, bool)
+    for shift in np.ndindex(3, 3, 3):  # sparse clouds leave cells empty between their points
+        grid[tuple((cells + shift).T)] = True
+    parts, _ = label(grid, np.ones((3, 3, 3)))
+    sizes = np.sort(np.bincount(parts[tuple((cells + 1).T)]))[::-1] / len(cloud)
+    if len(sizes) > 1 and sizes[1] >= SECOND_BODY:
+        raise UserError(
+            f"{name} shows two bodies, apart from each other ({sizes[0]:.0%} and {sizes[1]:.0%} of "
+            "the points); cut out one of them"
+        )

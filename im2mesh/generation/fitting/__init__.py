@@ -1,0 +1,1 @@
+"""Motion that is fitted to what was observed: a surface follows clouds, without any training."""

@@ -1,0 +1,83 @@
+"""The files of a scan's reconstruction: moving meshes, distances to what was observed, a report."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from im2mesh.data.scans import METRES, Scan, Unit
+from im2mesh.files.written import replacing_files
+from im2mesh.generation.fitting.residuals import OF_ANOTHER
+from im2mesh.generation.scan import ScanResult
+
+REPORT = "scan.json"
+RESIDUALS = "residuals.npz"
+SEQUENCE = "sequence.npz"
+MESHES = "meshes"
+SUSPECT = 0.2
+"""Share of foreign points from which a frame is not to be trusted."""
+
+
+def write_scan(
+    folder: Path,
+    result: ScanResult,
+    scan: Scan,
+    unit: Unit,
+    mesh_format: str | None,
+    made_by: dict[str, Any],
+) -> dict[str, Any]:
+    """Write all files of a result, and return its report.
+
+    Raises:
+        UserError: If files of somebody else would be replaced.
+    """
+    report = {**scan_report(result, scan, unit), "made_by": made_by}
+    folder.mkdir(parents=True, exist_ok=True)
+    result.meshes.save(folder / SEQUENCE)
+    if mesh_format is not None:
+        result.meshes.save(folder / MESHES, mesh_format)
+    with replacing_files(folder, [RESIDUALS, REPORT]) as place:
+        length = result.frame.scale
+        np.savez(
+            place / RESIDUALS,
+            vertices=(length * result.of_vertices).astype(np.float32),
+            times=scan.times,
+        )
+        (place / REPORT).write_text(json.dumps(report, indent=1))
+    return report
+
+
+def scan_report(result: ScanResult, scan: Scan, unit: Unit) -> dict[str, Any]:
+    """Numbers on every frame; lengths in millimetres."""
+    to_mm = 1000 * METRES[unit] * result.frame.scale
+    residuals = result.residuals
+    frames = [
+        {
+            "name": scan.names[k],
+            "time": float(scan.times[k]),
+            "points": len(cloud),
+            "median_mm": round(to_mm * float(residuals.median[k]), 3),
+            "high_mm": round(to_mm * float(residuals.high[k]), 3),
+            "foreign": round(float(residuals.foreign[k]), 4),
+        }
+        for k, cloud in enumerate(scan.clouds)
+    ]
+    return {
+        "unit": unit,
+        "body_mm": round(to_mm, 1),
+        "key_frame": scan.names[result.key],
+        "vertices": result.meshes.num_vertices,
+        "faces": result.meshes.num_faces,
+        "frames": frames,
+    }
+
+
+def tell_suspects(report: dict[str, Any]) -> list[str]:
+    """Frames in which many points are far from the surface, one message for each."""
+    return [
+        f"{frame['name']}: {frame['foreign']:.0%} of the points are farther than "
+        f"{OF_ANOTHER * report['body_mm'] / 10:.0f} cm from the surface; do not trust it there"
+        for frame in report["frames"]
+        if frame["foreign"] >= SUSPECT
+    ]

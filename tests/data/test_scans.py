@@ -1,0 +1,155 @@
+"""Clouds as scanners leave them: understood, or refused with the name of the frame."""
+
+import gzip
+import warnings
+
+import numpy as np
+import pytest
+
+from im2mesh.data.scans import guess_unit, guess_up, most_seen, read_scan, rows_correspond
+from im2mesh.errors import Advice, UserError
+from im2mesh.meshing.io import write_mesh
+
+
+def person(count: int, seed: int = 0) -> np.ndarray:
+    """Points in a box of the size of a person, metres, y up."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform([-0.25, 0, -0.15], [0.25, 1.7, 0.15], (count, 3))
+
+
+def beside(count: int, shift: float) -> np.ndarray:
+    """A person who stands so many metres to the right."""
+    return person(count) + np.array([shift, 0, 0])
+
+
+def write_xyz(path, points) -> None:
+    np.savetxt(path, points)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for k, count in enumerate((300, 500, 400)):
+        write_xyz(tmp_path / f"scan_{k}.xyz", person(count, k))
+    return tmp_path
+
+
+def test_clouds_may_have_any_sizes_and_formats(tmp_path):
+    write_xyz(tmp_path / "a_1.xyz", person(300))
+    no_faces = np.zeros((0, 3), np.int32)
+    write_mesh(tmp_path / "a_2.ply", person(200).astype(np.float32), no_faces)
+    write_mesh(tmp_path / "a_5.obj", person(100).astype(np.float32), no_faces)
+    packed = gzip.compress((tmp_path / "a_1.xyz").read_bytes())
+    (tmp_path / "a_6.xyz.gz").write_bytes(packed)
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    scan = read_scan([tmp_path])
+    assert [len(cloud) for cloud in scan.clouds] == [300, 200, 100, 300]
+    assert scan.times.tolist() == [1, 2, 5, 6]  # the gap is a gap in time
+    np.testing.assert_array_equal(scan.clouds[0], scan.clouds[3])
+
+
+def test_files_are_read_in_their_order_and_an_npz_frame_by_frame(folder, tmp_path):
+    files = [folder / "scan_2.xyz", folder / "scan_0.xyz"]
+    assert [len(cloud) for cloud in read_scan(files).clouds] == [400, 300]
+    points = np.stack([person(50), person(50, 1)])
+    np.savez(tmp_path / "clip.npz", points=points)
+    scan = read_scan([tmp_path / "clip.npz"])
+    np.testing.assert_array_equal(np.stack(scan.clouds), points)
+    np.savez(tmp_path / "other.npz", vertices=points)
+    with pytest.raises(UserError, match=r"other.npz must hold an array points \[T, N, 3\]"):
+        read_scan([tmp_path / "other.npz"])
+
+
+def test_positions_far_from_0_keep_their_digits(tmp_path):
+    origin = np.array([500_000.0, 30.0, 5_400_000.0])
+    for k in range(2):
+        np.savetxt(tmp_path / f"{k}.xyz", person(20, k) + origin, fmt="%.6f")
+    scan = read_scan([tmp_path])
+    np.testing.assert_allclose(scan.clouds[1] - origin, person(20, 1), atol=1e-6)
+
+
+def test_points_that_are_none_are_left_out_and_told(folder):
+    points = person(300)
+    points[:7] = np.nan
+    np.savez(folder / "clip.npz", points=np.stack([points, person(300)]))
+    with pytest.warns(Advice, match="7 points with NaN or infinity are left out, most of them in"):
+        scan = read_scan([folder / "clip.npz"])
+    assert [len(cloud) for cloud in scan.clouds] == [293, 300]
+
+
+def test_times_come_from_a_file(folder):
+    times = folder / "times.txt"
+    times.write_text("0\n0.04\n0.12\n")
+    assert read_scan([folder], times).times.tolist() == [0, 0.04, 0.12]
+    for text, message in (
+        ("0 1", "has 2 times for 3 frames; one for each"),
+        ("0 2 1", "times must increase, and do not at frame 2; sort the frames"),
+        ("0 a 1", "expected a number, in seconds, for every frame"),
+        ("0 nan 1", "times must increase, and do not at frame 1"),
+    ):
+        times.write_text(text)
+        with pytest.raises(UserError, match=message):
+            read_scan([folder], times)
+
+
+@pytest.mark.parametrize(
+    ("clouds", "message"),
+    [
+        ([person(300)], "holds a single frame; a motion needs two or more"),
+        ([person(300), person(1)], "frame 1 has 1 points, and a frame needs 9; leave it out"),
+        ([person(300), np.full((20, 3), np.nan)], "frame 1 has 0 points"),
+        ([person(300), np.ones((20, 3))], "all points of .*frame 1 are in one place"),
+        (
+            [person(300), beside(300, 3)],
+            "frame 0 to .*frame 1 the body jumps by 1.8 times its size: another subject",
+        ),
+        (
+            [person(300), np.concatenate([person(150), beside(150, 1.2)])],
+            r"frame 1 shows two bodies, apart from each other \(50% and 50% of the points\)",
+        ),
+    ],
+)
+def test_what_cannot_be_one_moving_body_is_refused_by_frame(tmp_path, clouds, message):
+    stacked = np.full((len(clouds), max(map(len, clouds)), 3), np.nan)
+    for k, cloud in enumerate(clouds):
+        stacked[k, : len(cloud)] = cloud
+    np.savez(tmp_path / "clip.npz", points=stacked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Advice)  # of points that are none
+        with pytest.raises(UserError, match=message):
+            read_scan([tmp_path / "clip.npz"])
+
+
+def test_a_folder_without_clouds_says_what_it_holds(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(UserError, match=r"holds no numbered .*but notes\.txt"):
+        read_scan([tmp_path])
+
+
+def test_sparse_clouds_of_one_body_are_one_body(tmp_path):
+    for k in range(2):
+        write_xyz(tmp_path / f"{k}.xyz", person(60, k))
+    assert len(read_scan([tmp_path]).clouds) == 2
+
+
+def test_axes_and_units_are_guessed_and_overridden(tmp_path):
+    turned = 1000 * person(300)[:, [0, 2, 1]]
+    np.savez(tmp_path / "clip.npz", points=np.stack([turned, turned]))
+    scan = read_scan([tmp_path / "clip.npz"])
+    assert (guess_up(scan, "auto"), guess_unit(scan, "auto")) == ("z", "mm")
+    assert (guess_up(scan, "y"), guess_unit(scan, "cm")) == ("y", "cm")
+    np.savez(tmp_path / "clip.npz", points=np.stack([person(300)] * 2))
+    scan = read_scan([tmp_path / "clip.npz"])
+    assert (guess_up(scan, "auto"), guess_unit(scan, "auto")) == ("y", "m")
+
+
+def test_rows_are_known_to_correspond_or_not(tmp_path):
+    tracked = np.stack([beside(300, 0.02 * k) for k in range(3)])
+    np.savez(tmp_path / "tracked.npz", points=tracked)
+    np.savez(tmp_path / "others.npz", points=np.stack([person(300, k) for k in range(3)]))
+    assert rows_correspond(read_scan([tmp_path / "tracked.npz"]))
+    assert not rows_correspond(read_scan([tmp_path / "others.npz"]))
+
+
+def test_the_key_frame_shows_most_of_the_body():
+    whole = person(2000)
+    assert most_seen([whole[whole[:, 2] > 0], whole, whole[:300]]) == 1

@@ -1,0 +1,169 @@
+"""A surface follows clouds whose points do not correspond; the truth is a motion written down."""
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from im2mesh.data.batch import Observation
+from im2mesh.generation.fitting.clip_fit import Clip, fit_clip
+from im2mesh.generation.fitting.graph import build_graph
+from im2mesh.generation.fitting.guess import guess_motion
+from im2mesh.generation.fitting.node_motion import carry_points
+from im2mesh.generation.fitting.refit import refit
+from im2mesh.generation.fitting.residuals import measure_residuals, vertex_residuals
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
+
+ITERATIONS = 100
+NUM_POINTS = 300
+
+
+def limb() -> Mesh:
+    """A limb of length 1 along y, wider than deep and with two bulges, so that turns show."""
+    mesh = trimesh.creation.capsule(height=0.8, radius=0.1, count=[24, 24]).subdivide_to_size(0.03)
+    x, z, y = (mesh.vertices - mesh.bounds.mean(0)).T
+    wide = 1 + 0.4 * np.sin(10 * y)
+    vertices = np.stack([1.5 * wide * x, y, wide * z], 1)
+    return Mesh(vertices.astype(np.float32), mesh.faces[:, ::-1].astype(np.int32))
+
+
+def bent(points: np.ndarray, t: float) -> np.ndarray:
+    """The upper half turns about z by up to half a radian, and all of it moves along x."""
+    angle = 0.5 * t * np.clip(points[:, 1] / 0.4, 0, 1)
+    (x, y, z), sin, cos = points.T, np.sin(angle), np.cos(angle)
+    return np.stack([x * cos - y * sin + 0.1 * t, x * sin + y * cos, z], 1)
+
+
+def observe(surface: Mesh, times: np.ndarray, seed: int = 0, count: int = NUM_POINTS) -> list:
+    """Other points of the bent surface at every time, with noise."""
+    rng = np.random.default_rng(seed)
+    mesh = trimesh.Trimesh(surface.vertices, surface.faces, process=False)
+    clouds = []
+    for k, t in enumerate(times):
+        points = trimesh.sample.sample_surface(mesh, count, seed=seed * 1000 + k)[0]
+        clouds.append(bent(points, t) + rng.normal(0, 0.001, points.shape))
+    return [cloud.astype(np.float32) for cloud in clouds]
+
+
+def errors(vertices: np.ndarray, surface: Mesh, times: np.ndarray) -> np.ndarray:
+    """Mean distance of vertices to where they should be, per frame."""
+    true = np.stack([bent(surface.vertices, t) for t in times])
+    return np.linalg.norm(vertices - true, axis=-1).mean(1)
+
+
+@pytest.fixture(scope="module")
+def body() -> Mesh:
+    return limb()
+
+
+TIMES = np.linspace(0, 1, 9)
+
+
+def test_a_surface_follows_clouds_of_other_points(body):
+    fitted = fit_clip(body, Clip(observe(body, TIMES), TIMES), iterations=ITERATIONS)
+    found = errors(fitted.vertices(TIMES), body, TIMES)
+    still = errors(np.repeat(body.vertices[None], 9, 0), body, TIMES)
+    assert still[-1] > 0.08
+    assert found.mean() < 0.012 and found[-1] < 0.02, found
+
+
+def test_numbers_of_points_may_differ_and_a_frame_may_be_empty(body):
+    clouds = [observe(body, TIMES[[k]], k, [900, 100, 500][k % 3])[0] for k in range(9)]
+    clouds[4] = clouds[4][:0]
+    clip = Clip(clouds, TIMES)
+    fitted = fit_clip(body, clip, iterations=ITERATIONS)
+    assert errors(fitted.vertices(TIMES), body, TIMES).mean() < 0.015
+    assert np.isnan(measure_residuals(fitted, clip).median[4])
+
+
+def test_outliers_count_little(body):
+    clouds = observe(body, TIMES)
+    rng = np.random.default_rng(1)
+    for cloud in clouds:
+        cloud[:30] = rng.uniform(-0.5, 0.5, (30, 3))
+    fitted = fit_clip(body, Clip(clouds, TIMES), iterations=ITERATIONS)
+    assert errors(fitted.vertices(TIMES), body, TIMES).mean() < 0.015
+
+
+def test_tracked_points_are_followed_exactly(body):
+    rows = np.random.default_rng(0).choice(len(body.vertices), NUM_POINTS, replace=False)
+    clouds = [bent(body.vertices[rows], t).astype(np.float32) for t in TIMES]
+    clip = Clip(clouds, TIMES, corresponding=True)
+    fitted = fit_clip(body, clip, iterations=ITERATIONS)
+    assert errors(fitted.vertices(TIMES), body, TIMES).mean() < 0.004
+    np.testing.assert_array_equal(fitted.surface.vertices, body.vertices)
+
+
+def test_a_surface_that_lies_off_is_moved_to_the_clouds(body):
+    thick = Mesh((1.1 * body.vertices).astype(np.float32), body.faces)
+    fitted = fit_clip(thick, Clip(observe(body, TIMES), TIMES), iterations=ITERATIONS)
+    before = errors(thick.vertices[None], body, TIMES[:1])[0]
+    assert errors(fitted.surface.vertices[None], body, TIMES[:1])[0] < 0.6 * before
+
+
+def test_a_long_clip_has_one_surface_and_a_key_frame_anywhere(body):
+    """It bends forth, and back again: at the end it must be where it was at the start."""
+    count, key = 40, 20
+    phases = np.abs(np.linspace(-1, 1, count))
+    times = np.cumsum(np.random.default_rng(0).uniform(0.5, 1.5, count))
+    clouds = observe(body, phases)
+    start = Mesh(bent(body.vertices, phases[key]).astype(np.float32), body.faces)
+    windows = []
+    clip = Clip(clouds, times, key)
+    fitted = fit_clip(start, clip, iterations=30, progress=lambda: windows.append(1))
+    assert len(windows) == clip.num_windows == 4
+    vertices = fitted.vertices(times)
+    assert vertices.shape == (count, len(body.vertices), 3)
+    steps = np.linalg.norm(np.diff(vertices, axis=0), axis=-1).mean(1)
+    true = [bent(body.vertices, t) for t in phases]
+    true_steps = np.linalg.norm(np.diff(true, axis=0), axis=-1).mean(1)
+    assert steps.max() < 3 * true_steps.max(), "windows do not join"
+    found = errors(vertices, body, phases)
+    assert found.mean() < 0.02 and max(found[0], found[-1]) < 0.04, found
+
+
+def test_a_guess_turns_nodes_with_their_surroundings(body):
+    graph = build_graph(body)
+    angles = np.linspace(0, 1.2, 9)
+    turns = [trimesh.transformations.rotation_matrix(a, [1, 2, 3])[:3, :3] for a in angles]
+    paths = np.stack([graph.positions.numpy() @ turn.T for turn in turns])
+    pose = guess_motion(graph, paths, TIMES).pose(TIMES)
+    vertices = torch.from_numpy(body.vertices)
+    carried = carry_points(graph, pose, vertices, graph.shares).numpy()
+    expected = np.stack([body.vertices @ turn.T for turn in turns])
+    np.testing.assert_allclose(carried, expected, atol=2e-3)
+
+
+def test_residuals_say_where_not_to_trust_the_surface(body):
+    clip = Clip(observe(body, TIMES), TIMES)
+    fitted = fit_clip(body, clip, iterations=ITERATIONS)
+    clouds = list(clip.clouds)
+    clouds[5] = clouds[5] + np.float32([0, 0, 0.3])  # another subject
+    clouds[6] = clouds[6][clouds[6][:, 1] < 0]  # the upper half is not seen
+    residuals = measure_residuals(fitted, Clip(clouds, TIMES))
+    assert residuals.median[1] < 0.01 and residuals.foreign[1] == 0
+    assert residuals.foreign[5] > 0.5
+    of_vertices = vertex_residuals(fitted, residuals)
+    assert of_vertices.shape == (9, len(body.vertices))
+    top = body.vertices[:, 1] > 0.4
+    assert np.isnan(of_vertices[6, top]).all() and not np.isnan(of_vertices[1]).any()
+
+
+def test_the_answer_of_a_model_is_where_a_fit_begins(body):
+    clouds = np.stack(observe(body, TIMES))
+    vertices = np.stack([bent(body.vertices, 0.8 * t) for t in TIMES]).astype(np.float32)
+    answer = MeshSequence(body.faces, vertices, TIMES)
+    observation = Observation(clouds, TIMES.astype(np.float32))
+    fitted = refit(answer, observation, corresponding=False, iterations=ITERATIONS, seed=0)
+    assert errors(fitted.vertices, body, TIMES)[-1] < 0.5 * errors(vertices, body, TIMES)[-1]
+    images = Observation(np.zeros((9, 3, 8, 8), np.float32), observation.times)
+    with pytest.raises(ValueError, match="is for clouds, and images are observed"):
+        refit(answer, images, corresponding=False, iterations=1, seed=0)
+
+
+def test_a_fit_without_anything_to_fit_is_refused(body):
+    with pytest.raises(ValueError, match="no frame but the first has points"):
+        fit_clip(body, Clip([*observe(body, TIMES[:1]), np.zeros((0, 3))], TIMES[:2]), iterations=1)
+    with pytest.raises(ValueError, match="the surface has 3 vertices, and a fit needs more than 6"):
+        build_graph(Mesh.of_points(np.zeros((3, 3), np.float32)))

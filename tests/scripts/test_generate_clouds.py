@@ -1,0 +1,82 @@
+"""generate.py CONFIG --clouds FOLDER: one command from a scanner's files to a moving mesh."""
+
+import json
+
+import numpy as np
+import pytest
+
+import generate
+from im2mesh.command_line import exit_status
+from im2mesh.meshing.io import read_mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.synthesis.animation import animate
+
+COUNTS = (300, 800, 500, 300)
+ORIGIN = np.array([500_000.0, 5_400_000.0, 30.0])
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """A body that moves, in millimetres, z up, far from 0; other points in every frame."""
+    folder = tmp_path_factory.mktemp("scan") / "walk"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    moving = animate(0, "hips", len(COUNTS), seed=0)
+    for k, count in enumerate(COUNTS):
+        points = moving[k][rng.choice(moving.shape[1], count, replace=False)]
+        upright = np.stack([points[:, 0], -points[:, 2], points[:, 1]], 1)
+        np.savetxt(folder / f"{k}.xyz", 1000 * (upright + ORIGIN), fmt="%.4f")
+    return folder
+
+
+def run(scan, out, *more: str) -> None:
+    generate.main(
+        [
+            "configs/scans.yaml",
+            "--clouds",
+            str(scan),
+            f"output_dir={out}",
+            "generation.fit_iterations=5",
+            "generation.upsampling_steps=1",
+            *more,
+        ]
+    )
+
+
+def test_a_scan_becomes_one_mesh_in_its_own_coordinates(scan, tmp_path, capsys):
+    run(scan, tmp_path)
+    told = capsys.readouterr().out
+    assert "weights local_unordered, which suit these clouds" in told
+    assert "4 clouds, z is up, unit mm; rows do not correspond" in told
+    result = tmp_path / "scans" / "walk"
+    sequence = MeshSequence.load(result / "sequence.npz")
+    assert sequence.num_frames == 4 and sequence.num_faces > 500
+    last = np.loadtxt(scan / "3.xyz")
+    for corner in (np.min, np.max):
+        np.testing.assert_allclose(
+            corner(sequence.vertices[3], 0), corner(last, 0), atol=60
+        )  # 60 mm
+    mesh = read_mesh(result / "meshes" / "00003.ply")
+    np.testing.assert_array_equal(mesh.faces, sequence.faces)
+    report = json.loads((result / "scan.json").read_text())
+    assert [frame["points"] for frame in report["frames"]] == list(COUNTS)
+    assert report["unit"] == "mm" and 1200 < report["body_mm"] < 2200
+    assert all(0 < frame["median_mm"] < 60 for frame in report["frames"])
+    assert report["made_by"]["code"]
+    with np.load(result / "residuals.npz") as stored:
+        assert stored["vertices"].shape == sequence.vertices.shape[:2]
+
+
+def test_files_of_others_stay(scan, tmp_path, capsys):
+    theirs = tmp_path / "scans" / "walk" / "scan.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine")
+    status = exit_status(lambda arguments: run(scan, tmp_path), [])
+    assert status == 2 and "scan.json" in capsys.readouterr().err
+    assert theirs.read_text() == "mine"
+
+
+def test_weights_for_tracked_points_refuse_others(scan, tmp_path, capsys):
+    status = exit_status(lambda arguments: run(scan, tmp_path, "--weights", "local"), [])
+    assert status == 2
+    assert "choose others, such as --weights local_unordered" in capsys.readouterr().err
