@@ -72,7 +72,6 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
     scan.add_argument(
         "--clouds",
         nargs="+",
-        type=Path,
         metavar="PATH",
         help="folder of numbered clouds, an .npz with points [T, N, 3], or files in their order",
     )
@@ -83,7 +82,8 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
 
 def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
     """Reconstruct one scan, of any length, and write it below the folder of the run."""
-    scan = read_scan(args.clouds, args.times)
+    paths = [Path(path) for path in args.clouds]
+    scan = read_scan(paths, args.times)
     up, unit = guess_up(scan, args.up), guess_unit(scan, args.unit)
     trained, generator = _scan_generator(args, config, scan)
     corresponding = trained.data.input_pointcloud_corresponding
@@ -104,7 +104,7 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
 
     result = reconstruct_scan(generator, scan, settings, progress)
     origin = build_run_origin(trained, generator, [], config.generation.seed)
-    folder = RunFolder.of(config).path / "scans" / args.clouds[0].resolve().stem
+    folder = RunFolder.of(config).path / "scans" / paths[0].resolve().stem
     made_by = origin.as_dict()
     report = write_scan(folder, result, scan, unit, config.generation.mesh_format, made_by)
     for message in tell_suspects(report):

@@ -19,6 +19,7 @@ from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.evaluation.predictions import PredictedMeshes
 from im2mesh.files.atomic import write_json
 from im2mesh.files.hashes import DIGITS
+from im2mesh.generation.fitting.refit import refit
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.surface import check_generation
 from im2mesh.losses.objective import active_terms, check_objective
@@ -115,7 +116,9 @@ def build_generator(config: Config, model_file: str | Path, device: torch.device
         load_weights(model, trained.model, model_file)
         warn_of_rough_shapes(trained.best_score, model_file)
         trained_by = trained.origins
-    return Generator(model, config.generation, config.data.num_frames, device, trained_by)
+    generator = Generator(model, config.generation, config.data.num_frames, device, trained_by)
+    generator.fit = refit
+    return generator
 
 
 def has_weights(model: SequenceModel) -> bool:
@@ -200,7 +203,9 @@ def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, 
     except ValueError as error:
         raise ConfigError(f"{model_file}: {error}") from error
     num_frames = config.data.num_frames
-    return config, Generator(model, config.generation, num_frames, device, trained.origins)
+    generator = Generator(model, config.generation, num_frames, device, trained.origins)
+    generator.fit = refit
+    return config, generator
 
 
 def build_described(content: TrainedModel | Snapshot, path: Path) -> tuple[Config, SequenceModel]:

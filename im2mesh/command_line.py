@@ -83,7 +83,7 @@ def parse_with_overrides(
     `--clips A data.root=x`, the last word is a setting.
     """
     args = parser.parse_intermixed_args(arguments)
-    for option in {"clips", "windows"} & vars(args).keys():
+    for option in {"clips", "windows", "clouds"} & vars(args).keys():
         words = getattr(args, option) or []
         settings = [word for word in words if re.match(r"[a-z_]+(\.\w+)*=", word)]
         names = [word for word in words if word not in settings]

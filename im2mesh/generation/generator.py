@@ -15,7 +15,6 @@ from im2mesh.config.times import exact_ends
 from im2mesh.data.batch import Observation, frame_times
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.generation.carrying import carry_by_interpolation
-from im2mesh.generation.fitting.refit import refit
 from im2mesh.generation.surface import GivenSurface, check_generation, extract_mesh
 from im2mesh.machine.memory import explain_out_of_memory
 from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
@@ -24,6 +23,9 @@ from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
 from im2mesh.runs.origins import Notes
+
+Fit = Callable[[MeshSequence, Observation, bool, GenerationConfig], MeshSequence]
+"""A moving mesh, what was observed, whether its rows correspond -> the mesh that fits it better."""
 
 WHAT_TO_LOWER = "lower generation.batch_points, or generation.resolution"
 
@@ -55,6 +57,9 @@ class Generator:
         device: Device to compute on; the model is moved there.
         trained_by: Notes on the training of the model, stored with results (see `RunOrigin`).
 
+    Attributes:
+        fit: What fits the motion to the observation, if generation.fit_iterations asks for it.
+
     Raises:
         ValueError: If the config asks for a surface that the model cannot provide.
     """
@@ -72,6 +77,7 @@ class Generator:
         self.config = config
         self.num_frames = num_frames
         self.trained_by = trained_by
+        self.fit: Fit | None = None
         check_generation(model, config)
 
     @property
@@ -116,14 +122,10 @@ class Generator:
         meshes = self.generate_from_codes(codes, times, frame=frame, given=given, timer=timer)
         if not (self.config.fit_iterations and isinstance(meshes, MeshSequence)):
             return meshes
+        if self.fit is None:
+            raise ValueError("generation.fit_iterations needs a fit; im2mesh.build provides it")
         with timer.stage("fit"):
-            return refit(
-                meshes,
-                observation,
-                corresponding=self.needs_corresponding_points,
-                iterations=self.config.fit_iterations,
-                seed=self.config.seed,
-            )
+            return self.fit(meshes, observation, self.needs_corresponding_points, self.config)
 
     @torch.no_grad()
     @explain_out_of_memory(WHAT_TO_LOWER)

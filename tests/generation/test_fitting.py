@@ -5,6 +5,7 @@ import pytest
 import torch
 import trimesh
 
+from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
 from im2mesh.generation.fitting.clip_fit import Clip, fit_clip
 from im2mesh.generation.fitting.graph import build_graph
@@ -155,11 +156,12 @@ def test_the_answer_of_a_model_is_where_a_fit_begins(body):
     vertices = np.stack([bent(body.vertices, 0.8 * t) for t in TIMES]).astype(np.float32)
     answer = MeshSequence(body.faces, vertices, TIMES)
     observation = Observation(clouds, TIMES.astype(np.float32))
-    fitted = refit(answer, observation, corresponding=False, iterations=ITERATIONS, seed=0)
+    config = GenerationConfig(fit_iterations=ITERATIONS)
+    fitted = refit(answer, observation, False, config)
     assert errors(fitted.vertices, body, TIMES)[-1] < 0.5 * errors(vertices, body, TIMES)[-1]
     images = Observation(np.zeros((9, 3, 8, 8), np.float32), observation.times)
     with pytest.raises(ValueError, match="is for clouds, and images are observed"):
-        refit(answer, images, corresponding=False, iterations=1, seed=0)
+        refit(answer, images, False, config)
 
 
 def test_a_fit_without_anything_to_fit_is_refused(body):

@@ -10,8 +10,8 @@ from numpy.polynomial import legendre
 from torch import Tensor
 
 from im2mesh.generation.fitting.graph import NodeGraph, Shares
-from im2mesh.models.local.deformation import rotation_matrices
 from im2mesh.models.local.paths import legendre_basis
+from im2mesh.models.local.rotations import rotation_matrices
 
 DEGREE = 6
 """Degree in time over a window of 17 frames. A lower one is too smooth for a punch in a quarter of

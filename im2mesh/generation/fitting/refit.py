@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
 from im2mesh.generation.fitting.clip_fit import Clip, fit_clip
 from im2mesh.generation.fitting.graph import NodeGraph
@@ -18,10 +19,8 @@ from im2mesh.meshing.normals import vertex_normals
 def refit(
     sequence: MeshSequence,
     observation: Observation,
-    *,
     corresponding: bool,
-    iterations: int,
-    seed: int,
+    config: GenerationConfig,
 ) -> MeshSequence:
     """Fit the motion of a surface that a model has carried; its shape at t = 0 stays.
 
@@ -29,7 +28,7 @@ def refit(
         sequence: Surface in the coordinates of the window's first frame, from t = 0 on.
         observation: Clouds in the same coordinates, from t = 0 on.
         corresponding: Whether row n is the same particle in all clouds.
-        iterations: Steps of the search.
+        config: Number of iterations, and the seed.
 
     Raises:
         ValueError: If images were observed.
@@ -45,7 +44,7 @@ def refit(
 
     clip = Clip(list(observation.inputs), times, corresponding=corresponding)
     start = Mesh(sequence.vertices[0], sequence.faces)
-    fitted = fit_clip(start, clip, iterations=iterations, guess=guess, seed=seed)
+    fitted = fit_clip(start, clip, iterations=config.fit_iterations, guess=guess, seed=config.seed)
     vertices = fitted.vertices(sequence.times)
     normals = None if sequence.normals is None else vertex_normals(vertices, sequence.faces)
     return replace(sequence, vertices=vertices, normals=normals)

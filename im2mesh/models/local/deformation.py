@@ -11,6 +11,7 @@ from im2mesh.models.deformations.one_shot import OneShotDeformation
 from im2mesh.models.local.codes import MovingCode
 from im2mesh.models.local.neighbourhood import Neighbourhood, find_neighbourhood
 from im2mesh.models.local.paths import integrals_at
+from im2mesh.models.local.rotations import rotation_matrices
 
 
 @dataclass(frozen=True)
@@ -65,18 +66,3 @@ class Anchored(OneShotDeformation[AmongAnchors]):
         arrived, rotations = near.take(known).split((3, 9), -1)
         rotated = (rotations.unflatten(-1, (3, 3)) * near.offsets.unsqueeze(-2)).sum(-1)
         return (departure.weights * (arrived + rotated)).sum(2)
-
-
-def rotation_matrices(turn: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rotations about the direction of each vector, by its length in radians (Rodrigues)."""
-    angle = (turn.square().sum(-1) + 1e-12).sqrt()[..., None, None]  # sqrt has no slope at 0
-    x, y, z = turn.unbind(-1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-    # K^2 = r r^T - |r|^2 I, element by element: matrix products would be rounded under bf16
-    identity = torch.eye(3, dtype=turn.dtype, device=turn.device)
-    square = turn.unsqueeze(-1) * turn.unsqueeze(-2)
-    square = square - turn.square().sum(-1)[..., None, None] * identity
-    sine = torch.sinc(angle / torch.pi)  # sin(a) / a
-    cosine = torch.sinc(angle / (2 * torch.pi)).square() / 2  # (1 - cos(a)) / a^2
-    return identity + sine * cross + cosine * square

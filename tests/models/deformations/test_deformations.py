@@ -15,8 +15,9 @@ from im2mesh.models.deformations.one_shot import OneShotDeformation
 from im2mesh.models.encoders.pointnet import PointnetPerFrame, PointnetSpaceTime
 from im2mesh.models.flow.flow import Flow
 from im2mesh.models.local.codes import MovingCode
-from im2mesh.models.local.deformation import Anchored, rotation_matrices
+from im2mesh.models.local.deformation import Anchored
 from im2mesh.models.local.paths import positions_at
+from im2mesh.models.local.rotations import rotation_matrices
 from im2mesh.models.local.velocity_fields import VelocityFieldAnchored
 from im2mesh.models.wiring.parts import DEFORMATIONS
 from tests.models.test_models import randomize
