@@ -230,6 +230,11 @@ def _open_file(path: str) -> _OpenFile:
 _TABLES: Remembered[_Table] = Remembered(1 << 17)
 
 
+def close_files() -> None:
+    """Close the files that stay open, so that those that are removed free their place at once."""
+    _open_file.cache_clear()
+
+
 def _decompress(path: str, member: str) -> np.ndarray:
     warnings.warn(
         f"{path}: '{member}' is compressed and is read as a whole for every sample; "

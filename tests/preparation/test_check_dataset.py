@@ -11,7 +11,7 @@ from PIL import Image
 
 from im2mesh.command_line import exit_status
 from im2mesh.data.layout import DataError
-from im2mesh.data.pack_dataset import pack_clip
+from im2mesh.data.pack_clip import pack_clip
 from im2mesh.data.sampling import label_points
 from im2mesh.errors import UserError
 from im2mesh.meshing.io import read_mesh, write_mesh
