@@ -40,7 +40,7 @@ def pack_dataset(root: Path, out: Path, workers: int = 1) -> None:
     if workers < 1:
         raise UserError(f"workers must be at least 1, got {workers}")
     _refuse_nested(root, out)
-    clips = list(_clips(root))
+    clips = list(clips_in(root))
     if not clips:
         raise DataError(
             f"{root} holds no clip, which has a folder {CLOUD_FOLDER} in a folder of a category"
@@ -92,7 +92,7 @@ def _pack(root: Path, out: Path, clips: Sequence[Path], workers: int) -> None:
         )
 
 
-def _clips(root: Path) -> Iterator[Path]:
+def clips_in(root: Path) -> Iterator[Path]:
     """The folders of all clips, such as <category>/<clip>, sorted."""
     if not root.is_dir():
         raise DataError(f"data folder {root} does not exist")
