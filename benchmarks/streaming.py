@@ -4,9 +4,9 @@
     python -m benchmarks.streaming data/bodies-packed
 
 A server of its own process serves the packed data set on this machine's own address. Readers are
-the worker processes of a DataLoader, as in training. In each round a new cache is filled (every clip is
-fetched once), read again from the cache, and the same samples are read from the data set itself.
-Rounds are repeated; the table shows medians, and the least and the most in brackets.
+the worker processes of a DataLoader, as in training. In each round a new cache is filled (every
+clip is fetched once), read again from the cache, and the same samples are read from the data set
+itself. Rounds are repeated; the table shows medians, and the least and the most in brackets.
 """
 
 import argparse

@@ -118,6 +118,9 @@ def numbered_files(folder: Path, clip: str) -> NumberedFiles:
             which frame; or if a packed file is damaged.
     """
     packed = find_packed(folder, clip)
+    streamed = streamed_clip(folder.parent) if packed is not None else None
+    if streamed is not None:
+        return NumberedFiles({number: f"{number:08d}.npz" for number in streamed.numbers}, ())
     if packed is not None:
         try:
             table = read_table(open_arrays(str(packed)))

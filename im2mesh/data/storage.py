@@ -8,21 +8,15 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from im2mesh.data.streaming import fetch, is_streamed
 from im2mesh.errors import Advice, UserError, is_refused_by_system
 from im2mesh.files.npz import ArrayLocation, NpzError, locate_arrays, read_arrays, read_checksums
 from im2mesh.files.npz_directory import locate_in_memory
-from im2mesh.files.remote import RemoteError
 
 T = TypeVar("T")
-
-_TRIES = 5
-"""To open a file of a stream, which another process may remove for the room it takes."""
 
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """How files are opened: a pipe is refused at once; Windows does not translate the ends of lines."""
@@ -32,8 +26,8 @@ class StorageError(UserError):
     """A data file is missing, damaged, or lacks an array. The message names the file."""
 
 
-class _ChangedError(StorageError):
-    """A file was replaced or removed while it was opened."""
+class AbsentFileError(StorageError):
+    """There is no such file, or it was replaced or removed while it was opened."""
 
 
 class FileVersion(NamedTuple):
@@ -88,34 +82,19 @@ class Remembered(Generic[T]):
 def open_arrays(path: str) -> "StoredArrays":
     """The arrays of one npz file. Recent files stay open, since a sample reads most files twice.
 
-    A file of a stream is fetched if it is not there.
-
     Raises:
-        StorageError: If the file is missing, cannot be fetched, or is not an intact npz file.
+        StorageError: If the file is missing or is not an intact npz file.
     """
-    for _ in range(_TRIES):
-        try:
-            return _open_file(path).arrays()
-        except FileNotFoundError as error:
-            if not _fetch(path):
-                raise StorageError(f"{path} does not exist") from error
-        except (OSError, ValueError) as error:
-            if isinstance(error, _ChangedError) and is_streamed(Path(path)):
-                continue
-            if isinstance(error, StorageError) or is_refused_by_system(error):
-                raise
-            raise StorageError(
-                f"{path} is not an intact npz file ({error}); copy or create it again"
-            ) from error
-    raise StorageError(f"{path} is fetched and removed again and again; give the stream more room")
-
-
-def _fetch(path: str) -> bool:
-    """Fetch a file from where it is served, if it is."""
     try:
-        return fetch(Path(path))
-    except RemoteError as error:
-        raise StorageError(str(error)) from error
+        return _open_file(path).arrays()
+    except FileNotFoundError as error:
+        raise AbsentFileError(f"{path} does not exist") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, StorageError) or is_refused_by_system(error):
+            raise
+        raise StorageError(
+            f"{path} is not an intact npz file ({error}); copy or create it again"
+        ) from error
 
 
 class StoredArrays:
@@ -224,7 +203,7 @@ class StoredArrays:
         found = locate_in_memory(self._bytes)
         table = _Table(locate_arrays(self.path), True) if found is None else _Table(found, False)
         if len(self._bytes) != self.version.size or not self.is_current():
-            raise _ChangedError(f"{self.path} changed while it was opened; run again")
+            raise AbsentFileError(f"{self.path} changed while it was opened; run again")
         return table
 
 

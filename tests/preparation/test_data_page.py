@@ -31,7 +31,7 @@ def commands(heading: str) -> list[list[str]]:
     """The words of each command below a heading."""
     section = re.split(f"^##+ {heading}\n", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1]
     section = section.split("\n#")[0]
-    blocks = re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```\n(python .*?)^```", section, re.MULTILINE | re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [shlex.split(line) for line in lines]
 

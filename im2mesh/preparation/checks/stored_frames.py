@@ -9,7 +9,6 @@ from im2mesh.data.clip_files import clip_files, frame_numbers, packed_file
 from im2mesh.data.layout import DataError
 from im2mesh.data.manifest import MANIFEST
 from im2mesh.data.packed import open_packed
-from im2mesh.data.storage import open_arrays
 from im2mesh.files.npz import locate_arrays, read_arrays
 
 
@@ -84,7 +83,7 @@ def _check_packed(path: str, folder: str) -> None:
     Raises:
         UserError: If they differ. Which frame it is would not help: the file must come again.
     """
-    arrays = open_arrays(path)
+    arrays = open_packed(path).arrays
     damaged = [name for name in arrays.names() if not arrays.is_intact(name)]
     if damaged:
         raise DataError(
