@@ -52,10 +52,13 @@ setup(
     extras_require={
         "viz": ["pyvista>=0.44"],  # headless rendering: contact sheets, images of synthetic bodies
         "hdf5": ["h5py>=3.10"],  # only to prepare registrations of D-FAUST
+        # only to stream packed clips from a web server; object stores also need their own, as s3fs
+        "stream": ["fsspec>=2024.6", "aiohttp>=3.10"],
         "bake": ["anny==0.6.2", "roma", "safetensors"],  # only to bake the synthetic bodies anew
         "dev": [
             "pytest>=8",
             "h5py>=3.10",
+            "aiohttp>=3.10",
             "pytest-cov>=6",
             "pytest-xdist>=3.6",
             "beartype>=0.19",

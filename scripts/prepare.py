@@ -46,6 +46,7 @@ def main(arguments: Sequence[str]) -> None:
         options=SourceOptions(args.fps, args.source_fps, args.faces),
         category=args.category,
         lists=tuple(args.lists),
+        packs=args.pack,
     )
     prepare(plan, args.workers, pictures=not args.no_pictures)
     if args.check:
@@ -130,6 +131,7 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
         help="standard deviation of their distance, in units of the body's longest side",
     )
     add("--no-meshes", action="store_true", help="write no meshes, often the largest files")
+    add("--pack", action="store_true", help="one file for each clip and kind, not for each frame")
     add("--seed", type=int, default=default.seed)
 
 

@@ -32,6 +32,8 @@ ONLY_HERE = {
     "igl": {"meshing/containment.py", "meshing/marching_cubes.py", "meshing/orientation.py"},
     "fast_simplification": {"meshing/simplification.py"},
     "pyvista": {"meshing/rendering.py"},
+    "fsspec": {"files/remote.py"},
+    "aiohttp": {"files/remote.py"},
     "h5py": {"preparation/sources/dfaust.py"},
     "pydantic": {
         "config/effects.py",

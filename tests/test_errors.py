@@ -38,6 +38,7 @@ from scripts import (
     measure,
     replay_batch,
 )
+from tests.data.packed_mistakes import PACKED
 from tests.mesh_mistakes import refused_files
 from tests.preparation.mistakes import PREPARATION
 from tests.small import write_small_config
@@ -332,6 +333,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             make_bodies.main, "bodies", "--bodies", 1
         ),
     },
+    "Packed and streamed data": PACKED,
     "Preparation": PREPARATION,
     "Training": {
         "a GPU that is not there": lambda user: user.trains("--device", "cuda:99"),

@@ -17,6 +17,7 @@ from im2mesh.data.layout import (
 )
 from im2mesh.data.manifest import read_table
 from im2mesh.data.storage import StorageError, open_arrays
+from im2mesh.data.streaming import forget_streams, is_streamed, streamed_clip
 from im2mesh.files.numbered import (
     READ_ENDINGS,
     NumberedFiles,
@@ -56,6 +57,9 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
     Raises:
         DataError: If a file is missing between the first and the last.
     """
+    streamed = streamed_clip(Path(root) / category / clip)
+    if streamed is not None:
+        return streamed.numbers
     folder = Path(root) / category / clip / CLOUD_FOLDER
     files = numbered_files(folder, clip)
     try:
@@ -80,6 +84,7 @@ def forget_files() -> None:
     """Look at the folders of clips anew: files may have come or gone since they were listed."""
     for listing in (clip_files, frame_numbers, packed_file):
         listing.cache_clear()
+    forget_streams()
 
 
 def find_packed(folder: Path, clip: str) -> Path | None:
@@ -89,7 +94,7 @@ def find_packed(folder: Path, clip: str) -> Path | None:
         DataError: If both are there: they may differ, and nobody would notice which one is read.
     """
     path = folder.with_name(folder.name + PACKED_ENDING)
-    if folder.name not in PACKABLE or not path.is_file():
+    if folder.name not in PACKABLE or not (path.is_file() or is_streamed(path)):
         return None
     if folder.exists():
         raise DataError(
@@ -113,6 +118,9 @@ def numbered_files(folder: Path, clip: str) -> NumberedFiles:
             which frame; or if a packed file is damaged.
     """
     packed = find_packed(folder, clip)
+    streamed = streamed_clip(folder.parent) if packed is not None else None
+    if streamed is not None:
+        return NumberedFiles({number: f"{number:08d}.npz" for number in streamed.numbers}, ())
     if packed is not None:
         try:
             table = read_table(open_arrays(str(packed)))

@@ -20,6 +20,7 @@ from im2mesh.data.layout import (
 )
 from im2mesh.data.manifest import read_manifest
 from im2mesh.data.storage import StorageError, open_arrays
+from im2mesh.data.streaming import streamed_clip
 from im2mesh.files.hashes import DIGITS
 from im2mesh.files.npz import NpzError, read_checksums
 
@@ -34,8 +35,11 @@ def dataset_fingerprint(root: str | Path, windows: Iterable[Window]) -> str:
 
 @functools.lru_cache(maxsize=1 << 14)
 def clip_fingerprint(root: str | Path, category: str, clip: str) -> str:
-    """The fingerprint of a clip (see `fingerprint_of`), computed once."""
-    return fingerprint_of(Path(root) / category / clip)
+    """The fingerprint of a clip (see `fingerprint_of`), computed once; that of a clip which is
+    streamed stands in the catalogue, so that it need not be fetched."""
+    folder = Path(root) / category / clip
+    streamed = streamed_clip(folder)
+    return fingerprint_of(folder) if streamed is None else streamed.fingerprint
 
 
 def fingerprint_of(folder: Path) -> str:

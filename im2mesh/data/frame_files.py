@@ -17,15 +17,20 @@ def write_surface(
     faces: Int[np.ndarray, "F 3"],
     sample: SurfaceSample,
     frame: NormalizationFrame,
+    loc_type: type[np.floating],
 ) -> None:
-    """Write surface points and their normals; vertices are in the given frame of reference."""
+    """Write surface points and their normals; vertices are in the given frame of reference.
+
+    Args:
+        loc_type: How the origin of the frame is stored, alike for all frames of a clip.
+    """
     normals = face_normals(vertices, faces)[sample.faces]
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
     write_npz(
         path,
         points=sample.points(vertices, faces).astype(np.float16),
         normals=normals.astype(np.float16),
-        loc=_stored_loc(frame),
+        loc=frame.loc.astype(loc_type),
         scale=np.array(frame.scale),
     )
 
@@ -35,6 +40,7 @@ def write_labelled_points(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
     frame: NormalizationFrame,
+    loc_type: type[np.floating],
 ) -> int:
     """Write points and whether each lies inside.
 
@@ -42,6 +48,7 @@ def write_labelled_points(
 
     Args:
         files: Path of a file -> its points, as they are stored, in the given frame of reference.
+        loc_type: As in `write_surface`.
 
     Returns:
         How many points lie inside.
@@ -55,15 +62,8 @@ def write_labelled_points(
             path,
             points=points,
             occupancies=np.packbits(inside[start : start + len(points)]),
-            loc=_stored_loc(frame),
+            loc=frame.loc.astype(loc_type),
             scale=np.array(frame.scale),
         )
         start += len(points)
     return int(inside.sum())
-
-
-def _stored_loc(frame: NormalizationFrame) -> Float[np.ndarray, "3"]:
-    """As float16 where that is exact, as in the authors' data, else as float64."""
-    with np.errstate(over="ignore"):  # far from 0 there is no float16
-        rounded = frame.loc.astype(np.float16)
-    return rounded if np.array_equal(rounded, frame.loc) else frame.loc

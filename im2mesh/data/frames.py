@@ -108,17 +108,17 @@ class StoredWindow:
                 correspond.
         """
         frames = range(self.window.num_frames) if frames is None else frames
-        total = self.count_points(0, CLOUD_FOLDER)
         with self._packed(CLOUD_FOLDER) as clip:
             read = self._rows_of_files if clip is None else partial(self._rows_of_clip, clip)
-            stored, sources = read(rows, list(frames), total)
+            stored, sources = read(rows, list(frames))
         clouds = change_frames(stored, sources, self.frame)
         return self._in_place(clouds, CLOUD_FOLDER)
 
     def _rows_of_files(
-        self, rows: Int[np.ndarray, "N"], frames: Sequence[int], total: int
+        self, rows: Int[np.ndarray, "N"], frames: Sequence[int]
     ) -> tuple[Shaped[np.ndarray, "T N 3"], Sequence[NormalizationFrame]]:
         """Surface points as they are stored, and the frame of reference of each frame."""
+        total = self.count_points(0, CLOUD_FOLDER)
         stored, sources = [], []
         for frame in frames:
             with self._open(frame, CLOUD_FOLDER) as arrays:
@@ -129,9 +129,10 @@ class StoredWindow:
         return np.stack(stored), sources
 
     def _rows_of_clip(
-        self, clip: PackedClip, rows: Int[np.ndarray, "N"], frames: Sequence[int], total: int
+        self, clip: PackedClip, rows: Int[np.ndarray, "N"], frames: Sequence[int]
     ) -> tuple[Shaped[np.ndarray, "T N 3"], Sequence[NormalizationFrame]]:
         """The same, in one go: a step for each frame would take longer than to read the rows."""
+        total = len(read_points(clip.frame(*self._numbers([0]))))
         places = np.array([clip.place(number) for number in self._numbers(frames)])
         for place in places[clip.num_rows("points", places) != total][:1].tolist():
             check_same_rows(clip.at(place), len(read_points(clip.at(place))), total)

@@ -6,12 +6,24 @@ frames, one after another. A manifest says which files were packed.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
 from im2mesh.data.manifest import WAY_OUT, read_table
-from im2mesh.data.storage import FrameVersion, StorageError, StoredArrays, open_arrays
+from im2mesh.data.storage import (
+    AbsentFileError,
+    FrameVersion,
+    StorageError,
+    StoredArrays,
+    open_arrays,
+)
+from im2mesh.data.streaming import fetch
+from im2mesh.files.remote import RemoteError
+
+_TRIES = 5
+"""To open a file of a stream, which another process may remove for the room it takes."""
 
 
 class PackedClip:
@@ -110,12 +122,26 @@ class PackedFrame:
 
 
 def open_packed(path: str) -> PackedClip:
-    """Open a packed file. Recent files stay open.
+    """Open a packed file. Recent files stay open; one of a stream is fetched if it is not there.
 
     Raises:
-        StorageError: If the file is missing or damaged, or its manifest does not fit its arrays.
+        StorageError: If the file is missing or damaged, cannot be fetched, or its manifest does not
+            fit its arrays.
     """
-    return PackedClip(open_arrays(path))
+    for _ in range(_TRIES):
+        try:
+            return PackedClip(open_arrays(path))
+        except AbsentFileError:
+            if not _fetch(path):
+                raise
+    raise StorageError(f"{path} is fetched and removed again and again; give the stream more room")
+
+
+def _fetch(path: str) -> bool:
+    try:
+        return fetch(Path(path))
+    except RemoteError as error:
+        raise StorageError(str(error)) from error
 
 
 def _are_plain(rows: Int[np.ndarray, "N"], counts: Int[np.ndarray, "T"]) -> bool:

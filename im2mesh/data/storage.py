@@ -26,6 +26,10 @@ class StorageError(UserError):
     """A data file is missing, damaged, or lacks an array. The message names the file."""
 
 
+class AbsentFileError(StorageError):
+    """There is no such file, or it was replaced or removed while it was opened."""
+
+
 class FileVersion(NamedTuple):
     """A file in its present state; what is remembered of a version holds until the file changes."""
 
@@ -84,7 +88,7 @@ def open_arrays(path: str) -> "StoredArrays":
     try:
         return _open_file(path).arrays()
     except FileNotFoundError as error:
-        raise StorageError(f"{path} does not exist") from error
+        raise AbsentFileError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:
         if isinstance(error, StorageError) or is_refused_by_system(error):
             raise
@@ -199,7 +203,7 @@ class StoredArrays:
         found = locate_in_memory(self._bytes)
         table = _Table(locate_arrays(self.path), True) if found is None else _Table(found, False)
         if len(self._bytes) != self.version.size or not self.is_current():
-            raise StorageError(f"{self.path} changed while it was opened; run again")
+            raise AbsentFileError(f"{self.path} changed while it was opened; run again")
         return table
 
 
@@ -228,6 +232,11 @@ def _open_file(path: str) -> _OpenFile:
 
 
 _TABLES: Remembered[_Table] = Remembered(1 << 17)
+
+
+def close_files() -> None:
+    """Close the files that stay open, so that those that are removed free their place at once."""
+    _open_file.cache_clear()
 
 
 def _decompress(path: str, member: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from im2mesh.errors import UserError
-from im2mesh.machine.byte_locks import MAX_BYTE, lock_byte
+from im2mesh.files.byte_locks import MAX_BYTE, lock_byte
 
 
 @contextmanager

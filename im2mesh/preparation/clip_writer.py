@@ -85,8 +85,7 @@ class ClipWriter:
         Returns:
             What is wrong with the source, if it cannot be prepared; other clips may be fine.
         """
-        for folder in {path.parent for path in self.folder.rglob(f"*{TEMPORARY}")}:
-            remove_temporary_files(folder)  # of a process that was killed
+        self._tidy()
         try:
             self._write_frames(is_stopped, on_frame)
         except UserError as error:
@@ -112,6 +111,15 @@ class ClipWriter:
         if settings.meshes:
             paths[MESH_FOLDER] = self.folder / MESH_FOLDER / f"{number:05d}.ply"
         return paths
+
+    def frames_to_write(self) -> tuple[int, int]:
+        """How many frames will take room on the disk: for good, and until the clip is finished."""
+        return len(self.missing_frames()), 0
+
+    def _tidy(self) -> None:
+        """Remove what a process that was killed left half-written."""
+        for folder in {path.parent for path in self.folder.rglob(f"*{TEMPORARY}")}:
+            remove_temporary_files(folder)
 
     def _content(self) -> dict[str, Any]:
         """What decides the content of the files, as JSON keeps it."""
@@ -143,10 +151,10 @@ class ClipWriter:
     def _write_frame(self, index: int, mesh: Mesh, sample: SurfaceSample, found: Survey) -> None:
         paths, frame = self.frame_paths(index), self._normalisation(mesh, found)
         vertices, faces = frame.from_world(mesh.vertices), mesh.faces
-        write_surface(paths[CLOUD_FOLDER], vertices, faces, sample, frame)
+        write_surface(paths[CLOUD_FOLDER], vertices, faces, sample, frame, np.float64)
         points = self._draw_points(index, vertices, mesh)
         labelled = {paths[name]: points[name] for name in points if name in paths}
-        if labelled and write_labelled_points(labelled, vertices, faces, frame) == 0:
+        if labelled and not write_labelled_points(labelled, vertices, faces, frame, np.float64):
             raise UserError(
                 f"{self.source.where(index)} encloses nothing: none of its labelled points lies "
                 "inside; close its surface, or pass --occupancy-points 0 --near-surface-points 0 "

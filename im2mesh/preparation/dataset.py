@@ -2,15 +2,16 @@
 
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from im2mesh.data.clip_files import forget_files
+from im2mesh.data.clip_files import forget_files, has_folder
 from im2mesh.data.clip_notes import refuse_other_settings
-from im2mesh.data.layout import CLIP_NOTE, check_name
+from im2mesh.data.layout import CLIP_NOTE, CLOUD_FOLDER, check_name
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json
 from im2mesh.files.numbered import listed
@@ -22,6 +23,7 @@ from im2mesh.preparation.clip_note import read_note
 from im2mesh.preparation.clip_writer import ClipWriter
 from im2mesh.preparation.disk_estimate import estimate_bytes, refuse_full_disk
 from im2mesh.preparation.kinds import KINDS, find_clips
+from im2mesh.preparation.packed_clip_writer import ASIDE, PackedClipWriter
 from im2mesh.preparation.picture import draw_clip
 from im2mesh.preparation.settings import PreparationSettings
 from im2mesh.preparation.sources.clip_source import SourceOptions
@@ -29,6 +31,10 @@ from im2mesh.preparation.split_lists import read_lists, refuse_unknown, write_sp
 
 DESCRIPTION = "prepared.json"
 """In the folder of a category: the settings that all of its clips were prepared with."""
+_WAY_OUT = (
+    "free some space, or lower --surface-points, --occupancy-points and --near-surface-points, or "
+    "pass --no-meshes"
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Preparation:
         options: What the user says about the source.
         category: Folder in root; None for that of the kind.
         lists: Text files of clip names, one per split; with them, other clips are left out.
+        packs: Whether each clip is packed once its frames are written.
     """
 
     source: Path
@@ -52,6 +59,7 @@ class Preparation:
     options: SourceOptions = field(default_factory=SourceOptions)
     category: str | None = None
     lists: Sequence[Path] = ()
+    packs: bool = False
 
     @property
     def category_name(self) -> str:
@@ -64,7 +72,8 @@ class Preparation:
 
     def content(self) -> dict[str, Any]:
         """What all clips of the folder must have been made with."""
-        return {"kind": self.kind, "fps": self.options.fps, **asdict(self.settings)}
+        made_with = {"kind": self.kind, "fps": self.options.fps, "packed": self.packs}
+        return {**made_with, **asdict(self.settings)}
 
 
 def prepare(plan: Preparation, workers: int = 1, pictures: bool = True) -> None:
@@ -85,9 +94,11 @@ def prepare(plan: Preparation, workers: int = 1, pictures: bool = True) -> None:
     writers = _writers(plan, given)
     _refuse_other_data(plan)
     missing = [writer for writer in writers if not writer.is_complete()]
-    _tell_plan(plan, writers, missing)
+    _tell_plan(plan, writers, missing, workers)
     write_json(plan.folder / DESCRIPTION, plan.content())
     problems = _write(writers, missing, workers)
+    with suppress(OSError):  # there is none, or a clip is not finished
+        (plan.folder / ASIDE).rmdir()
     _tell_findings(writers)
     write_splits(plan.folder, given or KINDS[plan.kind].splits(finished_clips(plan.folder)))
     if pictures:
@@ -101,7 +112,8 @@ def prepare(plan: Preparation, workers: int = 1, pictures: bool = True) -> None:
 
 def finished_clips(folder: Path) -> list[str]:
     """Names of the clips of a category that are finished, also by earlier runs; sorted."""
-    return sorted(note.parent.name for note in folder.glob(f"*/{CLIP_NOTE}"))
+    clips = (note.parent for note in folder.glob(f"*/{CLIP_NOTE}"))
+    return sorted(clip.name for clip in clips if has_folder(clip, CLOUD_FOLDER))
 
 
 def _writers(plan: Preparation, given: Mapping[str, Sequence[str]]) -> list[ClipWriter]:
@@ -112,7 +124,8 @@ def _writers(plan: Preparation, given: Mapping[str, Sequence[str]]) -> list[Clip
         refuse_unknown(given, [clip.name for clip in clips])
         wanted = {name for names in given.values() for name in names}
         clips = [clip for clip in clips if clip.name in wanted]
-    return [ClipWriter(plan.folder / clip.name, clip, plan.settings) for clip in clips]
+    writer = PackedClipWriter if plan.packs else ClipWriter
+    return [writer(plan.folder / clip.name, clip, plan.settings) for clip in clips]
 
 
 def _refuse_other_data(plan: Preparation) -> None:
@@ -120,7 +133,11 @@ def _refuse_other_data(plan: Preparation) -> None:
     description = plan.folder / DESCRIPTION
     if description.is_file():
         refuse_other_settings(
-            description, plan.content(), {}, "choose another OUT or another --category"
+            description,
+            plan.content(),
+            {"packed": False},
+            "choose another OUT or another --category; scripts/pack_dataset.py packs what is "
+            "written already",
         )
     elif plan.folder.exists() and any(plan.folder.iterdir()):
         raise UserError(
@@ -130,14 +147,16 @@ def _refuse_other_data(plan: Preparation) -> None:
 
 
 def _tell_plan(
-    plan: Preparation, writers: Sequence[ClipWriter], missing: Sequence[ClipWriter]
+    plan: Preparation, writers: Sequence[ClipWriter], missing: Sequence[ClipWriter], workers: int
 ) -> None:
-    needed = estimate_bytes(missing)
-    free = refuse_full_disk(plan.folder, needed)
+    needed, passing = estimate_bytes(missing, workers)
+    free = refuse_full_disk(plan.folder, needed + passing, _WAY_OUT)
+    more = f" and {in_words(passing)} while clips are packed" if passing else ""
     frames = sum(writer.source.num_frames for writer in writers)
     print(
         f"{KINDS[plan.kind].title}: {len(writers)} clips, {frames} frames -> {plan.folder}\n"
-        f"{len(missing)} clips to write, about {in_words(needed)}; {in_words(free)} are free"
+        f"{len(missing)} clips to write, about {in_words(needed)}{more}; {in_words(free)} are "
+        "free"
     )
 
 

@@ -14,23 +14,24 @@ _LABELLED_POINT = 6 + 1 / 8  # bytes: three float16 and a bit
 _SURFACE_POINT = 12  # with its normal
 
 
-def estimate_bytes(writers: Sequence[ClipWriter]) -> int:
-    """What the missing frames of some clips will take.
+def estimate_bytes(writers: Sequence[ClipWriter], workers: int) -> tuple[int, int]:
+    """What the missing frames of some clips will take: for good, and at most while they are
+    written, with so many clips at once.
 
     Meshes are taken to be as large as the first one that is missing.
     """
-    missing = [writer for writer in writers if writer.missing_frames()]
+    missing = [writer for writer in writers if any(writer.frames_to_write())]
     if not missing:
-        return 0
-    num_frames = sum(len(writer.missing_frames()) for writer in missing)
+        return 0, 0
+    lasting, passing = zip(*(writer.frames_to_write() for writer in missing), strict=True)
     settings = missing[0].settings
     per_frame = _points_bytes(settings) + _PER_FILE * len(missing[0].frame_paths(0))
     if settings.meshes:
         per_frame += next((size for size in map(_mesh_bytes, missing) if size), 0)
-    return round(num_frames * per_frame)
+    return round(sum(lasting) * per_frame), round(sum(sorted(passing)[-workers:]) * per_frame)
 
 
-def refuse_full_disk(folder: Path, needed: int) -> int:
+def refuse_full_disk(folder: Path, needed: int, way_out: str) -> int:
     """The free bytes where the folder is or will be.
 
     Raises:
@@ -41,8 +42,7 @@ def refuse_full_disk(folder: Path, needed: int) -> int:
     if free < needed:
         raise UserError(
             f"the data will take about {in_words(needed)}, and {there} has {in_words(free)} free; "
-            "free some space, or lower --surface-points, --occupancy-points and "
-            "--near-surface-points, or pass --no-meshes"
+            f"{way_out}"
         )
     return free
 

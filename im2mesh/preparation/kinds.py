@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from im2mesh.data.clip_files import has_folder
 from im2mesh.data.layout import CLOUD_FOLDER
 from im2mesh.errors import UserError
 from im2mesh.files.numbered import READ_ENDINGS
@@ -131,5 +132,7 @@ def find_clips(kind: Kind, source: Path, options: SourceOptions) -> list[ClipSou
 
 
 def _is_prepared(source: Path) -> bool:
+    """Whether a folder is a clip of our layout, packed or not, or holds clips or categories."""
     levels = ("", "*/", "*/*/")
-    return any(path.is_dir() for level in levels for path in source.glob(f"{level}{CLOUD_FOLDER}"))
+    folders = (path.parent for level in levels for path in source.glob(f"{level}{CLOUD_FOLDER}*"))
+    return any(has_folder(folder, CLOUD_FOLDER) for folder in folders)

@@ -152,10 +152,11 @@ class ClipWriter:
         paths, faces = self.frame_paths(frame), shared.faces
         normalisation = normalisation_of(vertices)
         normalised = normalisation.from_world(vertices)
-        write_surface(paths["surface"], normalised, faces, shared.sample, normalisation)
+        surface = shared.sample, normalisation, np.float16  # as in the authors' data; it is exact
+        write_surface(paths["surface"], normalised, faces, *surface)
         points = self._draw_points(frame, normalised, faces)
         labelled = {paths[kind]: points[kind] for kind in points if kind in paths}
-        write_labelled_points(labelled, normalised, faces, normalisation)
+        write_labelled_points(labelled, normalised, faces, normalisation, np.float16)
         if "mesh" in paths:
             files.write_obj(paths["mesh"], vertices, shared.face_text)
         images = draw_body(vertices, faces, shared.cameras, self.settings.image_size)

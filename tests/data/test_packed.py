@@ -19,11 +19,12 @@ from im2mesh.data.fingerprint import dataset_fingerprint, fingerprint_of
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import DataError, Window
 from im2mesh.data.manifest import MANIFEST
-from im2mesh.data.pack_dataset import pack_clip, pack_dataset
+from im2mesh.data.pack_clip import pack_clip
 from im2mesh.data.storage import open_arrays
 from im2mesh.data.windows import read_windows
 from im2mesh.errors import UserError
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.preparation.pack_dataset import pack_dataset
 from im2mesh.synthesis.removal import remove_clips
 from scripts.pack_dataset import main
 from tests.ball import CATEGORY, write_ball_dataset, write_ball_images
@@ -330,7 +331,7 @@ def test_a_data_set_is_not_packed_into_itself(files, where):
 def test_a_full_disk_is_told_before_anything_is_written(files, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(UserError, match=r"needs about 0\.0.* GB, and 1e-06 GB are free"):
+    with pytest.raises(UserError, match=r"data will take about .* MB, and .* has .* free; free"):
         pack_dataset(files, tmp_path / "packed")
     assert not (tmp_path / "packed").exists()
 
@@ -495,7 +496,7 @@ def test_a_packed_clip_is_not_overwritten_by_frames(root):
 
 def test_the_command(files, tmp_path, capsys):
     main([str(files), str(tmp_path / "packed")])
-    assert "GB to write" in capsys.readouterr().out
+    assert "5 clips to pack, about " in capsys.readouterr().out
     assert_same_samples(samples(tmp_path / "packed"), samples(files))
     with pytest.raises(DataError, match=r"data folder .*absent does not exist"):
         main([str(tmp_path / "absent"), str(tmp_path / "out")])

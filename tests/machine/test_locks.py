@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from im2mesh.errors import UserError
+from im2mesh.files import byte_locks
 from im2mesh.files.atomic import atomic_file
-from im2mesh.machine import byte_locks, locks
+from im2mesh.machine import locks
 
 NON_BLOCKING = 2
 

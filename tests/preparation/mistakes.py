@@ -69,6 +69,16 @@ def npz_frames(user: User, counts: tuple[int, ...], *options: object) -> str:
     return prepares(user, "in", *options)
 
 
+def canonical_frames(user: User) -> str:
+    vertices, faces = egg(2)
+    (user.folder / "in/hips").mkdir(parents=True)
+    np.save(user.folder / "faces.npy", faces)
+    for k, frame in enumerate(vertices):
+        arrays = {"v_cano": frame, "pose": np.zeros(72), "transl": np.zeros(3)}
+        np.savez(user.folder / f"in/hips/hips.{k:06d}.npz", **arrays)
+    return prepares(user, "in", "--faces", "faces.npy")
+
+
 def a_gap(user: User) -> str:
     return prepares(has_meshes(user).loses("in/walk/body_0008.ply"), "in")
 
@@ -133,6 +143,7 @@ PREPARATION: dict[str, Mistake] = {
         user, (162, 162, 163), "--faces", "faces.npy"
     ),
     "frames without faces": lambda user: npz_frames(user, (162, 162)),
+    "frames in a canonical pose": canonical_frames,
     "a frame missing among numbered meshes": a_gap,
     "a frame that cannot be read": a_broken_frame,
     "a frame without area": a_flat_frame,

@@ -1,7 +1,7 @@
 """Faults planted one by one in a data set: the check finds each, and none in a sound one."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from im2mesh.command_line import exit_status
+from im2mesh.data.layout import DataError
+from im2mesh.data.pack_clip import pack_clip
 from im2mesh.data.sampling import label_points
 from im2mesh.errors import UserError
 from im2mesh.meshing.io import read_mesh, write_mesh
@@ -271,6 +273,66 @@ def rolled(seed: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda rows: np.random.default_rng(seed).permutation(rows)
 
 
+NOT_PACKED = {
+    "a truncated file",
+    "a flipped bit",
+    "missing labels of a frame",  # is packed, and then says so of the packed file
+    "two files of a frame",
+    "a missing array",
+    "points of another shape",
+    "a compressed file",
+}
+"""Faults of single files, with which a clip is not packed."""
+PACKED_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a truncated file": (
+        lambda root: write(packed(root), packed(root).read_bytes()[:5000]),
+        "pcl_seq.npz is not an intact npz file",
+    ),
+    "a flipped bit": (
+        lambda root: flip_a_bit(packed(root)),
+        "of pcl_seq.npz is damaged); copy it, or pack the clip again",
+    ),
+    "a flipped bit in labels": (
+        lambda root: flip_a_bit(packed(root, "points_seq")),
+        "points_seq is not an intact npz file",
+    ),
+    "labels of another number of frames": (
+        lambda root: [
+            pack(root, "b"),
+            shutil.copy(packed(root, "points_seq", "b"), packed(root, "points_seq")),
+        ],
+        "points_seq.npz has no file for frame 9",
+    ),
+    "a folder beside the packed file": (
+        lambda root: (packed(root).parent / "pcl_seq").mkdir(),
+        "has both the folder",
+    ),
+    "a folder of labels beside the packed file": (
+        lambda root: (packed(root).parent / "points_seq").mkdir(),
+        "has both the folder",
+    ),
+    "no manifest": (lambda root: change(packed(root), manifest=None), "has no array 'manifest'"),
+    "an array that was changed": (
+        lambda root: change(packed(root), points=lambda p: 2 * p),
+        "was changed after it was packed",
+    ),
+}
+
+
+def packed(root: Path, folder: str = "pcl_seq", clip: str = "a") -> Path:
+    return root / f"meshes/{clip}/{folder}.npz"
+
+
+def pack(root: Path, clips: Sequence[str] = "a") -> None:
+    """Pack clips in place; a data set may have packed clips and others."""
+    for clip in clips:
+        folder = root / "meshes" / clip
+        target = root.with_name("packed") / clip
+        pack_clip(folder, target)
+        shutil.rmtree(folder)
+        target.rename(folder)
+
+
 def test_a_sound_data_set(sound: Path, capsys: pytest.CaptureFixture):
     check_dataset.main([str(sound)])
     out = capsys.readouterr().out
@@ -288,6 +350,59 @@ def test_planted_faults(root: Path, fault: str, capsys: pytest.CaptureFixture):
     out, err = capsys.readouterr()
     assert message in out
     assert f"{root} has " in err and "faults to mend" in err
+
+
+def test_a_sound_packed_data_set(root: Path, capsys: pytest.CaptureFixture):
+    """Its table is that of the files, but for the size."""
+    check_dataset.main([str(root)])
+    files = capsys.readouterr().out
+    pack(root, CLIPS)
+    check_dataset.main([str(root)])
+    assert _without_sizes(capsys.readouterr().out) == _without_sizes(files)
+    assert not list(root.glob("*/*/pcl_seq"))
+
+
+def _without_sizes(table: str) -> list[list[str]]:
+    return [line.split()[:8] for line in table.splitlines() if not set(line) <= set("- ")]
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - NOT_PACKED))
+def test_planted_faults_that_were_packed(root: Path, fault: str, capsys: pytest.CaptureFixture):
+    plant, message = FAULTS[fault]
+    plant(root)
+    pack(root)
+    assert exit_status(check_dataset.main, [str(root)]) == 2
+    assert message in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault", PACKED_FAULTS)
+def test_faults_of_packed_files(root: Path, fault: str, capsys: pytest.CaptureFixture):
+    plant, message = PACKED_FAULTS[fault]
+    pack(root)
+    plant(root)
+    assert exit_status(check_dataset.main, [str(root)]) == 2
+    assert message in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault", sorted(NOT_PACKED & FAULTS.keys()))
+def test_faults_with_which_a_clip_is_not_packed(root: Path, fault: str):
+    FAULTS[fault][0](root)
+    if fault == "missing labels of a frame":
+        pack(root)
+        with pytest.raises(UserError):
+            check_dataset.main([str(root)])
+        return
+    with pytest.raises(DataError):
+        pack(root)
+
+
+@pytest.mark.parametrize("case", sorted(ADVICE.keys() - NOT_PACKED - {"no labels"}))
+def test_advice_on_what_was_packed(root: Path, case: str, capsys: pytest.CaptureFixture):
+    plant, message = ADVICE[case]
+    plant(root)
+    pack(root)
+    check_dataset.main([str(root)])
+    assert message in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("case", ADVICE)

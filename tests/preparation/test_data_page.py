@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 
 import train
 from im2mesh.build import build_config
-from im2mesh.data.dataset import build_windows
-from scripts import check_dataset, prepare
+from im2mesh.data.dataset import build_training_data, build_windows
+from im2mesh.data.frames import StoredWindow
+from scripts import check_dataset, pack_dataset, prepare, stream
+from tests.data.served import serve
 from tests.preparation.moving_body import (
     egg,
     write_anime,
@@ -26,8 +29,9 @@ SMALL = "--surface-points", "300", "--occupancy-points", "400", "--near-surface-
 
 def commands(heading: str) -> list[list[str]]:
     """The words of each command below a heading."""
-    section = PAGE.read_text("utf-8").split(f"### {heading}\n")[1].split("\n#")[0]
-    blocks = re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    section = re.split(f"^##+ {heading}\n", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1]
+    section = section.split("\n#")[0]
+    blocks = re.findall(r"^```\n(python .*?)^```", section, re.MULTILINE | re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [shlex.split(line) for line in lines]
 
@@ -131,6 +135,43 @@ def test_commands_of_the_page(
             config = build_config(str(CONFIGS.parent / arguments[0]), arguments[1:])
             assert build_windows(config, config.data.train_split, stride=1)
     assert found == clips
+
+
+def test_packed_and_streamed_data_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The address of the page is that of a server on this machine."""
+    pytest.importorskip("aiohttp")
+    monkeypatch.chdir(tmp_path)
+    authors_archive(tmp_path / "data/bodies/D-FAUST")
+    with serve(tmp_path / "data/bodies-packed") as server:
+        for python, script, *arguments in commands("Packed clips"):
+            assert (python, script) == ("python", "scripts/pack_dataset.py")
+            pack_dataset.main(arguments[:2])
+        shutil.rmtree(tmp_path / "data/bodies")
+        for python, script, *arguments in commands("Clips of a web server"):
+            assert python == "python"
+            if script == "scripts/stream.py":
+                address = "https://data.example.org/bodies-packed"
+                stream.main([server.url if word == address else word for word in arguments])
+                continue
+            config = build_config(str(CONFIGS.parent / arguments[0]), arguments[1:])
+            windows = build_windows(config, config.data.train_split, stride=1)
+            assert StoredWindow("data/bodies", windows[0]).surface_points(0).points.shape[1] == 3
+    assert list(tmp_path.glob("data/bodies/*/*/pcl_seq.npz"))
+
+
+def test_preprocessed_data_of_motion2vecsets_are_read_as_they_are(tmp_path: Path):
+    """Names of the authors, split files of their own, and no points near the surface."""
+    authors_archive(tmp_path / "humans/D-FAUST")
+    for split in ("test_unseen_individual", "test_unseen_motion"):
+        (tmp_path / f"humans/D-FAUST/{split}.lst").write_text("50004_punching\n")
+    root = f"data.root={tmp_path / 'humans'}"
+    config = build_config(str(CONFIGS / "pointcloud/oflow_w_correspond.yaml"), [root])
+    sample = build_training_data(config)[0]
+    assert sample.inputs.shape == (17, 300, 3) and sample.occupancy_0.mean() < 1
+    for split in ("test_unseen_individual", "test_unseen_motion"):
+        windows = build_windows(config, split, stride=1)
+        stored = StoredWindow(config.data.root, windows[0])
+        assert stored.surface_points(0).normals is None and stored.mesh(0) is None
 
 
 def test_prepared_folders_of_others_need_no_preparation(tmp_path: Path):

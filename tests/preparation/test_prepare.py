@@ -125,6 +125,7 @@ def test_vertices_of_cape_and_faces_of_their_template(tmp_path: Path):
     folder.mkdir(parents=True)
     for k, frame in enumerate(vertices):
         arrays = {"v_posed": frame, "v_cano": vertices[0], "pose": np.zeros(72)}
+        arrays["transl"] = np.array([1.0, 2.0, 3.0]) * k  # which v_posed has in it already
         np.savez(folder / f"shortlong_hips.{k + 1:06d}.npz", **arrays)
     np.save(tmp_path / "faces.npy", faces)
     run(tmp_path / "sequences", tmp_path / "data", *FEW, "--faces", tmp_path / "faces.npy")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from im2mesh.data.clip_files import clip_files, view_names
+from im2mesh.data.clip_files import has_folder, view_names
 from im2mesh.data.layout import (
     CLOUD_FOLDER,
     IMAGE_FOLDER,
@@ -17,6 +17,7 @@ from im2mesh.preparation.checks.findings import Findings
 from im2mesh.preparation.checks.frame_check import FrameCheck
 from im2mesh.preparation.checks.over_time import OverTime
 from im2mesh.preparation.checks.report import ClipReport
+from im2mesh.preparation.checks.stored_frames import StoredFrame, bytes_of, frames_in
 from im2mesh.preparation.clip_note import read_note
 
 
@@ -42,40 +43,41 @@ class ClipCheck:
             return report
         clouds, note = files[CLOUD_FOLDER], read_note(self.folder)
         report.frames, report.parts = len(clouds), tuple(files)
-        report.size = sum(path.stat().st_size for paths in files.values() for path in paths)
+        report.size = sum(map(bytes_of, files.values()))
         asked = {0, len(clouds) // 2, len(clouds) - 1}
         over_time = OverTime.of(clouds)
         for index in range(len(clouds)):
             if is_stopped():
                 return report
-            frame = {folder: paths[index] for folder, paths in files.items()}
+            frame = {folder: frames[index] for folder, frames in files.items()}
             is_normalised = note.get("normalise") != "clip"
             cloud = FrameCheck(frame, report.findings).run(index in asked, is_normalised)
             if cloud is not None:
-                over_time.add(clouds[index].stem, cloud)
+                over_time.add(clouds[index].name, cloud)
             on_frame()
         over_time.check(report.findings, note.get("corresponds", True))
         report.digest = over_time.digest
         return report
 
-    def _files(self, findings: Findings) -> dict[str, list[Path]]:
-        """Folder -> its files, one per frame; folders that lack a frame are told and left out.
+    def _files(self, findings: Findings) -> dict[str, list[StoredFrame]]:
+        """Folder -> its frames; folders that lack one, or are damaged, are told and left out.
 
         Raises:
-            UserError: If there are no clouds, or frames are missing among them.
+            UserError: If there are no clouds, frames are missing among them, or their packed file
+                is damaged.
         """
         found = {CLOUD_FOLDER: self._of(CLOUD_FOLDER)}
         images = self.folder / IMAGE_FOLDER
         views = [f"{IMAGE_FOLDER}/{v}" for v in view_names(images)] if images.is_dir() else []
         for folder in (POINTS_FOLDER, NEAR_POINTS_FOLDER, MESH_FOLDER, *views):
-            if (self.folder / folder).is_dir():
-                try:
+            try:
+                if has_folder(self.folder, folder):
                     found[folder] = self._of(folder)
-                except UserError as error:
-                    findings.fault(str(error))
-        if not (self.folder / POINTS_FOLDER).is_dir():
-            findings.advise(f"it has no {POINTS_FOLDER}, so only its motion can be learnt")
+                elif folder == POINTS_FOLDER:
+                    findings.advise(f"it has no {folder}, so only its motion can be learnt")
+            except UserError as error:
+                findings.fault(str(error))
         return found
 
-    def _of(self, folder: str) -> list[Path]:
-        return [Path(file) for file in clip_files(self.root, self.category, self.clip, folder)]
+    def _of(self, folder: str) -> list[StoredFrame]:
+        return frames_in(self.root, self.category, self.clip, folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from im2mesh.data.clip_files import forget_files
+from im2mesh.data.clip_files import forget_files, numbered_files
 from im2mesh.data.layout import CLOUD_FOLDER, check_name
 from im2mesh.errors import UserError
 from im2mesh.machine.clip_processes import work_on_clips
@@ -30,7 +30,7 @@ def check_dataset(
     forget_files()
     names = _categories(root, categories)
     checks = [ClipCheck(root, name, clip) for name in names for clip in clips_of(root / name)]
-    total = sum(_count(check.folder / CLOUD_FOLDER) for check in checks)
+    total = sum(map(_count, checks))
     with tqdm(total=total, unit="frame", smoothing=0.1) as progress:
         reports = work_on_clips([check.run for check in checks], workers, progress)
     return [_category_report(root / name, reports) for name in names]
@@ -51,8 +51,11 @@ def _categories(root: Path, wanted: Sequence[str] | None) -> list[str]:
     return found
 
 
-def _count(folder: Path) -> int:
-    return sum(path.suffix == ".npz" for path in folder.iterdir()) if folder.is_dir() else 0
+def _count(check: ClipCheck) -> int:
+    try:
+        return len(numbered_files(check.folder / CLOUD_FOLDER, check.clip).names)
+    except UserError:
+        return 0  # it is told when it is its turn
 
 
 def _category_report(category: Path, reports: Sequence[ClipReport]) -> CategoryReport:

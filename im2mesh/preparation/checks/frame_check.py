@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from im2mesh.data.layout import (
     CLOUD_FOLDER,
@@ -21,11 +20,11 @@ from im2mesh.preparation.checks import plausibility
 from im2mesh.preparation.checks.findings import Findings
 from im2mesh.preparation.checks.frame_files import (
     check_image,
-    is_compressed,
     read_cloud,
     read_labels,
 )
 from im2mesh.preparation.checks.stored import Cloud, Labels
+from im2mesh.preparation.checks.stored_frames import StoredFrame
 
 
 @dataclass(frozen=True)
@@ -33,16 +32,16 @@ class FrameCheck:
     """The files of one frame.
 
     Attributes:
-        files: Folder of the clip -> path.
+        files: Folder of the clip -> the frame in it.
         findings: Where to note what is wrong.
     """
 
-    files: Mapping[str, Path]
+    files: Mapping[str, StoredFrame]
     findings: Findings
 
     @property
     def name(self) -> str:
-        return self.files[CLOUD_FOLDER].stem
+        return self.files[CLOUD_FOLDER].name
 
     def run(self, asks_mesh: bool, is_normalised: bool) -> Cloud | None:
         """Check all files. Returns the cloud, if it can be read.
@@ -66,10 +65,10 @@ class FrameCheck:
                 self._check_labels(folder, trusted, labels, mesh if asks_mesh else None)
         if mesh is not None and asks_mesh:
             self._check_faces(mesh)
-        for folder, path in self.files.items():
+        for folder, frame in self.files.items():
             if folder.startswith(f"{IMAGE_FOLDER}/"):
                 with self._noting():
-                    check_image(path)
+                    check_image(frame.path)
         return cloud
 
     def _cloud(self) -> Cloud | None:
@@ -94,7 +93,7 @@ class FrameCheck:
         if MESH_FOLDER in self.files:
             with self._noting(), warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always", Advice)
-                mesh = read_mesh(self.files[MESH_FOLDER])
+                mesh = read_mesh(self.files[MESH_FOLDER].path)
                 for warning in told:
                     self.findings.advise(str(warning.message), self.name)
         return mesh
@@ -116,10 +115,10 @@ class FrameCheck:
                 self.name,
             )
 
-    def _advise_compressed(self, path: Path) -> None:
-        if is_compressed(path):
+    def _advise_compressed(self, frame: StoredFrame) -> None:
+        if frame.is_compressed():
             self.findings.advise(
-                f"{path.parent.name} is compressed, which is slow; write it with numpy.savez",
+                f"{frame.folder} is compressed, which is slow; write it with numpy.savez",
                 self.name,
             )
 

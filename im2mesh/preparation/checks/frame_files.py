@@ -10,9 +10,10 @@ from PIL import Image
 from im2mesh.data.images import FORMATS
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
-from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
+from im2mesh.files.npz import NpzError
 from im2mesh.meshing.validity import valid_frame
 from im2mesh.preparation.checks.stored import Cloud, Labels
+from im2mesh.preparation.checks.stored_frames import StoredFrame
 
 _AGAIN = "copy or make it again"
 
@@ -21,33 +22,28 @@ class FileFaultError(UserError):
     """What is wrong with one file, without its name."""
 
 
-def read_cloud(path: Path) -> Cloud:
+def read_cloud(frame: StoredFrame) -> Cloud:
     """Raises FileFaultError if the file is not whole, or lacks something."""
-    arrays = _arrays(path)
+    arrays = _arrays(frame)
     points = _vectors(arrays, "points")
     normals = _vectors(arrays, "normals") if "normals" in arrays else None
     if normals is not None and len(normals) != len(points):
         raise FileFaultError(
-            f"{path.parent.name} has {len(normals)} normals for {len(points)} points; {_AGAIN}"
+            f"{frame.folder} has {len(normals)} normals for {len(points)} points; {_AGAIN}"
         )
     return Cloud(points, normals, _frame(arrays))
 
 
-def read_labels(path: Path) -> Labels:
+def read_labels(frame: StoredFrame) -> Labels:
     """Raises FileFaultError if the file is not whole, or lacks something."""
-    arrays = _arrays(path)
+    arrays = _arrays(frame)
     points, packed = _vectors(arrays, "points"), _member(arrays, "occupancies")
     if packed.dtype != np.uint8 or packed.shape != ((len(points) + 7) // 8,):
         raise FileFaultError(
-            f"occupancies of {path.parent.name} are {packed.dtype} {list(packed.shape)}, and not "
+            f"occupancies of {frame.folder} are {packed.dtype} {list(packed.shape)}, and not "
             "the packed bits of the points; write numpy.packbits(inside)"
         )
     return Labels(points, np.unpackbits(packed)[: len(points)].astype(bool), _frame(arrays))
-
-
-def is_compressed(path: Path) -> bool:
-    """Whether an intact file must be unpacked as a whole for every sample."""
-    return any(location.offset is None for location in locate_arrays(path).values())
 
 
 def check_image(path: Path) -> None:
@@ -59,12 +55,12 @@ def check_image(path: Path) -> None:
         raise FileFaultError(f"an image of {path.parent.name} is not intact; {_AGAIN}") from error
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def _arrays(frame: StoredFrame) -> dict[str, np.ndarray]:
     try:
-        return read_arrays(path)
+        return frame.arrays()
     except NpzError as error:
         raise FileFaultError(
-            f"{path.parent.name} is not an intact npz file ({error}); {_AGAIN}"
+            f"{frame.folder} is not an intact npz file ({error}); {_AGAIN}"
         ) from error
 
 

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,6 +17,7 @@ from im2mesh.errors import UserError
 from im2mesh.preparation.checks.findings import Findings
 from im2mesh.preparation.checks.frame_files import read_cloud
 from im2mesh.preparation.checks.stored import Cloud
+from im2mesh.preparation.checks.stored_frames import StoredFrame
 
 _PAIRS = 256
 _FAR, _MOST_FAR = 0.1, 0.2
@@ -49,7 +49,7 @@ class OverTime:
     frames: list[_Seen] = field(default_factory=list)
 
     @classmethod
-    def of(cls, clouds: Sequence[Path]) -> "OverTime":
+    def of(cls, clouds: Sequence[StoredFrame]) -> "OverTime":
         """Choose pairs; frames that cannot be read give none, and are told elsewhere."""
         chosen = [_neighbours(clouds[index]) for index in (len(clouds) // 2, 0)]
         return cls([pairs for pairs in chosen if pairs is not None])
@@ -122,10 +122,10 @@ class OverTime:
             )
 
 
-def _neighbours(path: Path) -> Int[np.ndarray, "K 2"] | None:
+def _neighbours(frame: StoredFrame) -> Int[np.ndarray, "K 2"] | None:
     """Rows of a cloud and the rows next to them."""
     try:
-        points = read_cloud(path).points
+        points = read_cloud(frame).points
     except UserError:
         return None
     rows = np.linspace(0, len(points) - 1, _PAIRS).astype(np.int64)

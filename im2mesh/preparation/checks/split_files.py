@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from im2mesh.data.layout import CLOUD_FOLDER
+from im2mesh.data.layout import CLOUD_FOLDER, PACKED_ENDING
 from im2mesh.data.windows import ALL_CLIPS, read_split
 from im2mesh.errors import UserError
 from im2mesh.files.numbered import listed
@@ -13,8 +13,9 @@ from im2mesh.preparation.checks.findings import Findings
 
 
 def clips_of(category: Path) -> list[str]:
-    """Names of the folders of a category that hold a clip, sorted."""
-    return sorted(path.parent.name for path in category.glob(f"[!.]*/{CLOUD_FOLDER}"))
+    """Names of the folders of a category that hold a clip, packed or not, sorted."""
+    marks = (CLOUD_FOLDER, f"{CLOUD_FOLDER}{PACKED_ENDING}")
+    return sorted({path.parent.name for mark in marks for path in category.glob(f"[!.]*/{mark}")})
 
 
 def check_splits(category: Path) -> tuple[dict[str, list[str]], Findings]:

@@ -1,4 +1,9 @@
-"""One npz file of vertices per frame, as in CAPE (Ma et al., CVPR 2020): one folder per clip."""
+"""One npz file of vertices per frame, as in CAPE (Ma et al., CVPR 2020): one folder per clip.
+
+The utilities of CAPE (github.com/qianlim/cape_utils, dataset_utils.py) say what its arrays are:
+`v_posed` is the clothed body, posed and translated, so that `transl`, which holds the translation,
+is not to be added again; `v_cano` is the same body in a canonical pose, in which nothing moves.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +24,7 @@ from im2mesh.preparation.sources.numbered_meshes import frames_of
 
 _ENDINGS = ("npz",)
 _VERTICES = ("v_posed", "vertices")
+_CANONICAL = "v_cano"
 _FACES = ("faces", "f")
 """Names of arrays; the first that a file has counts."""
 
@@ -51,6 +57,12 @@ class NpzFrames(ClipSource):
             path = self._path(index)
             arrays = _arrays(path)
             vertices = _first(arrays, _VERTICES)
+            if vertices is None and _CANONICAL in locate_arrays(path):
+                raise UserError(
+                    f"{path} has {_CANONICAL}, the body in a canonical pose, without v_posed; to "
+                    "pose it takes the SMPL body model, whose licence this program does not have: "
+                    "download the frames with v_posed, or pose them and write numbered meshes"
+                )
             if vertices is None:
                 raise UserError(
                     f"{path} has none of the arrays {', '.join(_VERTICES)}; it holds: "
@@ -92,7 +104,7 @@ def holds_npz_frames(source: Path) -> bool:
         found = locate_arrays(folders[0] / next(iter(files.values())))
     except NpzError:
         return True  # reading it will say what is wrong
-    return any(name in found for name in _VERTICES)
+    return any(name in found for name in (*_VERTICES, _CANONICAL))
 
 
 def read_faces(path: Path) -> Int32[np.ndarray, "F 3"]:
