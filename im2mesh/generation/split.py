@@ -12,6 +12,7 @@ from im2mesh.config.schema import Config
 from im2mesh.config.validation import write_config
 from im2mesh.data.batch import Observation
 from im2mesh.data.fingerprint import clip_fingerprint
+from im2mesh.data.frame_rate import window_seconds
 from im2mesh.data.layout import Window
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json
@@ -26,6 +27,7 @@ from im2mesh.generation.inputs import (
 )
 from im2mesh.machine.ranks import Ranks
 from im2mesh.machine.shared_work import for_each
+from im2mesh.meshing.animated_file import ENDING, FILE_NAME
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import is_numbered_mesh
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
@@ -146,7 +148,9 @@ class _SplitWork:
         else:
             self.generated += 1
             self.replaced += files.summary.exists()
-            summary = _generate_window(self.generator, source, self.config, files, self.totals)
+            summary = _generate_window(
+                self.generator, window, source, self.config, files, self.totals
+            )
             write_json(files.summary, {**summary, **label})
         if summary["status"] == "empty":
             self.empty.append(window)
@@ -165,7 +169,9 @@ class _SplitWork:
 def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     """A hash of all that the files depend on: weights, input, solver, mesh settings, file types."""
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
-    files = f"{config.generation.mesh_format} {config.generation.write_inputs}"
+    kind = config.generation.mesh_format
+    kind = f"animated {kind}" if kind == ENDING else kind  # earlier versions wrote one per frame
+    files = f"{kind} {config.generation.write_inputs}"
     digest = hashlib.sha256(f"{weights} {mesh_settings(config)} {files} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
     digest.update(source.observation.times.tobytes())
@@ -185,6 +191,7 @@ def _finished(files: WindowFolder, source: str) -> dict[str, Any] | None:
 
 def _generate_window(
     generator: Generator,
+    window: Window,
     source: WindowInput,
     config: Config,
     files: WindowFolder,
@@ -199,7 +206,7 @@ def _generate_window(
     )
     nfe = generator.model.take_nfe()
     with timer.stage("write"):
-        _write(meshes, source.observation, config, files)
+        _write(meshes, source.observation, config, files, window_seconds(config.data.root, window))
     for stage, seconds in timer.seconds.items():
         totals.seconds[stage] = totals.seconds.get(stage, 0.0) + seconds
     return {
@@ -213,7 +220,11 @@ def _generate_window(
 
 
 def _write(
-    meshes: Reconstruction, observation: Observation, config: Config, files: WindowFolder
+    meshes: Reconstruction,
+    observation: Observation,
+    config: Config,
+    files: WindowFolder,
+    duration: float,
 ) -> None:
     """Write the configured files, after removing those of an earlier run."""
     files.summary.unlink(missing_ok=True)  # first: without it the window is not finished
@@ -221,9 +232,13 @@ def _write(
     remove_written(files.inputs)
     meshes.save(files.sequence)
     if config.generation.mesh_format is not None:
-        meshes.save(files.meshes, config.generation.mesh_format)
+        meshes.save(files.meshes, config.generation.mesh_format, duration)
     if config.generation.write_inputs:
         write_observation(files.inputs, observation)
+
+
+def _is_mesh(name: str) -> bool:
+    return name == FILE_NAME or is_numbered_mesh(name)
 
 
 def _refuse_files_of_others(files: WindowFolder, config: Config) -> None:
@@ -236,7 +251,7 @@ def _refuse_files_of_others(files: WindowFolder, config: Config) -> None:
     adopt_window(files)
     refuse_foreign(files.path, is_numbered_mesh)
     if config.generation.mesh_format is not None:
-        refuse_foreign(files.meshes, is_numbered_mesh)
+        refuse_foreign(files.meshes, _is_mesh)
     if config.generation.write_inputs:
         refuse_foreign(files.inputs, is_observed_file)
     refuse_other_npz(files.sequence)

@@ -10,6 +10,8 @@ from im2mesh.config.times import exact_ends
 from im2mesh.errors import UserError, is_refused_by_system
 from im2mesh.files.atomic import atomic_file
 from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
+from im2mesh.meshing.animated_file import animated_path, seconds_of, write_animated
+from im2mesh.meshing.formats.gltf.write_moving import flip_book_glb
 from im2mesh.meshing.io import write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence, refuse_other_npz
@@ -74,11 +76,19 @@ class FrameMeshes:
         )
         return replace(self, meshes=meshes, loc=np.zeros(3), scale=1.0)
 
-    def save(self, path: Path | str, format: str | None = None) -> None:
-        """Write one .npz for all frames, or a folder of one mesh per frame (ply by default)."""
+    def save(
+        self, path: Path | str, format: str | None = None, duration: float | None = None
+    ) -> None:
+        """Write all frames as .npz or animated .glb, or a folder of one mesh per frame (ply by
+        default); see `MeshSequence.save`."""
         path = Path(path)
         if path.suffix == ".npz" and format in (None, "npz"):
             return self._save_npz(path)
+        animated = animated_path(path, format)
+        if animated is not None:
+            compact = [replace(m, vertices=compact_positions(m.vertices)) for m in self.meshes]
+            seconds = seconds_of(self.times, duration)
+            return write_animated(animated, flip_book_glb(compact, seconds))
         normals = self.normals or [None] * self.num_frames
         meshes = [replace(mesh, normals=n) for mesh, n in zip(self.meshes, normals, strict=True)]
         write_numbered_meshes(path, meshes, format=format or "ply")

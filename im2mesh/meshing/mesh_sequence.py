@@ -10,7 +10,10 @@ from im2mesh.config.times import exact_ends
 from im2mesh.errors import UserError, is_refused_by_system
 from im2mesh.files.atomic import atomic_file
 from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
+from im2mesh.meshing.animated_file import animated_path, seconds_of, write_animated
 from im2mesh.meshing.colors import position_colors
+from im2mesh.meshing.formats.gltf.read_moving import read_moving_glb
+from im2mesh.meshing.formats.gltf.write_moving import moving_glb
 from im2mesh.meshing.io import MESH_FORMATS, write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import (
@@ -99,12 +102,16 @@ class MeshSequence:
         vertices = self.loc + self.scale * self.vertices.astype(np.float64)
         return replace(self, vertices=vertices, loc=np.zeros(3), scale=1.0)
 
-    def save(self, path: Path | str, format: str | None = None) -> None:
-        """Write one .npz for the whole sequence, or a folder of one coloured mesh per frame.
+    def save(
+        self, path: Path | str, format: str | None = None, duration: float | None = None
+    ) -> None:
+        """Write the whole sequence as .npz or animated .glb, or a coloured mesh per frame.
 
         Args:
-            path: A file name ending in .npz, or a folder; created if missing.
-            format: Mesh format for a folder: ply (default, binary), off, obj or glb.
+            path: A file name ending in .npz or .glb, or a folder; created if missing.
+            format: Mesh format for a folder: ply (default, binary), off or obj; glb for one
+                animated file in it.
+            duration: Seconds from time 0 to 1, for .glb; None for 60 frames a second.
 
         Raises:
             ValueError: If path names one mesh file, or the format is unknown.
@@ -113,16 +120,24 @@ class MeshSequence:
         path = Path(path)
         if path.suffix == ".npz" and format in (None, "npz"):
             return self._save_npz(path)
+        animated = animated_path(path, format)
+        if animated is not None:
+            return self._save_animated(animated, duration)
         if path.suffix[1:] in (*MESH_FORMATS, "npz") or format == "npz":
             raise ValueError(
-                f"cannot save to {path} with format {format!r}: give a name that ends in .npz for "
-                f"one file, or a folder and one of the formats {', '.join(MESH_FORMATS)}"
+                f"cannot save to {path} with format {format!r}: give a name that ends in .npz or "
+                f".glb for one file, or a folder and one of the formats {', '.join(MESH_FORMATS)}"
             )
         colors, normals = self.colors, self.normals
         normals = [None] * self.num_frames if normals is None else normals
         frames = zip(self.vertices, normals, strict=True)
         meshes = [Mesh(vertices, self.faces, colors, n) for vertices, n in frames]
         write_numbered_meshes(path, meshes, format=format or "ply")
+
+    def _save_animated(self, path: Path, duration: float | None) -> None:
+        vertices = compact_positions(self.vertices)
+        first = Mesh(vertices[0], self.faces, self.colors)
+        write_animated(path, moving_glb(first, vertices, seconds_of(self.times, duration)))
 
     def _save_npz(self, path: Path) -> None:
         refuse_other_npz(path)
@@ -140,7 +155,9 @@ class MeshSequence:
 
     @staticmethod
     def load(path: Path | str) -> "MeshSequence":
-        """Read a sequence written by `save` as .npz.
+        """Read a sequence written by `save` as .npz or, to `TOLERANCE`, as .glb.
+
+        A .glb has no place in the world: its positions are those that were written.
 
         Raises:
             UserError: If there is no such file, or it is broken or lacks an array.
@@ -149,6 +166,8 @@ class MeshSequence:
         if not path.is_file():
             raise UserError(f"no mesh sequence at {path}; run generate.py first")
         try:
+            if path.suffix.lower() == ".glb":
+                return _from_animated(path)
             stored = read_arrays(path)
             vertices = valid_positions(stored["vertices"])
             faces = valid_faces(stored["faces"], vertices.shape[1])
@@ -160,6 +179,15 @@ class MeshSequence:
             raise UserError(
                 f"{path}: not a readable mesh sequence: {error}; copy or make it again"
             ) from error
+
+
+def _from_animated(path: Path) -> MeshSequence:
+    moving = read_moving_glb(path)
+    first, seconds = moving.meshes[0], moving.seconds
+    if not all(np.array_equal(mesh.faces, first.faces) for mesh in moving.meshes):
+        raise ValueError("its frames have faces of their own, so they do not correspond")
+    vertices = np.stack([mesh.vertices for mesh in moving.meshes])
+    return MeshSequence(first.faces, vertices, seconds / max(seconds[-1], 1e-9))
 
 
 def refuse_other_npz(path: Path) -> None:

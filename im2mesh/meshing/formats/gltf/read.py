@@ -46,6 +46,7 @@ def read_document(document: Document) -> Arrays:
 
     Positions are those of the scene: moved by morph targets, then by the joints of a skin or else
     by the node, in the state that the file gives to nodes and weights; animations are not played.
+    Nodes that are scaled to 0 are hidden.
     A transform that mirrors turns the triangles (section 3.5.3). Vertices are neither merged nor
     reordered; primitives of a mesh that name the same arrays share their vertices. Materials,
     textures, cameras and lights are left alone; vertices without a colour of their own are white
@@ -70,6 +71,7 @@ class _Joined:
     skins: dict[str, np.ndarray] = field(default_factory=dict)
     num_vertices: int = 0
     num_rows: int = 0
+    num_hidden: int = 0  # nodes that are scaled to 0
 
     @cached_property
     def transforms(self) -> Transforms:
@@ -79,6 +81,9 @@ class _Joined:
         node = self.document.entry("nodes", number)
         mesh_number = node_mesh(node)
         if mesh_number is None:
+            return
+        if self._is_hidden(number):
+            self.num_hidden += 1
             return
         mesh = self.document.entry("meshes", mesh_number)
         primitives = array(mesh, "primitives")
@@ -93,6 +98,11 @@ class _Joined:
                 weights = _weights(node, mesh, primitive)
                 placed[key] = self._add_vertices(number, primitive, weights)
             self._add_faces(primitive, *placed[key])
+
+    def _is_hidden(self, number: int) -> bool:
+        """Whether a node is scaled to 0, by which animations hide nodes (section 3.5.3)."""
+        is_skinned = "skin" in self.document.entry("nodes", number)
+        return not is_skinned and not self.transforms[number][:3, :3].any()
 
     def _add_vertices(
         self, number: int, primitive: dict[str, Any], weights: Float[np.ndarray, " N"]
@@ -156,7 +166,8 @@ class _Joined:
 
     def arrays(self) -> Arrays:
         if not self.vertices:
-            _refuse_hidden_meshes(self.document)
+            if not self.num_hidden:
+                _refuse_hidden_meshes(self.document)
             return np.zeros((0, 3)), np.zeros((0, 3), np.int32), None
         vertices = np.concatenate(self.vertices)
         faces = np.concatenate(self.faces) if self.faces else np.zeros((0, 3), np.int32)

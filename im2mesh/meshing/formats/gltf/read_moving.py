@@ -1,0 +1,44 @@
+"""An animated .glb as its meshes at the keyframes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from im2mesh.meshing.formats.gltf.animations import Animation, read_animation
+from im2mesh.meshing.formats.gltf.container import open_glb
+from im2mesh.meshing.formats.gltf.read import read_document
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.validity import valid_faces, valid_positions
+
+
+@dataclass(frozen=True)
+class MovingMeshes:
+    """The meshes of an animation; they may differ in their faces.
+
+    Attributes:
+        seconds: Times of the keyframes; a single 0 for a file that does not move.
+    """
+
+    meshes: list[Mesh]
+    seconds: Float[np.ndarray, "T"]
+
+
+def read_moving_glb(path: Path) -> MovingMeshes:
+    """Read the meshes at all keyframes of the first animation of a .glb."""
+    document = open_glb(path)
+    if not document.entries("animations"):
+        return MovingMeshes([_mesh(*read_document(document))], np.zeros(1))
+    animation = read_animation(document, 0)
+    seconds = _keyframes(animation)
+    poses = (animation.pose(float(time)) for time in seconds)
+    return MovingMeshes([_mesh(*read_document(pose)) for pose in poses], seconds)
+
+
+def _keyframes(animation: Animation) -> Float[np.ndarray, "T"]:
+    return np.unique(np.concatenate([moved.times for moved in animation.channels.values()]))
+
+
+def _mesh(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray | None) -> Mesh:
+    return Mesh(valid_positions(vertices), valid_faces(faces, len(vertices)), colors)
