@@ -195,7 +195,7 @@ def _refuse_jumps(names: Sequence[str], clouds: Sequence[Float[np.ndarray, "_ 3"
     size = float(np.median([np.ptp(cloud, axis=0).max() for cloud in clouds]))
     middles = np.array([np.median(cloud, axis=0) for cloud in clouds])
     steps = np.linalg.norm(np.diff(middles, axis=0), axis=1) / max(size, 1e-12)
-    for k in np.flatnonzero(steps > JUMP):
+    for k in np.flatnonzero(steps > JUMP).tolist():
         raise UserError(
             f"from {names[k]} to {names[k + 1]} the body jumps by {steps[k]:.2g} times its size: "
             "another subject, or another unit? Cut the clip there, or leave the frame out"
@@ -208,7 +208,7 @@ def _refuse_two_bodies(name: str, cloud: Float[np.ndarray, "N 3"]) -> None:
     grid = np.zeros(cells.max(0) + 3, bool)
     for shift in np.ndindex(3, 3, 3):  # sparse clouds leave cells empty between their points
         grid[tuple((cells + shift).T)] = True
-    parts, _ = label(grid, np.ones((3, 3, 3)))
+    parts = np.asarray(label(grid, np.ones((3, 3, 3)))[0])  # pyright: ignore[reportIndexIssue]
     sizes = np.sort(np.bincount(parts[tuple((cells + 1).T)]))[::-1] / len(cloud)
     if len(sizes) > 1 and sizes[1] >= SECOND_BODY:
         raise UserError(

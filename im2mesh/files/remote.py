@@ -125,13 +125,14 @@ def _open(url: str) -> Any:
     try:
         import fsspec  # an extra, as is what it needs for each kind of server
 
+        opened: Any = fsspec.open
         if not _is_web(url):
-            return fsspec.open(url, "rb").open()
+            return opened(url, "rb").open()
         from aiohttp import ClientTimeout
 
         waits = ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
         options = {"client_kwargs": {"timeout": waits}}
-        return fsspec.open(url, "rb", block_size=0, **options).open()
+        return opened(url, "rb", block_size=0, **options).open()
     except ImportError as error:
         raise UserError(
             f"fetching {url} needs other packages ({error}), run: pip install -e '.[stream]'; an "

@@ -114,12 +114,12 @@ def _joined(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -
         pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     else:
         count = min(CLOUD_NEIGHBOURS + 1, len(vertices))
-        near = KDTree(vertices).query(vertices, count)[1]
+        near = np.asarray(KDTree(vertices).query(vertices, count)[1])
         pairs = np.stack([np.repeat(near[:, 0], count - 1), near[:, 1:].reshape(-1)], 1)
     lengths = np.linalg.norm(vertices[pairs[:, 0]] - vertices[pairs[:, 1]], axis=1)
     lengths = np.maximum(lengths, 1e-9)  # a length of 0 would be no way
     graph = csr_matrix((lengths, (pairs[:, 0], pairs[:, 1])), shape=(len(vertices),) * 2)
-    return graph.maximum(graph.T)
+    return csr_matrix(graph.maximum(graph.T))
 
 
 def _ways(joined: csr_matrix, rows: Int[np.ndarray, "K"], limit: float) -> Float[np.ndarray, "V K"]:

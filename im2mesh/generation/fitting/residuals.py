@@ -57,7 +57,7 @@ def _measure_frame(
         return np.nan, np.nan, np.nan, np.full(num_nodes, np.nan)
     pose, points = fitted.pose(float(clip.times[k])).as_frames(), fitted.points
     carried = carry_points(fitted.graph, pose, points.points, points.shares)[0]
-    straight, rows = KDTree(carried.numpy()).query(cloud)
+    straight, rows = map(np.asarray, KDTree(carried.numpy()).query(cloud))
     at = points.of(torch.from_numpy(rows))
     frames = torch.zeros(len(rows), dtype=torch.int64)
     nearest, normals = carry_matched(fitted.graph, pose, frames, at.points, at.normals, at.shares)
