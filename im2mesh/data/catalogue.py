@@ -90,7 +90,8 @@ def _clip(content: Any) -> StreamedClip:
         raise ValueError(f"a clip has the files {sorted(files)}")
     if not re.fullmatch("[0-9a-f]+", content["fingerprint"]):
         raise ValueError("a fingerprint is none")
-    return StreamedClip(content["fingerprint"], *numbers, files)
+    first, step, count = numbers
+    return StreamedClip(content["fingerprint"], first, step, count, files)
 
 
 def _checked(name: str) -> str:

@@ -126,12 +126,13 @@ def _open(url: str) -> Any:
         import fsspec  # an extra, as is what it needs for each kind of server
 
         if not _is_web(url):
-            return fsspec.open(url, "rb").open()
+            system, place = fsspec.url_to_fs(url)
+            return system.open(place, "rb")
         from aiohttp import ClientTimeout
 
         waits = ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
-        options = {"client_kwargs": {"timeout": waits}}
-        return fsspec.open(url, "rb", block_size=0, **options).open()
+        system, place = fsspec.url_to_fs(url, client_kwargs={"timeout": waits})
+        return system.open(place, "rb", block_size=0)
     except ImportError as error:
         raise UserError(
             f"fetching {url} needs other packages ({error}), run: pip install -e '.[stream]'; an "

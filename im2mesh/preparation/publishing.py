@@ -59,7 +59,7 @@ class _Description:
                 f"clip {self.clip} has no {STREAMED[0]}, so it is not packed; pack the data set "
                 "with scripts/pack_dataset.py first"
             )
-        numbers = frame_numbers(self.root, self.category, self.clip)
+        numbers = list(frame_numbers(self.root, self.category, self.clip))
         step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
         described = {name: describe(path) for name, path in files.items()}
         on_clip()
