@@ -125,14 +125,14 @@ def _open(url: str) -> Any:
     try:
         import fsspec  # an extra, as is what it needs for each kind of server
 
-        opened: Any = fsspec.open
         if not _is_web(url):
-            return opened(url, "rb").open()
+            system, place = fsspec.url_to_fs(url)
+            return system.open(place, "rb")
         from aiohttp import ClientTimeout
 
         waits = ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
-        options = {"client_kwargs": {"timeout": waits}}
-        return opened(url, "rb", block_size=0, **options).open()
+        system, place = fsspec.url_to_fs(url, client_kwargs={"timeout": waits})
+        return system.open(place, "rb", block_size=0)
     except ImportError as error:
         raise UserError(
             f"fetching {url} needs other packages ({error}), run: pip install -e '.[stream]'; an "

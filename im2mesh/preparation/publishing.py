@@ -59,11 +59,10 @@ class _Description:
                 f"clip {self.clip} has no {STREAMED[0]}, so it is not packed; pack the data set "
                 "with scripts/pack_dataset.py first"
             )
-        numbers = frame_numbers(self.root, self.category, self.clip)
-        first, last = numbers[0], numbers[-1]  # evenly spaced
-        step = (last - first) // (len(numbers) - 1) if last > first else 1
+        numbers = list(frame_numbers(self.root, self.category, self.clip))
+        step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
         described = {name: describe(path) for name, path in files.items()}
         on_clip()
         return f"{self.category}/{self.clip}", StreamedClip(
-            fingerprint_of(folder), first, step, len(numbers), described
+            fingerprint_of(folder), numbers[0], step, len(numbers), described
         )
