@@ -159,7 +159,7 @@ def _check(manifest: Manifest, arrays: StoredArrays) -> None:
         raise ValueError(
             f"it lists {sorted(manifest.checksums)}, the file has {sorted(found) or 'nothing'}"
         )
-    for name in found:
+    for name in sorted(found):
         location, rows = arrays.location(name), manifest.rows.get(name)
         if location.checksum != manifest.checksums[name]:
             raise ValueError(f"'{name}' was changed after it was packed")

@@ -71,7 +71,7 @@ def note_work(log: Path, dying: bool) -> None:
         return work_and_note
 
     split._generate_window = noting(
-        split._generate_window, lambda *rest: f"{rest[3].path.parent.name}/{rest[3].path.name}"
+        split._generate_window, lambda *rest: f"{rest[4].path.parent.name}/{rest[4].path.name}"
     )
     Evaluator.evaluate_window = noting(
         Evaluator.evaluate_window, lambda _self, window, _: f"{window.clip}/{window.name}"

@@ -75,7 +75,7 @@ def test_other_programs_read_it_at_its_place(tmp_path, format, place):
     np.testing.assert_allclose(found, world(place), rtol=0, atol=1e-6 * place[1])
 
 
-@pytest.mark.parametrize("format", [*MESH_FORMATS, "npz"])
+@pytest.mark.parametrize("format", ["ply", "off", "obj", "npz"])
 @pytest.mark.parametrize("corresponds", [True, False])
 def test_a_sequence_in_the_world_comes_back(tmp_path, format, place, corresponds):
     vertices, faces = ball()
@@ -94,7 +94,7 @@ def test_a_sequence_in_the_world_comes_back(tmp_path, format, place, corresponds
         assert_near(read_all(tmp_path / "a"), expected, place)
 
 
-@pytest.mark.parametrize("format", [*MESH_FORMATS, "npz"])
+@pytest.mark.parametrize("format", ["ply", "off", "obj", "npz"])
 def test_meshes_around_0_stay_as_small_as_they_were(tmp_path, format):
     """Of the digits of float32, whatever type they come in."""
     near = MeshSequence(ball()[1], np.stack([ball()[0]] * 3), TIMES)

@@ -269,7 +269,7 @@ def test_other_programs_read_our_files(tmp_path, format):
         np.testing.assert_allclose(found.reshape(-1, 3), normals, atol=1e-6)
 
 
-@pytest.mark.parametrize("format", MESH_FORMATS)
+@pytest.mark.parametrize("format", ["ply", "off", "obj"])
 @pytest.mark.parametrize("corresponds", [True, False])
 def test_other_programs_read_our_frames_in_order(tmp_path, format, corresponds):
     """Each frame in a file of its own, in the order of their times; points alone, too."""
@@ -355,7 +355,7 @@ def test_missing_or_unknown_mesh_file(tmp_path):
         read_mesh(tmp_path / "a.vtk")
 
 
-@pytest.mark.parametrize("format", MESH_FORMATS)
+@pytest.mark.parametrize("format", ["ply", "off", "obj"])
 def test_sequence_as_folder_of_meshes(tmp_path, format):
     sequence = drifting_ball()
     drifting_ball(5).save(tmp_path, format="off")  # an earlier, longer run in the same folder

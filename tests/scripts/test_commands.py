@@ -9,7 +9,7 @@ from im2mesh.build import write_schema
 from im2mesh.command_line import EXIT_USER_ERROR, exit_status
 from scripts import draw, latent, measure, weights
 
-MOST_ENTRIES = 15
+MOST_ENTRIES = 19
 COMMANDS = [
     *((latent.main, name) for name in ("encode", "interpolate", "transfer", "sample")),
     *((draw.main, name) for name in ("sheet", "errors", "training")),
