@@ -128,12 +128,12 @@ def _read_frames(
     first = paths[0]
     if len(paths) == 1 and first.is_dir():
         try:
-            found = find_numbered(first, READ_ENDINGS)
+            found = find_numbered(first, (*READ_ENDINGS, "npz"))
         except NumberedFilesError as error:
             raise UserError(str(error)) from error
         if not found.names:
             raise UserError(
-                f"{first} holds no numbered .{', .'.join(READ_ENDINGS[:8])} file, but "
+                f"{first} holds no numbered .npz, .{', .'.join(READ_ENDINGS[:8])} file, but "
                 f"{listed(found.others)}"
             )
         files = [first / name for name in found.names.values()]
@@ -144,8 +144,25 @@ def _read_frames(
         return names, clouds, np.arange(len(clouds), dtype=float)
     else:
         files, times = list(paths), np.arange(len(paths), dtype=float)
-    clouds = [read_mesh(path).vertices.astype(np.float64) for path in files]
+    clouds = [_read_cloud(path) for path in files]
     return [str(path) for path in files], clouds, times
+
+
+def _read_cloud(path: Path) -> Float[np.ndarray, "N 3"]:
+    """The points of one frame; of an .npz as in our data sets, in the world."""
+    if path.suffix != ".npz":
+        return read_mesh(path).vertices.astype(np.float64)
+    try:
+        stored = read_arrays(path, ["points", "loc", "scale"])
+    except (NpzError, OSError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    points = stored.get("points", np.zeros(0)).astype(np.float64)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise UserError(f"{path} must hold an array points [N, 3], it has {list(points.shape)}")
+    loc, scale = stored.get("loc", np.zeros(3)), stored.get("scale", np.ones(1))
+    if loc.shape != (3,) or scale.size != 1:
+        raise UserError(f"{path}: loc must be three numbers and scale one")
+    return points * scale.astype(np.float64).item() + loc.astype(np.float64)
 
 
 def _read_npz(path: Path) -> list[Float[np.ndarray, "N 3"]]:

@@ -59,6 +59,18 @@ def test_files_are_read_in_their_order_and_an_npz_frame_by_frame(folder, tmp_pat
         read_scan([tmp_path / "other.npz"])
 
 
+def test_a_clip_of_a_data_set_is_read_in_the_world(tmp_path):
+    for k in range(2):
+        points = ((person(50, k) - [1, 2, 3]) / 1.7).astype(np.float32)
+        np.savez(tmp_path / f"{k + 166:08d}.npz", points=points, loc=[1.0, 2, 3], scale=1.7)
+    scan = read_scan([tmp_path])
+    assert scan.times.tolist() == [166, 167]
+    np.testing.assert_allclose(scan.clouds[1], person(50, 1), atol=1e-6)
+    np.savez(tmp_path / "00000167.npz", points=np.zeros((2, 5)))
+    with pytest.raises(UserError, match=r"167\.npz must hold an array points \[N, 3\]"):
+        read_scan([tmp_path])
+
+
 def test_positions_far_from_0_keep_their_digits(tmp_path):
     origin = np.array([500_000.0, 30.0, 5_400_000.0])
     for k in range(2):
