@@ -24,7 +24,7 @@ from im2mesh.command_line import (
 from im2mesh.config.schema import Config
 from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
-from im2mesh.data.scans import METRES, Scan, guess_unit, guess_up, read_scan, rows_correspond
+from im2mesh.data.scans import METRES, guess_unit, guess_up, read_scan, rows_correspond
 from im2mesh.errors import Advice, UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.scan import ScanSettings, reconstruct_scan
@@ -85,9 +85,10 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
     paths = [Path(path) for path in args.clouds]
     scan = read_scan(paths, args.times)
     up, unit = guess_up(scan, args.up), guess_unit(scan, args.unit)
-    trained, generator = _scan_generator(args, config, scan)
+    is_tracked = rows_correspond(scan)
+    trained, generator = _scan_generator(args, config, is_tracked)
     corresponding = trained.data.input_pointcloud_corresponding
-    if corresponding and not rows_correspond(scan):
+    if corresponding and not is_tracked:
         raise UserError(
             "these weights need tracked points, and row n of these clouds is not the same point in "
             "all frames; choose others, such as --weights local_unordered"
@@ -115,12 +116,12 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
 
 
 def _scan_generator(
-    args: argparse.Namespace, config: Config, scan: Scan
+    args: argparse.Namespace, config: Config, is_tracked: bool
 ) -> tuple[Config, Generator]:
     """The model that was asked for, or that of the run, or shipped weights that suit the clouds."""
     file = chosen_weights(args, RunFolder.of(config).best_checkpoint)
     if args.weights is None and args.checkpoint is None and not file.exists():
-        name = "local" if rows_correspond(scan) else "local_unordered"
+        name = "local" if is_tracked else "local_unordered"
         print(f"weights {name}, which suit these clouds; --weights chooses others")
         file = find_weights(name)
     trained, made = load_trained(file, build_device(args.device))

@@ -152,10 +152,7 @@ def _read_cloud(path: Path) -> Float[np.ndarray, "N 3"]:
     """The points of one frame; of an .npz as in our data sets, in the world."""
     if path.suffix != ".npz":
         return read_mesh(path).vertices.astype(np.float64)
-    try:
-        stored = read_arrays(path, ["points", "loc", "scale"])
-    except (NpzError, OSError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+    stored = _read_arrays(path)
     points = stored.get("points", np.zeros(0)).astype(np.float64)
     if points.ndim != 2 or points.shape[1] != 3:
         raise UserError(f"{path} must hold an array points [N, 3], it has {list(points.shape)}")
@@ -166,14 +163,18 @@ def _read_cloud(path: Path) -> Float[np.ndarray, "N 3"]:
 
 
 def _read_npz(path: Path) -> list[Float[np.ndarray, "N 3"]]:
-    try:
-        points = read_arrays(path, ["points"]).get("points")
-    except (NpzError, OSError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+    points = _read_arrays(path).get("points")
     if points is None or points.ndim != 3 or points.shape[2] != 3:
         what = "none" if points is None else list(points.shape)
         raise UserError(f"{path} must hold an array points [T, N, 3], it has {what}")
     return list(points.astype(np.float64))
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return read_arrays(path, ["points", "loc", "scale"])
+    except (NpzError, OSError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
 
 
 def _read_times(path: Path, count: int) -> Float[np.ndarray, "T"]:
@@ -212,7 +213,8 @@ def _refuse_jumps(names: Sequence[str], clouds: Sequence[Float[np.ndarray, "_ 3"
     size = float(np.median([np.ptp(cloud, axis=0).max() for cloud in clouds]))
     middles = np.array([np.median(cloud, axis=0) for cloud in clouds])
     steps = np.linalg.norm(np.diff(middles, axis=0), axis=1) / max(size, 1e-12)
-    for k in np.flatnonzero(steps > JUMP).tolist():
+    if (steps > JUMP).any():
+        k = int(np.argmax(steps > JUMP))
         raise UserError(
             f"from {names[k]} to {names[k + 1]} the body jumps by {steps[k]:.2g} times its size: "
             "another subject, or another unit? Cut the clip there, or leave the frame out"

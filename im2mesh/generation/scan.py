@@ -131,7 +131,7 @@ def _seen(
     elif len(clouds) - key > key:
         seen, clock = clouds[key : key + WINDOW], times[key : key + WINDOW]
     else:
-        back = slice(key, max(key - WINDOW, -1) if key >= WINDOW else None, -1)
+        back = slice(key, key - WINDOW if key >= WINDOW else None, -1)
         seen, clock = clouds[back], -times[back]
     seen = gather_clouds(seen, settings.seed, corresponding=settings.corresponding, min_points=1)
     rng = np.random.default_rng(settings.seed)

@@ -133,7 +133,7 @@ def carry_matched(
     weights = shares.weights.unsqueeze(-1)
     carried = (weights * ((turns * offsets.unsqueeze(-2)).sum(-1) + at_nodes)).sum(1)
     turned = (weights * (turns * normals[:, None, None]).sum(-1)).sum(1)
-    return carried, torch.nn.functional.normalize(turned, dim=-1)
+    return carried, F.normalize(turned, dim=-1)
 
 
 def stretch(graph: NodeGraph, pose: Pose) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
