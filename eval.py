@@ -23,6 +23,7 @@ from im2mesh.evaluation.report import refuse_other_report
 from im2mesh.evaluation.split import SplitEvaluation, evaluate_split, report_once
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
+from im2mesh.studies.report import Evaluated, evaluation_page, write_page
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -74,7 +75,9 @@ def main(arguments: Sequence[str]) -> None:
     table = report_once(evaluation, split, measured, origin, ranks)
     if not ranks.is_main:
         return
-    for text in measured.advice:
+    result = Evaluated(config, windows, predictions, measured.records, origin)
+    page = evaluation_page(f"Evaluation of {config.output_dir}, {split}", {split: result})
+    for text in [*measured.advice, *write_page(output, page)]:
         warnings.warn(text, Advice, stacklevel=1)
     print(table)
     frames = sorted({record.frame for record in measured.records})

@@ -29,6 +29,7 @@ setup(
     package_data={
         "im2mesh.synthesis": ["bodies.npz", "shape_space.npz"],
         "im2mesh.pretrained": ["*.safetensors", "*.md"],
+        "im2mesh.visualization.report": ["*.css", "*.js"],
     },
     install_requires=[
         "torch>=2.6",

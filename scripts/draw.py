@@ -35,10 +35,11 @@ from im2mesh.evaluation.records import Record
 from im2mesh.evaluation.report import read_report
 from im2mesh.generation.inputs import read_input
 from im2mesh.runs.checkpoints import load_checkpoint
-from im2mesh.runs.folder import RunFolder
+from im2mesh.runs.folder import CONFIG_FILE, PAGE_FILE, RunFolder
 from im2mesh.runs.origins import list_origins, tell_training
 from im2mesh.studies.comparison.runs import common_splits, compare
 from im2mesh.studies.names import name_runs
+from im2mesh.studies.report import Evaluated, evaluation_page, write_page
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
 from im2mesh.visualization.error_sheet import ErrorSheet
@@ -52,7 +53,10 @@ from im2mesh.visualization.window_choice import (
 
 
 def main(arguments: Sequence[str]) -> None:
-    commands = {"sheet": draw_sheet, "errors": draw_errors, "training": draw_training}
+    commands = {
+        "sheet": draw_sheet, "errors": draw_errors, "training": draw_training,
+        "report": draw_report,
+    }  # fmt: skip
     run_command("draw.py", commands, arguments, __doc__)
 
 
@@ -263,6 +267,32 @@ def _parse_training(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tag", default="validation/iou", help="curve, named as in TensorBoard")
     add_picture_output(parser)
     return parser.parse_args(arguments)
+
+
+def draw_report(arguments: Sequence[str]) -> None:
+    """Write one page about several evaluated runs: numbers, curves, and windows side by side.
+
+    Example: python scripts/draw.py report out/pointcloud/oflow out/pointcloud/local \\
+                 --output out/both
+    """
+    parser = docstring_parser(draw_report.__doc__, "draw.py report")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="output folder")
+    parser.add_argument("--names", nargs="+", help="names of the runs, in the same order")
+    parser.add_argument("--split", help="split to show (default: the first that every run has)")
+    parser.add_argument("--output", type=Path, required=True, help="folder for report.html")
+    args = parser.parse_args(arguments)
+    runs = name_runs(args.runs, args.names)
+    split = args.split or common_splits(args.runs)[0]
+    differences = compare(runs, split).differences()  # refuses runs of different windows
+    columns = {}
+    for name, path in runs.items():
+        folder = RunFolder(path)
+        config = build_config(folder.evaluation(split) / CONFIG_FILE)
+        columns[name] = Evaluated.read(config, folder, split)
+    notes = write_page(args.output, evaluation_page(f"Runs on the split {split}", columns))
+    for note in [*differences, *notes]:
+        print(f"note: {note}")
+    print(f"written to {args.output / PAGE_FILE}")
 
 
 if __name__ == "__main__":

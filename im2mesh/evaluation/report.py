@@ -14,7 +14,7 @@ from im2mesh.evaluation.summary import SummaryRow, summarize
 from im2mesh.evaluation.tables import format_table
 from im2mesh.files.atomic import write_text
 from im2mesh.files.results import refuse_other_results, replacing_results
-from im2mesh.runs.folder import CONFIG_FILE, RECORDS_FILE, SUMMARY_FILE, RunFolder
+from im2mesh.runs.folder import CONFIG_FILE, PAGE_FILE, RECORDS_FILE, SUMMARY_FILE, RunFolder
 from im2mesh.runs.origins import ResultOrigin
 
 REPORT_FILE = "summary.md"
@@ -89,7 +89,7 @@ def refuse_other_report(folder: Path) -> None:
             "another --output"
         )
     refuse_own_config(folder / CONFIG_FILE)
-    refuse_other_results(folder, _names(metrics_of("evaluation")))
+    refuse_other_results(folder, [*_names(metrics_of("evaluation")), PAGE_FILE])
 
 
 def _names(metrics: Iterable[str]) -> list[str]:

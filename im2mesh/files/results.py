@@ -17,6 +17,7 @@ ORIGIN_IN_TEXT = {
     ".md": r"^(## Origins|Origin [0-9a-f]+\b)",
     ".csv": r"\A[^\n]+,origins?\n",
     ".json": r'^  "origin": \{',
+    ".html": r'^<p class="note origin">Origins$',
 }
 """Ending of a file name -> how the origin looks there."""
 

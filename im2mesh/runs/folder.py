@@ -14,6 +14,7 @@ from im2mesh.machine.locks import only_process
 
 CONFIG_FILE = "config.yaml"  # in the folders of a run, its generated splits and its evaluations
 RECORDS_FILE, SUMMARY_FILE = "records.csv", "summary.json"  # in the folder of an evaluation
+PAGE_FILE = "report.html"  # there, too: all of it in one page
 LOCK_FILE = "lock"  # shows which processes work in a folder
 
 

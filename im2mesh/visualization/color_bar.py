@@ -35,6 +35,10 @@ class ErrorScale:
 
         return colormaps[COLOR_MAP](np.clip(distances / self.maximum, 0, 1), bytes=True)[:, :3]
 
+    def list_colors(self, distances: Sequence[float]) -> list[list[int]]:
+        """The colours of some distances, as numbers from 0 to 255."""
+        return self.colors(np.array(distances)).tolist()
+
     def draw_bar(self, title: str, notes: Sequence[str] = ()) -> Image.Image:
         """Draw a title, the colours with numbers below them, and lines of explanation."""
         values = np.linspace(0.0, self.maximum, NUM_INTERVALS + 1)

@@ -1,7 +1,7 @@
 """Reconstruct held-out windows with the weights that ship; or, with --train, train a model first.
 
 Makes bodies, generates and evaluates meshes, draws them, and writes a page of the pictures, as
-scripts/demo.sh does: out/demo/index.html, or out/demo-train/index.html.
+scripts/demo.sh does: out/demo/report.html, or out/demo-train/report.html.
 """
 
 import json
@@ -18,17 +18,18 @@ import torch
 
 from im2mesh.build import build_config
 from im2mesh.command_line import docstring_parser, exit_status
+from im2mesh.config.validation import dump_config
 from im2mesh.errors import UserError
 from im2mesh.evaluation.report import read_report
 from im2mesh.evaluation.summary import SummaryRow, summarize
-from im2mesh.evaluation.tables import format_table, summary_note, summary_table
+from im2mesh.evaluation.tables import format_table, summary_note
 from im2mesh.files.atomic import write_json, write_text
 from im2mesh.machine.cores import available_cores, processor_name
-from im2mesh.runs.folder import RunFolder
+from im2mesh.runs.folder import PAGE_FILE, RunFolder
 from im2mesh.runs.origins import ResultOrigin, list_origins
 from im2mesh.runs.provenance import package_versions
+from im2mesh.studies.report import Evaluated, evaluation_page, write_page
 from im2mesh.training.outlook import ROUGH_IOU
-from im2mesh.visualization.page import PageSection, write_page
 
 SPLITS = {"test": "seen bodies, unseen motions", "test_new_individual": "unseen body"}
 TITLE = "Occupancy Flow: bodies from clouds of points"
@@ -60,7 +61,7 @@ class Demo:
 
     @property
     def page(self) -> Path:
-        return self.out / "index.html"
+        return self.out / PAGE_FILE
 
     @property
     def seconds(self) -> Path:
@@ -118,30 +119,33 @@ def summarize_demo(demo: Demo) -> dict[str, Any]:
     write_text(demo.out / TABLE, f"{table}\n{list_origins(origins)}")
     print("\n" + format_table(summaries))
     summary = demo_summary(demo, summaries, origins)
-    write_page(demo.page, TITLE, page_sections(demo, summaries, summary), list_origins(origins))
+    write_demo_page(demo, summaries, summary)
     write_json(demo.summary, summary)
     return summary
 
 
-def page_sections(
+def write_demo_page(
     demo: Demo, summaries: dict[str, list[SummaryRow]], summary: dict[str, Any]
-) -> list[PageSection]:
-    """The numbers, the best, median and worst window of each split, and how training went on."""
+) -> None:
+    """The numbers, curves and windows of both splits, and pictures of how training went on."""
     took, on = summary["seconds"]["total"], summary["machine"]
-    note = f"{summary_note(summaries)}\n{took:.0f} s on {on['processor']}, {on['cores']} cores."
-    shown = "the best, the median and the worst window; equal colours are equal places on the body"
-    progress = sorted(RunFolder.of(build_config(demo.config)).pictures.glob("*.png"))
-    sections = [
-        PageSection("Numbers", note, summary_table(summaries)),
-        *(
-            PageSection(f"{what} ({split})", shown, pictures={what: demo.out / f"{split}.png"})
-            for split, what in SPLITS.items()
-        ),
-    ]
-    if progress:
-        pictures = {f"after {int(path.stem)} steps": path for path in progress}
-        sections.append(PageSection("Training", "the same windows", pictures=pictures))
-    return sections
+    config = build_config(demo.config)
+    run_folder = RunFolder.of(config)
+    columns = {
+        f"{what} ({split})": Evaluated.read(config, run_folder, split)
+        for split, what in SPLITS.items()
+    }
+    named = {name: summaries[split] for name, split in zip(columns, SPLITS, strict=True)}
+    pictures = {
+        f"After {int(path.stem)} steps of training": path
+        for path in sorted(run_folder.pictures.glob("*.png"))
+    }
+    note = f"{summary_note(named)}\n{took:.0f} s on {on['processor']}, {on['cores']} cores."
+    page = evaluation_page(
+        TITLE, columns, note=note, pictures=pictures, settings={"Settings": dump_config(config)}
+    )
+    for text in write_page(demo.out, page):
+        print(f"note: {text}")
 
 
 def refuse_rough_bodies(summary: dict[str, Any]) -> None:
