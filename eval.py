@@ -75,7 +75,8 @@ def main(arguments: Sequence[str]) -> None:
     table = report_once(evaluation, split, measured, origin, ranks)
     if not ranks.is_main:
         return
-    result = Evaluated(config, windows, predictions, measured.records, origin)
+    run = None if args.meshes else folder
+    result = Evaluated(config, windows, predictions, measured.records, origin, run)
     page = evaluation_page(f"Evaluation of {config.output_dir}, {split}", {split: result})
     for text in [*measured.advice, *write_page(output, page)]:
         warnings.warn(text, Advice, stacklevel=1)

@@ -36,6 +36,7 @@ from im2mesh.evaluation.report import read_report
 from im2mesh.generation.inputs import read_input
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import CONFIG_FILE, PAGE_FILE, RunFolder
+from im2mesh.runs.logs import read_curve
 from im2mesh.runs.origins import list_origins, tell_training
 from im2mesh.studies.comparison.runs import common_splits, compare
 from im2mesh.studies.names import name_runs
@@ -226,7 +227,7 @@ def draw_training(arguments: Sequence[str]) -> None:
     axes = figure.subplots()
     runs = name_runs(args.runs, args.names)
     for name, run in runs.items():
-        curve = read_curve(run, args.tag)
+        curve = read_curve(RunFolder(run), args.tag)
         axes.plot(list(curve), list(curve.values()), lw=2, marker="o", ms=3, label=name)
     axes.set(xlabel="iteration", title=args.tag)
     axes.grid(alpha=0.3)
@@ -235,21 +236,6 @@ def draw_training(arguments: Sequence[str]) -> None:
     origins = {name: read_training_origin(run) for name, run in runs.items()}
     save_figure(figure, args.output, list_origins(origins))
     print(f"written to {args.output}")
-
-
-def read_curve(run: Path, tag: str) -> dict[int, float]:
-    """Iteration -> value, for everything that a run logged under a tag."""
-    # slow to import, and the other commands do not need it
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    if not (run / "logs").is_dir():
-        raise UserError(f"no logs at {run / 'logs'}; name the output folder of a training")
-    events = EventAccumulator(str(run / "logs"), size_guidance={"scalars": 0})
-    events.Reload()
-    tags = events.Tags()["scalars"]
-    if tag not in tags:
-        raise UserError(f"{run / 'logs'} has no {tag}; it has: {', '.join(tags)}")
-    return {event.step: event.value for event in events.Scalars(tag)}
 
 
 def read_training_origin(run: Path) -> str | None:

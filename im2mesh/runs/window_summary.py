@@ -42,6 +42,22 @@ def read_summary(path: Path) -> dict[str, Any]:
     return summary
 
 
+def read_seconds(folder: Path, windows: Sequence[Window]) -> dict[str, list[float]]:
+    """Stage of generate.py -> its seconds in each window; empty for meshes of another program.
+
+    Raises:
+        UserError: If a summary is broken.
+    """
+    seconds: dict[str, list[float]] = {}
+    for window in windows:
+        path = WindowFolder.of(folder, window).summary
+        if not path.is_file():
+            return {}
+        for stage, value in read_summary(path).get("seconds", {}).items():
+            seconds.setdefault(stage, []).append(float(value))
+    return seconds
+
+
 def _check_types(values: dict[str, Any], expected: dict[str, type], path: Path) -> None:
     for key, kind in expected.items():
         if not isinstance(values.get(key), kind):

@@ -19,10 +19,12 @@ from im2mesh.evaluation.tables import summary_note, summary_table
 from im2mesh.files.results import replacing_results
 from im2mesh.generation.inputs import read_input
 from im2mesh.runs.folder import PAGE_FILE, RunFolder
+from im2mesh.runs.logs import Curve, read_logged
 from im2mesh.runs.origins import ResultOrigin, list_origins
+from im2mesh.runs.window_summary import read_seconds
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.contact_sheet import Panel, read_panel
-from im2mesh.visualization.report.curves import metric_curves
+from im2mesh.visualization.report.curves import metric_curves, training_curves
 from im2mesh.visualization.report.layers import window_content
 from im2mesh.visualization.report.page import Page
 from im2mesh.visualization.vertex_errors import vertex_errors
@@ -36,6 +38,7 @@ class Evaluated:
     Attributes:
         config: Configuration of the evaluation.
         windows: The measured windows.
+        run: Folder of the run, whose training is shown; None for meshes of another program.
     """
 
     config: Config
@@ -43,6 +46,7 @@ class Evaluated:
     predictions: PredictedMeshes
     records: Sequence[Record]
     origin: ResultOrigin | None = None
+    run: RunFolder | None = None
 
     @classmethod
     def read(cls, config: Config, run: RunFolder, split: str) -> "Evaluated":
@@ -54,7 +58,8 @@ class Evaluated:
         records, origin = read_report(run.evaluation(split))
         length = config.data.num_frames
         windows = {Window(r.category, r.clip, r.start, length, r.frame_step): None for r in records}
-        return cls(config, list(windows), PredictedMeshes(run.generation(split)), records, origin)
+        meshes = PredictedMeshes(run.generation(split))
+        return cls(config, list(windows), meshes, records, origin, run)
 
 
 def write_page(folder: Path, page: Page) -> list[str]:
@@ -90,10 +95,41 @@ def evaluation_page(title: str, columns: Mapping[str, Evaluated], **more: Any) -
         f"Origins\n{list_origins({name: column.origin for name, column in columns.items()})}",
         table=summary_table(summaries),
         curves=metric_curves({name: column.records for name, column in columns.items()}),
+        training=training_curves(_logged(columns)),
+        timings=_timings(columns),
         windows=windows,
         scale=scale,
         **content,
     )
+
+
+def _logged(columns: Mapping[str, Evaluated]) -> dict[str, dict[str, Curve]]:
+    """Name -> what its training logged; once for several splits of one run."""
+    runs: dict[Path, tuple[str, RunFolder]] = {}
+    for name, column in columns.items():
+        if column.run is not None and column.run.logs.is_dir():
+            runs.setdefault(column.run.path.resolve(), (name, column.run))
+    return {name: read_logged(run) for name, run in runs.values()}
+
+
+def _timings(columns: Mapping[str, Evaluated]) -> list[list[str]]:
+    """Seconds of a window, stage by stage: the mean, and the least and the most."""
+    found = {
+        name: read_seconds(column.predictions.folder, column.windows)
+        for name, column in columns.items()
+    }
+    found = {name: stages for name, stages in found.items() if stages}
+    rows = [
+        [stage, *(_range(stages.get(stage, [])) for stages in found.values())]
+        for stage in dict.fromkeys(stage for stages in found.values() for stage in stages)
+    ]
+    return [["seconds of a window", *found], *rows] if rows else []
+
+
+def _range(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    return f"{sum(values) / len(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def _same_windows(columns: Mapping[str, Evaluated]) -> list[dict[str, Evaluated]]:

@@ -17,7 +17,7 @@ from im2mesh.meshing.mesh import Mesh
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.contact_sheet import Panel
 from im2mesh.visualization.report import page as page_module
-from im2mesh.visualization.report.curves import metric_curves
+from im2mesh.visualization.report.curves import metric_curves, training_curves
 from im2mesh.visualization.report.layers import window_content
 from im2mesh.visualization.report.page import Page
 from im2mesh.visualization.vertex_errors import VertexErrors
@@ -66,7 +66,10 @@ def cube_page(**more) -> Page:
     records = [Record("c", "clip", 0, k, "iou", 0.5 + k / 20) for k in range(6)]
     return Page(
         "Title & <more>", "Origins\n- test: code 1", "two\nlines", [["a", "b"], ["1", "<2>"]],
-        metric_curves({"test": records}), {"best window": window_content(panels, ErrorScale())},
+        metric_curves({"test": records}),
+        windows={"best window": window_content(panels, ErrorScale())},
+        training=training_curves({"run": {"validation/iou": {500: 0.5, 1000: 0.75, 3000: 0.8}}}),
+        timings=[["seconds of a window", "run"], ["extract", "1.00 (0.50 to 2.00)"]],
         settings={"Settings": "seed: 0 # <any>"}, **more,
     )  # fmt: skip
 
@@ -76,7 +79,8 @@ def test_a_page_needs_no_other_file(tmp_path):
     cube_page(pictures={"one": tmp_path / "a.png"}).write(tmp_path / "report.html")
     text, reader = (tmp_path / "report.html").read_text("utf-8"), Reader()
     reader.feed(text)
-    assert {"Title & <more>", "two\nlines", "<2>", "one", "seed: 0 # <any>"} <= {*reader.texts}
+    told = {"Title & <more>", "two\nlines", "<2>", "one", "seed: 0 # <any>", "1.00 (0.50 to 2.00)"}
+    assert told <= {*reader.texts}
     assert all(address.startswith("data:") for address in reader.addresses)
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
 
@@ -95,9 +99,22 @@ def test_curves_tell_the_spread_between_windows():
     ]
     (curve,) = metric_curves({"run": records, "other": []})
     (line,) = curve["lines"]
-    assert curve["title"] == "IoU, higher is better" and line["frames"] == [0, 1]
+    assert curve["title"] == "IoU, higher is better" and line["x"] == [0, 1]
     np.testing.assert_allclose(line["mean"], [0.1, 0.2])
     np.testing.assert_allclose([line["low"][0], line["high"][0]], [0.02, 0.18])
+
+
+def test_a_training_is_told_in_stretches():
+    logged = {"loss/total": {k: float(k) for k in range(1, 1001)}, "nfe/forward": {1: 4.0}}
+    scores = {"validation/iou": {500: 0.5, 1000: 0.75}}
+    loss, score = sorted(
+        training_curves({"run": {**logged, **scores}}), key=lambda curve: curve["title"]
+    )
+    assert (loss["title"], score["title"]) == ("loss/total", "validation/iou")
+    assert score["lines"][0]["x"] == [500, 1000] and score["lines"][0]["mean"] == [0.5, 0.75]
+    (line,) = loss["lines"]
+    assert line["x"] == list(range(25, 1001, 25)) and line["mean"][0] == 13
+    np.testing.assert_allclose([line["low"][0], line["high"][0]], [3.4, 22.6])
 
 
 def in_browser(page: Path, script: str) -> tuple[list[str], dict]:
@@ -136,8 +153,13 @@ const box = viewer.panes[1].box.getBoundingClientRect();
 viewer.pick({clientX: box.left + box.width / 2, clientY: box.top + box.height / 2});
 const turned = viewer.azimuth;
 viewer.canvas.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"}));
+const curve = document.querySelector("#training svg"), told = [];
+for (const key of ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"]) {
+  curve.dispatchEvent(new KeyboardEvent("keydown", {key}));
+  told.push(curve.nextSibling.textContent);
+}
 return {shown, panes: viewer.panes.map(pane => pane.title), turned: viewer.azimuth - turned,
-  curves: document.querySelectorAll("#curves svg").length,
+  curves: document.querySelectorAll("#curves svg").length, told,
   wide: document.documentElement.scrollWidth > innerWidth};
 """
 
@@ -153,6 +175,8 @@ def test_the_slider_moves_the_vertices(tmp_path):
         np.testing.assert_allclose(positions, cube.vertices[frame], atol=5e-4)
         assert shown["drawn"] > 1000
     assert found["shown"][0]["sum"] != found["shown"][1]["sum"]
+    values = [(500, 0.5), (1000, 0.75), (3000, 0.8), (3000, 0.8), (1000, 0.75)]
+    assert found["told"] == [f"iteration {x}\u2501 run {y:.4f}" for x, y in values]
     assert found["turned"] == 6 and found["curves"] == 1 and not found["wide"]
 
 

@@ -27,6 +27,8 @@ class Page:
         note: Text below the table; line breaks are kept.
         table: Rows of cells, the first being the heading.
         curves: See `metric_curves`.
+        training: See `training_curves`.
+        timings: Rows of cells, the first being the heading.
         windows: Caption -> see `window_content`.
         pictures: Caption -> PNG file, which the page will hold.
         settings: Name -> text, such as a configuration.
@@ -38,6 +40,8 @@ class Page:
     note: str = ""
     table: Sequence[Sequence[str]] = ()
     curves: Sequence[Mapping[str, Any]] = ()
+    training: Sequence[Mapping[str, Any]] = ()
+    timings: Sequence[Sequence[str]] = ()
     windows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pictures: Mapping[str, Path] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -52,9 +56,6 @@ class Page:
         return left_out
 
     def _html(self, windows: Mapping[str, Mapping[str, Any]]) -> str:
-        scripts = (
-            [] if not (windows or self.curves) else [_script("curves.js"), _script("viewer.js")]
-        )
         parts = [
             '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">',
             f"<title>{escape(self.title)}</title>",
@@ -63,12 +64,15 @@ class Page:
             f"<style>{_asset('page.css')}</style>\n<h1>{escape(self.title)}</h1>",
             _section("Numbers", _table(self.table) + _note(self.note)) if self.table else "",
             _section("Windows", '<div id="windows"></div>') if windows else "",
-            _section("Over time", '<div id="curves"></div>') if self.curves else "",
+            _curves("Over time", "curves") if self.curves else "",
+            _curves("Training", "training") if self.training else "",
             *(_section(caption, _picture(caption, p)) for caption, p in self.pictures.items()),
+            _section("Time", _table(self.timings)) if self.timings else "",
             *(_details(name, text) for name, text in self.settings.items()),
             f'<p class="note origin">{escape(self.origin)}</p>',
             f'<script type="application/json" id="data">{self._data(windows)}</script>',
-            *scripts,
+            _script("curves.js") if self.curves or self.training else "",
+            _script("viewer.js") if windows else "",
             "</html>\n",
         ]
         return "\n".join(filter(None, parts))
@@ -77,6 +81,7 @@ class Page:
         steps = [k / (_NUM_COLORS - 1) * self.scale.maximum for k in range(_NUM_COLORS)]
         content = {
             "curves": self.curves,
+            "training": self.training,
             "windows": [{"caption": caption, **window} for caption, window in windows.items()],
             "errors": {"maximum": self.scale.maximum, "colors": self.scale.list_colors(steps)},
         }
@@ -93,6 +98,10 @@ def _script(name: str) -> str:
 
 def _section(heading: str, content: str) -> str:
     return f"<section><h2>{escape(heading)}</h2>\n{content}</section>"
+
+
+def _curves(heading: str, name: str) -> str:
+    return _section(heading, f'<div class="curves" id="{name}"></div>')
 
 
 def _note(text: str) -> str:
