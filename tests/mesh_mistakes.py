@@ -211,8 +211,9 @@ _DOCUMENTS: dict[str, Change] = {
 
 
 def _repeat(document: dict[str, Any]) -> None:
-    document["nodes"] *= 2**18
-    document["scenes"][0]["nodes"] = list(range(2**18))
+    document["meshes"][0]["primitives"] *= 2**9
+    document["nodes"] *= 2**9
+    document["scenes"][0]["nodes"] = list(range(2**9))
 
 
 def _of_skins() -> dict[str, Content]:

@@ -46,6 +46,11 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "extending.md"
 SHIPPED = ROOT / "configs" / "pointcloud" / "oflow-small.yaml"
 ENTRY_POINTS = ("train.py", "generate.py", "eval.py")
+PAGE_PARTS = [
+    path.relative_to(ROOT)
+    for ending in ("css", "js")
+    for path in (ROOT / "im2mesh").rglob(f"*.{ending}")
+]
 MOST_FILES = 2
 """Of the package, that an example may touch."""
 NAMES = "model: {decoder: {name: cbatchnorm}, velocity_field: {name: concat}}\n"
@@ -240,8 +245,8 @@ def _write_package(folder: Path) -> None:
     for path, text in tree.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
-    for name in ENTRY_POINTS:
-        shutil.copy(ROOT / name, folder)
+    for path in (*PAGE_PARTS, *ENTRY_POINTS):
+        shutil.copy(ROOT / path, folder / path)
 
 
 def run_checks(folder: Path) -> None:

@@ -178,6 +178,7 @@ def workers_of(run: RunFolder) -> list[int]:
     return sorted(found)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
 def test_torchrun_goes_on_when_a_process_dies(tmp_path, config_path, trainings):
     """Killed in the midst, both start again from the last checkpoint: the same run, bit for bit."""
