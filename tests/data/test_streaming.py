@@ -17,6 +17,7 @@ from im2mesh.errors import UserError
 from im2mesh.files import remote
 from im2mesh.files.remote import RemoteError
 from im2mesh.machine.ranks import Ranks
+from im2mesh.preparation.checks.dataset_check import check_dataset
 from im2mesh.preparation.pack_dataset import pack_dataset
 from im2mesh.training.batches import training_batches
 from scripts.stream import main
@@ -53,6 +54,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def local_files(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*.npz*"))
+
+
+def test_the_check_of_a_data_set_fetches_it(server: Server, served_root: Path, tmp_path: Path):
+    root = tmp_path / "cache"
+    main(["open", server.url, str(root)])
+    (served,), (stored,) = check_dataset(root), check_dataset(served_root)
+    assert set(served.clips) == set(stored.clips) and served.splits == stored.splits
+    for clip, report in served.clips.items():
+        assert report.digest == stored.clips[clip].digest
+        assert report.findings.lines() == stored.clips[clip].findings.lines()
+    assert local_files(root) == local_files(served_root)
 
 
 def test_samples_are_those_of_the_disk(server: Server, served_root: Path, tmp_path: Path):

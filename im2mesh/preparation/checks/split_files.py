@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from im2mesh.data.layout import CLOUD_FOLDER, PACKED_ENDING
+from im2mesh.data.streaming import is_streamed
 from im2mesh.data.windows import ALL_CLIPS, read_split
 from im2mesh.errors import UserError
 from im2mesh.files.numbered import listed
@@ -13,9 +14,11 @@ from im2mesh.preparation.checks.findings import Findings
 
 
 def clips_of(category: Path) -> list[str]:
-    """Names of the folders of a category that hold a clip, packed or not, sorted."""
-    marks = (CLOUD_FOLDER, f"{CLOUD_FOLDER}{PACKED_ENDING}")
-    return sorted({path.parent.name for mark in marks for path in category.glob(f"[!.]*/{mark}")})
+    """Names of the folders of a category that hold a clip, packed, on a server or not, sorted."""
+    marks = (CLOUD_FOLDER, packed := f"{CLOUD_FOLDER}{PACKED_ENDING}")
+    found = {path.parent.name for mark in marks for path in category.glob(f"[!.]*/{mark}")}
+    served = {path.name for path in category.glob("[!.]*") if is_streamed(path / packed)}
+    return sorted(found | served)
 
 
 def check_splits(category: Path) -> tuple[dict[str, list[str]], Findings]:
