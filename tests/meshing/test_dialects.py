@@ -204,6 +204,15 @@ def test_lines_beside_faces_are_told(tmp_path, left_out):
         assert is_cube(read(tmp_path, "ply", others + POINTS + FACES + "2 0 1\n"))
 
 
+def test_an_obj_that_ends_behind_its_beginning_is_told(tmp_path):
+    with pytest.warns(Advice, match=r"a\.obj: it holds no vertices, so it counts as an empty mesh"):
+        assert read(tmp_path, "obj", "# made by a program\nmtllib a.mtl\no Body\n").is_empty
+    write_mesh(tmp_path / "b.obj", CORNERS[:0], TRIANGLES[:0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_mesh(tmp_path / "b.obj").is_empty
+
+
 def test_points_alone_are_a_cloud(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
