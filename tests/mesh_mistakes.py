@@ -55,6 +55,7 @@ def _of_ply() -> dict[str, Content]:
         "an element of faces", "edges alone", "two elements of faces", "faces without lists",
         "another format", "an unknown type", "no end", "no beginning", "x twice",
         "a negative count", "a short row", "a length that is not whole",
+        "lists of whole numbers and no faces", "another version",
         "more than the header says", "cut", "a short strip",
     ]  # fmt: skip
     vertex = VERTEX_FACE[0]
@@ -75,6 +76,7 @@ def _of_stl() -> dict[str, Content]:
         "too short": b"a file",
         "cut": binary[:-1],
         "an unknown line": text.replace(b"outer loop", b"a comment", 1),
+        "decimal commas": text.replace(b"vertex -1.", b"vertex -1,", 1),
         "four numbers": text.replace(b"vertex", b"vertex 0", 1),
         "a facet of two corners": text.replace(b"endloop", b"endloop\nendloop", 1),
     }

@@ -1,5 +1,6 @@
 """A clip of somebody's scanner: clouds of any size in files of any format, and where they are."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +8,21 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.ndimage import label
 
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.npz import NpzError, read_arrays
 from im2mesh.files.numbered import (
     READ_ENDINGS,
+    NumberedFiles,
     NumberedFilesError,
     find_numbered,
     listed,
+    split_name,
 )
-from im2mesh.meshing.io import read_mesh
+from im2mesh.meshing.io import read_cloud, tell_coarse_steps
+from im2mesh.meshing.validity import valid_frame
 
 Up = Literal["auto", "y", "z"]
 Unit = Literal["auto", "m", "cm", "mm"]
@@ -46,11 +50,14 @@ class Scan:
         clouds: Points of every frame, in the coordinates and the unit of the files.
         times: Times of the frames, strictly increasing: seconds, or the numbers of the frames.
         names: Name of every frame, for messages.
+        has_gaps: Whether points were left out of other rows in other frames, so that row n is not
+            the same point any more.
     """
 
     clouds: tuple[Float[np.ndarray, "_ 3"], ...]
     times: Float[np.ndarray, "T"]
     names: tuple[str, ...]
+    has_gaps: bool = False
 
 
 def read_scan(paths: Sequence[Path], times_file: Path | None = None) -> Scan:
@@ -70,7 +77,7 @@ def read_scan(paths: Sequence[Path], times_file: Path | None = None) -> Scan:
     names, clouds, times = _read_frames(paths)
     if len(clouds) < 2:
         raise UserError(f"{paths[0]} holds a single frame; a motion needs two or more")
-    clouds = _without_gaps(names, clouds)
+    clouds, has_gaps = _without_gaps(names, clouds)
     if times_file is not None:
         times = _read_times(times_file, len(clouds))
     for name, cloud in zip(names, clouds, strict=True):
@@ -83,7 +90,7 @@ def read_scan(paths: Sequence[Path], times_file: Path | None = None) -> Scan:
     _refuse_jumps(names, clouds)
     for name, cloud in zip(names, clouds, strict=True):
         _refuse_two_bodies(name, cloud)
-    return Scan(tuple(clouds), times, tuple(names))
+    return Scan(tuple(clouds), times, tuple(names), has_gaps)
 
 
 def guess_up(scan: Scan, up: Up) -> Literal["y", "z"]:
@@ -105,7 +112,7 @@ def guess_unit(scan: Scan, unit: Unit) -> Unit:
 def rows_correspond(scan: Scan) -> bool:
     """Whether row n looks like the same particle in all clouds: then rows move less from frame to
     frame than to any other row."""
-    if len({len(cloud) for cloud in scan.clouds}) > 1:
+    if scan.has_gaps or len({len(cloud) for cloud in scan.clouds}) > 1:
         return False
     moved = [
         np.median(np.linalg.norm(later - cloud, axis=1))
@@ -136,9 +143,10 @@ def _read_frames(
                 f"{first} holds no numbered .npz, .{', .'.join(READ_ENDINGS[:8])} file, but "
                 f"{listed(found.others)}"
             )
+        _tell_left_out(first, found)
         files = [first / name for name in found.names.values()]
         times = np.array(list(found.names), float)
-    elif len(paths) == 1 and first.suffix == ".npz":
+    elif len(paths) == 1 and _is_npz(first):
         clouds = _read_npz(first)
         names = [f"{first}, frame {k}" for k in range(len(clouds))]
         return names, clouds, np.arange(len(clouds), dtype=float)
@@ -150,16 +158,36 @@ def _read_frames(
 
 def _read_cloud(path: Path) -> Float[np.ndarray, "N 3"]:
     """The points of one frame; of an .npz as in our data sets, in the world."""
-    if path.suffix != ".npz":
-        return read_mesh(path).vertices.astype(np.float64)
+    if not _is_npz(path):
+        return read_cloud(path)
     stored = _read_arrays(path)
-    points = stored.get("points", np.zeros(0)).astype(np.float64)
+    points = stored.get("points", np.zeros(0))
     if points.ndim != 2 or points.shape[1] != 3:
         raise UserError(f"{path} must hold an array points [N, 3], it has {list(points.shape)}")
-    loc, scale = stored.get("loc", np.zeros(3)), stored.get("scale", np.ones(1))
-    if loc.shape != (3,) or scale.size != 1:
-        raise UserError(f"{path}: loc must be three numbers and scale one")
-    return points * scale.astype(np.float64).item() + loc.astype(np.float64)
+    tell_coarse_steps(path, points)
+    try:
+        loc, scale = valid_frame(stored.get("loc", np.zeros(3)), stored.get("scale", np.ones(1)))
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    return points.astype(np.float64) * scale + loc.astype(np.float64)
+
+
+def _is_npz(path: Path) -> bool:
+    return path.suffix.lower() == ".npz"
+
+
+def _tell_left_out(folder: Path, found: NumberedFiles) -> None:
+    """Files that were not understood may be frames, if they have numbers that no frame has."""
+    read = {split_name(name)[0] for name in found.names.values()}
+    left_out = [name for name in found.others if split_name(name)[0] not in read]
+    numbered = [name for name in left_out if re.search("[0-9]", split_name(name)[0])]
+    if numbered:
+        warnings.warn(
+            f"{folder} also holds {listed(numbered)}, of no format that is read; convert what is a "
+            "frame",
+            Advice,
+            stacklevel=5,
+        )
 
 
 def _read_npz(path: Path) -> list[Float[np.ndarray, "N 3"]]:
@@ -167,6 +195,7 @@ def _read_npz(path: Path) -> list[Float[np.ndarray, "N 3"]]:
     if points is None or points.ndim != 3 or points.shape[2] != 3:
         what = "none" if points is None else list(points.shape)
         raise UserError(f"{path} must hold an array points [T, N, 3], it has {what}")
+    tell_coarse_steps(path, points)
     return list(points.astype(np.float64))
 
 
@@ -179,7 +208,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _read_times(path: Path, count: int) -> Float[np.ndarray, "T"]:
     try:
-        times = np.array([float(word) for word in path.read_text().replace(",", " ").split()])
+        text = path.read_text(encoding="utf-8-sig")
+        times = np.array([float(word) for word in text.replace(",", " ").split()])
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise UserError(
             f"{path}: expected a number, in seconds, for every frame: {error}"
@@ -196,17 +226,27 @@ def _read_times(path: Path, count: int) -> Float[np.ndarray, "T"]:
 
 def _without_gaps(
     names: Sequence[str], clouds: Sequence[Float[np.ndarray, "_ 3"]]
-) -> list[Float[np.ndarray, "_ 3"]]:
-    whole = [cloud[np.isfinite(cloud).all(1)] for cloud in clouds]
-    lost = [len(cloud) - len(kept) for cloud, kept in zip(clouds, whole, strict=True)]
+) -> tuple[list[Float[np.ndarray, "_ 3"]], bool]:
+    """The rows that are points, and whether these are other rows in other frames."""
+    kept = [_is_point(cloud) for cloud in clouds]
+    lost = [np.count_nonzero(~rows) for rows in kept]
     if any(lost):
         worst = int(np.argmax(lost))
         warnings.warn(
-            f"{sum(lost)} points with NaN or infinity are left out, most of them in {names[worst]}",
+            f"{sum(lost)} points are left out (NaN, infinity, or several at 0 0 0), most of them "
+            f"in {names[worst]}",
             Advice,
             stacklevel=3,
         )
-    return whole
+    has_gaps = any(lost) and not all(np.array_equal(rows, kept[0]) for rows in kept)
+    return [cloud[rows] for cloud, rows in zip(clouds, kept, strict=True)], has_gaps
+
+
+def _is_point(cloud: Float[np.ndarray, "N 3"]) -> Bool[np.ndarray, "N"]:
+    """Whether a row is a point. Where a depth camera saw nothing, it may write NaN, or 0 0 0."""
+    is_zero = ~cloud.any(1)
+    is_none = is_zero & (np.count_nonzero(is_zero) > 1)
+    return np.asarray(np.isfinite(cloud).all(1) & ~is_none)
 
 
 def _refuse_jumps(names: Sequence[str], clouds: Sequence[Float[np.ndarray, "_ 3"]]) -> None:

@@ -114,7 +114,7 @@ def open_stream(url: str, root: Path, max_bytes: int | None = None) -> Stream:
         )
     if (root / NOTE).is_file():
         _refuse_changes(_read(root), catalogue, url)
-    elif root.exists() and any(root.iterdir()):
+    elif root.exists() and any(root.glob("[!.]*")):
         raise UserError(f"{root} holds other files; choose a folder that does not exist yet")
     for name in catalogue.clips:
         (root / name).mkdir(parents=True, exist_ok=True)

@@ -8,11 +8,12 @@ distances from a centre in float32.
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from im2mesh.errors import Advice, UserError, is_refused_by_system
 from im2mesh.files.numbered import (
@@ -70,24 +71,42 @@ def read_mesh(path: Path | str) -> Mesh:
         UserError: If the file does not exist or is broken, or its format is unknown.
     """
     path = Path(path)
-    ending = _read_format(path)
-    if not path.is_file():
-        raise UserError(f"no mesh at {path}")
+    with _naming(path):
+        vertices, faces, colors = _read(path)
+        positions = valid_positions(vertices)
+        mesh = Mesh(positions, valid_faces(faces, len(vertices)), colors)
+    tell_coarse_steps(path, vertices)
+    return mesh
+
+
+def read_cloud(path: Path | str) -> Float[np.ndarray, "N 3"]:
+    """The vertices of a file that `read_mesh` reads, among them those that are NaN or infinite:
+    scanners write so where they saw nothing.
+
+    Raises:
+        UserError: If the file does not exist or is broken, or its format is unknown.
+    """
+    path = Path(path)
+    with _naming(path):
+        vertices, _, _ = _read(path)
+    tell_coarse_steps(path, vertices)
+    return vertices.astype(np.float64)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Readers fail in many ways; the user needs the name of the file."""
     try:
-        with np.errstate(all="ignore"):  # what is not finite is refused below, or is no position
-            vertices, faces, colors = _read(path, ending)
-        step = coarse_step(vertices)
-        vertices = valid_positions(vertices)
-        faces = valid_faces(faces, len(vertices))
-    except Exception as error:  # readers fail in many ways; the user needs the name of the file
-        if is_refused_by_system(error):
+        yield
+    except Exception as error:
+        if is_refused_by_system(error) or isinstance(error, UserError):
             raise
         raise UserError(f"{path}: not a readable mesh: {error}; copy or make it again") from error
-    _tell_coarse_steps(path, step)
-    return Mesh(vertices, faces, colors)
 
 
-def _tell_coarse_steps(path: Path, step: float | None) -> None:
+def tell_coarse_steps(path: Path, positions: Shaped[np.ndarray, "*N V 3"]) -> None:
+    """Warn if the positions of a file have lost digits in float32."""
+    step = coarse_step(positions)
     if step is not None:
         warnings.warn(
             f"{path}: its positions are float32 and so far from 0 that they are stored in steps of "
@@ -160,13 +179,17 @@ def files_of_mesh(path: Path) -> list[Path]:
     return [path, *sorted(buffer_files(path))] if path.suffix.lower() == ".gltf" else [path]
 
 
-def _read(path: Path, ending: str) -> Arrays:
-    if path.suffix.lower() != f".{PACKED}":
-        return _READERS[ending](path)
-    with unpacked(path) as inner:
-        if ending == "gltf" and buffer_files(inner):
-            raise ValueError("its buffers are other files, so it must be unpacked to be read")
-        return _READERS[ending](inner)
+def _read(path: Path) -> Arrays:
+    ending = _read_format(path)
+    if not path.is_file():
+        raise UserError(f"no mesh at {path}")
+    with np.errstate(all="ignore"):  # what is not finite is refused later, or is no position
+        if path.suffix.lower() != f".{PACKED}":
+            return _READERS[ending](path)
+        with unpacked(path) as inner:
+            if ending == "gltf" and buffer_files(inner):
+                raise ValueError("its buffers are other files, so it must be unpacked to be read")
+            return _READERS[ending](inner)
 
 
 def _read_format(path: Path) -> str:

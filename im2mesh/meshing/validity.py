@@ -24,9 +24,15 @@ def compact_positions(positions: Shaped[np.ndarray, "*N V 3"]) -> np.ndarray:
 
 def coarse_step(positions: Shaped[np.ndarray, "*N V 3"]) -> float | None:
     """Distance between neighbouring float32 numbers, where positions that came as float32 lie so
-    far from 0 that it exceeds a thousandth of their size; else None."""
-    if positions.dtype != np.float32 or positions.size == 0 or not np.isfinite(positions).all():
+    far from 0 that it exceeds a thousandth of their size; else None. NaN and infinity do not count.
+    """
+    if positions.dtype != np.float32 or positions.shape[-1:] != (3,):
         return None
+    is_finite = np.isfinite(positions).all(-1)
+    if not is_finite.any():
+        return None
+    if not is_finite.all():
+        positions = positions[is_finite]
     size = float((positions.max(-2) - positions.min(-2)).max())
     step = float(np.spacing(np.abs(positions).max()))
     return step if step > 1e-3 * size > 0 else None

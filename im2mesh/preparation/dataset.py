@@ -139,7 +139,7 @@ def _refuse_other_data(plan: Preparation) -> None:
             "choose another OUT or another --category; scripts/pack_dataset.py packs what is "
             "written already",
         )
-    elif plan.folder.exists() and any(plan.folder.iterdir()):
+    elif plan.folder.exists() and any(plan.folder.glob("[!.]*")):
         raise UserError(
             f"{plan.folder} exists but {description.name} does not lie in it, so it is not a data "
             "set of this script; choose another OUT or another --category"

@@ -9,6 +9,7 @@ import pytest
 from im2mesh.data.scans import guess_unit, guess_up, most_seen, read_scan, rows_correspond
 from im2mesh.errors import Advice, UserError
 from im2mesh.meshing.io import write_mesh
+from tests.meshing.test_more_formats import pcd
 
 
 def person(count: int, seed: int = 0) -> np.ndarray:
@@ -24,6 +25,24 @@ def beside(count: int, shift: float) -> np.ndarray:
 
 def write_xyz(path, points) -> None:
     np.savetxt(path, points)
+
+
+def rows(points, before="") -> bytes:
+    return "".join(f"{before}{x:.9g} {y:.9g} {z:.9g}\n" for x, y, z in points).encode()
+
+
+def ply(points) -> bytes:
+    columns = "".join(f"property float {axis}\n" for axis in "xyz")
+    head = f"ply\nformat binary_big_endian 1.0\nelement vertex {len(points)}\n{columns}end_header\n"
+    return head.encode() + points.astype(">f4").tobytes()
+
+
+AS_FILE = {
+    "xyz": rows,
+    "ply": ply,
+    "obj": lambda points: rows(points, "v "),
+    "pcd": lambda points: pcd([(axis, points[:, k]) for k, axis in enumerate("xyz")], "binary"),
+}
 
 
 @pytest.fixture
@@ -83,14 +102,74 @@ def test_points_that_are_none_are_left_out_and_told(folder):
     points = person(300)
     points[:7] = np.nan
     np.savez(folder / "clip.npz", points=np.stack([points, person(300)]))
-    with pytest.warns(Advice, match="7 points with NaN or infinity are left out, most of them in"):
+    with pytest.warns(Advice, match=r"7 points are left out \(NaN, infinity, or .*in .*frame 0"):
         scan = read_scan([folder / "clip.npz"])
     assert [len(cloud) for cloud in scan.clouds] == [293, 300]
 
 
+@pytest.mark.parametrize("name", ["{}.xyz", "{}.pcd", "{}.ply", "{}.obj", "{}.ply.gz"])
+def test_rows_of_a_depth_camera_without_a_point_are_left_out_of_files(tmp_path, name):
+    """NaN, or 0 0 0, which is a point where there is only one of it."""
+    clouds = [person(50, k).astype(np.float32) for k in range(3)]
+    clouds[0][0] = 0
+    clouds[1][[3, 7]] = np.nan
+    clouds[2][[2, 4, 6]] = 0
+    for k, cloud in enumerate(clouds):
+        content = AS_FILE[name.split(".")[1]](cloud)
+        packed = gzip.compress(content) if name.endswith("gz") else content
+        (tmp_path / name.format(k)).write_bytes(packed)
+    with pytest.warns(Advice, match=r"5 points are left out .*, most of them in .*2\."):
+        scan = read_scan([tmp_path])
+    kept = [clouds[0], np.delete(clouds[1], [3, 7], 0), np.delete(clouds[2], [2, 4, 6], 0)]
+    for found, expected in zip(scan.clouds, kept, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_rows_with_gaps_at_other_places_do_not_correspond(tmp_path):
+    first = np.sort(person(200), axis=0)  # so that neighbouring rows are near each other
+    for row, other, expected in ((5, 5, True), (0, 199, False)):
+        stacked = np.stack([first, first + 0.01])
+        stacked[0, row] = stacked[1, other] = np.nan
+        np.savez(tmp_path / "clip.npz", points=stacked)
+        with pytest.warns(Advice, match="points are left out"):
+            scan = read_scan([tmp_path / "clip.npz"])
+        assert len(scan.clouds[0]) == len(scan.clouds[1])
+        assert rows_correspond(scan) == expected
+
+
+def test_what_may_be_a_frame_and_is_not_read_is_told(folder):
+    for name in ("scan_0.mtl", "scan_1.jpg", "notes.txt", ".DS_Store", "Thumbs.db", "._scan_3.xyz"):
+        (folder / name).write_bytes(b"x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_scan([folder])
+    (folder / "scan_3.e57").write_bytes(b"x")
+    with pytest.warns(Advice, match=r"also holds scan_3\.e57, of no format that is read"):
+        assert len(read_scan([folder]).clouds) == 3
+
+
+@pytest.mark.parametrize(
+    ("loc", "scale", "message"),
+    [([0, 0, 0], -1.0, "scale must be a positive"), ([0, 0, np.nan], 1.0, "loc must be 3 numbers")],
+)
+def test_a_place_that_is_none_is_refused(tmp_path, loc, scale, message):
+    np.savez(tmp_path / "3.npz", points=person(50), loc=np.array(loc, float), scale=scale)
+    with pytest.raises(UserError, match=rf"3\.npz: {message}"):
+        read_scan([tmp_path])
+
+
+def test_clouds_that_float32_has_bent_are_told(tmp_path):
+    origin = np.array([500_000.0, 30.0, 5_400_000.0])
+    far = (np.stack([person(50)] * 2) + origin).astype(np.float32)
+    with (tmp_path / "CLIP.NPZ").open("wb") as file:
+        np.savez(file, points=far)
+    with pytest.warns(Advice, match=r"CLIP\.NPZ: its positions are float32 and so far from 0"):
+        read_scan([tmp_path / "CLIP.NPZ"])
+
+
 def test_times_come_from_a_file(folder):
     times = folder / "times.txt"
-    times.write_text("0\n0.04\n0.12\n")
+    times.write_text("\ufeff0\n0.04\n0.12\n", encoding="utf-8")
     assert read_scan([folder], times).times.tolist() == [0, 0.04, 0.12]
     for text, message in (
         ("0 1", "has 2 times for 3 frames; one for each"),

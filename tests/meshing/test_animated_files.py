@@ -9,7 +9,7 @@ import pytest
 
 from im2mesh.data.frame_rate import window_seconds
 from im2mesh.data.layout import Window
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.meshing.formats.gltf.motion_basis import TOLERANCE, motion_basis
 from im2mesh.meshing.formats.gltf.read_moving import read_moving_glb
 from im2mesh.meshing.frame_meshes import FrameMeshes
@@ -17,6 +17,7 @@ from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from tests.meshing.test_gltf import CORNERS, FACES, validator
+from tests.readers import glb, glb_chunks
 
 TIMES = np.linspace(0, 1, 6)
 
@@ -40,9 +41,20 @@ def test_all_frames_come_back(tmp_path):
     np.testing.assert_allclose(back.vertices, meshes.vertices, atol=2 * TOLERANCE)
     np.testing.assert_allclose(back.times, TIMES, atol=1e-6)
     np.testing.assert_allclose(read_moving_glb(tmp_path / "cube.glb").seconds, TIMES / 2, atol=1e-6)
-    np.testing.assert_allclose(
-        read_mesh(tmp_path / "cube.glb").vertices, meshes.vertices[0], atol=1e-6
-    )
+    with pytest.warns(Advice, match=r"cube\.glb: its animation is not played"):
+        still = read_mesh(tmp_path / "cube.glb")
+    np.testing.assert_allclose(still.vertices, meshes.vertices[0], atol=1e-6)
+
+
+def test_several_animations_are_no_sequence(tmp_path):
+    path = tmp_path / "cube.glb"
+    moving_cube().save(path)
+    document, binary = glb_chunks(path.read_bytes())
+    content = json.loads(document)
+    content["animations"] = [{**content["animations"][0], "name": name} for name in ("walk", "run")]
+    path.write_bytes(glb(json.dumps(content).encode(), binary))
+    with pytest.raises(UserError, match=r"it has 2 animations \(walk, run\); export one"):
+        MeshSequence.load(path)
 
 
 def test_a_simple_motion_needs_few_targets():

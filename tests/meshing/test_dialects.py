@@ -128,6 +128,7 @@ OBJ = {
     "a mark, then blanks": codecs.BOM_UTF8 + b"\n \t" + (V + F).encode(),
     "vertices after faces that name them by number": F[:64] + V + F[64:],
     "normals that are no numbers": "vn nan nan nan\nvt x y\n" + V + F,
+    "a comment right behind a point": V.replace(" 1\n", " 1.# v\n") + F,
     "numbers in other notations": V.replace("-1", "-1.0e+0").replace(" 1", " +1.") + F,
 }  # fmt: skip
 
@@ -198,6 +199,18 @@ def test_lines_beside_faces_are_told(tmp_path, left_out):
     edges = header(*VERTEX_FACE, ("edge", 1, "property int vertex1\nproperty int vertex2\n"))
     with pytest.warns(Advice, match=r"a\.ply: edges are left out"):
         assert is_cube(read(tmp_path, "ply", edges + POINTS + FACES + "0 1\n"))
+    others = header(*VERTEX_FACE, ("patch", 1, "property list uchar short at\n"))
+    with pytest.warns(Advice, match=r"a\.ply: its element 'patch' is left out; faces are read"):
+        assert is_cube(read(tmp_path, "ply", others + POINTS + FACES + "2 0 1\n"))
+
+
+def test_an_obj_that_ends_behind_its_beginning_is_told(tmp_path):
+    with pytest.warns(Advice, match=r"a\.obj: it holds no vertices, so it counts as an empty mesh"):
+        assert read(tmp_path, "obj", "# made by a program\nmtllib a.mtl\no Body\n").is_empty
+    write_mesh(tmp_path / "b.obj", CORNERS[:0], TRIANGLES[:0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_mesh(tmp_path / "b.obj").is_empty
 
 
 def test_points_alone_are_a_cloud(tmp_path):
@@ -304,6 +317,10 @@ PLY_FILES = {
     "comments and obj_info": PLY.replace(
         "element", "comment end_header\ncomment\nobj_info end_header \xe9\nelement").encode(
         "latin-1") + (POINTS + FACES).encode(),
+    "the other line end within a comment": PLY.replace(
+        "element", "comment \rend_header\nelement", 1) + POINTS + FACES,
+    "the same in a file of CR": (PLY + POINTS + FACES).replace("\n", "\r").replace(
+        "element", "comment \nend_header\relement", 1),
     "blanks at line ends": PLY.replace("\n", " \n") + POINTS + FACES,
     "blank lines": PLY + (POINTS + FACES).replace("\n", "\n\n"),
     "all in one line": PLY + (POINTS + FACES).replace("\n", " "),
@@ -440,6 +457,13 @@ PLY_REFUSED = {
         header(VERTEX_FACE[0], ("polygon", 1, FACE)) + POINTS + "3 0 1 2\n", "'polygon'"),
     "faces under another name": (
         header(VERTEX_FACE[0], ("Faces", 1, FACE)) + POINTS + "3 0 1 2\n", "element 'Faces'"),
+    "lists of whole numbers and no faces": (
+        header(VERTEX_FACE[0], ("patch", 1, "property list uchar int at\n")) + POINTS
+        + "3 0 1 2\n", "'patch', which may hold faces"),
+    "columns of whole numbers and no faces": (
+        header(VERTEX_FACE[0], ("shell", 1, "property int a\nproperty int b\nproperty int c\n"))
+        + POINTS + "0 1 2\n", "'shell', which may hold faces"),
+    "another version": (PLY.replace("1.0", "2.0"), "line 'format ascii 2.0'"),
     "tetrahedra": (
         header(*VERTEX_FACE, ("cell", 1, "property list uchar int v\n")) + POINTS + FACES
         + "4 0 1 2 3\n", "'cell', which may hold faces"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.meshing.io import files_of_mesh, read_mesh, write_mesh
 from tests.gltf_files import CORNERS, FACES, STRIP, GltfFile
 from tests.readers import glb
@@ -230,6 +230,20 @@ def test_only_the_scene_is_shown(tmp_path):
     assert len(read_mesh(file.write(tmp_path / "c.glb")).vertices) == 16  # all roots
 
 
+def test_coarser_levels_of_detail_are_not_shown(tmp_path):
+    """Without a scene, too, where they look like roots."""
+    file = GltfFile()
+    file.node(mesh=file.mesh(file.cube()), extensions={"MSFT_lod": {"ids": [2]}})
+    file.node(mesh=0, translation=[3, 0, 0])
+    file.node(in_scene=False, mesh=0, scale=[2, 2, 2])
+    expected = np.concatenate([CORNERS, CORNERS + np.array([3, 0, 0])])
+    np.testing.assert_array_equal(read_mesh(file.write(tmp_path / "a.glb")).vertices, expected)
+    del file.document["scene"], file.document["scenes"]
+    np.testing.assert_array_equal(read_mesh(file.write(tmp_path / "b.glb")).vertices, expected)
+    file.document["nodes"][0]["extensions"]["MSFT_lod"]["ids"] = [9]
+    assert_refused(file.write(tmp_path / "c.glb"), "names entry 9 of 'nodes', which has 3")
+
+
 def test_meshes_that_nothing_shows_are_no_empty_mesh(tmp_path):
     file = GltfFile()
     file.mesh(file.cube())
@@ -409,9 +423,11 @@ def test_animations_are_not_played(tmp_path):
         {"channels": [{"sampler": 0, "target": {"node": 0, "path": "translation"}}],
          "samplers": [{"input": times, "output": places}]}
     ]  # fmt: skip
-    np.testing.assert_array_equal(
-        read_mesh(file.write(tmp_path / "a.glb")).vertices, CORNERS + np.float32([1, 0, 0])
-    )
+    for ending in ("glb", "gltf"):
+        path = file.write(tmp_path / f"a.{ending}")
+        with pytest.warns(Advice, match=rf"a\.{ending}: its animation is not played"):
+            vertices = read_mesh(path).vertices
+        np.testing.assert_array_equal(vertices, CORNERS + np.float32([1, 0, 0]))
 
 
 def test_points(tmp_path):
@@ -837,7 +853,7 @@ def test_meshopt_as_a_fallback_without_data(tmp_path):
 @pytest.mark.parametrize(
     "head",
     ["data:application/gltf-buffer;base64,", "data:;base64,", "data:,",
-     "data:application/octet-stream;charset=utf-8;base64,"],
+     "data:application/octet-stream;charset=utf-8;base64,", "DATA:;Base64,"],
 )  # fmt: skip
 def test_data_uris_of_all_kinds(tmp_path, head):
     file = GltfFile()

@@ -60,6 +60,8 @@ CUBE_STL = {
     .replace(b"\n", b" \n\n"),
     "binary with colours": binary_stl(CORNERS[FACES], b"COLOR=\xff\0\0\xff,MATERIAL=\xff"),
     "text with a mark": b"\xef\xbb\xbf\n" + text_stl(CORNERS[FACES]),
+    "text in UTF-16": text_stl(CORNERS[FACES]).decode().encode("utf-16"),
+    "binary that starts with a mark": binary_stl(CORNERS[FACES], b"\xff\xfe"),
 }
 
 
@@ -143,14 +145,13 @@ def test_stl_without_triangles_is_an_empty_mesh(tmp_path):
         (CUBE_STL["text"][:400], "line 19 of it is no line of STL, or it ends early"),
         (b"solid", "ends early"),
         (CUBE_STL["text"].replace(b"1.000000e+00", b"nan", 1), "NaN"),
-        (CUBE_STL["text"].replace(b"vertex 1", b"vertex x", 1), "not a readable mesh"),
+        (CUBE_STL["text"].replace(b"vertex 1", b"vertex x1", 1), "'x1.000000e\\+00' is no number"),
         (CUBE_STL["text"].replace(b"vertex", b"vertex 0", 1), "line 4 of it has 4 numbers"),
         (
             CUBE_STL["text"].replace(b"facet", b"color 1 0 0\nfacet", 1),
             "line 2 of it is no line of",
         ),
-        (CUBE_STL["text"].replace(b"-1.", b"-1,"), "not a readable mesh"),
-        (CUBE_STL["text"].decode("latin-1").encode("utf-16"), "bytes, but its triangles need"),
+        (CUBE_STL["text"].replace(b"-1.", b"-1,"), "'-1,000000e\\+00' is no number"),
         (binary_stl(CORNERS[FACES], count=11), "684 bytes, but its triangles need 634"),
         (binary_stl(CORNERS[FACES], count=13), "684 bytes, but its triangles need 734"),
         (CUBE_STL["text"].replace(b"endloop", b"vertex 0 0 0\nendloop", 1), "three corners each"),

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from im2mesh.data.windows import read_split
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_npz
 from im2mesh.meshing.containment import winding_numbers
+from im2mesh.preparation.sources.animated_files import gltf_files
+from im2mesh.preparation.sources.deforming_things import anime_files
+from im2mesh.preparation.sources.dfaust import hdf5_files
 from scripts import prepare
 from tests.preparation.moving_body import (
     FEW,
@@ -131,6 +135,17 @@ def test_vertices_of_cape_and_faces_of_their_template(tmp_path: Path):
     run(tmp_path / "sequences", tmp_path / "data", *FEW, "--faces", tmp_path / "faces.npy")
     window = stored(tmp_path / "data", "CAPE", "00032_shortlong_hips")
     assert_holds(window, vertices, faces)
+
+
+@pytest.mark.parametrize(
+    ("find", "name"), [(gltf_files, "a.glb"), (anime_files, "a.anime"), (hdf5_files, "a.hdf5")]
+)
+def test_hidden_files_are_no_sources(tmp_path: Path, find: Callable, name: str):
+    """Such as those that an archive of another system leaves beside each file."""
+    for path in (name, f"._{name}", f".Trashes/{name}"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(b"x")
+    assert find(tmp_path) == [tmp_path / name]
 
 
 def test_animated_files_are_sampled_at_the_wanted_rate(tmp_path: Path):

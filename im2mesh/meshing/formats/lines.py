@@ -76,7 +76,7 @@ def to_text(content: bytes) -> str:
 
 def without_comments(text: str) -> str:
     """Remove what follows a number sign, up to the end of the line; 1.#IND is a NaN of Windows."""
-    return re.sub(r"(?<!\d\.)#[^\n]*", "", text) if "#" in text else text
+    return re.sub(r"(?:(?<!\d\.)#|#(?![A-Z]))[^\n]*", "", text) if "#" in text else text
 
 
 def read_rows(text: str, num_strict: int | None = None, mostly_whole: bool = False) -> Rows:

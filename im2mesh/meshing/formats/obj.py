@@ -78,6 +78,9 @@ def read_obj(path: Path) -> Arrays:
         raise ValueError("it is blank")
     statements = _split(_join_lines(without_comments(text)))
     _check_keywords(statements, path)
+    if not statements.vertices and not text.startswith("# 0 vertices"):  # as `write_obj` says it
+        message = f"{path}: it holds no vertices, so it counts as an empty mesh; was it cut?"
+        warnings.warn(message, Advice, stacklevel=2)
     table = read_rows("\n".join(statements.vertices), num_strict=3)
     if len(table) != len(statements.vertices) or (table.lengths < 3).any():
         raise ValueError("it has a vertex of fewer than three numbers")

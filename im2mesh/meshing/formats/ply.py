@@ -24,6 +24,7 @@ _COLOR_NAMES = (
     ("r", "g", "b"),
 )
 _FULL = {"u2": 65535.0}  # of channels of 16 bits; those of other whole numbers hold bytes
+_WIDE = {"i2", "u2", "i4", "u4", "i8", "u8"}  # lists of bytes are names
 _LIKE_FACES = re.compile("face|tri|poly|quad|strip|fan|tet|hex|cell", re.IGNORECASE)
 _LIKE_CORNERS = re.compile("vert|ind|corner", re.IGNORECASE)
 
@@ -91,8 +92,22 @@ def _check_elements(elements: list[Element], path: Path) -> None:
             if not has_faces:
                 raise ValueError("it has edges and no faces, so it is no surface")
             warnings.warn(f"{path}: edges are left out; faces are read", Advice, stacklevel=2)
-        elif _LIKE_FACES.search(element.name) or any(map(_LIKE_CORNERS.search, element.list_names)):
+        elif _may_hold_faces(element, has_faces):
             raise ValueError(f"it has an element {element.name!r}, which may hold faces")
+        elif any(
+            column.count_dtype and column.dtype.str[1:] in _WIDE for column in element.columns
+        ):
+            message = f"{path}: its element {element.name!r} is left out; faces are read"
+            warnings.warn(message, Advice, stacklevel=2)
+
+
+def _may_hold_faces(element: Element, has_faces: bool) -> bool:
+    """By its names; of a file without faces, also if it holds numbers that could be corners."""
+    if _LIKE_FACES.search(element.name) or any(map(_LIKE_CORNERS.search, element.list_names)):
+        return True
+    whole = [column for column in element.columns if column.dtype.kind in "iu"]
+    has_lists = any(column.count_dtype is not None for column in whole)
+    return not has_faces and (has_lists or len(whole) == len(element.columns) > 2)
 
 
 def _check_columns(element: Element) -> None:

@@ -10,7 +10,8 @@ TYPES = {
     "float": "f4", "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2",
     "int32": "i4", "uint32": "u4", "int64": "i8", "uint64": "u8", "float32": "f4", "float64": "f8",
 }  # fmt: skip
-_BYTE_ORDERS = {"ascii": None, "binary_little_endian": "<", "binary_big_endian": ">"}
+_FORMATS = {"ascii 1.0": None, "binary_little_endian 1.0": "<", "binary_big_endian 1.0": ">"}
+"""Byte order of each format."""
 _FREE_TEXT = ("comment", "obj_info")
 
 
@@ -62,8 +63,8 @@ def read_header(content: bytes) -> Header:
     start = re.match(rb"ply[ \t]*(\r\n|\n|\r)", content)
     if start is None:
         raise ValueError("it does not start with a line 'ply'")
-    line_end = rb"\r" if start[1] == b"\r" else rb"\r?\n"
-    last = re.compile(rb"(?<=[\r\n])[ \t]*end_header[ \t]*" + line_end).search(content)
+    before, line_end = (rb"\r", rb"\r") if start[1] == b"\r" else (rb"\n", rb"\r?\n")
+    last = re.compile(rb"(?<=" + before + rb")[ \t]*end_header[ \t]*" + line_end).search(content)
     if last is None:
         raise ValueError("its header has no end_header line")
     text = content[start.end() : last.start()].decode("ascii", "replace")
@@ -77,8 +78,8 @@ def _parse_lines(lines: list[list[str]], end: int) -> Header:
     for words in lines:
         if not words or words[0] in _FREE_TEXT:
             continue
-        if words[0] == "format" and len(words) > 1 and words[1] in _BYTE_ORDERS:
-            byte_order = _BYTE_ORDERS[words[1]]
+        if words[0] == "format" and " ".join(words[1:]) in _FORMATS:
+            byte_order = _FORMATS[" ".join(words[1:])]
         elif words[0] == "element" and len(words) == 3:
             if byte_order == "":
                 raise ValueError("its header has no format before the elements")

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from im2mesh.meshing.formats.arrays import Arrays
-from im2mesh.meshing.formats.lines import parse_numbers, to_text
+from im2mesh.meshing.formats.lines import read_rows, to_text, without_mark
 
 _HEADER = 84  # bytes: 80 of any text, then the number of triangles
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
@@ -26,7 +26,9 @@ _SOLIDS = re.compile("(s(fovvvle)*d)+")
 
 def read_stl(path: Path) -> Arrays:
     """Read the triangles of an STL file. Normals and colours of triangles are not read."""
-    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    content = path.read_bytes()
+    if len(content) < _HEADER or len(content) != _expected_size(content):
+        content = without_mark(content)
     corners = _read_binary(content) if _is_binary(content) else _read_text(content)
     vertices, indices = join_equal(corners.reshape(-1, 3))
     return vertices, indices.reshape(-1, 3), None
@@ -97,4 +99,4 @@ def _read_text(content: bytes) -> Shaped[np.ndarray, "F 3 3"]:
         )
     if not rows:
         return np.zeros((0, 3, 3))
-    return parse_numbers("\n".join(map(" ".join, rows))).reshape(-1, 3, 3)
+    return read_rows("\n".join(map(" ".join, rows))).values.reshape(-1, 3, 3)

@@ -14,6 +14,7 @@ from im2mesh.meshing.formats.gltf.read import read_document
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import valid_faces, valid_positions
 from im2mesh.preparation.sources.clip_source import ClipSource, FrameReader, SourceOptions
+from im2mesh.preparation.sources.folders import files_below
 
 ENDINGS = (".glb", ".gltf")
 FPS = 60.0
@@ -74,7 +75,7 @@ def is_animated(source: Path) -> bool:
 def gltf_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source] if source.suffix.lower() in ENDINGS else []
-    return sorted(path for path in source.rglob("*") if path.suffix.lower() in ENDINGS)
+    return files_below(source, ENDINGS)
 
 
 def _clips(path: Path, fps: float) -> list[ClipSource]:

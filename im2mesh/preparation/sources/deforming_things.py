@@ -16,6 +16,7 @@ from im2mesh.errors import UserError
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import valid_faces, valid_positions
 from im2mesh.preparation.sources.clip_source import ClipSource, FrameReader, SourceOptions
+from im2mesh.preparation.sources.folders import files_below
 
 ENDING = ".anime"
 _HEADER = 12  # bytes
@@ -85,7 +86,7 @@ def find_animes(source: Path, options: SourceOptions) -> list[ClipSource]:
 def anime_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source] if source.suffix.lower() == ENDING else []
-    return sorted(path for path in source.rglob(f"*{ENDING}") if path.is_file())
+    return files_below(source, (ENDING,))
 
 
 def _read_counts(path: Path) -> _Counts:

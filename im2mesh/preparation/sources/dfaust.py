@@ -64,7 +64,8 @@ def find_registrations(source: Path, options: SourceOptions) -> list[ClipSource]
 def hdf5_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source] if source.suffix.lower() in ENDINGS else []
-    return sorted(path for path in source.iterdir() if path.suffix.lower() in ENDINGS)
+    visible = (path for path in source.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in visible if path.suffix.lower() in ENDINGS)
 
 
 def _clips(path: Path) -> list[ClipSource]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from im2mesh.files.numbered import split_name
@@ -13,12 +13,27 @@ def folders_with(source: Path, endings: Collection[str]) -> list[Path]:
 
     Hidden folders are left alone.
     """
-    found = []
+    return [place for place, names in _walk(source) if any(_is_frame(n, endings) for n in names)]
+
+
+def files_below(source: Path, endings: Collection[str]) -> list[Path]:
+    """The files with one of the endings (".glb") in a folder and below, sorted.
+
+    Hidden files and folders are left alone: ._a.glb is not a second a.glb.
+    """
+    return sorted(
+        place / name
+        for place, names in _walk(source)
+        for name in names
+        if Path(name).suffix.lower() in endings
+    )
+
+
+def _walk(source: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder and its files, without those that are hidden."""
     for place, folders, names in os.walk(source, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if any(_is_frame(name, endings) for name in names):
-            found.append(Path(place))
-    return found
+        yield Path(place), [name for name in names if not name.startswith(".")]
 
 
 def clip_name(source: Path, folder: Path) -> str:
@@ -34,4 +49,4 @@ def clip_name(source: Path, folder: Path) -> str:
 
 def _is_frame(name: str, endings: Collection[str]) -> bool:
     stem, ending = split_name(name)
-    return not name.startswith(".") and ending in endings and re.search("[0-9]", stem) is not None
+    return ending in endings and re.search("[0-9]", stem) is not None

@@ -37,7 +37,7 @@ def buffer_files(path: Path) -> set[Path]:
     try:
         buffers = json.loads(path.read_bytes().decode("utf-8-sig"))["buffers"]
         names = {buffer["uri"] for buffer in buffers if "uri" in buffer}
-        return {_beside(path.parent, name) for name in names if not name.startswith("data:")}
+        return {_beside(path.parent, name) for name in names if not _is_data(name)}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return set()
 
@@ -96,7 +96,7 @@ def _load_uri(uri: Any, folder: Path | None) -> bytes:
     """The bytes that a URI stands for; `folder` is None where other files are not opened."""
     if not isinstance(uri, str):
         raise ValueError("the uri of a buffer is no text")
-    if uri.startswith("data:"):
+    if _is_data(uri):
         return _decode(uri)
     if folder is None:
         raise ValueError(
@@ -108,11 +108,15 @@ def _load_uri(uri: Any, folder: Path | None) -> bytes:
     return path.read_bytes()
 
 
+def _is_data(uri: str) -> bool:
+    return uri[:5].lower() == "data:"
+
+
 def _decode(uri: str) -> bytes:
     head, comma, data = uri.partition(",")
     if not comma:
         raise ValueError("the data URI of a buffer has no comma")
-    if head.endswith(";base64"):
+    if head.lower().endswith(";base64"):
         return base64.b64decode(unquote(data), validate=True)
     return unquote_to_bytes(data)
 

@@ -38,12 +38,13 @@ def global_transforms(document: Document) -> Transforms:
 def shown_nodes(document: Document) -> list[int]:
     """The nodes of the scene, in the order of the file.
 
-    Without a scene all nodes are shown. Of several scenes the file must name one.
+    Without a scene all nodes are shown, but for those that stand in for others at a distance
+    (MSFT_lod). Of several scenes the file must name one.
     """
     scenes = document.entries("scenes")
     if not scenes and "scene" not in document.content:
-        parents = _parents(document)
-        waiting = [k for k in range(len(document.entries("nodes"))) if k not in parents]
+        left_out = _parents(document).keys() | _coarser_nodes(document)
+        waiting = [k for k in range(len(document.entries("nodes"))) if k not in left_out]
     elif "scene" in document.content or len(scenes) == 1:
         scene = document.entry("scenes", document.content.get("scene", 0))
         waiting = list(array(scene, "nodes"))
@@ -73,6 +74,17 @@ def _parents(document: Document) -> dict[int, int]:
                 raise ValueError(f"its node {child} stands below two nodes")
             parents[child] = number
     return parents
+
+
+def _coarser_nodes(document: Document) -> set[int]:
+    """The nodes that others name as their coarser levels of detail."""
+    found: set[int] = set()
+    for number in range(len(document.entries("nodes"))):
+        levels = mapping(extensions(document.entry("nodes", number)), "MSFT_lod")
+        for level in array(levels, "ids"):
+            document.entry("nodes", level)
+            found.add(level)
+    return found
 
 
 def _check_roots(document: Document, roots: list[Any]) -> None:

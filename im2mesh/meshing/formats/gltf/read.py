@@ -1,5 +1,6 @@
 """All that a glTF 2.0 file shows, as one mesh."""
 
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from im2mesh.errors import Advice
 from im2mesh.meshing.formats.arrays import Arrays
 from im2mesh.meshing.formats.gltf.container import open_glb, open_gltf
 from im2mesh.meshing.formats.gltf.document import Document, array, mapping, numbers
@@ -33,12 +35,20 @@ _GEOMETRY = ("POSITION", "COLOR_0", "JOINTS_", "WEIGHTS_")  # attributes that ar
 
 def read_glb(path: Path) -> Arrays:
     """Read a .glb: see `read_document`."""
-    return read_document(open_glb(path))
+    return _read_still(path, open_glb(path))
 
 
 def read_gltf(path: Path) -> Arrays:
     """Read a .gltf and the buffers that it names: see `read_document`."""
-    return read_document(open_gltf(path))
+    return _read_still(path, open_gltf(path))
+
+
+def _read_still(path: Path, document: Document) -> Arrays:
+    arrays = read_document(document)
+    if document.entries("animations"):
+        message = f"{path}: its animation is not played; it is read as it stands without"
+        warnings.warn(message, Advice, stacklevel=2)
+    return arrays
 
 
 def read_document(document: Document) -> Arrays:

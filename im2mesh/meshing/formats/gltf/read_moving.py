@@ -6,7 +6,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from im2mesh.meshing.formats.gltf.animations import Animation, read_animation
+from im2mesh.meshing.formats.gltf.animations import (
+    Animation,
+    animation_names,
+    read_animation,
+)
 from im2mesh.meshing.formats.gltf.container import open_glb
 from im2mesh.meshing.formats.gltf.read import read_document
 from im2mesh.meshing.mesh import Mesh
@@ -26,10 +30,13 @@ class MovingMeshes:
 
 
 def read_moving_glb(path: Path) -> MovingMeshes:
-    """Read the meshes at all keyframes of the first animation of a .glb."""
+    """Read the meshes at all keyframes of the animation of a .glb."""
     document = open_glb(path)
-    if not document.entries("animations"):
+    names = animation_names(document)
+    if not names:
         return MovingMeshes([_mesh(*read_document(document))], np.zeros(1))
+    if len(names) > 1:
+        raise ValueError(f"it has {len(names)} animations ({', '.join(names)[:100]}); export one")
     animation = read_animation(document, 0)
     seconds = _keyframes(animation)
     poses = (animation.pose(float(time)) for time in seconds)
