@@ -10,7 +10,8 @@ import train
 from im2mesh.errors import UserError
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.origins import tell_training
-from scripts.draw import main, read_curve
+from im2mesh.studies.training_curves import read_curve
+from scripts.draw import main
 
 
 @pytest.fixture
