@@ -51,7 +51,8 @@ setup(
         "safetensors>=0.4.3",
     ],
     extras_require={
-        "viz": ["pyvista>=0.44"],  # headless rendering: contact sheets, images of synthetic bodies
+        # headless rendering: contact sheets, videos, images of synthetic bodies
+        "viz": ["pyvista>=0.44", "imageio-ffmpeg>=0.5"],
         "hdf5": ["h5py>=3.10"],  # only to prepare registrations of D-FAUST
         # only to stream packed clips from a web server; object stores also need their own, as s3fs
         "stream": ["fsspec>=2024.6", "aiohttp>=3.10"],

@@ -159,6 +159,24 @@ def add_sheet_size(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_film(parser: argparse.ArgumentParser) -> None:
+    """Add options of what a video shows, beside its windows."""
+    parser.add_argument(
+        "--fps",
+        type=_positive_number,
+        help="frames a second (default: as many as there were; slower where the video would last "
+        "less than two seconds, which it says)",
+    )
+    parser.add_argument(
+        "--height", type=_positive_int, default=360, help="height of each pane, in pixels"
+    )
+    parser.add_argument("--turntable", action="store_true", help="go around the body once")
+    parser.add_argument(
+        "--trails", type=_positive_int, default=0, metavar="N", help="points that leave a trail"
+    )
+    parser.add_argument("--arrows", action="store_true", help="show velocities as arrows")
+
+
 def run_command(
     program: str,
     commands: Mapping[str, EntryPoint],
@@ -244,15 +262,26 @@ def _warnings_beside_progress() -> Iterator[None]:
         warnings.showwarning = shown
 
 
-def path_ending_in(ending: str) -> Callable[[str], Path]:
-    """The type of an argument that names a file to write, with this ending."""
+def path_ending_in(*endings: str) -> Callable[[str], Path]:
+    """The type of an argument that names a file to write, with one of these endings."""
+    listed = " or ".join(filter(None, (", ".join(endings[:-1]), endings[-1])))
 
     def parse(text: str) -> Path:
-        if Path(text).suffix.lower() != ending:
-            raise argparse.ArgumentTypeError(f"must end in {ending}, got {text}")
+        if Path(text).suffix.lower() not in endings:
+            raise argparse.ArgumentTypeError(f"must end in {listed}, got {text}")
         return Path(text)
 
     return parse
+
+
+def _positive_number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0  # refused below
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
+    return value
 
 
 def _positive_int(text: str) -> int:

@@ -1,50 +1,51 @@
-"""Draw pictures of runs: meshes coloured by place or by error, and curves of training."""
+"""Draw runs: sheets of meshes coloured by place or by error, videos, pages, curves of training."""
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
-from im2mesh.build import build_config, build_origin
+from im2mesh.build import build_config, build_origin, load_trained
 from im2mesh.command_line import (
+    add_checkpoint,
+    add_device,
     add_error_colors,
+    add_film,
     add_picture_output,
     add_sheet_size,
     add_split,
+    chosen_weights,
     config_parser,
     docstring_parser,
     exit_status,
     parse_with_overrides,
+    path_ending_in,
     run_command,
 )
-from im2mesh.config.schema import Config
 from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
-from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
 from im2mesh.data.windows import find_window
 from im2mesh.errors import UserError
-from im2mesh.evaluation.plots import save_figure
 from im2mesh.evaluation.predictions import PredictedMeshes
 from im2mesh.evaluation.records import Record
 from im2mesh.evaluation.report import read_report
-from im2mesh.generation.inputs import read_input
-from im2mesh.runs.checkpoints import load_checkpoint
+from im2mesh.files.results import VIDEO_ENDINGS
+from im2mesh.generation.generator import Generator
+from im2mesh.machine.devices import build_device
 from im2mesh.runs.folder import CONFIG_FILE, PAGE_FILE, RunFolder
-from im2mesh.runs.logs import read_curve
-from im2mesh.runs.origins import list_origins, tell_training
+from im2mesh.runs.origins import list_origins
+from im2mesh.studies.comparison.panels import panels_of_runs
 from im2mesh.studies.comparison.runs import common_splits, compare
 from im2mesh.studies.names import name_runs
 from im2mesh.studies.report import Evaluated, evaluation_page, write_page
+from im2mesh.studies.training_curves import plot_training
+from im2mesh.studies.video import choose_windows, is_moving_file, show_file, show_windows
 from im2mesh.visualization.color_bar import ErrorScale
-from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
+from im2mesh.visualization.contact_sheet import draw_contact_sheet
 from im2mesh.visualization.error_sheet import ErrorSheet
-from im2mesh.visualization.vertex_errors import vertex_errors
+from im2mesh.visualization.video.encoding import check_video
+from im2mesh.visualization.video.window_scene import VideoSettings
 from im2mesh.visualization.window_choice import (
     BY_CORRESPONDENCE,
     BY_SHAPE,
@@ -56,7 +57,7 @@ from im2mesh.visualization.window_choice import (
 def main(arguments: Sequence[str]) -> None:
     commands = {
         "sheet": draw_sheet, "errors": draw_errors, "training": draw_training,
-        "report": draw_report,
+        "report": draw_report, "video": draw_video,
     }  # fmt: skip
     run_command("draw.py", commands, arguments, __doc__)
 
@@ -87,7 +88,8 @@ def draw_sheet(arguments: Sequence[str]) -> None:
             "run eval.py again"
         )
     origin = str(evaluated or shown)
-    panels = [_panel(config, window, predictions, records, args.color) for window in windows]
+    shown_of = Evaluated(config, windows, predictions, records)
+    panels = [shown_of.panel(window, args.color == "error") for window in windows]
     if args.color == "error":
         rows = [{"prediction": panel} for panel in panels]
         _error_sheet(args).draw(rows, args.output, origin)
@@ -105,25 +107,6 @@ def _chosen_windows(
     metrics = BY_CORRESPONDENCE if args.color == "error" else BY_SHAPE
     chosen = best_median_worst(rank_windows(windows, records, metrics))
     return list(dict.fromkeys(chosen.values()))
-
-
-def _panel(
-    config: Config,
-    window: Window,
-    predictions: PredictedMeshes,
-    records: Sequence[Record],
-    color: str,
-) -> Panel:
-    stored, measured = StoredWindow(config.data.root, window), config.evaluation
-    prediction = predictions.read(stored)
-    observation = read_input(config, window).observation
-    panel = read_panel(stored, prediction, observation, records)
-    if color != "error":
-        return panel
-    errors = vertex_errors(
-        stored, prediction, measured.correspondence, measured.project_to_final_mesh
-    )
-    return replace(panel, errors=errors)
 
 
 def _parse_sheet(arguments: Sequence[str]) -> argparse.Namespace:
@@ -160,30 +143,11 @@ def draw_errors(arguments: Sequence[str]) -> None:
     named = best_median_worst(ranked)
     windows = [named.get(name) or find_window(ranked, name) for name in args.windows]
     settings = {method.name: method.settings for method in comparison.methods}
-    panels = [_panels_of_runs(runs, settings, split, window) for window in windows]
+    panels = [panels_of_runs(runs, settings, split, window) for window in windows]
     sheet.draw(panels, args.output, list_origins(comparison.origins))
     for difference in comparison.differences():
         print(f"note: {difference}")
     print(f"split {split}: {', '.join(map(str, windows))} -> {args.output}")
-
-
-def _panels_of_runs(
-    runs: Mapping[str, Path], settings: Mapping[str, Mapping[str, Any]], split: str, window: Window
-) -> dict[str, Panel]:
-    """Name of a run -> what it predicted for a window, beside the truth as the first run has it."""
-    stored = StoredWindow(next(iter(settings.values()))["data.root"], window)
-    base = read_panel(stored)
-    panels = {}
-    for name, path in runs.items():
-        prediction = PredictedMeshes(RunFolder(path).generation(split)).read(stored)
-        errors = vertex_errors(
-            stored,
-            prediction,
-            settings[name]["evaluation.correspondence"],
-            settings[name]["evaluation.project_to_final_mesh"],
-        )
-        panels[name] = replace(base, prediction=prediction.meshes, errors=errors)
-    return panels
 
 
 def _parse_errors(arguments: Sequence[str]) -> argparse.Namespace:
@@ -222,28 +186,8 @@ def draw_training(arguments: Sequence[str]) -> None:
                  --tag validation/iou --output curve.png
     """
     args = _parse_training(arguments)
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    runs = name_runs(args.runs, args.names)
-    for name, run in runs.items():
-        curve = read_curve(RunFolder(run), args.tag)
-        axes.plot(list(curve), list(curve.values()), lw=2, marker="o", ms=3, label=name)
-    axes.set(xlabel="iteration", title=args.tag)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    origins = {name: read_training_origin(run) for name, run in runs.items()}
-    save_figure(figure, args.output, list_origins(origins))
+    plot_training(name_runs(args.runs, args.names), args.tag, args.output)
     print(f"written to {args.output}")
-
-
-def read_training_origin(run: Path) -> str | None:
-    """The origin of a training, as its checkpoint tells it; None if no checkpoint is saved yet."""
-    file = RunFolder(run).checkpoint
-    if not file.is_file():
-        return None
-    return tell_training(load_checkpoint(file).state.origins)
 
 
 def _parse_training(arguments: Sequence[str]) -> argparse.Namespace:
@@ -279,6 +223,68 @@ def draw_report(arguments: Sequence[str]) -> None:
     for note in [*differences, *notes]:
         print(f"note: {note}")
     print(f"written to {args.output / PAGE_FILE}")
+
+
+def draw_video(arguments: Sequence[str]) -> None:
+    """Film windows of an evaluated run: input, prediction, truth and error move side by side.
+
+    Without a WINDOW it is the median one by IoU. The file may be an .mp4, a .gif or a .webp. In
+    place of a run, a sequence.npz, a moving .glb or the folder of a scan is shown without a truth.
+    Arrows are velocities: on the surface of the prediction, those of its vertices; on a slice
+    through the body, the model's field, inside and close to the body, where it has been trained.
+    Example: python scripts/draw.py video out/pointcloud/oflow worst --arrows --output worst.mp4
+    """
+    args = _parse_video(arguments)
+    check_video(args.output)
+    scale = ErrorScale(args.max_error)
+    settings = VideoSettings(args.turntable, args.trails, args.arrows, scale)
+    if is_moving_file(args.run):
+        clouds = [Path(path) for path in args.clouds or ()]
+        shown, what = show_file(args.run, settings, args.fps, clouds, args.up), str(args.run)
+    else:
+        folder, split = RunFolder(args.run), args.split or common_splits([args.run])[0]
+        config = build_config(folder.evaluation(split) / CONFIG_FILE)
+        evaluated = Evaluated.read(config, folder, split)
+        windows = choose_windows(evaluated, args.windows)
+        generator = _generator_of_arrows(args, folder)
+        shown = show_windows(evaluated, windows, settings, args.fps, generator)
+        what = f"split {split}: {', '.join(map(str, windows))}"
+    count = shown.write(args.output, args.height)
+    print(f"{what}: {count} frames, {shown.fps:.3g} a second -> {args.output}")
+
+
+def _generator_of_arrows(args: argparse.Namespace, folder: RunFolder) -> Generator | None:
+    """The model whose velocity field is drawn; None if none is asked for or there."""
+    if not args.arrows:
+        return None
+    file = chosen_weights(args, folder.best_checkpoint)
+    if args.weights is None and args.checkpoint is None and not file.exists():
+        print(f"note: no weights at {file}, so the field on a slice is left out; give --weights")
+        return None
+    generator = load_trained(file, build_device(args.device))[1]
+    if "motion back" not in generator.model.answers:
+        print(f"note: {generator.model.method} has no velocity field, so none is shown on a slice")
+        return None
+    return generator
+
+
+def _parse_video(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = docstring_parser(draw_video.__doc__, "draw.py video")
+    parser.add_argument("run", type=Path, metavar="RUN", help="output folder of a run, or a file")
+    parser.add_argument(
+        "windows", nargs="*", metavar="WINDOW", help="CLIP/START, or best, median or worst"
+    )
+    parser.add_argument("--output", type=path_ending_in(*VIDEO_ENDINGS), required=True)
+    parser.add_argument("--split", help="split to show (default: the first that was evaluated)")
+    add_film(parser)
+    add_checkpoint(parser)
+    add_device(parser)
+    parser.add_argument(
+        "--max-error", type=float, default=ErrorScale.maximum, help="error where colours end"
+    )
+    parser.add_argument("--clouds", nargs="+", metavar="PATH", help="with a file: its input")
+    parser.add_argument("--up", choices=["auto", "y", "z"], default="auto", help="with a file")
+    return parser.parse_intermixed_args(arguments)
 
 
 if __name__ == "__main__":

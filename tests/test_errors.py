@@ -534,6 +534,20 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a picture in an unknown format": lambda user: user.sees(
             draw.main, "sheet", "small.yaml", "--output", "sheet.abc"
         ),
+        "a video in an unknown format": lambda user: user.sees(
+            draw.main, "video", "run", "--output", "window.avi"
+        ),
+        "a video of somebody else where ours should be": lambda user: (
+            user.has_trained()
+            .writes("film.gif", "")
+            .sees(draw.main, "video", "run", "--output", "film.gif")
+        ),
+        "a video of a window that is not there": lambda user: user.has_trained().sees(
+            draw.main, "video", "run", "ball_x/00000", "--output", "film.gif"
+        ),
+        "arrows of a field that did not move the meshes": lambda user: user.has_trained().sees(
+            draw.main, "video", "run", "--arrows", "--weights", "local", "--output", "film.gif"
+        ),
         "meshes of somebody else where ours should be": lambda user: (
             user.has_trained()
             .loses(f"{WINDOW}/window.json")

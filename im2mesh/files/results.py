@@ -9,10 +9,14 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from im2mesh.errors import UserError
+from im2mesh.files.mp4_boxes import read_comment
 from im2mesh.files.written import adopt, refuse_foreign, replacing_files
 
 ORIGIN_KEY = "Source"
-"""Key of the metadata of a PNG under which the origin stands."""
+"""Key of the metadata of a PNG under which the origin stands; it begins the comment of a video."""
+VIDEO_ENDINGS = (".mp4", ".gif", ".webp")
+DESCRIPTION_TAG = 0x010E
+"""ImageDescription in EXIF, where a WebP has its comment."""
 ORIGIN_IN_TEXT = {
     ".md": r"^(## Origins|Origin [0-9a-f]+\b)",
     ".csv": r"\A[^\n]+,origins?\n",
@@ -61,6 +65,8 @@ def states_origin(path: Path) -> bool:
         return False
     if path.suffix.lower() == ".png":
         return ORIGIN_KEY in _metadata(path)
+    if path.suffix.lower() in VIDEO_ENDINGS:
+        return _video_comment(path).startswith(f"{ORIGIN_KEY}: ")
     if path.suffix == ".npz":
         if not zipfile.is_zipfile(path):
             return False
@@ -69,6 +75,25 @@ def states_origin(path: Path) -> bool:
     pattern = ORIGIN_IN_TEXT.get(path.suffix)
     text = path.read_text("utf-8", errors="replace") if pattern else ""
     return pattern is not None and re.search(pattern, text, re.MULTILINE) is not None
+
+
+def comment_of(origin: str) -> str:
+    """The comment that a video has: its origin, under the key of all pictures."""
+    return f"{ORIGIN_KEY}: {origin}"
+
+
+def _video_comment(path: Path) -> str:
+    """The comment of a video; empty for a file that is none."""
+    if path.suffix.lower() == ".mp4":
+        return read_comment(path)
+    try:
+        with Image.open(path) as image:
+            comment = image.info.get("comment", b"")
+            if image.format == "WEBP":
+                comment = image.getexif().get(DESCRIPTION_TAG, "")
+    except (UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""
+    return comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment)
 
 
 def _metadata(path: Path) -> Iterator[str]:

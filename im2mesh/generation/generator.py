@@ -14,6 +14,7 @@ from im2mesh.config.schema import GenerationConfig
 from im2mesh.config.times import exact_ends
 from im2mesh.data.batch import Observation, frame_times
 from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.errors import UserError
 from im2mesh.generation.carrying import carry_by_interpolation
 from im2mesh.generation.surface import GivenSurface, check_generation, extract_mesh
 from im2mesh.machine.memory import explain_out_of_memory
@@ -133,6 +134,23 @@ class Generator:
         """Encode one window (B = 1); latent codes are the means of their posteriors."""
         inputs, times = self._tensor(observation.inputs), _host_times(observation.times)
         return self.model.encode(inputs.unsqueeze(0), times.unsqueeze(0))
+
+    def velocities(
+        self, codes: SequenceCodes, points: Float[np.ndarray, "N 3"], t: float
+    ) -> Float[np.ndarray, "N 3"]:
+        """The velocity field of one encoded window: velocities of the particles that are at points
+        of space at time t, in units of the window's first frame per window length.
+
+        Raises:
+            UserError: If the model moves no points of space.
+        """
+        if "motion back" not in self.model.answers:
+            raise UserError(
+                f"{self.model.method} moves no points of space, so it has no field of velocities"
+            )
+        batches = self._tensor(points).split(self.config.batch_points)
+        moved = [self.model.velocities(batch[None], t, codes)[0] for batch in batches]
+        return torch.cat(moved).cpu().numpy() if moved else points[:0]
 
     @torch.no_grad()
     @explain_out_of_memory(WHAT_TO_LOWER)

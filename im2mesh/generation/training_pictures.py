@@ -14,7 +14,8 @@ from im2mesh.generation.inputs import read_input
 from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.runs.folder import RunFolder
-from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
+from im2mesh.visualization.contact_sheet import draw_contact_sheet, read_panel
+from im2mesh.visualization.panel import Panel
 
 NUM_WINDOWS = 2
 NUM_COLUMNS = 4

@@ -3,7 +3,7 @@
 import ctypes.util
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
@@ -11,10 +11,10 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
 from im2mesh.errors import UserError
+from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.normals import vertex_normals
 
 BACKGROUND = (250, 250, 248)
-SUPERSAMPLING = 3  # images are drawn this much larger and averaged down, which smooths all edges
 
 SHADED = {"ambient": 0.30, "diffuse": 0.80, "specular": 0.10}
 SHADED_POINTS = {"ambient": 0.35, "diffuse": 0.65}
@@ -52,13 +52,30 @@ class Camera:
         return np.stack([right, np.cross(toward, right), toward])
 
 
-def look_at(points: Float[np.ndarray, "N 3"]) -> tuple[Camera, Float[np.ndarray, "2"]]:
+@dataclass(frozen=True)
+class Surroundings:
+    """What an image shows beside its subject.
+
+    Attributes:
+        mesh: A mesh with colours, such as arrows; it and the subject hide each other.
+        backdrop: An image behind everything, in place of the plain background.
+    """
+
+    mesh: Mesh | None = None
+    backdrop: UInt8[np.ndarray, "height width 3"] | None = None
+
+
+def look_at(
+    points: Float[np.ndarray, "N 3"],
+    azimuth: float = Camera.azimuth,
+    elevation: float = Camera.elevation,
+) -> tuple[Camera, Float[np.ndarray, "2"]]:
     """A camera that sees all points, and half the width and height of the points in its image."""
-    camera = Camera(np.zeros(3), 1.0)
+    camera = Camera(np.zeros(3), 1.0, azimuth, elevation)
     seen = points @ camera.axes.T
     low, high = seen.min(axis=0), seen.max(axis=0)
     half = (high - low)[:2] / 2
-    return Camera((low + high) / 2 @ camera.axes, float(half[1])), half
+    return replace(camera, center=(low + high) / 2 @ camera.axes, half_height=float(half[1])), half
 
 
 class Renderer:
@@ -66,17 +83,20 @@ class Renderer:
 
     Args:
         width, height: Size of the images, in pixels.
+        supersampling: How many times larger images are drawn before they are averaged down, which
+            smooths all edges.
 
     Raises:
         UserError: If pyvista is not installed.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, supersampling: int = 3) -> None:
         self._pyvista = import_pyvista()
         self.width, self.height = width, height
+        self.supersampling = supersampling
         self._plotter = self._pyvista.Plotter(
             off_screen=True,
-            window_size=[width * SUPERSAMPLING, height * SUPERSAMPLING],
+            window_size=[width * supersampling, height * supersampling],
             lighting="none",
         )
         self._plotter.set_background([channel / 255 for channel in BACKGROUND])
@@ -99,23 +119,18 @@ class Renderer:
         colors: UInt8[np.ndarray, "V 3"],
         camera: Camera,
         even_light: bool = False,
+        around: Surroundings | None = None,
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """Draw a smoothly shaded mesh; one without faces gives an empty image.
+        """Draw a smoothly shaded mesh; one without faces is not seen.
 
         Args:
             even_light: Shade so little that colours can be read off a colour scale.
+            around: What is seen beside the mesh.
         """
-        if len(faces) == 0:
+        if len(faces) == 0 and around is None:
             return self.empty_image()
-        mesh = self._pyvista.PolyData.from_regular_faces(vertices, faces)
-        mesh.point_data["colors"] = colors
-        mesh.point_data["Normals"] = vertex_normals(vertices[None], faces)[0]
-        mesh.point_data.active_normals_name = "Normals"
-        self._plotter.add_mesh(
-            mesh, scalars="colors", rgb=True, name="subject", interpolation="Phong", render=False,
-            specular_power=12, **(EVEN_LIGHT if even_light else SHADED),
-        )  # fmt: skip
-        return self._shoot(camera)
+        self._place("subject", Mesh(vertices, faces, colors), EVEN_LIGHT if even_light else SHADED)
+        return self._shoot(camera, around)
 
     def render_points(
         self,
@@ -124,20 +139,42 @@ class Renderer:
         camera: Camera,
         diameter: float = 4.0,
         even_light: bool = False,
+        around: Surroundings | None = None,
     ) -> UInt8[np.ndarray, "height width 3"]:
         """Draw points as small balls of the given diameter in pixels; see `render_mesh`."""
         if len(points) == 0:
-            return self.empty_image()
+            return self.render_mesh(
+                points, np.zeros((0, 3), np.int32), colors, camera, around=around
+            )
         cloud = self._pyvista.PolyData(np.asarray(points, np.float32))
         cloud.point_data["colors"] = colors
         self._plotter.add_mesh(
             cloud, scalars="colors", rgb=True, name="subject", style="points", render=False,
-            render_points_as_spheres=True, point_size=diameter * SUPERSAMPLING,
+            render_points_as_spheres=True, point_size=diameter * self.supersampling,
             **(EVEN_LIGHT if even_light else SHADED_POINTS),
         )  # fmt: skip
-        return self._shoot(camera)
+        return self._shoot(camera, around)
 
-    def _shoot(self, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
+    def _place(self, name: str, mesh: Mesh | None, shading: dict[str, float]) -> None:
+        """Put a mesh into the scene, in place of the one of that name."""
+        if mesh is None or len(mesh.faces) == 0:
+            self._plotter.remove_actor(name, render=False)
+            return
+        assert mesh.colors is not None
+        placed = self._pyvista.PolyData.from_regular_faces(mesh.vertices, mesh.faces)
+        placed.point_data["colors"] = mesh.colors
+        placed.point_data["Normals"] = vertex_normals(mesh.vertices[None], mesh.faces)[0]
+        placed.point_data.active_normals_name = "Normals"
+        self._plotter.add_mesh(
+            placed, scalars="colors", rgb=True, name=name, interpolation="Phong", render=False,
+            specular_power=12, **shading,
+        )  # fmt: skip
+
+    def _shoot(
+        self, camera: Camera, around: Surroundings | None
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        around = Surroundings() if around is None else around
+        self._place("surroundings", around.mesh, EVEN_LIGHT)
         view = self._plotter.camera
         view.focal_point = camera.center
         distance = 20.0 * camera.half_height
@@ -148,8 +185,17 @@ class Renderer:
         # VTK may still use the range of the last subject, which would cut this one open
         view.clipping_range = (0.1 * distance, 2.0 * distance)
         self._plotter.render()  # without it, screenshot returns the previous image
-        large = self._plotter.screenshot(return_img=True)
-        image = Image.fromarray(np.asarray(large)[..., :3])
+        large = np.asarray(self._plotter.screenshot(return_img=True))[..., :3]
+        image = self._averaged(large)
+        if around.backdrop is None:
+            return image
+        covered = self._averaged((255 * (large != BACKGROUND).any(-1)).astype(np.uint8))
+        seen_through = (255 - covered[..., None].astype(np.float32)) / 255
+        behind = seen_through * (around.backdrop - np.array(BACKGROUND, np.float32))
+        return np.clip(np.rint(image + behind), 0, 255).astype(np.uint8)
+
+    def _averaged(self, large: UInt8[np.ndarray, "H W *C"]) -> UInt8[np.ndarray, "height width *C"]:
+        image = Image.fromarray(large)
         return np.asarray(image.resize((self.width, self.height), Image.Resampling.BOX))
 
     def _light(self, camera: Camera) -> None:

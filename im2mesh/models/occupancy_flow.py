@@ -216,6 +216,11 @@ class OccupancyFlow(SequenceModel):
         path = self.flow.integrate_backward(points_1, ones, codes.motion, times.flip(0))
         return path.flip(1)
 
+    def velocities(
+        self, points_t: Float[Tensor, "B N 3"], t: float, codes: SequenceCodes
+    ) -> Float[Tensor, "B N 3"]:
+        return self.flow.velocity(points_t, t, codes.motion)
+
     def take_nfe(self) -> int:
         nfe, self.flow.nfe = self.flow.nfe, 0
         return nfe

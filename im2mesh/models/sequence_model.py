@@ -160,6 +160,15 @@ class SequenceModel(nn.Module):
         """Trace the particles that are at points_1 at t = 1 back to each time; times end at 1."""
         raise self._cannot_answer("motion back")
 
+    def velocities(
+        self, points_t: Float[Tensor, "B N 3"], t: float, codes: SequenceCodes
+    ) -> Float[Tensor, "B N 3"]:
+        """Velocities of the particles that are at points_t at time t, per window length.
+
+        A model that follows points of space also traces them back.
+        """
+        raise self._cannot_answer("motion back")
+
     def point_set(
         self, times: Float[Tensor, "S"], codes: SequenceCodes
     ) -> Float[Tensor, "B S N 3"]:

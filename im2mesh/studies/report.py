@@ -23,7 +23,8 @@ from im2mesh.runs.logs import Curve, read_logged
 from im2mesh.runs.origins import ResultOrigin, list_origins
 from im2mesh.runs.window_summary import read_seconds
 from im2mesh.visualization.color_bar import ErrorScale
-from im2mesh.visualization.contact_sheet import Panel, read_panel
+from im2mesh.visualization.contact_sheet import read_panel
+from im2mesh.visualization.panel import Panel
 from im2mesh.visualization.report.curves import metric_curves, training_curves
 from im2mesh.visualization.report.layers import window_content
 from im2mesh.visualization.report.page import Page
@@ -60,6 +61,18 @@ class Evaluated:
         windows = {Window(r.category, r.clip, r.start, length, r.frame_step): None for r in records}
         meshes = PredictedMeshes(run.generation(split))
         return cls(config, list(windows), meshes, records, origin, run)
+
+    def panel(self, window: Window, with_errors: bool = True) -> Panel:
+        """Input, prediction and truth of a window, and the errors of predicted vertices."""
+        stored, measured = StoredWindow(self.config.data.root, window), self.config.evaluation
+        prediction = self.predictions.read(stored)
+        panel = read_panel(stored, prediction, _observation(self.config, window), self.records)
+        if not with_errors:
+            return panel
+        errors = vertex_errors(
+            stored, prediction, measured.correspondence, measured.project_to_final_mesh
+        )
+        return replace(panel, errors=errors)
 
 
 def write_page(folder: Path, page: Page) -> list[str]:
@@ -162,15 +175,10 @@ def _panels(columns: Mapping[str, Evaluated], window: Window) -> dict[str, Panel
     """Name of a prediction -> its panel; a single one is called prediction."""
     panels = {}
     for name, column in columns.items():
-        stored, measured = StoredWindow(column.config.data.root, window), column.config.evaluation
-        prediction = column.predictions.read(stored)
-        panel = read_panel(stored, prediction, _observation(column.config, window), column.records)
-        errors = None
-        if not all(mesh.is_empty for mesh in prediction.meshes.values()):
-            errors = vertex_errors(
-                stored, prediction, measured.correspondence, measured.project_to_final_mesh
-            )
-        panels[name if len(columns) > 1 else "prediction"] = replace(panel, errors=errors)
+        panel = column.panel(window)
+        if all(mesh.is_empty for mesh in (panel.prediction or {}).values()):
+            panel = replace(panel, errors=None)
+        panels[name if len(columns) > 1 else "prediction"] = panel
     return panels
 
 

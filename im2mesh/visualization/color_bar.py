@@ -39,13 +39,15 @@ class ErrorScale:
         """The colours of some distances, as numbers from 0 to 255."""
         return self.colors(np.array(distances)).tolist()
 
-    def draw_bar(self, title: str, notes: Sequence[str] = ()) -> Image.Image:
+    def draw_bar(
+        self, title: str, notes: Sequence[str] = (), bar_width: int = BAR_WIDTH
+    ) -> Image.Image:
         """Draw a title, the colours with numbers below them, and lines of explanation."""
         values = np.linspace(0.0, self.maximum, NUM_INTERVALS + 1)
         ticks = [f"{value:.3g}" for value in values]
         ticks[-1] += " and more"
         texts = [text_width(title, NAME_SIZE), *(text_width(note, NOTE_SIZE) for note in notes)]
-        width = max(BAR_WIDTH + text_width(ticks[-1], NOTE_SIZE), *texts)
+        width = max(bar_width + text_width(ticks[-1], NOTE_SIZE), *texts)
         image = Image.new("RGB", (width, BAR_HEIGHT + (3 + len(notes)) * LINE), BACKGROUND)
         pen = ImageDraw.Draw(image)
 
@@ -54,9 +56,9 @@ class ErrorScale:
 
         write(0, 0, title, NAME_SIZE, INK)
         bottom = LINE + BAR_HEIGHT
-        colors = self.colors(np.linspace(0.0, self.maximum, BAR_WIDTH))
+        colors = self.colors(np.linspace(0.0, self.maximum, bar_width))
         image.paste(Image.fromarray(np.repeat(colors[None], BAR_HEIGHT, axis=0)), (0, LINE))
-        for x, tick in zip(np.linspace(0, BAR_WIDTH - 1, len(ticks)), ticks, strict=True):
+        for x, tick in zip(np.linspace(0, bar_width - 1, len(ticks)), ticks, strict=True):
             pen.line([(x, bottom), (x, bottom + TICK)], INK)
             half = text_width(tick.split()[0], NOTE_SIZE) / 2
             write(max(x - half, 0), bottom + 2 * TICK, tick, NOTE_SIZE, INK)

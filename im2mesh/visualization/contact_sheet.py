@@ -1,7 +1,7 @@
 """One picture of input, prediction and truth over time, coloured by correspondence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,41 +12,15 @@ from im2mesh.data.layout import Window
 from im2mesh.evaluation.predictions import Prediction
 from im2mesh.evaluation.records import Record
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.visualization.panel import Panel
 from im2mesh.visualization.sheet import (
     Cell,
     Section,
     correspondence_colors,
     draw_sections,
+    input_cell,
     spread_frames,
 )
-from im2mesh.visualization.vertex_errors import VertexErrors
-
-INPUT_COLOR = (70, 84, 104)
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The contents of the picture of one window; positions are in the window's coordinates.
-
-    Attributes:
-        title: Text above the rows.
-        truth: Mesh or point cloud of each frame.
-        prediction: Frame number -> mesh or point cloud, if there is any; frames may be missing.
-        inputs: Frame number -> observed cloud [N, 3] or RGB image [3, H, W] in [0, 1].
-        iou: Frame number -> IoU, for the frames where it is known.
-        errors: Errors of the predicted vertices.
-    """
-
-    title: str
-    truth: Sequence[Mesh]
-    prediction: Mapping[int, Mesh] | None = None
-    inputs: Mapping[int, np.ndarray] | None = None
-    iou: Mapping[int, float] | None = None
-    errors: VertexErrors | None = None
-
-    @property
-    def num_frames(self) -> int:
-        return len(self.truth)
 
 
 def read_panel(
@@ -119,15 +93,6 @@ def _section(panel: Panel, num_columns: int) -> Section:
         rows,
         np.concatenate([mesh.vertices for mesh in shown]),
     )
-
-
-def input_cell(inputs: Mapping[int, np.ndarray], frame: int) -> Cell:
-    """The observed cloud or image of a frame; nothing where it was not observed."""
-    observed = inputs.get(frame)
-    if observed is None or observed.ndim == 3:
-        return Cell(observed)
-    colors = np.full(observed.shape, INPUT_COLOR, np.uint8)
-    return Cell(Mesh.of_points(observed, colors), diameter=5.0)
 
 
 def _prediction_cell(panel: Panel, frame: int) -> Cell:

@@ -10,9 +10,16 @@ from jaxtyping import Float, Int
 from im2mesh.errors import UserError
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.visualization.color_bar import ErrorScale
-from im2mesh.visualization.contact_sheet import Panel, input_cell
-from im2mesh.visualization.sheet import NEUTRAL_COLOR, Cell, Section, draw_sections, spread_frames
-from im2mesh.visualization.vertex_errors import VertexErrors, missing_parts
+from im2mesh.visualization.panel import Panel, VertexErrors
+from im2mesh.visualization.sheet import (
+    NEUTRAL_COLOR,
+    Cell,
+    Section,
+    draw_sections,
+    input_cell,
+    spread_frames,
+)
+from im2mesh.visualization.vertex_errors import missing_parts
 
 TITLE = "distance at each vertex, in units of the longest side of the first true mesh"
 MEANINGS = {

@@ -14,9 +14,10 @@ from im2mesh.files.atomic import atomic_file
 from im2mesh.files.results import ORIGIN_KEY, refuse_other_picture
 from im2mesh.meshing.colors import position_colors
 from im2mesh.meshing.mesh import Mesh
-from im2mesh.meshing.rendering import BACKGROUND, Camera, Renderer, look_at
+from im2mesh.meshing.rendering import BACKGROUND, Camera, Renderer, Surroundings, look_at
 
 NEUTRAL_COLOR = (176, 180, 188)
+INPUT_COLOR = (70, 84, 104)
 INK, PALE_INK = (34, 40, 49), (122, 128, 138)
 MARGIN, LABEL_WIDTH, TITLE_HEIGHT, TIME_HEIGHT, ROW_GAP = 24, 124, 36, 30, 18
 MIN_CELL_WIDTH = 76  # room for "t = 0.00" above it
@@ -119,6 +120,15 @@ def _corresponds(first: Mesh, mesh: Mesh) -> bool:
     return same_size and np.array_equal(first.faces, mesh.faces)
 
 
+def input_cell(inputs: Mapping[int, np.ndarray], frame: int) -> Cell:
+    """The observed cloud or image of a frame; nothing where it was not observed."""
+    observed = inputs.get(frame)
+    if observed is None or observed.ndim == 3:
+        return Cell(observed)
+    colors = np.full(observed.shape, INPUT_COLOR, np.uint8)
+    return Cell(Mesh.of_points(observed, colors), diameter=5.0)
+
+
 def text_width(text: str, size: int) -> int:
     """Width of one line of text, in pixels."""
     return math.ceil(ImageFont.load_default(size).getlength(text))
@@ -172,7 +182,7 @@ class _Sheet:
             self.top += self.cell_height + ROW_GAP
 
     def _draw_cell(self, column: int, cell: Cell, renderer: Renderer, camera: Camera) -> None:
-        picture = Image.fromarray(_render(cell, renderer, camera))
+        picture = Image.fromarray(render_cell(cell, renderer, camera))
         self.image.paste(picture, (MARGIN + self.label_width + column * self.cell_width, self.top))
         if cell.caption:
             bottom = self.top + self.cell_height + ROW_GAP // 4
@@ -194,7 +204,10 @@ def _label_width(section: Section) -> int:
     return max([*names, *notes]) + ROW_GAP
 
 
-def _render(cell: Cell, renderer: Renderer, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
+def render_cell(
+    cell: Cell, renderer: Renderer, camera: Camera, around: Surroundings | None = None
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The picture of a cell; nothing surrounds an image."""
     content = cell.content
     if content is None:
         return renderer.empty_image()
@@ -203,10 +216,10 @@ def _render(cell: Cell, renderer: Renderer, camera: Camera) -> UInt8[np.ndarray,
     assert content.colors is not None  # see Cell: a mesh has colours
     if len(content.faces):
         return renderer.render_mesh(
-            content.vertices, content.faces, content.colors, camera, cell.even_light
+            content.vertices, content.faces, content.colors, camera, cell.even_light, around
         )
     return renderer.render_points(
-        content.vertices, content.colors, camera, cell.diameter, cell.even_light
+        content.vertices, content.colors, camera, cell.diameter, cell.even_light, around
     )
 
 

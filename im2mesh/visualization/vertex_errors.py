@@ -1,34 +1,14 @@
 """How far each vertex of a prediction, or of the truth, lies from where it should be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
 from im2mesh.data.frames import StoredWindow
 from im2mesh.evaluation.metrics import EMPTY_DISTANCE, correspondence_errors, nearest_neighbours
 from im2mesh.evaluation.predictions import Prediction
 from im2mesh.meshing.mesh import Mesh
-
-Kind = Literal["matched", "projected", "nearest", "missing"]
-
-
-@dataclass(frozen=True)
-class VertexErrors:
-    """Distances in units of the longest side of the first true mesh.
-
-    Attributes:
-        by_frame: Frame number -> one distance per vertex.
-        kind: For predicted vertices, "matched" and "projected" are `correspondence_errors`, without
-            and with a projection of the last frame; "nearest" is the distance to the nearest true
-            point of the same frame, which says nothing about correspondence. For true vertices,
-            "missing" is the distance to the nearest predicted vertex.
-    """
-
-    by_frame: dict[int, Float[np.ndarray, " V"]]
-    kind: Kind
+from im2mesh.visualization.panel import Kind, VertexErrors
 
 
 def vertex_errors(

@@ -32,6 +32,7 @@ from im2mesh.studies.report import Evaluated, evaluation_page, write_page
 from im2mesh.training.outlook import ROUGH_IOU
 
 SPLITS = {"test": "seen bodies, unseen motions", "test_new_individual": "unseen body"}
+FILMED = "test_new_individual"
 TITLE = "Occupancy Flow: bodies from clouds of points"
 TABLE = "table.md"
 WORKERS = ["--workers", "2"]
@@ -62,6 +63,11 @@ class Demo:
     @property
     def page(self) -> Path:
         return self.out / PAGE_FILE
+
+    @property
+    def video(self) -> Path:
+        """The median window of the body that is new, in motion."""
+        return self.out / "median.webp"
 
     @property
     def seconds(self) -> Path:
@@ -97,7 +103,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def make_meshes(demo: Demo) -> None:
     """Bodies, meshes and their numbers, and pictures; the model is trained if need be."""
-    root = build_config(demo.config).data.root
+    config = build_config(demo.config)
+    root = config.data.root
     run(demo, "bodies", ["scripts/make_bodies.py", root, *demo.bodies, *WORKERS])
     if demo.weights is None:
         run(demo, "train", ["train.py", demo.config])
@@ -107,6 +114,9 @@ def make_meshes(demo: Demo) -> None:
         run(demo, "evaluate", ["eval.py", demo.config, "--split", split, *WORKERS])
         sheet = ["--split", split, "--output", str(demo.out / f"{split}.png")]
         run(demo, "pictures", ["scripts/draw.py", "sheet", demo.config, *sheet])
+    video = ["--split", FILMED, "--arrows", *weights, "--height", "300"]
+    film = ["scripts/draw.py", "video", config.output_dir, "median", *video]
+    run(demo, "video", [*film, "--output", str(demo.video)])
 
 
 def summarize_demo(demo: Demo) -> dict[str, Any]:
@@ -141,6 +151,7 @@ def write_demo_page(
         for path in sorted(run_folder.pictures.glob("*.png"))
     }
     note = f"{summary_note(named)}\n{took:.0f} s on {on['processor']}, {on['cores']} cores."
+    note += f"\nThe median window of {FILMED} as a moving picture: {demo.video.name}."
     page = evaluation_page(
         TITLE, columns, note=note, pictures=pictures, settings={"Settings": dump_config(config)}
     )

@@ -17,7 +17,8 @@ from im2mesh.studies.motion.report import MotionStudy, write_motion
 from im2mesh.studies.robustness.report import write_study
 from im2mesh.studies.robustness.study import Number, Study
 from im2mesh.studies.robustness.sweeps import parse_sweep
-from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet
+from im2mesh.visualization.contact_sheet import draw_contact_sheet
+from im2mesh.visualization.panel import Panel
 from tests.benchmarks.test_soak import findings
 from tests.evaluation.test_evaluation import some_records
 from tests.studies.test_comparison import origin_of, runs_of, write_run

@@ -12,7 +12,7 @@ from scripts import draw, latent, measure, weights
 MOST_ENTRIES = 19
 COMMANDS = [
     *((latent.main, name) for name in ("encode", "interpolate", "transfer", "sample")),
-    *((draw.main, name) for name in ("sheet", "errors", "training", "report")),
+    *((draw.main, name) for name in ("sheet", "errors", "training", "report", "video")),
     *((measure.main, name) for name in ("robustness", "motion")),
     *((weights.main, name) for name in ("list", "export")),
 ]

@@ -24,8 +24,8 @@ from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.runs.provenance import Provenance
 from im2mesh.visualization.color_bar import BAR_HEIGHT, BAR_WIDTH, LINE, ErrorScale
-from im2mesh.visualization.contact_sheet import Panel
 from im2mesh.visualization.error_sheet import ErrorSheet
+from im2mesh.visualization.panel import Panel, VertexErrors
 from im2mesh.visualization.sheet import (
     LABEL_WIDTH,
     MARGIN,
@@ -35,7 +35,7 @@ from im2mesh.visualization.sheet import (
     TITLE_HEIGHT,
     text_width,
 )
-from im2mesh.visualization.vertex_errors import VertexErrors, missing_parts, vertex_errors
+from im2mesh.visualization.vertex_errors import missing_parts, vertex_errors
 from im2mesh.visualization.window_choice import (
     BY_CORRESPONDENCE,
     BY_SHAPE,

@@ -15,12 +15,11 @@ from PIL import Image
 from im2mesh.evaluation.records import Record
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.visualization.color_bar import ErrorScale
-from im2mesh.visualization.contact_sheet import Panel
+from im2mesh.visualization.panel import Panel, VertexErrors
 from im2mesh.visualization.report import page as page_module
 from im2mesh.visualization.report.curves import metric_curves, training_curves
 from im2mesh.visualization.report.layers import window_content
 from im2mesh.visualization.report.page import Page
-from im2mesh.visualization.vertex_errors import VertexErrors
 from tests.meshing.test_animated_files import moving_cube
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

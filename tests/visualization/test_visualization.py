@@ -15,8 +15,9 @@ from im2mesh.meshing.colors import position_colors
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.rendering import BACKGROUND, Camera, Renderer, look_at
-from im2mesh.visualization.contact_sheet import Panel, draw_contact_sheet, read_panel
+from im2mesh.visualization.contact_sheet import draw_contact_sheet, read_panel
 from im2mesh.visualization.motion_sheet import draw_motions
+from im2mesh.visualization.panel import Panel
 
 FRONT = Camera(np.zeros(3), 1.0, azimuth=0.0, elevation=0.0)
 

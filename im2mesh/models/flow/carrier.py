@@ -2,11 +2,15 @@
 
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.models.code import Code
 from im2mesh.models.flow.times import check_times, stops_on_the_way_back
+
+VELOCITY_STEP = 1 / 64
+"""Of the differences that give a velocity: a quarter of the time between frames of the paper."""
 
 
 class Carrier(nn.Module):
@@ -81,6 +85,30 @@ class Carrier(nn.Module):
             SolverError: If a solver cannot go on, or a position becomes NaN or infinite.
         """
         return self._carry_back(points_t, t, stops_on_the_way_back(t, fractions), code)
+
+    def velocity(
+        self, points_t: Float[Tensor, "B N 3"], t: float, code: Code
+    ) -> Float[Tensor, "B N 3"]:
+        """Velocity of the particles that are at some points of space at time t, without gradients.
+
+        The points are carried back to t = 0, and the way there and on is measured over a small step
+        to both sides of t. `Flow` has its field to ask.
+
+        Args:
+            points_t: Positions at time t.
+            t: Time in [0, 1].
+            code: One motion code per sequence.
+
+        Returns:
+            Velocities, in units of the first frame per window length.
+        """
+        with torch.no_grad():
+            start = torch.full((len(points_t),), t, dtype=points_t.dtype)
+            points_0 = self.integrate_backward(points_t, start, code)[:, -1]
+            before, after = max(t - VELOCITY_STEP, 0.0), min(t + VELOCITY_STEP, 1.0)
+            times = torch.tensor([before, after] if before == 0 else [0.0, before, after])
+            path = self.integrate_forward(points_0, times, code)
+            return (path[:, -1] - path[:, -2]) / (after - before)
 
     def _carry_forward(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code

@@ -63,6 +63,14 @@ class Flow(Carrier):
         self.ode = OdeConfig() if ode is None else ode
         check_solver(self.ode)
 
+    def velocity(
+        self, points_t: Float[Tensor, "B N 3"], t: float, code: Code
+    ) -> Float[Tensor, "B N 3"]:
+        """The velocity field itself, without gradients; see `Carrier.velocity`."""
+        with torch.no_grad():
+            now = points_t.new_full((len(points_t),), t)
+            return self._velocity(now, points_t, self.velocity_field.condition(code))
+
     def _carry_forward(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], code: Code
     ) -> Float[Tensor, "B T N 3"]:

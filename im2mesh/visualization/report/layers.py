@@ -5,7 +5,7 @@ import io
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -14,6 +14,7 @@ from PIL import Image
 from im2mesh.meshing.formats.gltf.motion_basis import motion_basis
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.visualization.color_bar import ErrorScale
+from im2mesh.visualization.panel import Panel
 from im2mesh.visualization.sheet import correspondence_colors
 
 NUM_TRUE_POINTS = 12_000
@@ -21,32 +22,6 @@ NUM_TRUE_POINTS = 12_000
 _INPUT_COLOR = (104, 128, 166)  # seen on white and on black
 _IMAGE_SIDE = 200  # pixels
 _KINDS = {"u1": np.uint8, "u2": np.uint16, "i2": np.int16, "u4": np.uint32}
-
-
-@runtime_checkable
-class Errors(Protocol):
-    """Errors of predicted vertices, as `VertexErrors` are."""
-
-    @property
-    def by_frame(self) -> Mapping[int, np.ndarray]: ...
-    @property
-    def kind(self) -> str: ...
-
-
-@runtime_checkable
-class Shown(Protocol):
-    """What is shown of one prediction of a window, as a `Panel` is."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def truth(self) -> Sequence[Mesh]: ...
-    @property
-    def prediction(self) -> Mapping[int, Mesh] | None: ...
-    @property
-    def inputs(self) -> Mapping[int, np.ndarray] | None: ...
-    @property
-    def errors(self) -> Errors | None: ...
 
 
 @dataclass
@@ -71,7 +46,7 @@ class Blob:
         return base64.b64encode(zlib.compress(b"".join(self.parts), 6)).decode()
 
 
-def window_content(panels: Mapping[str, Shown], scale: ErrorScale) -> dict[str, Any]:
+def window_content(panels: Mapping[str, Panel], scale: ErrorScale) -> dict[str, Any]:
     """What the viewer needs of one window.
 
     Args:
@@ -109,7 +84,7 @@ class _Encoder:
         clouds = {k: Mesh.of_points(cloud, blue[k]) for k, cloud in inputs.items()}
         return {"name": "input", "parts": [self._part([k], [m]) for k, m in clouds.items()]}
 
-    def prediction(self, name: str, panel: Shown) -> dict[str, Any]:
+    def prediction(self, name: str, panel: Panel) -> dict[str, Any]:
         errors = panel.errors.by_frame if panel.errors else {}
         layer = self.meshes(name, panel.prediction or {}, errors)
         if panel.errors is not None:
