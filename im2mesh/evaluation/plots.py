@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -39,13 +39,11 @@ def plot_over_time(
         raise ValueError(f"no record of {metric}; there are: {found}")
     frames = list(by_frame)
     low, high = np.transpose([np.percentile(values, (10, 90)) for values in by_frame.values()])
-    with frame_plot(metric, path, origin=origin) as axes:
+    with frame_plot(metric, path, origin=origin, layout=None) as axes:
         axes.fill_between(frames, low, high, alpha=0.2, lw=0, label="middle 80 % of windows")
         means = [np.mean(values) for values in by_frame.values()]
         axes.plot(frames, means, lw=2, marker="o", ms=3, label="mean")
         axes.legend(frameon=False)
-        # to measure all texts for a layout takes as long as to draw them
-        axes.get_figure(root=True).set_layout_engine("none")
         axes.set_position((0.12, 0.14, 0.84, 0.76))
 
 
@@ -60,18 +58,23 @@ def values_by_frame(records: Sequence[Record], metric: str) -> dict[int, list[fl
 
 @contextmanager
 def frame_plot(
-    metric: str, path: Path | str, size: tuple[float, float] = (6, 3.6), origin: str = ""
+    metric: str,
+    path: Path | str,
+    size: tuple[float, float] = (6, 3.6),
+    origin: str = "",
+    layout: Literal["constrained"] | None = "constrained",
 ) -> Iterator["Axes"]:
     """Yield the axes of a plot of a metric over frames, then label and save the plot.
 
     Args:
         size: Width and height in inches.
         origin: Description of what made the numbers, stored in the file's metadata.
+        layout: None to place the axes oneself: measuring all texts takes as long as drawing them.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout=layout)
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     yield axes
