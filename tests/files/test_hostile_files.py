@@ -240,9 +240,9 @@ def test_ply_of_other_shapes_is_read(tmp_path):
 
 def test_ply_of_many_elements_is_refused_at_once(tmp_path):
     elements = "".join(f"element e{k} 5\n" for k in range(50_000))
-    before = time.perf_counter()
+    before = time.process_time()
     refused(tmp_path / "a.ply", PLY.format(format="ascii", body=elements), "no vertices")
-    assert time.perf_counter() - before < 20  # one by one, it took minutes
+    assert time.process_time() - before < 20  # one by one, it took minutes
 
 
 def test_polygons_that_claim_a_trillion_corners(tmp_path):
