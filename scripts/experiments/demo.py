@@ -1,6 +1,6 @@
 """Reconstruct held-out windows with the weights that ship; or, with --train, train a model first.
 
-Makes bodies, generates and evaluates meshes, draws them, and writes a page of the pictures, as
+Makes bodies, generates and evaluates meshes, films one, and writes a page on which they move, as
 scripts/demo.sh does: out/demo/report.html, or out/demo-train/report.html.
 """
 
@@ -46,7 +46,7 @@ class Demo:
     Attributes:
         config: Configuration, whose data are made in its data.root.
         bodies: Arguments of make_bodies.py.
-        out: Folder for tables and pictures.
+        out: Folder for the page, the table and the video.
         weights: Name of weights that ship; None if the model is trained first.
     """
 
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def make_meshes(demo: Demo) -> None:
-    """Bodies, meshes and their numbers, and pictures; the model is trained if need be."""
+    """Bodies, meshes, their numbers and a video; the model is trained if need be."""
     config = build_config(demo.config)
     root = config.data.root
     run(demo, "bodies", ["scripts/make_bodies.py", root, *demo.bodies, *WORKERS])
@@ -112,8 +112,6 @@ def make_meshes(demo: Demo) -> None:
     for split in SPLITS:
         run(demo, "generate", ["generate.py", demo.config, "--split", split, *weights])
         run(demo, "evaluate", ["eval.py", demo.config, "--split", split, *WORKERS])
-        sheet = ["--split", split, "--output", str(demo.out / f"{split}.png")]
-        run(demo, "pictures", ["scripts/draw.py", "sheet", demo.config, *sheet])
     video = ["--split", FILMED, "--arrows", *weights, "--height", "300"]
     film = ["scripts/draw.py", "video", config.output_dir, "median", *video]
     run(demo, "video", [*film, "--output", str(demo.video)])
