@@ -39,6 +39,7 @@ from scripts import (
     replay_batch,
 )
 from tests.data.packed_mistakes import PACKED
+from tests.data.scan_mistakes import SCANS
 from tests.mesh_mistakes import refused_files
 from tests.preparation.mistakes import PREPARATION
 from tests.small import write_small_config
@@ -334,6 +335,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         ),
     },
     "Packed and streamed data": PACKED,
+    "Scans": SCANS,
     "Preparation": PREPARATION,
     "Training": {
         "a GPU that is not there": lambda user: user.trains("--device", "cuda:99"),
