@@ -22,6 +22,7 @@ from im2mesh.evaluation.predictions import COORDINATES, PredictedMeshes
 from im2mesh.evaluation.report import refuse_other_report
 from im2mesh.evaluation.split import SplitEvaluation, evaluate_split, report_once
 from im2mesh.machine.ranks import ranks_from_environment
+from im2mesh.runs.advice import collected_advice
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
 from im2mesh.studies.report import Evaluated, evaluation_page, write_page
 
@@ -77,7 +78,8 @@ def main(arguments: Sequence[str]) -> None:
         return
     run = None if args.meshes else folder
     result = Evaluated(config, windows, predictions, measured.records, origin, run)
-    page = evaluation_page(f"Evaluation of {config.output_dir}, {split}", {split: result})
+    with collected_advice():  # on the same meshes, which was given when they were measured
+        page = evaluation_page(f"Evaluation of {config.output_dir}, {split}", {split: result})
     for text in [*measured.advice, *write_page(output, page)]:
         warnings.warn(text, Advice, stacklevel=1)
     print(table)

@@ -119,7 +119,8 @@ def _tell_misplaced(
     """Warn of the first frame whose mesh lies elsewhere or has another size."""
     advice = (
         "the true surface; is its file in other units or coordinates? --coordinates says which: "
-        "'window' is the frame of the window's first mesh, 'world' is metres, as in the data"
+        "'window' is the frame of the window's first mesh, 'world' is metres, as in the data, so "
+        "divide millimetres by 1000"
     )
     for k, mesh in meshes.items():
         what = f"sequence {window}, frame {k}: the predicted mesh"

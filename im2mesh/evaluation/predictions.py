@@ -82,8 +82,8 @@ class PredictedMeshes:
                 return path
         raise UserError(
             f"sequence {window}: no meshes in {folder.path}{_what_is_there(folder.path)}; run "
-            "generate.py first, or check the folder given with --meshes "
-            f"(<category>/<clip>/{window.name}/<number>.ply)"
+            "generate.py first, name the clips to evaluate with --clips, or check the folder given "
+            f"with --meshes (<category>/<clip>/{window.name}/<number>.ply)"
         )
 
     def state(self, window: Window) -> list[tuple[str, int, int]]:
