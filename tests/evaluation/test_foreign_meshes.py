@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import trimesh
 
+import eval as eval_script
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
 from im2mesh.errors import Advice, UserError
@@ -20,6 +21,7 @@ from im2mesh.meshing.frame_meshes import FrameMeshes
 from im2mesh.meshing.io import MESH_FORMATS, write_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from tests.small import write_small_config
 
 RADIUS, STEP, NUM_FRAMES = 0.3, 0.1, 3
 WINDOW = Window("balls", "drift", 0, NUM_FRAMES)
@@ -240,6 +242,19 @@ def test_inside_out_truth_is_told_and_turned(tmp_path):
         mesh = StoredWindow(tmp_path, WINDOW).mesh(0)
     assert mesh is not None
     assert trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).volume > 0.5
+
+
+def test_the_command_and_its_page_tell_an_inside_out_mesh_once(tmp_path, monkeypatch):
+    write_clip(tmp_path / "data")
+    write_meshes(tmp_path / "theirs", balls(inwards=True))
+    config = write_small_config(tmp_path, tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    options = ["--split", "all", "--meshes", "theirs", "--coordinates", "world", "--output", "out"]
+    with pytest.warns(Advice) as told:
+        eval_script.main([str(config), *options, "--clips", "drift", "data.num_frames=3"])
+    assert len([text for text in told if "inside out" in str(text.message)]) == 1
+    assert "inside out" in (tmp_path / "out" / "summary.md").read_text()
+    assert (tmp_path / "out" / "report.html").is_file()
 
 
 def test_an_evaluation_tells_each_kind_of_advice_once_and_again(tmp_path):
