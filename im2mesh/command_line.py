@@ -132,17 +132,22 @@ def add_body_output(parser: argparse.ArgumentParser) -> None:
 
 def add_error_colors(parser: argparse.ArgumentParser, largest: float, condition: str = "") -> None:
     """Add options for vertex errors shown as colours; `condition` precedes their help texts."""
+    add_max_error(parser, largest, condition)
+    parser.add_argument(
+        "--missing",
+        action="store_true",
+        help=f"{condition}also show on the true mesh which parts were not predicted",
+    )
+
+
+def add_max_error(parser: argparse.ArgumentParser, largest: float, condition: str = "") -> None:
+    """Add the option --max-error; `condition` precedes its help text."""
     parser.add_argument(
         "--max-error",
         type=float,
         default=largest,
         metavar="LENGTH",
         help=f"{condition}error where colours end; 1 is the longest side of the first mesh",
-    )
-    parser.add_argument(
-        "--missing",
-        action="store_true",
-        help=f"{condition}also show on the true mesh which parts were not predicted",
     )
 
 

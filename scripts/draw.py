@@ -11,6 +11,7 @@ from im2mesh.command_line import (
     add_device,
     add_error_colors,
     add_film,
+    add_max_error,
     add_picture_output,
     add_sheet_size,
     add_split,
@@ -279,9 +280,7 @@ def _parse_video(arguments: Sequence[str]) -> argparse.Namespace:
     add_film(parser)
     add_checkpoint(parser)
     add_device(parser)
-    parser.add_argument(
-        "--max-error", type=float, default=ErrorScale.maximum, help="error where colours end"
-    )
+    add_max_error(parser, ErrorScale.maximum)
     parser.add_argument("--clouds", nargs="+", metavar="PATH", help="with a file: its input")
     parser.add_argument("--up", choices=["auto", "y", "z"], default="auto", help="with a file")
     return parser.parse_intermixed_args(arguments)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 from torch import Tensor
 
 from im2mesh.config.schema import DataConfig, GenerationConfig
@@ -31,8 +30,7 @@ class GivenSurface:
     def __post_init__(self) -> None:
         if self.end is None:
             return
-        same_size = self.end.vertices.shape == self.start.vertices.shape
-        if not (same_size and np.array_equal(self.end.faces, self.start.faces)):
+        if not self.end.shares_rows(self.start):
             raise ValueError(
                 f"the first surface has {len(self.start.vertices)} vertices and the last "
                 f"{len(self.end.vertices)}; to blend both, vertex i must be the same point of the "

@@ -32,3 +32,10 @@ class Mesh:
     @property
     def is_empty(self) -> bool:
         return len(self.vertices) == 0
+
+    def shares_rows(self, other: "Mesh") -> bool:
+        """Whether row n may be the same point of the body in both: as many vertices, and the same
+        faces."""
+        if self.vertices.shape != other.vertices.shape:
+            return False
+        return self.faces is other.faces or np.array_equal(self.faces, other.faces)

@@ -20,7 +20,7 @@ from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
 from im2mesh.generation.scan import to_y_up
 from im2mesh.generation.scan_files import REPORT, SEQUENCE
-from im2mesh.meshing.formats.gltf.read_moving import read_moving_glb
+from im2mesh.meshing.formats.gltf.read_moving import keyframe_seconds
 from im2mesh.meshing.frame_meshes import load_reconstruction
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
@@ -28,7 +28,7 @@ from im2mesh.runs.provenance import run_hash
 from im2mesh.runs.weights import weights_digest
 from im2mesh.studies.report import Evaluated
 from im2mesh.visualization.panel import Panel
-from im2mesh.visualization.video.encoding import check_video, shown_frames, write_video
+from im2mesh.visualization.video.encoding import shown_frames, write_video
 from im2mesh.visualization.video.film import Film, Scene
 from im2mesh.visualization.video.window_scene import (
     Clock,
@@ -59,7 +59,6 @@ class Shown:
         Raises:
             UserError: If the file is one of somebody else, or a library is missing.
         """
-        check_video(path)
         film = Film(self.scenes, height)
         frames, fps = shown_frames(film.num_frames, self.fps, path.suffix.lower())
         write_video(path, film.frames(frames), fps, self.origin)
@@ -185,7 +184,7 @@ def _inputs(
 
 
 def _glb_seconds(path: Path) -> float | None:
-    seconds = read_moving_glb(path).seconds
+    seconds = keyframe_seconds(path)
     return float(seconds[-1] - seconds[0]) or None
 
 

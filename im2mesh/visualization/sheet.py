@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +107,7 @@ def correspondence_colors(first: Mesh | None, mesh: Mesh, box_of: Mesh) -> UInt8
         mesh: Mesh to colour.
         box_of: Mesh whose bounding box spans the colours.
     """
-    if first is None or not _corresponds(first, mesh):
+    if first is None or not first.shares_rows(mesh):
         return np.full(mesh.vertices.shape, NEUTRAL_COLOR, np.uint8)
     if box_of.is_empty:
         return position_colors(first.vertices)
@@ -115,9 +115,19 @@ def correspondence_colors(first: Mesh | None, mesh: Mesh, box_of: Mesh) -> UInt8
     return position_colors(first.vertices, low, high)
 
 
-def _corresponds(first: Mesh, mesh: Mesh) -> bool:
-    same_size = first.vertices.shape == mesh.vertices.shape
-    return same_size and np.array_equal(first.faces, mesh.faces)
+def color_by_place(meshes: Mapping[int, Mesh], box_of: Mesh) -> dict[int, Mesh]:
+    """Meshes by the number of their frame, with `correspondence_colors`; these are computed once
+    for all that share their rows."""
+    colored: dict[int, Mesh] = {}
+    first = meshes.get(0)
+    for k, mesh in meshes.items():
+        known = next(iter(colored.values()), None)
+        if known is not None and known.shares_rows(mesh):
+            colors = known.colors
+        else:
+            colors = correspondence_colors(first, mesh, box_of)
+        colored[k] = replace(mesh, colors=colors)
+    return colored
 
 
 def input_cell(inputs: Mapping[int, np.ndarray], frame: int) -> Cell:

@@ -15,7 +15,7 @@ from im2mesh.meshing.formats.gltf.motion_basis import motion_basis
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.panel import Panel
-from im2mesh.visualization.sheet import correspondence_colors
+from im2mesh.visualization.sheet import color_by_place
 
 NUM_TRUE_POINTS = 12_000
 """Of a truth that is a cloud, so many points are shown."""
@@ -95,12 +95,9 @@ class _Encoder:
         self, name: str, meshes: Mapping[int, Mesh], errors: Mapping[int, np.ndarray] | None = None
     ) -> dict[str, Any]:
         """Meshes that share their faces become one part that moves, others one part a frame."""
-        first = meshes.get(0)
-        colored = {
-            k: Mesh(m.vertices, m.faces, correspondence_colors(first, m, self.box_of))
-            for k, m in meshes.items()
-        }
-        is_moving = _is_moving(list(colored.values()))
+        colored = color_by_place(meshes, self.box_of)
+        base = next(iter(colored.values()), None)
+        is_moving = base is not None and all(map(base.shares_rows, colored.values()))
         groups = [list(colored)] if is_moving else [[k] for k in colored]
         parts = [self._part(ks, [colored[k] for k in ks], errors or {}) for ks in groups]
         return {"name": name, "parts": parts}
@@ -135,14 +132,6 @@ class _Encoder:
         shapes = self.blob.add(np.rint(basis.positions / step).astype(np.int16))
         weights = [[round(float(w), 6) for w in row] for row in basis.weights]
         return {"shapes": shapes, "shape_step": step, "weights": weights}
-
-
-def _is_moving(meshes: Sequence[Mesh]) -> bool:
-    return len(meshes) > 0 and all(
-        mesh.vertices.shape == meshes[0].vertices.shape
-        and np.array_equal(mesh.faces, meshes[0].faces)
-        for mesh in meshes
-    )
 
 
 def _thinned(mesh: Mesh) -> Mesh:

@@ -1,7 +1,7 @@
 """The contents of one window -> the panes of a scene."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.rendering import Camera
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.panel import Kind, Panel
-from im2mesh.visualization.sheet import NEUTRAL_COLOR, Cell, correspondence_colors, input_cell
+from im2mesh.visualization.sheet import NEUTRAL_COLOR, Cell, color_by_place, input_cell
 from im2mesh.visualization.video.film import ELEVATION, Pane, Scene
 from im2mesh.visualization.video.marks import (
     ArrowScale,
@@ -149,7 +149,8 @@ class _Shown:
             UserError: If they do not correspond over all frames.
         """
         found = [self.meshes[k] for k in range(self.count) if k in self.meshes]
-        if len(found) < self.count or found[0].is_empty or not _share_rows(found):
+        is_whole = len(found) == self.count and not found[0].is_empty
+        if not (is_whole and all(map(found[0].shares_rows, found))):
             raise UserError(
                 f"{self.panel.title}: the predicted meshes do not correspond over all frames, so "
                 "there are no velocities and no trails; leave out --arrows and --trails"
@@ -166,7 +167,7 @@ class _Shown:
         if not self.meshes:
             return None
         box_of = self.panel.truth[0] if self.panel.truth else self.meshes[min(self.meshes)]
-        colored = _colored(self.meshes, box_of)
+        colored = color_by_place(self.meshes, box_of)
         iou = self.panel.iou or {}
         cells = [
             Cell(colored.get(k), f"IoU {iou[k]:.2f}" if k in iou else "", _DIAMETER)
@@ -180,7 +181,7 @@ class _Shown:
         if self.settings.num_trails:
             rows = spread_points(self.path[0], self.settings.num_trails)
             colors, path = colored[0].colors, self.path[:, rows]
-            assert colors is not None  # of `_colored`
+            assert colors is not None  # of `color_by_place`
             for k, parts in enumerate(marks):
                 parts.append(trails(path, k, colors[rows]))
         if self.settings.show_arrows:
@@ -225,7 +226,7 @@ class _Shown:
     def truth(self) -> Pane | None:
         if not self.panel.truth:
             return None
-        colored = _colored(dict(enumerate(self.panel.truth)), self.panel.truth[0])
+        colored = color_by_place(dict(enumerate(self.panel.truth)), self.panel.truth[0])
         return Pane("truth", [Cell(colored[k], "", _DIAMETER) for k in range(self.count)])
 
     def error(self) -> Pane | None:
@@ -240,30 +241,6 @@ class _Shown:
         distances = by_frame[frame]
         mesh = replace(self.meshes[frame], colors=self.settings.scale.colors(distances))
         return Cell(mesh, f"mean {distances.mean():.3f}", _DIAMETER, even_light=True)
-
-
-def _colored(meshes: Mapping[int, Mesh], box_of: Mesh) -> dict[int, Mesh]:
-    """Meshes coloured by their place in the first frame; those that do not correspond are grey."""
-    colored: dict[int, Mesh] = {}
-    first = meshes.get(0)
-    for k, mesh in meshes.items():
-        known = next(iter(colored.values()), None)
-        if known is not None and _share_rows([known, mesh]) and first is not None:
-            colors = known.colors  # as those of the first frame, without computing them again
-        else:
-            colors = correspondence_colors(first, mesh, box_of)
-        colored[k] = replace(mesh, colors=colors)
-    return colored
-
-
-def _share_rows(meshes: Sequence[Mesh]) -> bool:
-    """Whether vertices and faces are in the same rows of all meshes."""
-    first = meshes[0]
-    return all(
-        mesh.vertices.shape == first.vertices.shape
-        and (mesh.faces is first.faces or np.array_equal(mesh.faces, first.faces))
-        for mesh in meshes
-    )
 
 
 def _grey(mesh: Mesh) -> Mesh:

@@ -12,6 +12,7 @@ from im2mesh.meshing.formats.gltf.animations import (
     read_animation,
 )
 from im2mesh.meshing.formats.gltf.container import open_glb
+from im2mesh.meshing.formats.gltf.document import Document
 from im2mesh.meshing.formats.gltf.read import read_document
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import valid_faces, valid_positions
@@ -32,15 +33,26 @@ class MovingMeshes:
 def read_moving_glb(path: Path) -> MovingMeshes:
     """Read the meshes at all keyframes of the animation of a .glb."""
     document = open_glb(path)
-    names = animation_names(document)
-    if not names:
+    animation = _animation(document)
+    if animation is None:
         return MovingMeshes([_mesh(*read_document(document))], np.zeros(1))
-    if len(names) > 1:
-        raise ValueError(f"it has {len(names)} animations ({', '.join(names)[:100]}); export one")
-    animation = read_animation(document, 0)
     seconds = _keyframes(animation)
     poses = (animation.pose(float(time)) for time in seconds)
     return MovingMeshes([_mesh(*read_document(pose)) for pose in poses], seconds)
+
+
+def keyframe_seconds(path: Path) -> Float[np.ndarray, "T"]:
+    """The times alone of `read_moving_glb`."""
+    animation = _animation(open_glb(path))
+    return np.zeros(1) if animation is None else _keyframes(animation)
+
+
+def _animation(document: Document) -> Animation | None:
+    """The one animation of a file; None for a file that does not move."""
+    names = animation_names(document)
+    if len(names) > 1:
+        raise ValueError(f"it has {len(names)} animations ({', '.join(names)[:100]}); export one")
+    return read_animation(document, 0) if names else None
 
 
 def _keyframes(animation: Animation) -> Float[np.ndarray, "T"]:
