@@ -44,7 +44,7 @@ def plot_over_time(
         means = [np.mean(values) for values in by_frame.values()]
         axes.plot(frames, means, lw=2, marker="o", ms=3, label="mean")
         axes.legend(frameon=False)
-        axes.set_position((0.12, 0.14, 0.84, 0.76))
+        axes.set_position((0.15, 0.14, 0.82, 0.76))
 
 
 def values_by_frame(records: Sequence[Record], metric: str) -> dict[int, list[float]]:
