@@ -16,6 +16,7 @@ from im2mesh.synthesis.benchmark import (
     NAME,
     BenchmarkSample,
     BenchmarkSettings,
+    benchmark_with_images,
     tell_fingerprint,
 )
 from im2mesh.synthesis.clips import ClipSettings
@@ -58,8 +59,9 @@ def _make_benchmark(args: argparse.Namespace, parser: argparse.ArgumentParser) -
     if args.benchmark == "sample":
         make_dataset(args.out, BenchmarkSample(), args.workers, args.overwrite)
         return
-    make_dataset(args.out, BenchmarkSettings(), args.workers, args.overwrite)
-    print(f"{NAME} fingerprint {tell_fingerprint(args.out)}")
+    settings = benchmark_with_images() if args.benchmark == "images" else BenchmarkSettings()
+    make_dataset(args.out, settings, args.workers, args.overwrite)
+    print(f"{settings.name} fingerprint {tell_fingerprint(args.out)}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,9 +118,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--benchmark",
         nargs="?",
         const="whole",
-        choices=("whole", "sample"),
-        help=f"make the benchmark {NAME}, 110 people and the ten bodies, or a sample of its tests, "
-        "six clips of 17 frames; see docs/data.md",
+        choices=("whole", "images", "sample"),
+        help=f"make the benchmark {NAME}, 110 people and the ten bodies; with images, four views "
+        "of 112 pixels; or a sample of its tests, six clips of 17 frames; see docs/data.md",
     )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from im2mesh.data.cameras import write_camera
+
 CATEGORY = "balls"
 NUM_FRAMES = 12
 RADIUS = 0.3  # metres, of the first frame
@@ -89,10 +91,16 @@ def write_ball_clip(folder: Path, motion: BallMotion, num_frames: int) -> None:
 def write_ball_images(root: Path, num_views: int = 4, size: int = 32) -> None:
     """Add img/<view>/ to the clips of `write_ball_dataset`: the ball as a disc on white.
 
-    View k looks from the azimuth 360 k / num_views; the whole clip is in view.
+    View k looks from the azimuth 360 k / num_views; the whole clip is in view. Each view has its
+    camera.
     """
     for folder in sorted(path for path in (root / CATEGORY).iterdir() if path.is_dir()):
         motion = ball_motion(folder.name)
+        for view in range(num_views):
+            write_camera(
+                folder / "img" / str(view) / "cameras.npz",
+                ball_camera(motion, 2 * np.pi * view / num_views),
+            )
         for cloud in sorted((folder / "pcl_seq").iterdir()):
             for view in range(num_views):
                 path = folder / "img" / str(view) / f"{int(cloud.stem):05d}.jpg"
@@ -111,6 +119,13 @@ def draw_ball(motion: BallMotion, frame: int, azimuth: float, size: int) -> Imag
     image = Image.new("RGB", (size, size), "white")
     ImageDraw.Draw(image).ellipse((x - radius, y - radius, x + radius, y + radius), "firebrick")
     return image
+
+
+def ball_camera(motion: BallMotion, azimuth: float) -> np.ndarray:
+    """The matrix from the world to the images of `draw_ball`."""
+    right = np.array([np.cos(azimuth), 0, -np.sin(azimuth)])
+    rows = np.stack([right, [0, -1, 0]]) / 0.6
+    return np.vstack([np.column_stack([rows, -rows @ motion.center(0)]), [0, 0, 0, 1]])
 
 
 def _query_points(rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -77,6 +77,8 @@ class DataConfig(Section):
     outliers, holes, uneven density, or one depth camera. The others are observed as set above."""
     num_views: Annotated[PositiveInt, OBSERVATION, LEARNING] = 4
     """Number of views of a clip: training sees a random one, validation and test the first."""
+    view_cameras: Annotated[bool, MODEL, OBSERVATION] = False
+    """Read the cameras of the images, <view>/cameras.npz, too; pixel-aligned networks need them."""
     image_size: Annotated[PositiveInt, OBSERVATION, LEARNING] = 224
     """Height and width of the observed images, in pixels; other images are resized."""
     num_points: Annotated[NonNegativeInt, LEARNING] = 512

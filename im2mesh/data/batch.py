@@ -1,7 +1,7 @@
 """Samples and batches, on which a model is trained: tensors with names and shapes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from im2mesh.data.layout import Window
 
+NO_CAMERAS = np.zeros((0, 3, 4), np.float32)
 TIMES = ("t", "times", "input_times")
 """Tensors of a batch that stay on the CPU."""
 
@@ -22,6 +23,7 @@ class Sample:
     window: Window
     inputs: Float[np.ndarray, "K *frame"]
     input_times: Float[np.ndarray, "K"]
+    cameras: Float[np.ndarray, "_ 3 4"]
     points_0: Float[np.ndarray, "P 3"]
     occupancy_0: Float[np.ndarray, "P"]
     points_t: Float[np.ndarray, "P 3"]
@@ -49,6 +51,8 @@ class Batch:
         inputs: Observed frames: clouds [B, K, N, 3], RGB images in [0, 1] [B, K, 3, H, W], or
             nothing [B, 0, 0, 3].
         input_times: Times of the observed frames, in [0, 1], increasing from 0.
+        cameras: Cameras of the observed images, as matrices from positions to the image in
+            [-1, 1]^2 (docs/data.md); none [B, 0, 3, 4] unless data.view_cameras asks for them.
         points_0: Points at t = 0. Their `occupancy_0` is 1 inside the body and 0 outside.
         points_t: Points at their item's time `t`, with `occupancy_t`.
         t: One time per item, in [0, 1].
@@ -59,6 +63,7 @@ class Batch:
     windows: tuple[Window, ...]
     inputs: Float[Tensor, "B K *frame"]
     input_times: Float[Tensor, "B K"]
+    cameras: Float[Tensor, "B _ 3 4"]
     points_0: Float[Tensor, "B P 3"]
     occupancy_0: Float[Tensor, "B P"]
     points_t: Float[Tensor, "B P 3"]
@@ -102,6 +107,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         windows=tuple(sample.window for sample in samples),
         inputs=stack("inputs"),
         input_times=stack("input_times"),
+        cameras=stack("cameras"),
         points_0=stack("points_0"),
         occupancy_0=stack("occupancy_0"),
         points_t=stack("points_t"),
@@ -120,7 +126,9 @@ class Observation:
         inputs: Clouds [K, N, 3] in the window's first-frame coordinates, RGB images in [0, 1]
             [K, 3, H, W], or nothing [0, 0, 3].
         times: Times of the observed frames, in [0, 1], increasing from 0.
+        cameras: Cameras of the images, as in `Batch`.
     """
 
     inputs: Float[np.ndarray, "K *frame"]
     times: Float[np.ndarray, "K"]
+    cameras: Float[np.ndarray, "_ 3 4"] = field(default_factory=NO_CAMERAS.copy)

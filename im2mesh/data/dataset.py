@@ -69,6 +69,7 @@ class WindowDataset(SampleDataset):
             window=window,
             inputs=observed.inputs,
             input_times=observed.times,
+            cameras=observed.cameras,
             points_0=at_0.points,
             occupancy_0=at_0.occupancy.astype(np.float32),
             points_t=at_t.points,

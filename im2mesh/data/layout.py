@@ -9,6 +9,7 @@ POINTS_FOLDER = "points_seq"  # points with their occupancy
 NEAR_POINTS_FOLDER = "points_near_seq"  # points near the surface, with their occupancy
 MESH_FOLDER = "mesh_seq"  # true meshes
 IMAGE_FOLDER = "img"  # holds one folder per view
+CAMERA_FILE = "cameras.npz"  # in the folder of a view
 IMAGE_ENDINGS = ("jpg", "jpeg", "png")
 PACKABLE = (CLOUD_FOLDER, POINTS_FOLDER, NEAR_POINTS_FOLDER)
 """Folders in whose place a packed file may stand, which holds all of their frames."""

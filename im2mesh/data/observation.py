@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.batch import Observation
+from im2mesh.data.cameras import read_cameras
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import choose_view, read_images
 from im2mesh.data.layout import CLOUD_FOLDER, DataError, Window
@@ -24,7 +25,9 @@ def draw_observation(
     if config.input == "images":
         view = choose_view(stored, config.num_views, rng if random_view else None)
         images = read_images(stored, view, frames.tolist(), config.image_size)
-        return Observation(images, times)
+        if not config.view_cameras:
+            return Observation(images, times)
+        return Observation(images, times, read_cameras(stored, view, frames.tolist()))
     clouds = add_noise(_draw_clouds(config, stored, frames, rng), config.input_noise, rng)
     same_rows = config.input_pointcloud_corresponding
     clouds = replace_by_outliers(clouds, config.input_outliers, rng, same_rows=same_rows)

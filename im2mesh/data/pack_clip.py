@@ -8,6 +8,7 @@ from pathlib import Path
 from im2mesh.data.clip_files import find_packed, numbered_files, view_names
 from im2mesh.data.fingerprint import fingerprint_of
 from im2mesh.data.layout import (
+    CAMERA_FILE,
     CLIP_NOTE,
     IMAGE_FOLDER,
     MESH_FOLDER,
@@ -65,7 +66,8 @@ def copied_files(clip: Path) -> Iterator[Path]:
     for folder in folders:
         if folder.is_dir():
             names = numbered_files(folder, clip.name).names.values()
-            yield from (folder.relative_to(clip) / name for name in names)
+            cameras = [CAMERA_FILE] if (folder / CAMERA_FILE).is_file() else []
+            yield from (folder.relative_to(clip) / name for name in (*names, *cameras))
 
 
 def copy_file(source: Path, target: Path) -> None:

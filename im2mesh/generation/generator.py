@@ -22,7 +22,8 @@ from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
-from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
+from im2mesh.models.sequence_model import Inputs, SequenceCodes, SequenceModel
+from im2mesh.models.views import with_cameras
 from im2mesh.runs.origins import Notes
 
 Fit = Callable[[MeshSequence, Observation, bool, GenerationConfig], MeshSequence]
@@ -132,8 +133,8 @@ class Generator:
     @explain_out_of_memory(WHAT_TO_LOWER)
     def encode(self, observation: Observation) -> SequenceCodes:
         """Encode one window (B = 1); latent codes are the means of their posteriors."""
-        inputs, times = self._tensor(observation.inputs), _host_times(observation.times)
-        return self.model.encode(inputs.unsqueeze(0), times.unsqueeze(0))
+        times = _host_times(observation.times).unsqueeze(0)
+        return self.model.encode(self._observed(observation), times)
 
     def velocities(
         self, codes: SequenceCodes, points: Float[np.ndarray, "N 3"], t: float
@@ -156,8 +157,8 @@ class Generator:
     @explain_out_of_memory(WHAT_TO_LOWER)
     def extract_shape(self, observation: Observation) -> Mesh:
         """The surface at t = 0 alone, of one window."""
-        inputs, times = self._tensor(observation.inputs), _host_times(observation.times)
-        codes = self.model.encode_shape(inputs.unsqueeze(0), times.unsqueeze(0))
+        times = _host_times(observation.times).unsqueeze(0)
+        codes = self.model.encode_shape(self._observed(observation), times)
         return self._extract(0.0, codes, StageTimer())
 
     @torch.no_grad()
@@ -192,6 +193,11 @@ class Generator:
         with timer.stage("flow"):
             vertices = self._carry(start.vertices, times, codes)
         return self._sequence(vertices, start.faces, times, frame, timer)
+
+    def _observed(self, observation: Observation) -> Inputs:
+        """What the model sees of one window, as a batch of one."""
+        inputs, cameras = (self._tensor(x)[None] for x in (observation.inputs, observation.cameras))
+        return with_cameras(inputs, cameras)
 
     def _schedule(self) -> Float[np.ndarray, "S"]:
         if self.config.times is not None:

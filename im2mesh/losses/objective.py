@@ -6,6 +6,7 @@ from im2mesh.config.schema import Config, LossConfig
 from im2mesh.data.batch import Batch
 from im2mesh.losses.terms import TERMS, LossInputs, LossParts, latent_parts, start_error
 from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.models.views import with_cameras
 from im2mesh.randomness import StepRandomness
 
 
@@ -47,10 +48,11 @@ def compute_loss_parts(
             loss, and decide whether the step trains the shape alone.
     """
     decisions, noise = randomness.decisions, randomness.noise
+    observed = with_cameras(batch.inputs, batch.cameras)
     if weights.motion_share < 1 and torch.rand((), generator=decisions) >= weights.motion_share:
-        codes = model.encode_shape(batch.inputs, batch.input_times, noise)
+        codes = model.encode_shape(observed, batch.input_times, noise)
         return _shape_parts(LossInputs(model, batch, codes, weights, decisions))
-    codes = model.encode(batch.inputs, batch.input_times, noise)
+    codes = model.encode(observed, batch.input_times, noise)
     inputs = LossInputs(model, batch, codes, weights, decisions)
     parts: LossParts = {}
     for name in active_terms(weights):

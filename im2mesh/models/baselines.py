@@ -10,6 +10,7 @@ from im2mesh.config.schema import DataConfig
 from im2mesh.models.code import FramesCode, Generators, as_code, empty_code, empty_gaussian
 from im2mesh.models.layers.neighbours import gather_rows, nearest_rows
 from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
+from im2mesh.models.views import without_cameras
 
 
 class _MotionCodeAlone(SequenceModel):
@@ -44,7 +45,7 @@ class _FramesAlone(SequenceModel):
     ) -> SequenceCodes:
         times = times.to(inputs.device, non_blocking=True)
         nothing, none = empty_code(len(times), times), empty_gaussian(len(times), times)
-        frames = FramesCode(nothing.c, nothing.z, inputs, times)
+        frames = FramesCode(nothing.c, nothing.z, without_cameras(inputs), times)
         return SequenceCodes(frames, frames, none, none)
 
 

@@ -28,6 +28,7 @@ from im2mesh.models.sequence_model import (
     SequenceModel,
     refuse_unordered_times,
 )
+from im2mesh.models.views import Views, without_cameras
 
 
 class OccupancyFlow(SequenceModel):
@@ -146,13 +147,13 @@ class OccupancyFlow(SequenceModel):
         shape = _infer(self.posterior, evidence, time, code)
         return replace(code, z=_draw(shape, generators)), shape
 
-    def _evidence(
-        self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code
-    ) -> Float[Tensor, "B K *frame"]:
+    def _evidence(self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code) -> Inputs:
         """What the encoder of the shape sees: all frames; or the first, joined with the other
-        evidence frames after carrying these to t = 0."""
+        evidence frames, which are clouds, after carrying these to t = 0."""
         if self._shape_sees_all:
             return inputs
+        if self.evidence_frames == 1 or isinstance(inputs, Views):
+            return inputs[:, :1]
         frames = torch.linspace(0, inputs.shape[1] - 1, self.evidence_frames).round().long()
         carried = [
             self.flow.integrate_backward(inputs[:, k], times[:, k], motion)[:, -1]
@@ -163,7 +164,7 @@ class OccupancyFlow(SequenceModel):
     def _encode_motion(self, inputs: Inputs, times: Float[Tensor, "B T"]) -> Code:
         code = _encode(self.encoder_temporal, inputs, times)
         if self.flow.reads is FramesCode:
-            return FramesCode(code.c, code.z, inputs, times)
+            return FramesCode(code.c, code.z, without_cameras(inputs), times)
         return code
 
     def draw_prior(self, count: int, generator: torch.Generator) -> SequenceCodes:

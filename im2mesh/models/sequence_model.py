@@ -14,14 +14,16 @@ from torch import Tensor, nn
 
 from im2mesh.config.schema import DataConfig, ModelConfig
 from im2mesh.models.code import Code, Gaussian, Generators
+from im2mesh.models.views import Views
 
 Question = Literal["occupancy", "motion", "motion back", "point set"]
 """occupancy: is point p inside the body at time t? motion: where is, at time t, the particle that
 starts at p at t = 0? motion back: where was, at time t, the particle that ends at p at t = 1? point
 set: which points lie on the surface, and how do they move?"""
 
-Inputs = Float[Tensor, "B T N 3"] | Float[Tensor, "B T 3 H W"]
-"""Observed frames: clouds in the frame of the first mesh, or RGB images in [0, 1]."""
+Inputs = Float[Tensor, "B T N 3"] | Float[Tensor, "B T 3 H W"] | Views
+"""Observed frames: clouds in the frame of the first mesh, RGB images in [0, 1], or these with their
+cameras."""
 
 
 @dataclass(frozen=True)

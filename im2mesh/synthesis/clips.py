@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from im2mesh.data.cameras import write_camera
 from im2mesh.data.clip_notes import (
     STARTED_NOTE,
     find_note,
@@ -15,7 +16,7 @@ from im2mesh.data.clip_notes import (
     refuse_other_settings,
 )
 from im2mesh.data.frame_files import write_labelled_points, write_surface
-from im2mesh.data.layout import CLIP_NOTE, IMAGE_FOLDER
+from im2mesh.data.layout import CAMERA_FILE, CLIP_NOTE, IMAGE_FOLDER
 from im2mesh.data.sampling import (
     SurfaceSample,
     normalisation_of,
@@ -28,7 +29,7 @@ from im2mesh.files.atomic import TEMPORARY, remove_temporary_files, write_json
 from im2mesh.meshing.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
-from im2mesh.synthesis.images import draw_body, surround
+from im2mesh.synthesis.images import draw_body, projection_of, surround
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.randomness import Purpose, random_for
 from im2mesh.synthesis.shape_space import find_body
@@ -97,7 +98,8 @@ class ClipWriter:
             check_settings(note, asdict(self.settings))
             return note.name == CLIP_NOTE
         frames = map(self.frame_paths, range(self.settings.frames))
-        refuse_files_in_the_way(self.folder, [p for paths in frames for p in paths.values()])
+        paths = [path for paths in frames for path in paths.values()]
+        refuse_files_in_the_way(self.folder, [*paths, *self.camera_paths()])
         return False
 
     def write(self, is_stopped: Callable[[], bool], on_frame: Callable[[], None]) -> None:
@@ -122,6 +124,8 @@ class ClipWriter:
             sample=sample,
             cameras=surround(vertices, self.settings.views),
         )
+        for path, camera in zip(self.camera_paths(), shared.cameras, strict=True):
+            write_camera(path, projection_of(camera))
         for frame in range(self.settings.frames):
             if is_stopped():
                 return
@@ -143,6 +147,11 @@ class ClipWriter:
         for view in range(self.settings.views):
             paths[f"view {view}"] = self.folder / IMAGE_FOLDER / str(view) / f"{frame:08d}.jpg"
         return paths
+
+    def camera_paths(self) -> list[Path]:
+        """The files of the cameras, one per view."""
+        folders = [self.folder / IMAGE_FOLDER / str(view) for view in range(self.settings.views)]
+        return [folder / CAMERA_FILE for folder in folders]
 
     def _random(self, purpose: Purpose, frame: int = 0) -> np.random.Generator:
         motion = list(EVERY_MOTION).index(self.clip.motion)

@@ -29,6 +29,16 @@ def surround(vertices: Float[np.ndarray, "T V 3"], num_views: int) -> list[Camer
     return [replace(camera, half_height=MARGIN * float(max(reach))) for camera in cameras]
 
 
+def projection_of(camera: Camera) -> Float[np.ndarray, "3 4"]:
+    """The matrix from positions in the world to the image, whose edges are at -1 and 1.
+
+    x points to the right and y down; the projection is parallel, so the last row is (0, 0, 0, 1).
+    """
+    right, up, _ = camera.axes / camera.half_height
+    rows = np.stack([right, -up])
+    return np.vstack([np.column_stack([rows, -rows @ camera.center]), [0.0, 0.0, 0.0, 1.0]])
+
+
 def draw_body(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],

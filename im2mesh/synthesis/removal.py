@@ -76,10 +76,11 @@ def _refuse_packed(clip: Path) -> None:
 
 def _remove(writer: ClipWriter) -> None:
     """Remove the notes after the frames, so that a removal that was killed can go on."""
-    for frame in range(writer.settings.frames):
-        for path in writer.frame_paths(frame).values():
-            if path.is_file() and not path.is_symlink():
-                path.unlink()
+    frames = map(writer.frame_paths, range(writer.settings.frames))
+    paths = [path for paths in frames for path in paths.values()]
+    for path in (*paths, *writer.camera_paths()):
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
     for note in (CLIP_NOTE, STARTED_NOTE):
         (writer.folder / note).unlink(missing_ok=True)
     for folder in (*_parts(writer), writer.folder):

@@ -15,6 +15,7 @@ from im2mesh.losses.terms import chamfer_loss, correspondence_loss
 from im2mesh.machine.processes import Processes
 from im2mesh.models.flow.solver_errors import SolverError
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
+from im2mesh.models.views import with_cameras
 from im2mesh.training.compilation import uncompiled
 
 CRITERIA = {"iou": 1.0, "correspondence_l2": -1.0, "chamfer": -1.0}
@@ -120,7 +121,7 @@ def _refuse_not_finite(name: str, values: Float[Tensor, "N"], windows: list[str]
 def _score(
     model: SequenceModel, batch: Batch, threshold: float, last_frame_only: bool
 ) -> dict[str, Float[Tensor, "B"]]:
-    codes = model.encode(batch.inputs, batch.input_times)
+    codes = model.encode(with_cameras(batch.inputs, batch.cameras), batch.input_times)
     scores: dict[str, Float[Tensor, "B"]] = {}
     if "occupancy" in model.answers and batch.points_0.shape[1]:
         scores |= _ious(model, batch, codes, threshold)

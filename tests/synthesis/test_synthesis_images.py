@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from im2mesh.command_line import exit_status
+from im2mesh.data.cameras import read_cameras
 from im2mesh.data.clip_notes import STARTED_NOTE
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import choose_views, read_images
@@ -43,7 +44,7 @@ def body_share(image: np.ndarray) -> float:
 
 
 def test_every_frame_has_an_image_of_each_view(dataset: Path) -> None:
-    files = sorted((dataset / CATEGORY / "00_hips" / "img").rglob("*.*"))
+    files = sorted((dataset / CATEGORY / "00_hips" / "img").rglob("*.jpg"))
     names = [f"{view}/{frame:08d}.jpg" for view in range(3) for frame in range(2)]
     assert [
         path.relative_to(dataset / CATEGORY / "00_hips" / "img").as_posix() for path in files
@@ -53,6 +54,21 @@ def test_every_frame_has_an_image_of_each_view(dataset: Path) -> None:
             assert (image.size, image.mode, image.format) == ((48, 48), "RGB", "JPEG")
             assert 0.05 < body_share(np.asarray(image)) < 0.5
     assert len(list(dataset.rglob("*.jpg"))) == 6 * len(files)
+
+
+def test_cameras_see_the_body_where_the_images_show_it(dataset: Path) -> None:
+    stored = StoredWindow(dataset, Window(CATEGORY, "01_knees", 0, 2))
+    vertices = animate(1, "knees", 2, seed=0)[1]
+    local = stored.frame.from_world(vertices)
+    for view in ("0", "1", "2"):
+        image = read_images(stored, view, [1], 48)[0].transpose(1, 2, 0)
+        rows, columns = np.nonzero(np.abs(image * 255 - BACKGROUND).max(axis=-1) > 40)
+        camera = read_cameras(stored, view, [1])[0]
+        seen = local @ camera[:2, :3].T + camera[:2, 3]
+        pixels = (seen + 1) / 2 * 48 - 0.5
+        for found, axis in ((columns, 0), (rows, 1)):
+            assert found.min() == pytest.approx(pixels[:, axis].min(), abs=1)
+            assert found.max() == pytest.approx(pixels[:, axis].max(), abs=1)
 
 
 def test_written_images_are_read_back(dataset: Path) -> None:

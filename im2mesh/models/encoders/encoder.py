@@ -17,6 +17,7 @@ class Encoder(nn.Module):
         needs_several_frames: Whether the code comes from comparing frames, so that the first frame
             alone cannot be encoded.
         sees_all_frames: Whether the encoder of the shape reads all frames, and not the first alone.
+        needs_view_cameras: Whether the images must come with their cameras.
         gives: Kind of code that comes back; `Code` for a vector.
     """
 
@@ -25,6 +26,7 @@ class Encoder(nn.Module):
     sees_times: ClassVar[bool] = False
     needs_several_frames: ClassVar[bool] = False
     sees_all_frames: ClassVar[bool] = False
+    needs_view_cameras: ClassVar[bool] = False
     gives: ClassVar[type[Code]] = Code
 
     def load_pretrained(self) -> None:

@@ -110,6 +110,11 @@ def _check_observation(config: Config) -> None:
         raise ValueError(
             "data.input_frames is random, but all frames are observed; set data.num_input_frames"
         )
+    if data.view_cameras and data.input != "images":
+        raise ValueError(
+            f"data.view_cameras is true, but data.input is {data.input or 'null'}; set "
+            "data.view_cameras to false"
+        )
     for key in CLOUD_SETTINGS:
         value = getattr(data, key)
         if value and data.input != "pointcloud":
@@ -175,6 +180,8 @@ def _unreadable(network: Any, config: Config, part: str) -> str | None:
     data, method = config.data, METHODS[config.model.method]
     if network.input_kind not in (None, data.input):
         return f"reads {network.input_kind}, but data.input is {data.input or 'null'}"
+    if getattr(network, "needs_view_cameras", False) and not data.view_cameras:
+        return "needs the cameras of the images, but data.view_cameras is false"
     if getattr(network, "sees_all_frames", False):  # an encoder
         if part != "encoder":
             return "gives the shape at t = 0, and no motion"
@@ -202,8 +209,8 @@ def _check_codes(config: Config, method: type[SequenceModel]) -> None:
             if part == "decoder" and method.decoder_dimensions != 3 and wanted is not Code:
                 able = [other for other, decoder in PARTS[part].items() if decoder.reads is Code]
                 raise ValueError(
-                    f"{name} looks for neighbours in space at one time, but {method.method} asks "
-                    f"it for points (p, t); choose one of: {', '.join(able)}"
+                    f"{name} answers for points of one time, but {method.method} asks it for "
+                    f"points (p, t); choose one of: {', '.join(able)}"
                 )
             if not issubclass(_gives(source, encoder), wanted):
                 able = _fitting(config, source)

@@ -12,6 +12,7 @@ from im2mesh.models.decoders import DecoderCBatchNorm, DecoderSimple, Trajectory
 from im2mesh.models.deformations.coupling import Coupling
 from im2mesh.models.deformations.displacement import Displacement
 from im2mesh.models.deformations.given import Carried, Static
+from im2mesh.models.encoders.image_resnet import ImageResnet
 from im2mesh.models.encoders.images import Conv3D, Resnet18
 from im2mesh.models.encoders.pointnet import (
     Pointnet2Stream,
@@ -28,6 +29,9 @@ from im2mesh.models.local.encoder import PointnetLocal, PointnetTracked
 from im2mesh.models.local.soft_matching import SoftMatching
 from im2mesh.models.local.velocity_fields import VelocityFieldAnchored
 from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.pixels.decoder import DecoderPixelAligned
+from im2mesh.models.pixels.encoder import ImagePixels
+from im2mesh.models.pixels.velocity_field import VelocityFieldPixelAligned
 from im2mesh.models.sequence_model import SequenceModel
 
 METHODS: dict[str, type[SequenceModel]] = {
@@ -53,15 +57,19 @@ ENCODERS = {
     "soft_matching": SoftMatching,
     "resnet18": Resnet18,
     "conv_3D": Conv3D,
+    "image_resnet": ImageResnet,
+    "image_pixels": ImagePixels,
 }
 DECODERS = {
     "cbatchnorm": DecoderCBatchNorm,
     "simple": DecoderSimple,
     "local_attention": DecoderLocalAttention,
+    "pixel_aligned": DecoderPixelAligned,
 }
 VELOCITY_FIELDS = {
     "concat": VelocityFieldConcat,
     "anchored": VelocityFieldAnchored,
+    "pixel_aligned": VelocityFieldPixelAligned,
 }
 DEFORMATIONS = {
     "static": Static,

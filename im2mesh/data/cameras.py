@@ -1,0 +1,93 @@
+"""Cameras of the images of a view, in the file cameras.npz beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from im2mesh.data.frames import StoredWindow
+from im2mesh.data.layout import CAMERA_FILE, IMAGE_FOLDER, DataError
+from im2mesh.data.storage import StorageError, StoredArrays, open_arrays
+from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.files.atomic import write_npz
+
+EXTRINSIC, INTRINSIC = "world_mat", "camera_mat"
+"""Names of the matrices, as in the renderings of Occupancy Networks: from the world to the camera
+[3, 4], and from there to the image [3, 3]."""
+NEAR = 1e-6
+"""Of sizes of the body: a camera nearer to its middle than that sees no body."""
+_WAY_OUT = "make the data with make_bodies.py --views 4, or set data.view_cameras: false"
+
+
+def read_cameras(
+    stored: StoredWindow, view: str, frames: Sequence[int]
+) -> Float[np.ndarray, "K 3 4"]:
+    """The cameras of some frames of a window, float32.
+
+    Args:
+        stored: The window.
+        view: Name of the view's folder.
+        frames: Numbers of the frames within the window, from 0.
+
+    Returns:
+        Matrices from positions in the window's first frame to the image (see `Views.cameras`).
+
+    Raises:
+        DataError: If the view has no cameras, or they are damaged.
+    """
+    path = stored.clip_folder / IMAGE_FOLDER / view / CAMERA_FILE
+    try:
+        arrays = open_arrays(str(path))
+        cameras = [_camera(arrays, stored.window.index(frame)) for frame in frames]
+        return in_frame(np.stack(cameras), stored.frame).astype(np.float32)
+    except StorageError as error:
+        raise DataError(f"clip {stored.window.clip}: {error}; {_WAY_OUT}") from error
+    except ValueError as error:
+        raise DataError(f"clip {stored.window.clip}: {path} {error}; {_WAY_OUT}") from error
+
+
+def write_camera(path: Path, camera: Float[np.ndarray, "3 4"]) -> None:
+    """Write the camera of a view that stands still: a matrix from the world to the image."""
+    write_npz(path, **{EXTRINSIC: camera, INTRINSIC: np.eye(3)})
+
+
+def in_frame(
+    cameras: Float[np.ndarray, "K 3 4"], frame: NormalizationFrame
+) -> Float[np.ndarray, "K 3 4"]:
+    """Cameras of the world as cameras of a frame of reference, in which a body has size 1.
+
+    The rows of a camera may have any common factor. Afterwards the last gives 1 at the origin.
+
+    Raises:
+        ValueError: If a camera stands in the middle of the body.
+    """
+    to_world = np.eye(4)
+    to_world[:3, :3] *= frame.scale
+    to_world[:3, 3] = frame.loc
+    local = cameras @ to_world
+    distance = np.abs(local[:, 2, 3]) / np.abs(local[:, 2]).max(axis=1)
+    if distance.min() < NEAR:
+        raise ValueError("holds a camera that stands in the middle of the body")
+    return local / local[:, 2:, 3:]
+
+
+def _camera(arrays: StoredArrays, number: int) -> Float[np.ndarray, "3 4"]:
+    """The camera of one image of a view, or the one that holds for all of them."""
+    extrinsic = _matrix(arrays, EXTRINSIC, number, (3, 4))
+    camera = _matrix(arrays, INTRINSIC, number, (3, 3)) @ extrinsic
+    if np.linalg.matrix_rank(camera) < 3:
+        raise ValueError(f"holds a camera for image {number} that does not see a plane")
+    return camera
+
+
+def _matrix(
+    arrays: StoredArrays, name: str, number: int, shape: tuple[int, int]
+) -> Float[np.ndarray, "3 _"]:
+    key = f"{name}_{number}" if f"{name}_{number}" in arrays else name
+    if key not in arrays:
+        raise ValueError(f"has neither {name}_{number} nor {name}")
+    matrix = np.asarray(arrays[key], np.float64)
+    if matrix.shape != shape or not np.isfinite(matrix).all():
+        raise ValueError(f"must hold {key} as finite numbers of shape {list(shape)}")
+    return matrix

@@ -1,0 +1,72 @@
+"""A residual network for small images: an image -> feature maps of several sizes."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+NUM_LEVELS = 4
+"""Sizes at which images are looked at: a half, a quarter, an eighth and a sixteenth."""
+GROUPS = 8
+"""Groups of channels that are normalised together (Wu and He, Group Normalization, ECCV 2018)."""
+
+
+class ImageNetwork(nn.Module):
+    """Pre-activation residual blocks (He et al., ECCV 2016), one per size of the image.
+
+    Every halving of the image doubles the channels. Normalisation is over groups of channels of one
+    image, so that, unlike batch norm, it is the same in training and in use, however small batches
+    are and however different their images.
+
+    Args:
+        channels: Channels of the images.
+        width: Channels after the first layer, a multiple of 8.
+    """
+
+    min_image_size = 2**NUM_LEVELS
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        if width % GROUPS:
+            raise ValueError(f"width {width} of an image encoder must be a multiple of {GROUPS}")
+        self.widths = [width * 2**level for level in range(NUM_LEVELS)]
+        self.conv_in = nn.Conv2d(channels, width, 5, stride=2, padding=2)
+        before = [width, *self.widths[:-1]]
+        self.blocks = nn.ModuleList(
+            ConvBlock(size_in, size_out, stride=1 if level == 0 else 2)
+            for level, (size_in, size_out) in enumerate(zip(before, self.widths, strict=True))
+        )
+
+    def forward(self, images: Float[Tensor, "M D H W"]) -> list[Float[Tensor, "M _ _ _"]]:
+        """Feature maps from fine to coarse."""
+        x, maps = self.conv_in(images), []
+        for block in self.blocks:
+            x = block(x)
+            maps.append(x)
+        return maps
+
+
+class ConvBlock(nn.Module):
+    """shortcut(x) + conv_1(relu(norm_1(conv_0(relu(norm_0(x)))))); starts as its shortcut."""
+
+    def __init__(self, size_in: int, size_out: int, stride: int) -> None:
+        super().__init__()
+        self.norm_0 = nn.GroupNorm(GROUPS, size_in)
+        self.conv_0 = nn.Conv2d(size_in, size_out, 3, stride=stride, padding=1)
+        self.norm_1 = nn.GroupNorm(GROUPS, size_out)
+        self.conv_1 = nn.Conv2d(size_out, size_out, 3, padding=1)
+        self.shortcut = (
+            nn.Identity()
+            if size_in == size_out and stride == 1
+            else nn.Conv2d(size_in, size_out, 1, stride=stride)
+        )
+        nn.init.zeros_(self.conv_1.weight)
+
+    def forward(self, x: Float[Tensor, "M D H W"]) -> Float[Tensor, "M E H2 W2"]:
+        hidden = self.conv_0(F.relu(self.norm_0(x)))
+        return self.shortcut(x) + self.conv_1(F.relu(self.norm_1(hidden)))
+
+
+def pool(maps: Float[Tensor, "M D H W"]) -> Float[Tensor, "M D2"]:
+    """The mean and the maximum over the image: how much there is of something, and whether."""
+    return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)

@@ -1,0 +1,43 @@
+"""Where cameras see points, and what feature maps say there."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+def project(
+    points: Float[Tensor, "B N 3"], cameras: Float[Tensor, "B 3 4"]
+) -> Float[Tensor, "B N 3"]:
+    """The place of points in an image, and their depth.
+
+    The depth is measured from the origin, the middle of the body at t = 0, along the direction in
+    which the camera sees the point, so it is as large as positions are, for near cameras and for
+    those so far that their projection is parallel.
+
+    Args:
+        points: Positions in the frame of the first mesh.
+        cameras: One matrix per sequence; see `Views.cameras`.
+
+    Returns:
+        x to the right and y down, in [-1, 1] where the image shows the point, and the depth.
+    """
+    u, v, w = (points @ cameras[:, :, :3].mT + cameras[:, None, :, 3]).unbind(-1)
+    x, y = u / w, v / w
+    to_right, to_bottom, to_back = cameras[:, None, :, :3].unbind(2)  # each [B, 1, 3]
+    # x and y stay the same along the line of sight, so it is normal to both of their gradients
+    grad_x = to_right - x.unsqueeze(-1) * to_back
+    grad_y = to_bottom - y.unsqueeze(-1) * to_back
+    sight = F.normalize(torch.linalg.cross(grad_x, grad_y, dim=-1), dim=-1)
+    return torch.stack([x, y, (points * sight).sum(-1)], -1)
+
+
+def read_maps(
+    maps: Float[Tensor, "B D H W"], places: Float[Tensor, "B N 2"]
+) -> Float[Tensor, "B N D"]:
+    """Interpolate feature maps bilinearly at places (x, y); beyond the border, it is repeated."""
+    # in the precision of the places: rounded to bf16, they would be off by half a pixel
+    read = F.grid_sample(
+        maps.to(places.dtype), places.unsqueeze(2), padding_mode="border", align_corners=False
+    )
+    return read.squeeze(-1).transpose(1, 2)

@@ -1,0 +1,238 @@
+"""Networks that read the image where a point is seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from im2mesh.build import build_config, build_model
+from im2mesh.config.schema import OdeConfig
+from im2mesh.errors import UserError
+from im2mesh.models.code import Code, interpolate_frames
+from im2mesh.models.encoders.image_network import ImageNetwork
+from im2mesh.models.encoders.image_resnet import ImageResnet
+from im2mesh.models.flow.flow import Flow
+from im2mesh.models.pixels.code import PixelCode
+from im2mesh.models.pixels.decoder import DecoderPixelAligned
+from im2mesh.models.pixels.encoder import ImagePixels
+from im2mesh.models.pixels.projection import project, read_maps
+from im2mesh.models.pixels.velocity_field import VelocityFieldPixelAligned
+from im2mesh.models.views import Views, with_cameras
+
+FRONT = torch.tensor([[1.0, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+"""Sees x to the right and y up; z, which comes towards it, does not matter."""
+B, K, C = 2, 3, 8
+
+
+def views(size: int = 32) -> Views:
+    return Views(torch.rand(B, K, 3, size, size), FRONT.expand(B, K, 3, 4))
+
+
+def times() -> torch.Tensor:
+    return torch.linspace(0, 1, K).expand(B, K)
+
+
+def code(maps: torch.Tensor) -> PixelCode:
+    nothing = torch.zeros(B, 0)
+    return PixelCode(torch.zeros(B, C), nothing, maps, FRONT.expand(B, K, 3, 4), times())
+
+
+class TestProjection:
+    def test_parallel_projection_has_the_depth_along_its_direction(self) -> None:
+        points = torch.tensor([[[0.1, 0.2, 0.3]]])
+        torch.testing.assert_close(
+            project(points, FRONT[None]), torch.tensor([[[0.1, -0.2, -0.3]]])
+        )
+
+    def test_pinhole_sees_near_points_larger_and_tells_how_near(self) -> None:
+        pinhole = torch.tensor([[2.0, 0, 0, 0], [0, -2.0, 0, 0], [0, 0, -1.0, 2.0]])
+        points = torch.tensor([[[0.0, 0.0, 0.5], [0.0, 0.0, -0.5], [0.3, 0.0, 1.0]]])
+        seen = project(points, pinhole[None])[0]
+        torch.testing.assert_close(seen[:, 0], torch.tensor([0.0, 0.0, 0.6]))
+        torch.testing.assert_close(seen[:2, 2], torch.tensor([-0.5, 0.5]))
+        sight = torch.tensor([0.3, 0.0, -1.0]) / (0.09 + 1) ** 0.5  # from the camera at (0, 0, 2)
+        torch.testing.assert_close(seen[2, 2], points[0, 2] @ sight)
+
+    def test_a_common_factor_of_the_camera_changes_nothing(self) -> None:
+        points, camera = torch.rand(1, 5, 3), torch.rand(1, 3, 4) + torch.eye(3, 4)
+        torch.testing.assert_close(project(points, camera), project(points, -3 * camera))
+
+    def test_maps_are_read_where_the_point_is_seen(self) -> None:
+        """The middles of the pixels of a map are those of the same share of the image."""
+        maps = torch.zeros(1, 1, 4, 8)
+        maps[0, 0, 1, 6] = 1
+        middle = torch.tensor([[[2 * 6.5 / 8 - 1, 2 * 1.5 / 4 - 1], [-1.0, -1.0], [7.0, 7.0]]])
+        torch.testing.assert_close(read_maps(maps, middle)[0, :, 0], torch.tensor([1.0, 0.0, 0.0]))
+
+
+class TestEncoders:
+    @pytest.mark.parametrize("num_frames", [1, K])
+    @pytest.mark.parametrize("network", [ImageResnet, ImagePixels])
+    def test_every_weight_gets_a_gradient(self, network: type, num_frames: int) -> None:
+        torch.manual_seed(0)
+        encoder = network(num_frames, C, width=8, hidden_size=16)
+        with torch.no_grad():  # blocks start as their shortcuts
+            for parameter in encoder.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        found = encoder(views()[:, :num_frames], times()[:, :num_frames])
+        whole = found.c if isinstance(found, Code) else found
+        loss = whole.square().sum()
+        if isinstance(found, PixelCode):
+            loss = loss + found.maps.square().sum()
+        loss.backward()
+        assert [
+            n for n, p in encoder.named_parameters() if p.grad is None or not p.grad.any()
+        ] == []
+
+    @pytest.mark.parametrize(("halvings", "size"), [(1, 16), (2, 8), (4, 2)])
+    def test_sizes_of_the_maps(self, halvings: int, size: int) -> None:
+        found = ImagePixels(K, C, width=8, halvings=halvings)(views(), times())
+        assert found.maps.shape == (B, K, C, size, size) and found.c.shape == (B, C)
+        assert found.cameras.shape == (B, K, 3, 4)
+
+    def test_images_of_odd_sizes_are_read(self) -> None:
+        found = ImagePixels(K, C, width=8)(views(37), times())
+        assert found.maps.shape == (B, K, C, 19, 19)
+
+    def test_sequences_do_not_depend_on_their_batch(self) -> None:
+        """Also in training: batch statistics are what kept images from being learned."""
+        encoder, seen = ImageResnet(K, C, width=8).train(), views()
+        both, alone = encoder(seen, times()), encoder(seen.images[1:], times()[1:])
+        torch.testing.assert_close(both[1:], alone, atol=1e-5, rtol=1e-4)
+
+    def test_a_frame_is_compared_with_its_neighbours(self) -> None:
+        encoder, seen = ImageResnet(K, C, width=8), views()
+        backwards = Views(seen.images.flip(1), seen.cameras)
+        assert not torch.allclose(encoder(seen, times()), encoder(backwards, times()), atol=1e-4)
+
+    def test_cameras_are_needed_for_maps(self) -> None:
+        with pytest.raises(ValueError, match=r"needs the cameras of the images; set data\.view"):
+            ImagePixels(K, C)(views().images, times())
+
+    def test_other_sizes_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="width 12 of an image encoder must be a multiple of"):
+            ImageNetwork(3, 12)
+        with pytest.raises(ValueError, match="halvings of encoder 'image_pixels' is 5, at most 4"):
+            ImagePixels(1, C, halvings=5)
+
+
+class TestDecoder:
+    def test_only_the_pixel_of_a_point_matters(self) -> None:
+        """Two points on one line of sight read the same features; another reads others."""
+        torch.manual_seed(0)
+        decoder = DecoderPixelAligned(3, C, 0, hidden_size=16)
+        maps = torch.zeros(B, K, C, 8, 8)
+        points = torch.tensor([[0.1, 0.1, -0.2], [0.1, 0.1, 0.3], [-0.6, 0.1, 0.3]]).expand(B, 3, 3)
+        before = decoder(points, code(maps))
+        maps[:, 0, :, 3, 4] = 1  # where (0.1, 0.1) is seen
+        maps[:, 1:] = 5  # later images say nothing of t = 0
+        changed = (decoder(points, code(maps)) - before).abs() > 1e-6
+        assert changed.tolist() == [[True, True, False]] * B
+
+    def test_points_in_space_and_time_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="it cannot read points"):
+            DecoderPixelAligned(4, C, 0)
+
+
+class TestVelocityField:
+    def test_maps_between_frames_are_interpolated(self) -> None:
+        torch.manual_seed(0)
+        field = VelocityFieldPixelAligned(C, 0, hidden_size=16)
+        seen, points = code(torch.randn(B, K, C, 8, 8)), torch.rand(B, 5, 3) - 0.5
+        moment = torch.full((B,), 0.25)
+        between = interpolate_frames(seen.maps, seen.times, moment)
+        alone = code(between.unsqueeze(1).expand(B, K, C, 8, 8))
+        torch.testing.assert_close(
+            field(moment, points, field.condition(seen)),
+            field(moment, points, field.condition(alone)),
+        )
+
+    @pytest.mark.parametrize("gradient", ["adjoint", "direct"])
+    def test_gradients_reach_images_through_the_flow(self, gradient: str) -> None:
+        torch.manual_seed(0)
+        encoder = ImagePixels(K, C, width=8, hidden_size=16)
+        flow = Flow(
+            VelocityFieldPixelAligned(C, 0, hidden_size=16),
+            OdeConfig(method="rk4", step_size=0.5, gradient=gradient),  # pyright: ignore[reportArgumentType]
+        )
+        path = flow.integrate_backward(
+            torch.rand(B, 4, 3) - 0.5, torch.tensor([0.3, 1.0]), encoder(views(), times())
+        )
+        path[:, -1].square().sum().backward()
+        for part in (encoder.to_map, encoder.mixer.fc_c, flow.velocity_field):
+            grads = [p.grad for n, p in part.named_parameters() if "fc_1" not in n]
+            assert all(g is not None and bool(g.isfinite().all()) for g in grads)
+        assert encoder.to_map[0].weight.grad is not None
+        assert encoder.to_map[0].weight.grad.abs().max() > 0
+
+    def test_adjoint_and_direct_gradients_agree(self) -> None:
+        points, found = torch.rand(B, 4, 3) - 0.5, []
+        for gradient in ("adjoint", "direct"):
+            torch.manual_seed(0)
+            field = VelocityFieldPixelAligned(C, 0, hidden_size=16).double()
+            ode = OdeConfig(method="rk4", step_size=0.05, gradient=gradient)  # pyright: ignore[reportArgumentType]
+            maps = torch.randn(B, K, C, 4, 4, dtype=torch.float64, requires_grad=True)
+            seen = PixelCode(
+                torch.zeros(B, C).double(), torch.zeros(B, 0).double(), maps,
+                FRONT.double().expand(B, K, 3, 4), times().double(),
+            )  # fmt: skip
+            path = Flow(field, ode).integrate_forward(
+                points.double(), torch.tensor([0.0, 0.4]), seen
+            )
+            path[:, -1].square().sum().backward()
+            assert maps.grad is not None
+            found.append(maps.grad)
+        # maps are bilinear, so the solution is not smooth, and the two differ by its kinks
+        assert (found[0] - found[1]).norm() < 0.02 * found[1].norm()
+
+
+class TestConfiguration:
+    PARTS = (
+        "data.input=images", "data.view_cameras=true", "model.encoder={name: image_pixels}",
+        "model.encoder_temporal={name: image_pixels}", "model.decoder={name: pixel_aligned}",
+        "model.velocity_field={name: pixel_aligned}",
+    )  # fmt: skip
+
+    @pytest.fixture
+    def empty(self, tmp_path: Path) -> Path:
+        (tmp_path / "empty.yaml").write_text("output_dir: out")
+        return tmp_path / "empty.yaml"
+
+    def test_the_parts_go_together(self, empty: Path) -> None:
+        model = build_model(build_config(empty, self.PARTS))
+        observed = with_cameras(torch.rand(1, 17, 3, 32, 32), FRONT.expand(1, 17, 3, 4))
+        codes = model.encode(observed, torch.linspace(0, 1, 17)[None])
+        assert isinstance(codes.shape, PixelCode) and codes.shape.maps.shape[1] == 1
+        assert isinstance(codes.motion, PixelCode) and codes.motion.maps.shape[1] == 17
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (
+                ["data.view_cameras=false"],
+                "needs the cameras of the images, but data.view_cameras is false",
+            ),
+            (["model.encoder={name: image_resnet}"], "set model.encoder to one of: image_pixels"),
+            (
+                ["data.input=pointcloud", "model.encoder={name: pointnet_resnet}"],
+                "data.view_cameras is true, but data.input is pointcloud; set",
+            ),
+            (["data.image_size=8"], "needs images of at least 16 pixels a side"),
+        ],
+    )
+    def test_what_does_not_go_together_is_refused(
+        self, empty: Path, changes: list[str], message: str
+    ) -> None:
+        with pytest.raises(UserError, match=message):
+            build_model(build_config(empty, [*self.PARTS, *changes]))
+
+
+def test_cameras_join_images_only_where_they_are_known() -> None:
+    images = torch.rand(B, K, 3, 8, 8)
+    assert with_cameras(images, torch.zeros(B, 0, 3, 4)) is images
+    joined = with_cameras(images, torch.zeros(B, K, 3, 4))
+    assert isinstance(joined, Views) and joined.shape == images.shape
+    first = joined[:, :1]
+    assert isinstance(first, Views) and first.cameras.shape == (B, 1, 3, 4)
+    np.testing.assert_array_equal(first.images, images[:, :1])
