@@ -1,8 +1,10 @@
 """Generate moving meshes: python generate.py CONFIG [key=value ...], for every window of a split;
-or python generate.py CONFIG --clouds FOLDER, for the clouds of a scanner (docs/scans.md).
+or python generate.py CONFIG --clouds FOLDER, for the clouds of a scanner (docs/scans.md);
+or python generate.py CONFIG --images FOLDER_OR_VIDEO, for pictures of a body (docs/pictures.md).
 """
 
 import argparse
+import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,10 +25,18 @@ from im2mesh.command_line import (
 )
 from im2mesh.config.schema import Config
 from im2mesh.config.validation import dump_config
+from im2mesh.data.cut_out import cut_out
 from im2mesh.data.dataset import build_windows
+from im2mesh.data.pictures import find_pictures
 from im2mesh.data.scans import METRES, guess_unit, guess_up, read_scan, rows_correspond
 from im2mesh.errors import Advice, UserError
 from im2mesh.generation.generator import Generator
+from im2mesh.generation.picture_files import write_windows
+from im2mesh.generation.picture_windows import (
+    TRAINED_RATE,
+    PictureSettings,
+    reconstruct_pictures,
+)
 from im2mesh.generation.scan import ScanSettings, reconstruct_scan
 from im2mesh.generation.scan_files import tell_suspects, write_scan
 from im2mesh.generation.split import generate_split
@@ -35,6 +45,7 @@ from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.pretrained.shipped import find_weights
 from im2mesh.runs.folder import RunFolder
 
+FRONT_AZIMUTH, ELEVATION = 20.0, 10.0  # of the first view of the synthetic images
 FIT_ITERATIONS = 80
 """Of a fit to a scan, unless generation.fit_iterations says otherwise."""
 
@@ -47,6 +58,7 @@ def main(arguments: Sequence[str]) -> None:
     add_checkpoint(parser)
     add_device(parser)
     _add_scan(parser)
+    _add_pictures(parser)
     args = parse_with_overrides(parser, arguments)
     if args.num_steps is not None:
         args.overrides.append(f"generation.num_steps={args.num_steps}")
@@ -54,8 +66,13 @@ def main(arguments: Sequence[str]) -> None:
     if args.print_config:
         print(dump_config(config), end="")
         return
+    if args.clouds and args.images:
+        raise UserError("--clouds and --images are two kinds of input; give one")
     if args.clouds:
         reconstruct_clouds(args, config)
+        return
+    if args.images:
+        reconstruct_images(args, config)
         return
     folder = RunFolder.of(config)
     split = args.split or config.data.test_split
@@ -78,6 +95,57 @@ def _add_scan(parser: argparse.ArgumentParser) -> None:
     scan.add_argument("--times", type=Path, help="text file with the time of each frame, seconds")
     scan.add_argument("--up", choices=["auto", "y", "z"], default="auto", help="axis that is up")
     scan.add_argument("--unit", choices=["auto", *METRES], default="auto", help="of coordinates")
+
+
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    pictures = parser.add_argument_group("pictures of a body, in place of a data set")
+    pictures.add_argument(
+        "--images",
+        nargs="+",
+        metavar="PATH",
+        help="folder of numbered pictures, a video, or files in their order; the background must "
+        "be transparent or plain",
+    )
+    pictures.add_argument("--fps", type=float, help="pictures a second (the video's, else 60)")
+    pictures.add_argument(
+        "--azimuth", type=float, default=FRONT_AZIMUTH,
+        help="degrees of the camera around the body, to its left (default 20)",
+    )  # fmt: skip
+    pictures.add_argument(
+        "--elevation", type=float, default=ELEVATION, help="degrees it is lifted (default 10)"
+    )
+
+
+def reconstruct_images(args: argparse.Namespace, config: Config) -> None:
+    """Reconstruct a body from its pictures, and write it below the folder of the run."""
+    paths = [Path(path) for path in args.images]
+    pictures = find_pictures(paths)
+    run = RunFolder.of(config)
+    trained, generator = _trained_generator(args, config, chosen_weights(args, run.best_checkpoint))
+    if trained.data.input != "images":
+        raise UserError(
+            f"these weights observe {trained.data.input or 'nothing'}, not images; choose others, "
+            "such as --weights images"
+        )
+    if args.fps is not None and not 0 < args.fps < math.inf:
+        raise UserError(f"--fps is {args.fps:g}; give the number of pictures a second")
+    rate = args.fps or pictures.rate or TRAINED_RATE
+    settings = PictureSettings(rate, args.azimuth, args.elevation)
+    progress = tqdm(pictures, desc="cut out", unit="picture", total=pictures.count)
+    body = cut_out(progress, trained.data.image_size)
+    made_by = build_run_origin(trained, generator, [], config.generation.seed).as_dict()
+    folder = run.path / "pictures" / paths[0].resolve().stem
+    windows = reconstruct_pictures(generator, trained.data, body, settings)
+    shown = tqdm(windows, desc="reconstruct", unit="window")
+    kind = config.generation.mesh_format
+    report = write_windows(folder, body, shown, settings, kind, made_by)
+    empty = [w["first"] for w in report["windows"] if not w["vertices"]]
+    if empty:
+        raise UserError(
+            f"no surface is found in {len(empty)} of {len(report['windows'])} windows, the first "
+            f"at {empty[0]}; look at {folder / 'input'}: is it a whole body, standing upright?"
+        )
+    print(f"{len(body.names)} pictures, {rate:g} a second -> {folder}")
 
 
 def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
@@ -124,6 +192,13 @@ def _scan_generator(
         name = "local" if is_tracked else "local_unordered"
         print(f"weights {name}, which suit these clouds; --weights chooses others")
         file = find_weights(name)
+    return _trained_generator(args, config, file)
+
+
+def _trained_generator(
+    args: argparse.Namespace, config: Config, file: Path
+) -> tuple[Config, Generator]:
+    """The configuration of trained weights, and a generator with the settings asked for."""
     trained, made = load_trained(file, build_device(args.device))
     generator = Generator(
         made.model, config.generation, made.num_frames, made.device, made.trained_by

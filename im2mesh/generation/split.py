@@ -175,6 +175,7 @@ def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     digest = hashlib.sha256(f"{weights} {mesh_settings(config)} {files} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
     digest.update(source.observation.times.tobytes())
+    digest.update(source.observation.cameras.tobytes())
     for mesh in (source.given.start, source.given.end) if source.given else ():
         digest.update(b"" if mesh is None else mesh.vertices.tobytes() + mesh.faces.tobytes())
     return digest.hexdigest()[:16]

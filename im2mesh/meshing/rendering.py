@@ -51,6 +51,16 @@ class Camera:
         right = np.array([np.cos(a), 0.0, -np.sin(a)])
         return np.stack([right, np.cross(toward, right), toward])
 
+    @property
+    def projection(self) -> Float[np.ndarray, "3 4"]:
+        """The matrix from the scene to a square image, whose edges are at -1 and 1.
+
+        x points to the right and y down; the projection is parallel, so the last row is 0 0 0 1.
+        """
+        right, up, _ = self.axes / self.half_height
+        rows = np.stack([right, -up])
+        return np.vstack([np.column_stack([rows, -rows @ self.center]), [0.0, 0.0, 0.0, 1.0]])
+
 
 @dataclass(frozen=True)
 class Surroundings:

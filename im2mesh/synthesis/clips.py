@@ -29,7 +29,7 @@ from im2mesh.files.atomic import TEMPORARY, remove_temporary_files, write_json
 from im2mesh.meshing.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
-from im2mesh.synthesis.images import draw_body, projection_of, surround
+from im2mesh.synthesis.images import draw_body, surround
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.randomness import Purpose, random_for
 from im2mesh.synthesis.shape_space import find_body
@@ -125,7 +125,7 @@ class ClipWriter:
             cameras=surround(vertices, self.settings.views),
         )
         for path, camera in zip(self.camera_paths(), shared.cameras, strict=True):
-            write_camera(path, projection_of(camera))
+            write_camera(path, camera.projection)
         for frame in range(self.settings.frames):
             if is_stopped():
                 return

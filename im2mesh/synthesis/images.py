@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from im2mesh.data.cut_out import MARGIN
 from im2mesh.meshing.rendering import Camera, Renderer
 
 SKIN = (244, 194, 162)
 FRONT_AZIMUTH = 20.0  # degrees: the first view sees the body from the front, a little to its left
 ELEVATION = 10.0
-MARGIN = 1.05  # half the image height over the farthest reach of the body in the clip
 
 
 def surround(vertices: Float[np.ndarray, "T V 3"], num_views: int) -> list[Camera]:
@@ -27,16 +27,6 @@ def surround(vertices: Float[np.ndarray, "T V 3"], num_views: int) -> list[Camer
     cameras = [Camera(center, 1.0, azimuth, ELEVATION) for azimuth in azimuths.tolist()]
     reach = [np.abs((points - center) @ camera.axes[:2].T).max() for camera in cameras]
     return [replace(camera, half_height=MARGIN * float(max(reach))) for camera in cameras]
-
-
-def projection_of(camera: Camera) -> Float[np.ndarray, "3 4"]:
-    """The matrix from positions in the world to the image, whose edges are at -1 and 1.
-
-    x points to the right and y down; the projection is parallel, so the last row is (0, 0, 0, 1).
-    """
-    right, up, _ = camera.axes / camera.half_height
-    rows = np.stack([right, -up])
-    return np.vstack([np.column_stack([rows, -rows @ camera.center]), [0.0, 0.0, 0.0, 1.0]])
 
 
 def draw_body(

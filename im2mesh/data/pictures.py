@@ -1,0 +1,167 @@
+"""Somebody's pictures of a moving body: numbered files, or a video."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+from im2mesh.data.images import FORMATS, MAX_PIXELS
+from im2mesh.data.layout import IMAGE_ENDINGS
+from im2mesh.errors import Advice, UserError, is_refused_by_system
+from im2mesh.files.numbered import NumberedFilesError, find_numbered, listed, refuse_holes
+
+VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif")
+_MAX_FRAMES = 10000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture as its file has it.
+
+    Attributes:
+        name: For messages.
+        pixels: RGB, and alpha where the file has transparent pixels.
+    """
+
+    name: str
+    pixels: UInt8[np.ndarray, "H W C"]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Where pictures are, in their order.
+
+    Attributes:
+        files: Files of single pictures; a single one may be a video.
+        rate: Pictures a second; None if the files do not say.
+        count: How many there are, of a video about.
+    """
+
+    files: tuple[Path, ...]
+    rate: float | None
+    count: int
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Read one after another, so that not all need be in memory."""
+        if self.is_video:
+            yield from _read_video(self.files[0])
+        else:
+            for path in self.files:
+                yield Picture(str(path), _read_picture(path))
+
+    @property
+    def is_video(self) -> bool:
+        return len(self.files) == 1 and _is_video(self.files[0])
+
+
+def find_pictures(paths: Sequence[Path]) -> Pictures:
+    """Find the pictures of a folder of numbered files, single files in their order, or of a video.
+
+    Raises:
+        UserError: If there are none, one is missing between others, or a video cannot be opened.
+    """
+    first = paths[0]
+    if len(paths) > 1 or not (first.is_dir() or _is_video(first)):
+        _refuse_missing(paths)
+        return Pictures(tuple(paths), None, len(paths))
+    if first.is_dir():
+        files = _in_folder(first)
+        return Pictures(files, None, len(files))
+    _refuse_missing(paths)
+    with _opened_video(first) as frames:
+        told = next(frames)
+        rate = float(told["fps"])
+        return Pictures((first,), rate, round(rate * float(told["duration"])))
+
+
+def _in_folder(folder: Path) -> tuple[Path, ...]:
+    try:
+        found = find_numbered(folder, IMAGE_ENDINGS)
+        refuse_holes(folder, found, "copy the missing pictures, or move the others away")
+    except NumberedFilesError as error:
+        raise UserError(str(error)) from error
+    if not found.names:
+        raise UserError(
+            f"{folder} holds no numbered .{', .'.join(IMAGE_ENDINGS)} file, but "
+            f"{listed(found.others)}"
+        )
+    if found.others:
+        warnings.warn(
+            f"{folder} also holds {listed(found.others)}, which are no numbered pictures",
+            Advice,
+            stacklevel=3,
+        )
+    return tuple(folder / name for name in found.names.values())
+
+
+def _refuse_missing(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not path.is_file():
+            what = "is a folder; give one folder, or files" if path.is_dir() else "does not exist"
+            raise UserError(f"{path} {what}")
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_ENDINGS
+
+
+def _read_picture(path: Path) -> UInt8[np.ndarray, "H W C"]:
+    try:
+        with Image.open(path, formats=FORMATS) as file:
+            if file.width * file.height > MAX_PIXELS:
+                raise UserError(
+                    f"{path} has {file.width} x {file.height} pixels, at most {MAX_PIXELS} are "
+                    "read; make it smaller"
+                )
+            upright = ImageOps.exif_transpose(file)
+            has_alpha = "A" in upright.getbands() or "transparency" in upright.info
+            return np.asarray(upright.convert("RGBA" if has_alpha else "RGB"))
+    except UserError:
+        raise
+    except Exception as error:  # Pillow fails in many ways on damaged files
+        if is_refused_by_system(error):
+            raise
+        raise UserError(
+            f"{path} is no intact {' or '.join(FORMATS)} picture ({error}); convert it"
+        ) from error
+
+
+def _read_video(path: Path) -> Iterator[Picture]:
+    with _opened_video(path) as frames:
+        width, height = next(frames)["size"]
+        for number, frame in enumerate(frames):
+            if number == _MAX_FRAMES:
+                raise UserError(f"{path} has more than {_MAX_FRAMES} frames; cut it")
+            pixels = np.frombuffer(frame, np.uint8).reshape(height, width, 3)
+            yield Picture(f"{path}, frame {number}", pixels)
+
+
+class _opened_video:  # noqa: N801
+    """The frames that ffmpeg decodes, behind a description of the video."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import imageio_ffmpeg
+        except ImportError as error:
+            raise UserError(
+                f"{path} is a video, which needs imageio-ffmpeg, run: pip install -e .[viz]; or "
+                "give a folder of pictures"
+            ) from error
+        self.path = path
+        self.frames = imageio_ffmpeg.read_frames(str(path), pix_fmt="rgb24")
+
+    def __enter__(self) -> Iterator:
+        return self._checked()
+
+    def _checked(self) -> Iterator:
+        try:
+            yield from self.frames
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"{self.path} is no video that ffmpeg can read; convert it") from error
+
+    def __exit__(self, *error: object) -> None:
+        self.frames.close()

@@ -1,0 +1,130 @@
+"""Pictures of a body -> moving meshes, one for each window as long as those of training."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from im2mesh.config.schema import DataConfig
+from im2mesh.data.batch import Observation
+from im2mesh.data.cut_out import CutOut
+from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.errors import UserError
+from im2mesh.generation.generator import Generator
+from im2mesh.meshing.frame_meshes import Reconstruction
+from im2mesh.meshing.rendering import Camera
+
+TRAINED_RATE = 60.0
+"""Pictures a second in training, and of pictures that do not say how many they are."""
+
+
+@dataclass(frozen=True)
+class PictureSettings:
+    """How pictures are to be understood.
+
+    Attributes:
+        rate: Pictures a second.
+        azimuth, elevation: Degrees of the camera, as in `Camera`; only networks that look at
+            single pixels need them.
+    """
+
+    rate: float
+    azimuth: float
+    elevation: float
+
+
+@dataclass(frozen=True)
+class PictureWindow:
+    """The meshes of some consecutive pictures, in a frame in which the first body has size 1.
+
+    Attributes:
+        first: Index of the first picture.
+        count: Number of pictures, each with a mesh.
+        seconds: From time 0 of the meshes to time 1.
+    """
+
+    first: int
+    count: int
+    seconds: float
+    meshes: Reconstruction
+
+
+def reconstruct_pictures(
+    generator: Generator, data: DataConfig, body: CutOut, settings: PictureSettings
+) -> Iterator[PictureWindow]:
+    """Reconstruct a body, window by window. The last picture of a window is the first of the next.
+
+    Args:
+        generator: A model that observes images.
+        data: Section `data` of the configuration that the model was trained with.
+        body: The body cut out of its pictures.
+        settings: How they are to be understood.
+
+    Raises:
+        UserError: If the model needs more pictures than there are.
+    """
+    length = pictures_of_window(data, settings.rate)
+    any_number = generator.model.takes_any_frames
+    for first, count in plan_windows(len(body.images), length, any_number):
+        seen = first + _spread(count, data.observed_frames, any_number)
+        cameras = np.zeros((0, 3, 4), np.float32)
+        if data.view_cameras:
+            camera = camera_of(body.boxes[first], settings)
+            cameras = np.repeat(camera[None].astype(np.float32), len(seen), 0)
+        clock = (np.arange(count) / (length - 1)).astype(np.float32)
+        observation = Observation(body.images[seen], clock[seen - first], cameras)
+        frame = NormalizationFrame(np.zeros(3), 1.0)
+        meshes = generator.generate(observation, clock, frame=frame)
+        yield PictureWindow(first, count, (length - 1) / settings.rate, meshes)
+
+
+def pictures_of_window(data: DataConfig, rate: float) -> int:
+    """Number of pictures in the time that a window lasts, at least 2."""
+    seconds = (data.num_frames - 1) * data.frame_step / TRAINED_RATE
+    return max(2, round(seconds * rate) + 1)
+
+
+def plan_windows(total: int, length: int, any_number: bool) -> list[tuple[int, int]]:
+    """First picture and number of pictures of every window.
+
+    Args:
+        total: Number of pictures.
+        length: Number of pictures of a whole window.
+        any_number: Whether the last window may be shorter; else it overlaps the one before.
+
+    Raises:
+        UserError: If there are too few pictures.
+    """
+    needed = 2 if any_number else length
+    if total < needed:
+        raise UserError(
+            f"{total} pictures, and these weights need {needed} at this rate; give more, or set "
+            "--fps to the pictures a second that these are"
+        )
+    starts = range(0, total - 1, length - 1)
+    if any_number:
+        return [(start, min(length, total - start)) for start in starts]
+    return [(min(start, total - length), length) for start in starts]
+
+
+def camera_of(box: Float[np.ndarray, "4"], settings: PictureSettings) -> Float[np.ndarray, "3 4"]:
+    """The camera of a body, whose frame of reference has size 1, seen in a box of its picture.
+
+    The camera is far away, and the body is as long as its box: so it is for who stands upright.
+    """
+    longest = float((box[2:] - box[:2]).max())
+    x, y = ((box[:2] + box[2:]) / 2 / longest).tolist()
+    right, up, _ = Camera(np.zeros(3), 1.0, settings.azimuth, settings.elevation).axes
+    center = y * up - x * right
+    return Camera(center, 1 / longest, settings.azimuth, settings.elevation).projection
+
+
+def _spread(count: int, observed: int, any_number: bool) -> Int[np.ndarray, "K"]:
+    """Which pictures of a window the model sees: as many as in training, evenly spread."""
+    if count < observed and not any_number:
+        raise UserError(
+            f"a window has {count} pictures at this rate, and these weights see {observed}; give "
+            "pictures that follow each other more closely"
+        )
+    return np.linspace(0, count - 1, min(count, observed)).round().astype(np.int64)
