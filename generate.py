@@ -31,7 +31,7 @@ from im2mesh.data.pictures import find_pictures
 from im2mesh.data.scans import METRES, guess_unit, guess_up, read_scan, rows_correspond
 from im2mesh.errors import Advice, UserError
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.picture_files import write_windows
+from im2mesh.generation.picture_files import INPUT, write_windows
 from im2mesh.generation.picture_windows import (
     TRAINED_RATE,
     PictureSettings,
@@ -120,30 +120,33 @@ def reconstruct_images(args: argparse.Namespace, config: Config) -> None:
     """Reconstruct a body from its pictures, and write it below the folder of the run."""
     paths = [Path(path) for path in args.images]
     pictures = find_pictures(paths)
-    run = RunFolder.of(config)
-    trained, generator = _trained_generator(args, config, chosen_weights(args, run.best_checkpoint))
-    if trained.data.input != "images":
-        raise UserError(
-            f"these weights observe {trained.data.input or 'nothing'}, not images; choose others, "
-            "such as --weights images"
-        )
     if args.fps is not None and not 0 < args.fps < math.inf:
         raise UserError(f"--fps is {args.fps:g}; give the number of pictures a second")
     rate = args.fps or pictures.rate or TRAINED_RATE
     settings = PictureSettings(rate, args.azimuth, args.elevation)
-    progress = tqdm(pictures, desc="cut out", unit="picture", total=pictures.count)
-    body = cut_out(progress, trained.data.image_size)
+    run = RunFolder.of(config)
+    trained, generator = _trained_generator(args, config, chosen_weights(args, run.best_checkpoint))
+    if trained.data.input != "images":
+        raise UserError(
+            f"these weights observe {trained.data.input or 'nothing'}, not images; choose those of "
+            "a model that was trained from images, with --weights or --checkpoint"
+        )
+    seen = tqdm(pictures, desc="cut out", unit="picture", total=pictures.count)
+    body = cut_out(seen, trained.data.image_size)
+
+    def progress(total: int) -> Callable[[], object]:
+        return tqdm(total=total, desc="reconstruct", unit="window").update
+
+    windows = reconstruct_pictures(generator, trained.data, body, settings, progress)
     made_by = build_run_origin(trained, generator, [], config.generation.seed).as_dict()
     folder = run.path / "pictures" / paths[0].resolve().stem
-    windows = reconstruct_pictures(generator, trained.data, body, settings)
-    shown = tqdm(windows, desc="reconstruct", unit="window")
     kind = config.generation.mesh_format
-    report = write_windows(folder, body, shown, settings, kind, made_by)
-    empty = [w["first"] for w in report["windows"] if not w["vertices"]]
+    report = write_windows(folder, body, windows, settings, kind, made_by)
+    empty = [window["first"] for window in report["windows"] if not window["vertices"]]
     if empty:
         raise UserError(
             f"no surface is found in {len(empty)} of {len(report['windows'])} windows, the first "
-            f"at {empty[0]}; look at {folder / 'input'}: is it a whole body, standing upright?"
+            f"at {empty[0]}; look at {folder / INPUT}: is it a whole body, standing upright?"
         )
     print(f"{len(body.names)} pictures, {rate:g} a second -> {folder}")
 

@@ -130,7 +130,8 @@ def _before_plain_background(
 
 
 def _without_specks(mask: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
-    regions = np.asarray(label(mask, np.ones((3, 3)))[0])
+    regions = np.empty(mask.shape, np.int32)
+    label(mask, np.ones((3, 3)), regions)
     sizes = np.bincount(regions.ravel())
     sizes[0] = 0
     return (sizes >= LEAST_REGION * sizes.max())[regions] & mask

@@ -39,7 +39,9 @@ def write_windows(
         UserError: If files of somebody else would be replaced.
     """
     _remove_earlier(folder)
-    write_observation(folder / INPUT, Observation(body.images, np.arange(len(body.names))))
+    write_observation(
+        folder / INPUT, Observation(body.images, np.arange(len(body.names), dtype=np.float32))
+    )
     written = []
     for window in windows:
         name = f"window_{window.first:05d}"

@@ -1,6 +1,6 @@
 """Pictures of a body -> moving meshes, one for each window as long as those of training."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +51,11 @@ class PictureWindow:
 
 
 def reconstruct_pictures(
-    generator: Generator, data: DataConfig, body: CutOut, settings: PictureSettings
+    generator: Generator,
+    data: DataConfig,
+    body: CutOut,
+    settings: PictureSettings,
+    progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
 ) -> Iterator[PictureWindow]:
     """Reconstruct a body, window by window. The last picture of a window is the first of the next.
 
@@ -60,13 +64,16 @@ def reconstruct_pictures(
         data: Section `data` of the configuration that the model was trained with.
         body: The body cut out of its pictures.
         settings: How they are to be understood.
+        progress: Number of windows -> what is called after each of them.
 
     Raises:
         UserError: If the model needs more pictures than there are.
     """
     length = pictures_of_window(data, settings.rate)
     any_number = generator.model.takes_any_frames
-    for first, count in plan_windows(len(body.images), length, any_number):
+    planned = plan_windows(len(body.images), length, any_number)
+    finish = progress(len(planned))
+    for first, count in planned:
         seen = first + _spread(count, data.observed_frames, any_number)
         cameras = np.zeros((0, 3, 4), np.float32)
         if data.view_cameras:
@@ -77,6 +84,7 @@ def reconstruct_pictures(
         frame = NormalizationFrame(np.zeros(3), 1.0)
         meshes = generator.generate(observation, clock, frame=frame)
         yield PictureWindow(first, count, (length - 1) / settings.rate, meshes)
+        finish()
 
 
 def pictures_of_window(data: DataConfig, rate: float) -> int:

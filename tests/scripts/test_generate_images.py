@@ -97,7 +97,7 @@ def test_pictures_become_meshes_window_by_window(
     [
         (["--clouds", "x"], "--clouds and --images are two kinds of input; give one"),
         (["--fps", "-3"], "--fps is -3; give the number of pictures a second"),
-        (["--weights", "local"], "these weights observe pointcloud, not images; choose others"),
+        (["--weights", "local"], "these weights observe pointcloud, not images; choose those"),
     ],
 )
 def test_mistakes_are_explained(
