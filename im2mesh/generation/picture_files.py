@@ -39,9 +39,8 @@ def write_windows(
         UserError: If files of somebody else would be replaced.
     """
     _remove_earlier(folder)
-    write_observation(
-        folder / INPUT, Observation(body.images, np.arange(len(body.names), dtype=np.float32))
-    )
+    clock = np.linspace(0, 1, len(body.names), dtype=np.float32)
+    write_observation(folder / INPUT, Observation(body.images, clock))
     written = []
     for window in windows:
         name = f"window_{window.first:05d}"
