@@ -21,7 +21,7 @@ from benchmarks.machine import wait
 from benchmarks.workloads import Workplace, one_batch, window_task
 from im2mesh.build import build_trainer
 from im2mesh.data.batch import Batch
-from im2mesh.generation.generator import StageTimer
+from im2mesh.generation.stage_timer import StageTimer
 from im2mesh.losses.terms import correspondence_loss, reconstruction_loss
 from im2mesh.models.code import Code
 from im2mesh.models.occupancy_flow import OccupancyFlow

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from im2mesh.data.cameras import write_camera
+from im2mesh.data.frame_files import write_camera
 
 CATEGORY = "balls"
 NUM_FRAMES = 12

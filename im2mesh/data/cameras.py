@@ -1,20 +1,15 @@
 """Cameras of the images of a view, in the file cameras.npz beside them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from im2mesh.data.frames import StoredWindow
-from im2mesh.data.layout import CAMERA_FILE, IMAGE_FOLDER, DataError
+from im2mesh.data.layout import CAMERA_FILE, EXTRINSIC, IMAGE_FOLDER, INTRINSIC, DataError
 from im2mesh.data.storage import StorageError, StoredArrays, open_arrays
 from im2mesh.data.transforms import NormalizationFrame
-from im2mesh.files.atomic import write_npz
 
-EXTRINSIC, INTRINSIC = "world_mat", "camera_mat"
-"""Names of the matrices, as in the renderings of Occupancy Networks: from the world to the camera
-[3, 4], and from there to the image [3, 3]."""
 NEAR = 1e-6
 """Of sizes of the body: a camera nearer to its middle than that sees no body."""
 _WAY_OUT = "make the data with make_bodies.py --views 4, or set data.view_cameras: false"
@@ -45,11 +40,6 @@ def read_cameras(
         raise DataError(f"clip {stored.window.clip}: {error}; {_WAY_OUT}") from error
     except ValueError as error:
         raise DataError(f"clip {stored.window.clip}: {path} {error}; {_WAY_OUT}") from error
-
-
-def write_camera(path: Path, camera: Float[np.ndarray, "3 4"]) -> None:
-    """Write the camera of a view that stands still: a matrix from the world to the image."""
-    write_npz(path, **{EXTRINSIC: camera, INTRINSIC: np.eye(3)})
 
 
 def in_frame(

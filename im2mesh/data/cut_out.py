@@ -20,10 +20,8 @@ from scipy.ndimage import label
 
 from im2mesh.data.pictures import Picture
 from im2mesh.errors import UserError
-from im2mesh.meshing.rendering import BACKGROUND
+from im2mesh.meshing.rendering import BACKGROUND, MARGIN
 
-MARGIN = 1.05
-"""Half the side of the square over the farthest reach of the body, as in the synthetic images."""
 WORKING_SIZE = 512
 """Pixels of a picture's longer side while the body is looked for."""
 EDGE = 0.02

@@ -1,4 +1,4 @@
-"""The npz files of one frame: its surface points, and labelled points."""
+"""The npz files of a clip: surface points and labelled points of a frame, cameras of a view."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from im2mesh.data.layout import EXTRINSIC, INTRINSIC
 from im2mesh.data.sampling import SurfaceSample, face_normals, label_points
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.files.atomic import write_npz
@@ -67,3 +68,8 @@ def write_labelled_points(
         )
         start += len(points)
     return int(inside.sum())
+
+
+def write_camera(path: Path, camera: Float[np.ndarray, "3 4"]) -> None:
+    """Write the camera of a view that stands still: a matrix from the world to the image."""
+    write_npz(path, **{EXTRINSIC: camera, INTRINSIC: np.eye(3)})

@@ -10,6 +10,9 @@ NEAR_POINTS_FOLDER = "points_near_seq"  # points near the surface, with their oc
 MESH_FOLDER = "mesh_seq"  # true meshes
 IMAGE_FOLDER = "img"  # holds one folder per view
 CAMERA_FILE = "cameras.npz"  # in the folder of a view
+EXTRINSIC, INTRINSIC = "world_mat", "camera_mat"
+"""Names of a camera's matrices, as in the renderings of Occupancy Networks: from the world to the
+camera [3, 4], and from there to the image [3, 3]."""
 IMAGE_ENDINGS = ("jpg", "jpeg", "png")
 PACKABLE = (CLOUD_FOLDER, POINTS_FOLDER, NEAR_POINTS_FOLDER)
 """Folders in whose place a packed file may stand, which holds all of their frames."""

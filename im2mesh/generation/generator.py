@@ -1,9 +1,6 @@
 """An observation -> meshes over time, made in the way that the model's answers allow."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,6 +13,7 @@ from im2mesh.data.batch import Observation, frame_times
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.generation.carrying import carry_by_interpolation
+from im2mesh.generation.stage_timer import StageTimer
 from im2mesh.generation.surface import GivenSurface, check_generation, extract_mesh
 from im2mesh.machine.memory import explain_out_of_memory
 from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
@@ -30,19 +28,6 @@ Fit = Callable[[MeshSequence, Observation, bool, GenerationConfig], MeshSequence
 """A moving mesh, what was observed, whether its rows correspond -> the mesh that fits it better."""
 
 WHAT_TO_LOWER = "lower generation.batch_points, or generation.resolution"
-
-
-@dataclass
-class StageTimer:
-    """Seconds spent in each stage of one window."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
 class Generator:
@@ -133,8 +118,7 @@ class Generator:
     @explain_out_of_memory(WHAT_TO_LOWER)
     def encode(self, observation: Observation) -> SequenceCodes:
         """Encode one window (B = 1); latent codes are the means of their posteriors."""
-        times = _host_times(observation.times).unsqueeze(0)
-        return self.model.encode(self._observed(observation), times)
+        return self.model.encode(*self._batch_of(observation))
 
     def velocities(
         self, codes: SequenceCodes, points: Float[np.ndarray, "N 3"], t: float
@@ -157,8 +141,7 @@ class Generator:
     @explain_out_of_memory(WHAT_TO_LOWER)
     def extract_shape(self, observation: Observation) -> Mesh:
         """The surface at t = 0 alone, of one window."""
-        times = _host_times(observation.times).unsqueeze(0)
-        codes = self.model.encode_shape(self._observed(observation), times)
+        codes = self.model.encode_shape(*self._batch_of(observation))
         return self._extract(0.0, codes, StageTimer())
 
     @torch.no_grad()
@@ -194,10 +177,10 @@ class Generator:
             vertices = self._carry(start.vertices, times, codes)
         return self._sequence(vertices, start.faces, times, frame, timer)
 
-    def _observed(self, observation: Observation) -> Inputs:
-        """What the model sees of one window, as a batch of one."""
+    def _batch_of(self, observation: Observation) -> tuple[Inputs, Float[Tensor, "1 K"]]:
+        """What the model sees of one window, and the times."""
         inputs, cameras = (self._tensor(x)[None] for x in (observation.inputs, observation.cameras))
-        return with_cameras(inputs, cameras)
+        return with_cameras(inputs, cameras), _host_times(observation.times)[None]
 
     def _schedule(self) -> Float[np.ndarray, "S"]:
         if self.config.times is not None:

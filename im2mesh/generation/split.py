@@ -18,13 +18,14 @@ from im2mesh.errors import Advice, UserError
 from im2mesh.files.atomic import write_json
 from im2mesh.files.written import refuse_foreign, remove_written
 from im2mesh.generation.earlier import adopt_window
-from im2mesh.generation.generator import Generator, StageTimer
+from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import (
     WindowInput,
     is_observed_file,
     read_input,
     write_observation,
 )
+from im2mesh.generation.stage_timer import StageTimer
 from im2mesh.machine.ranks import Ranks
 from im2mesh.machine.shared_work import for_each
 from im2mesh.meshing.animated_file import ENDING, FILE_NAME

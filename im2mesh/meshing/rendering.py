@@ -15,6 +15,8 @@ from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.normals import vertex_normals
 
 BACKGROUND = (250, 250, 248)
+MARGIN = 1.05
+"""Of images that show a body as it moves: half their side over its farthest reach."""
 
 SHADED = {"ambient": 0.30, "diffuse": 0.80, "specular": 0.10}
 SHADED_POINTS = {"ambient": 0.35, "diffuse": 0.65}

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from im2mesh.data.cameras import write_camera
 from im2mesh.data.clip_notes import (
     STARTED_NOTE,
     find_note,
     refuse_files_in_the_way,
     refuse_other_settings,
 )
-from im2mesh.data.frame_files import write_labelled_points, write_surface
+from im2mesh.data.frame_files import write_camera, write_labelled_points, write_surface
 from im2mesh.data.layout import CAMERA_FILE, CLIP_NOTE, IMAGE_FOLDER
 from im2mesh.data.sampling import (
     SurfaceSample,

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from im2mesh.data.cut_out import MARGIN
-from im2mesh.meshing.rendering import Camera, Renderer
+from im2mesh.meshing.rendering import MARGIN, Camera, Renderer
 
 SKIN = (244, 194, 162)
 FRONT_AZIMUTH = 20.0  # degrees: the first view sees the body from the front, a little to its left

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from im2mesh.config.schema import DataConfig
-from im2mesh.data.cameras import in_frame, read_cameras, write_camera
+from im2mesh.data.cameras import in_frame, read_cameras
 from im2mesh.data.dataset import WindowDataset
 from im2mesh.data.fingerprint import fingerprint_of
+from im2mesh.data.frame_files import write_camera
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import read_images
 from im2mesh.data.layout import DataError, Window

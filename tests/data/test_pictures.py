@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from im2mesh.data.cut_out import MARGIN, cut_out
+from im2mesh.data.cut_out import cut_out
 from im2mesh.data.pictures import Picture, find_pictures
 from im2mesh.errors import Advice, UserError
+from im2mesh.meshing.rendering import MARGIN
 from im2mesh.visualization.video.encoding import write_video
 
 WALL, SHIRT = (120, 140, 160), (200, 40, 40)

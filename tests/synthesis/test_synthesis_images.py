@@ -15,12 +15,12 @@ from im2mesh.data.clip_notes import STARTED_NOTE
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import choose_views, read_images
 from im2mesh.data.layout import Window
-from im2mesh.meshing.rendering import BACKGROUND
+from im2mesh.meshing.rendering import BACKGROUND, MARGIN
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import load_body
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import CATEGORY, make_dataset
-from im2mesh.synthesis.images import MARGIN, draw_body, surround
+from im2mesh.synthesis.images import draw_body, surround
 from im2mesh.synthesis.plan import DatasetSettings
 from scripts import make_bodies
 from tests.synthesis.digests import digests
