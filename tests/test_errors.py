@@ -39,6 +39,7 @@ from scripts import (
     replay_batch,
 )
 from tests.data.packed_mistakes import PACKED
+from tests.data.picture_mistakes import PICTURES
 from tests.data.scan_mistakes import SCANS
 from tests.mesh_mistakes import refused_files
 from tests.preparation.mistakes import PREPARATION
@@ -52,6 +53,11 @@ LOCAL = ROOT / "configs" / "pointcloud" / "local-small.yaml"
 IMAGES = (
     "data.input=images", "data.num_views=2", "data.image_size=64", "model.encoder={name: resnet18}",
     "model.encoder_temporal={name: conv_3D}",
+)  # fmt: skip
+PIXELS = (
+    "data.input=images", "data.num_views=2", "data.image_size=16", "data.view_cameras=true",
+    "model.encoder={name: image_pixels, width: 8}",
+    "model.encoder_temporal={name: image_pixels, width: 8}",
 )  # fmt: skip
 PER_FRAME = (
     "model.method=onet_per_frame", "model.encoder_temporal=null", "model.velocity_field=null",
@@ -174,6 +180,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             "data.num_input_points=2", config=LOCAL
         ),
         "images too small for the encoder": lambda user: user.trains(*IMAGES, "data.image_size=8"),
+        "a pixel-aligned encoder without cameras": lambda user: user.trains(
+            *IMAGES, "model.encoder={name: image_pixels}"
+        ),
         "pretrained weights that are not there": lambda user: user.has_own_images().trains(
             *IMAGES, "model.encoder.weights=nowhere.pth"
         ),
@@ -303,6 +312,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a missing view": lambda user: (
             user.has_own_images().loses(f"{CLIPS}/ball_a/img/1").trains(*IMAGES)
         ),
+        "images without their cameras": lambda user: (
+            user.has_own_images().loses(f"{CLIPS}/ball_c/img/0/cameras.npz").trains(*PIXELS)
+        ),
         "a broken image": lambda user: (
             user.has_own_images()
             .writes(f"{CLIPS}/ball_c/img/0/00007.jpg", b"no image")
@@ -336,6 +348,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
     },
     "Packed and streamed data": PACKED,
     "Scans": SCANS,
+    "Pictures": PICTURES,
     "Preparation": PREPARATION,
     "Training": {
         "a GPU that is not there": lambda user: user.trains("--device", "cuda:99"),
