@@ -10,7 +10,8 @@ from jaxtyping import Float
 from im2mesh.build import load_trained
 from im2mesh.config.schema import DataConfig
 from im2mesh.config.times import exact_ends
-from im2mesh.data.batch import Observation
+from im2mesh.data.batch import NO_CAMERAS, Observation
+from im2mesh.data.cameras import in_frame
 from im2mesh.data.clouds import gather_clouds
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import Advice
@@ -64,6 +65,7 @@ class Reconstructor:
         *,
         input_times: list[float] | Float[np.ndarray, "K"] | None = None,
         surfaces: tuple[Mesh, Mesh | None] | None = None,
+        cameras: Float[np.ndarray, "K 3 4"] | None = None,
     ) -> Reconstruction:
         """Reconstruct one sequence.
 
@@ -82,6 +84,9 @@ class Reconstructor:
             surfaces: For models that carry a given mesh: the mesh of the first frame, and, for
                 interpolation, the mesh of the last frame with the same faces; both in world
                 coordinates. None carries the observed clouds themselves.
+            cameras: For models that look at single pixels (data.view_cameras): matrices from the
+                world to each image, whose edges are at -1 and 1 (docs/data.md). Without `frame`,
+                the world is that of the first body: its size is 1 and its middle at 0.
 
         Returns:
             Meshes in the world coordinates of the clouds, or as `frame` says for images.
@@ -100,7 +105,11 @@ class Reconstructor:
             tell_misplaced("the first cloud", observed[0], UNIT_CUBE, advice)
         elif frame is None:
             frame = NormalizationFrame(np.zeros(3), 1.0)
-        observation = Observation(observed.astype(np.float32), schedule.astype(np.float32))
+        observation = Observation(
+            observed.astype(np.float32),
+            schedule.astype(np.float32),
+            self._checked_cameras(cameras, len(observed), frame),
+        )
         wanted = None if times is None else _as_list("times", times)
         given = self._given(observation, surfaces, frame)
         meshes = self.generator.generate(observation, wanted, frame=frame, given=given)
@@ -157,6 +166,25 @@ class Reconstructor:
                 "spaced; train one whose encoder does, such as configs/pointcloud/local.yaml"
             )
         return times
+
+    def _checked_cameras(
+        self,
+        cameras: Float[np.ndarray, "K 3 4"] | None,
+        count: int,
+        frame: NormalizationFrame,
+    ) -> Float[np.ndarray, "_ 3 4"]:
+        """The cameras in the frame of the first body; none for models that do not read them."""
+        if not self.data.view_cameras:
+            if cameras is not None:
+                raise ValueError("this model reads no cameras; cameras must be None")
+            return NO_CAMERAS
+        given = np.zeros(0) if cameras is None else np.asarray(cameras, np.float64)
+        if given.shape != (count, 3, 4) or not np.isfinite(given).all():
+            raise ValueError(
+                f"this model reads the camera of each image; cameras must be [{count}, 3, 4], one "
+                f"matrix for each of the {count} images, got {list(given.shape)}"
+            )
+        return in_frame(given, frame).astype(np.float32)
 
     def _given(
         self,

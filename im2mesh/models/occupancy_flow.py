@@ -147,7 +147,9 @@ class OccupancyFlow(SequenceModel):
         shape = _infer(self.posterior, evidence, time, code)
         return replace(code, z=_draw(shape, generators)), shape
 
-    def _evidence(self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code) -> Float[Tensor, "B K *frame"] | Views:
+    def _evidence(
+        self, inputs: Inputs, times: Float[Tensor, "B T"], motion: Code
+    ) -> Float[Tensor, "B K *frame"] | Views:
         """What the encoder of the shape sees: all frames; or the first, joined with the other
         evidence frames, which are clouds, after carrying these to t = 0."""
         if self._shape_sees_all:

@@ -1,9 +1,10 @@
 """Train, generate and evaluate configurations on the benchmark bodies-1; a row of a table for each.
 
 Example: bash scripts/benchmark.sh configs/benchmark/local.yaml
-Makes the data in data/bodies-1 if they are missing, and checks their fingerprint. The budget is
-that of the configuration, in iterations. Writes out/benchmark/<name>.json and table.md beside it;
-started again, it goes on where it stopped. docs/benchmark.md explains the protocol.
+Makes the data in data/bodies-1 (data/bodies-1-images for models that observe images) if they are
+missing, and checks their fingerprint. The budget is that of the configuration, in iterations.
+Writes out/benchmark/<name>.json and table.md beside it; started again, it goes on where it stopped.
+docs/benchmark.md explains the protocol.
 """
 
 import argparse
@@ -28,12 +29,22 @@ from im2mesh.files.atomic import write_json, write_text
 from im2mesh.machine.cores import available_cores, processor_name
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import RunFolder
-from im2mesh.synthesis.benchmark import FINGERPRINT, NAME, BenchmarkSettings, tell_fingerprint
+from im2mesh.synthesis.benchmark import (
+    FINGERPRINT,
+    NAME,
+    BenchmarkSettings,
+    benchmark_with_images,
+    tell_fingerprint,
+)
 from im2mesh.synthesis.dataset import make_dataset
 from scripts.experiments.engine import Experiment, train_and_evaluate
 
 OUT = Path("out/benchmark")
-PROTOCOL = Path("configs/parts/benchmark.yaml")
+PROTOCOLS = {
+    "pointcloud": Path("configs/parts/benchmark.yaml"),
+    "images": Path("configs/parts/benchmark_images.yaml"),
+}
+"""What is observed -> the part that a configuration inherits from."""
 SPLITS = ("test", "test_new_individual", "test_ten_bodies")
 TITLES = {
     "test": "unseen motions",
@@ -48,8 +59,9 @@ def main(arguments: Sequence[str]) -> None:
     experiments = [_experiment(path) for path in args.configs]
     for experiment in experiments:
         check_protocol(experiment)
-    found = make_data(Path(experiments[0].build_config().data.root))
     for experiment in experiments:
+        config = experiment.build_config()
+        found = make_data(config)
         train_and_evaluate(experiment, available_cores(), OUT)
         write_json(OUT / f"{experiment.name}.json", describe(experiment, found))
         table = format_rows(read_rows(OUT))
@@ -63,20 +75,28 @@ def check_protocol(experiment: Experiment) -> None:
     Raises:
         UserError: Naming the first key that differs, and what to inherit.
     """
-    settings = experiment.build_config().model_dump()
-    for key, (wanted, _) in read_settings(PROTOCOL).items():
+    config = experiment.build_config()
+    settings, protocol = config.model_dump(), PROTOCOLS.get(config.data.input or "")
+    if protocol is None:
+        raise UserError(f"{experiment.config} observes nothing; the benchmark has no such protocol")
+    for key, (wanted, _) in read_settings(protocol).items():
         section, name = key.split(".")
         if settings[section][name] != wanted:
             raise UserError(
                 f"{experiment.config} has {key} {settings[section][name]}, the benchmark {wanted}; "
-                f"let the configuration inherit from {PROTOCOL} last"
+                f"let the configuration inherit from {protocol} last"
             )
 
 
-def make_data(root: Path) -> str:
+def make_data(config: Config) -> str:
     """Make the data that are missing; returns their fingerprint, and warns of another than ours."""
-    make_dataset(root, BenchmarkSettings(), available_cores())
+    root = Path(config.data.root)
+    make_dataset(root, settings_of(config), available_cores())
     return tell_fingerprint(root)
+
+
+def settings_of(config: Config) -> BenchmarkSettings:
+    return benchmark_with_images() if config.data.input == "images" else BenchmarkSettings()
 
 
 def describe(experiment: Experiment, data_fingerprint: str) -> dict[str, Any]:
@@ -85,7 +105,7 @@ def describe(experiment: Experiment, data_fingerprint: str) -> dict[str, Any]:
     folder = RunFolder.of(config)
     return {
         "name": experiment.name,
-        "benchmark": NAME,
+        "benchmark": settings_of(config).name,
         "fingerprint": data_fingerprint,
         **_budget(config, folder),
         "processor": processor_name(),
@@ -94,8 +114,14 @@ def describe(experiment: Experiment, data_fingerprint: str) -> dict[str, Any]:
 
 
 def format_rows(rows: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table per split: mean (standard deviation over windows), and the worst IoU."""
-    parts = []
+    """A Markdown table per benchmark and split: mean (standard deviation over windows), and the
+    worst IoU."""
+    names = sorted({row["benchmark"] for row in rows})
+    return "\n".join(_format_benchmark(name, rows) for name in names)
+
+
+def _format_benchmark(benchmark: str, rows: Sequence[dict[str, Any]]) -> str:
+    rows, parts = [row for row in rows if row["benchmark"] == benchmark], [f"## {benchmark}"]
     for split, title in TITLES.items():
         names = [metric_info(metric).name for metric in METRICS]
         table = [["", *names, "worst IoU", "windows", "iterations", "hours"]]
@@ -113,7 +139,8 @@ def _cells(row: dict[str, Any], numbers: dict[str, Any]) -> list[str]:
     values = [numbers["metrics"].get(metric) for metric in METRICS]
     told = ["-" if v is None else f"{v['mean']:.4f} ({v['std']:.4f})" for v in values]
     worst = numbers["worst_iou"]
-    mark = "" if row["fingerprint"] == FINGERPRINT else " (other data)"
+    differs = row["benchmark"] == NAME and row["fingerprint"] != FINGERPRINT
+    mark = " (other data)" if differs else ""
     return [
         row["name"] + mark,
         *told,

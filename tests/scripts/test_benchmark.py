@@ -9,6 +9,7 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation.records import Record
 from im2mesh.evaluation.report import write_report
 from im2mesh.runs.checkpoints import save_checkpoint
+from im2mesh.synthesis.benchmark import NAME
 from scripts.experiments import benchmark
 from scripts.experiments.benchmark import SPLITS, check_protocol, describe, format_rows, read_rows
 from scripts.experiments.engine import Experiment
@@ -22,11 +23,23 @@ def test_configs_keep_to_the_protocol(path):
     check_protocol(Experiment(path.stem, str(path)))
 
 
-@pytest.mark.parametrize("change", ["data.num_input_points=301", "evaluation.num_samples=1000"])
-def test_another_protocol_is_refused(change):
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("local", "data.num_input_points=301"),
+        ("local", "evaluation.num_samples=1000"),
+        ("images_pixels", "data.eval_stride=10"),
+    ],
+)
+def test_another_protocol_is_refused(name, change):
     key = change.split("=")[0]
     with pytest.raises(UserError, match=f"has {key} .*, the benchmark .*; let the configuration"):
-        check_protocol(Experiment("local", str(CONFIGS[0]), (change,)))
+        check_protocol(Experiment(name, f"configs/benchmark/{name}.yaml", (change,)))
+
+
+def test_a_model_that_observes_nothing_is_refused():
+    with pytest.raises(UserError, match="observes nothing"):
+        check_protocol(Experiment("one", "configs/representation_power/oflow.yaml"))
 
 
 def records(value: float) -> list[Record]:
@@ -61,5 +74,9 @@ def test_the_table_has_every_split_and_marks_other_data(row, tmp_path, monkeypat
     assert "0.8000 (0.1000)" in table and "| 700 " in table and "| 0.5 " in table
     monkeypatch.setattr(benchmark, "FINGERPRINT", "abc")
     assert "other data" not in format_rows([row])
+    images = {**row, "benchmark": f"{NAME}-images"}
+    assert "other data" not in format_rows([images])
+    both = format_rows([images, row])
+    assert both.index("## bodies-1\n") < both.index("## bodies-1-images\n")
     (tmp_path / "static.json").write_text(json.dumps(row))
     assert read_rows(tmp_path) == [row]

@@ -8,7 +8,10 @@ import torch
 
 from im2mesh.build import build_config, build_model
 from im2mesh.config.schema import OdeConfig
+from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
+from im2mesh.generation.generator import Generator
+from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.models.code import Code, interpolate_frames
 from im2mesh.models.encoders.image_network import ImageNetwork
 from im2mesh.models.encoders.image_resnet import ImageResnet
@@ -19,6 +22,7 @@ from im2mesh.models.pixels.encoder import ImagePixels
 from im2mesh.models.pixels.projection import project, read_maps
 from im2mesh.models.pixels.velocity_field import VelocityFieldPixelAligned
 from im2mesh.models.views import Views, with_cameras
+from im2mesh.reconstruction import Reconstructor
 
 FRONT = torch.tensor([[1.0, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """Sees x to the right and y up; z, which comes towards it, does not matter."""
@@ -236,3 +240,35 @@ def test_cameras_join_images_only_where_they_are_known() -> None:
     first = joined[:, :1]
     assert isinstance(first, Views) and first.cameras.shape == (B, 1, 3, 4)
     np.testing.assert_array_equal(first.images, images[:, :1])
+
+
+class TestReconstructor:
+    @pytest.fixture
+    def reconstruct(self, tmp_path: Path) -> Reconstructor:
+        (tmp_path / "a.yaml").write_text("output_dir: out")
+        changes = ["data.num_frames=3", "data.image_size=32", "generation.threshold=0.01"]
+        changes += ["generation.resolution=8", "generation.upsampling_steps=0"]
+        torch.manual_seed(0)
+        config = build_config(tmp_path / "a.yaml", [*TestConfiguration.PARTS, *changes])
+        generator = Generator(build_model(config), config.generation, 3)
+        return Reconstructor(generator, config.data)
+
+    def test_cameras_of_the_world_are_brought_into_the_frame(
+        self, reconstruct: Reconstructor
+    ) -> None:
+        """A body elsewhere, seen by cameras that moved with it, is the same body."""
+        images = np.random.default_rng(0).random((3, 3, 32, 32))
+        near = np.tile(FRONT.numpy().astype(np.float64), (3, 1, 1))
+        frame = NormalizationFrame(np.array([1.0, 2.0, 3.0]), 1.7)
+        from_world = np.eye(4)
+        from_world[:3] = np.column_stack([np.eye(3), -frame.loc]) / frame.scale
+        here = reconstruct(images, cameras=near)
+        there = reconstruct(images, cameras=near @ from_world, frame=frame)
+        assert isinstance(here, MeshSequence) and isinstance(there, MeshSequence)
+        np.testing.assert_allclose(frame.to_world(here.vertices), there.vertices, atol=1e-4)
+
+    def test_cameras_are_asked_for(self, reconstruct: Reconstructor) -> None:
+        images = np.zeros((3, 3, 32, 32))
+        for cameras in (None, np.zeros((2, 3, 4)), np.full((3, 3, 4), np.nan)):
+            with pytest.raises(ValueError, match=r"cameras must be \[3, 3, 4\], one matrix for"):
+                reconstruct(images, cameras=cameras)
