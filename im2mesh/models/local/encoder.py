@@ -15,7 +15,7 @@ from im2mesh.models.local.attention import OFFSET_SCALE
 from im2mesh.models.local.codes import AnchoredCode, MovingCode
 from im2mesh.models.local.neighbourhood import Neighbourhood, find_neighbourhood
 from im2mesh.models.local.paths import DEGREE, positions_at
-from im2mesh.models.local.trajectories import follow_points, spread_rows
+from im2mesh.models.local.trajectories import Trajectories, follow_points, spread_rows
 
 TOLD_DEGREE = 5
 """Highest degree of the path coefficients that the network reads; others are small, or noise."""
@@ -25,7 +25,43 @@ USUAL_MISFIT = 0.0015
 """Misfit of trajectories with noise 0.001, the paper's."""
 
 
-class PointnetLocal(Encoder):
+class _AnchorEncoder(Encoder):
+    """Base of the encoders that make anchors of observed points, and a feature for each.
+
+    Args:
+        size_in: Width of what the network is told of an anchor.
+        code_size, hidden_size, num_blocks, num_neighbours, max_points: See `PointnetLocal`.
+    """
+
+    needs_corresponding_points = True
+    sees_times = True
+
+    def __init__(
+        self,
+        size_in: int,
+        code_size: int,
+        hidden_size: int,
+        num_blocks: int,
+        num_neighbours: int,
+        max_points: int,
+    ) -> None:
+        super().__init__()
+        self.num_neighbours = num_neighbours
+        self.max_points = max_points
+        self.features = PointFeatures(size_in, code_size, hidden_size, num_blocks)
+        self.min_points = num_neighbours + 1
+
+    def _follow(
+        self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"], degree: int
+    ) -> Trajectories:
+        """The paths of the rows that become anchors."""
+        return follow_points(spread_rows(clouds, self.max_points), times, degree)
+
+    def _neighbourhood(self, anchors: Float[Tensor, "B N 3"]) -> Neighbourhood:
+        return find_neighbourhood(anchors, anchors, self.num_neighbours)
+
+
+class PointnetLocal(_AnchorEncoder):
     """A residual PointNet that returns one feature per point, and one code for all points.
 
     After every block each point has, beside its own features, the maximum over its nearest points
@@ -46,8 +82,6 @@ class PointnetLocal(Encoder):
         max_points: Largest number of anchors; of a larger cloud, so many rows become anchors.
     """
 
-    needs_corresponding_points = True
-    sees_times = True
     gives = MovingCode
 
     def __init__(
@@ -61,19 +95,19 @@ class PointnetLocal(Encoder):
         path_degree: PositiveInt = DEGREE,
         max_points: PositiveInt = MAX_POINTS,
     ) -> None:
-        super().__init__()
         if num_frames == 1 and path_degree != DEGREE:
             raise ValueError(
                 "path_degree of encoder 'pointnet_local' has no effect on a single frame; leave it "
                 "out"
             )
-        self.degree = 0 if num_frames == 1 else path_degree
-        self.num_neighbours = num_neighbours
-        self.max_points = max_points
-        self.num_told = min(self.degree, TOLD_DEGREE) + 1
-        self.features = PointFeatures(3 * self.num_told, code_size, hidden_size, num_blocks)
+        degree = 0 if num_frames == 1 else path_degree
+        num_told = min(degree, TOLD_DEGREE) + 1
+        super().__init__(
+            3 * num_told, code_size, hidden_size, num_blocks, num_neighbours, max_points
+        )
+        self.degree = degree
+        self.num_told = num_told
         self.motion = None if num_frames == 1 else AnchorMotion(code_size, hidden_size)
-        self.min_points = num_neighbours + 1
 
     def forward(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
@@ -83,11 +117,9 @@ class PointnetLocal(Encoder):
         Raises:
             ValueError: If there are not more points than neighbours.
         """
-        clouds = spread_rows(clouds, self.max_points)
-        followed = follow_points(clouds, times, self.degree)
+        followed = self._follow(clouds, times, self.degree)
         paths = followed.paths
-        anchors = positions_at(paths, times[:, 0])
-        near = find_neighbourhood(anchors, anchors, self.num_neighbours)
+        near = self._neighbourhood(positions_at(paths, times[:, 0]))
         told = paths[:, : self.num_told].transpose(1, 2).flatten(2)
         c, features = self.features(told, near)
         if self.motion is None:
@@ -96,7 +128,7 @@ class PointnetLocal(Encoder):
         return replace(moving, weights=moving.weights * followed.trust.unsqueeze(-1))
 
 
-class PointnetTracked(Encoder):
+class PointnetTracked(_AnchorEncoder):
     """A `PointnetLocal` of the shape at t = 0, for points that are tracked over all frames.
 
     The anchors stand where their smooth paths begin, so noise is averaged over the frames, and rows
@@ -108,8 +140,6 @@ class PointnetTracked(Encoder):
         code_size, hidden_size, num_blocks, num_neighbours, max_points: See `PointnetLocal`.
     """
 
-    needs_corresponding_points = True
-    sees_times = True
     sees_all_frames = True
     gives = AnchoredCode
 
@@ -123,11 +153,7 @@ class PointnetTracked(Encoder):
         num_neighbours: PositiveInt = 8,
         max_points: PositiveInt = MAX_POINTS,
     ) -> None:
-        super().__init__()
-        self.num_neighbours = num_neighbours
-        self.max_points = max_points
-        self.features = PointFeatures(3 + 1, code_size, hidden_size, num_blocks)
-        self.min_points = num_neighbours + 1
+        super().__init__(3 + 1, code_size, hidden_size, num_blocks, num_neighbours, max_points)
 
     def forward(
         self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
@@ -137,9 +163,9 @@ class PointnetTracked(Encoder):
         Raises:
             ValueError: If there are not more points than neighbours.
         """
-        followed = follow_points(spread_rows(clouds, self.max_points), times, DEGREE)
+        followed = self._follow(clouds, times, DEGREE)
         anchors = positions_at(followed.paths, times[:, 0])
-        near = find_neighbourhood(anchors, anchors, self.num_neighbours)
+        near = self._neighbourhood(anchors)
         # as large as positions: what is larger hides them, and training stalls
         noise = 0.1 * (followed.misfit / USUAL_MISFIT).clamp(min=0.2).log().unsqueeze(-1)
         c, features = self.features(torch.cat([anchors, noise], -1), near)
