@@ -31,21 +31,18 @@ from im2mesh.data.pictures import find_pictures
 from im2mesh.data.scans import METRES, guess_unit, guess_up, read_scan, rows_correspond
 from im2mesh.errors import Advice, UserError
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.picture_files import INPUT, write_windows
-from im2mesh.generation.picture_windows import (
-    TRAINED_RATE,
-    PictureSettings,
-    reconstruct_pictures,
-)
+from im2mesh.generation.picture_files import INPUT, refuse_result_of_others, write_windows
+from im2mesh.generation.picture_windows import PictureSettings, reconstruct_pictures
 from im2mesh.generation.scan import ScanSettings, reconstruct_scan
 from im2mesh.generation.scan_files import tell_suspects, write_scan
 from im2mesh.generation.split import generate_split
 from im2mesh.machine.devices import build_device
 from im2mesh.machine.ranks import ranks_from_environment
+from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
 from im2mesh.pretrained.shipped import find_weights
 from im2mesh.runs.folder import RunFolder
+from im2mesh.synthesis.images import ELEVATION, FRONT_AZIMUTH
 
-FRONT_AZIMUTH, ELEVATION = 20.0, 10.0  # of the first view of the synthetic images
 FIT_ITERATIONS = 80
 """Of a fit to a scan, unless generation.fit_iterations says otherwise."""
 
@@ -66,8 +63,7 @@ def main(arguments: Sequence[str]) -> None:
     if args.print_config:
         print(dump_config(config), end="")
         return
-    if args.clouds and args.images:
-        raise UserError("--clouds and --images are two kinds of input; give one")
+    refuse_unused(args, config)
     if args.clouds:
         reconstruct_clouds(args, config)
         return
@@ -106,31 +102,58 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
         help="folder of numbered pictures, a video, or files in their order; the background must "
         "be transparent or plain",
     )
-    pictures.add_argument("--fps", type=float, help="pictures a second (the video's, else 60)")
-    pictures.add_argument(
-        "--azimuth", type=float, default=FRONT_AZIMUTH,
-        help="degrees of the camera around the body, to its left (default 20)",
-    )  # fmt: skip
-    pictures.add_argument(
-        "--elevation", type=float, default=ELEVATION, help="degrees it is lifted (default 10)"
+    add = pictures.add_argument
+    add("--fps", type=float, help=f"pictures a second (the video's, else {FRAMES_PER_SECOND:g})")
+    add(
+        "--azimuth",
+        type=float,
+        help=f"degrees of the camera, to the left (default {FRONT_AZIMUTH:g})",
     )
+    add("--elevation", type=float, help=f"degrees that it is lifted (default {ELEVATION:g})")
+
+
+def refuse_unused(args: argparse.Namespace, config: Config) -> None:
+    """Refuse options that have no effect on what is asked for.
+
+    Raises:
+        UserError: Naming them.
+    """
+    if args.clouds and args.images:
+        raise UserError("--clouds and --images are two kinds of input; give one")
+    of_pictures = {name: getattr(args, name) for name in ("fps", "azimuth", "elevation")}
+    for name, value in of_pictures.items():
+        if value is not None and not (args.images and math.isfinite(value)):
+            what = f"is {value:g}; give a number" if args.images else "needs --images"
+            raise UserError(f"--{name} {what}")
+    if not args.images:
+        return
+    if args.fps is not None and args.fps <= 0:
+        raise UserError(f"--fps is {args.fps:g}; give the number of pictures a second")
+    settings = config.generation
+    unused = {
+        "--split": args.split,
+        "--clips": args.clips,
+        "--num-steps or generation.num_steps": settings.num_steps,
+        "generation.times": settings.times,
+        "generation.fit_iterations": settings.fit_iterations,
+        "generation.surface": settings.surface != "extracted",
+    }
+    given = [name for name, value in unused.items() if value]
+    if given:
+        raise UserError(
+            f"{given[0]} has no effect on pictures, each of which gets a mesh; leave it out"
+        )
 
 
 def reconstruct_images(args: argparse.Namespace, config: Config) -> None:
     """Reconstruct a body from its pictures, and write it below the folder of the run."""
     paths = [Path(path) for path in args.images]
-    pictures = find_pictures(paths)
-    if args.fps is not None and not 0 < args.fps < math.inf:
-        raise UserError(f"--fps is {args.fps:g}; give the number of pictures a second")
-    rate = args.fps or pictures.rate or TRAINED_RATE
-    settings = PictureSettings(rate, args.azimuth, args.elevation)
+    pictures, source = find_pictures(paths), str(paths[0].resolve())
     run = RunFolder.of(config)
+    folder = run.path / "pictures" / paths[0].resolve().stem
+    refuse_result_of_others(folder, source)
     trained, generator = _trained_generator(args, config, chosen_weights(args, run.best_checkpoint))
-    if trained.data.input != "images":
-        raise UserError(
-            f"these weights observe {trained.data.input or 'nothing'}, not images; choose those of "
-            "a model that was trained from images, with --weights or --checkpoint"
-        )
+    settings = _picture_settings(args, trained, pictures.rate)
     seen = tqdm(pictures, desc="cut out", unit="picture", total=pictures.count)
     body = cut_out(seen, trained.data.image_size)
 
@@ -139,16 +162,35 @@ def reconstruct_images(args: argparse.Namespace, config: Config) -> None:
 
     windows = reconstruct_pictures(generator, trained.data, body, settings, progress)
     made_by = build_run_origin(trained, generator, [], config.generation.seed).as_dict()
-    folder = run.path / "pictures" / paths[0].resolve().stem
+    notes = {"source": source, "made_by": made_by}
     kind = config.generation.mesh_format
-    report = write_windows(folder, body, windows, settings, kind, made_by)
+    report = write_windows(folder, body, windows, settings, kind, notes)
     empty = [window["first"] for window in report["windows"] if not window["vertices"]]
     if empty:
         raise UserError(
             f"no surface is found in {len(empty)} of {len(report['windows'])} windows, the first "
             f"at {empty[0]}; look at {folder / INPUT}: is it a whole body, standing upright?"
         )
-    print(f"{len(body.names)} pictures, {rate:g} a second -> {folder}")
+    print(f"{len(body.names)} pictures, {settings.rate:g} a second -> {folder}")
+
+
+def _picture_settings(
+    args: argparse.Namespace, trained: Config, rate: float | None
+) -> PictureSettings:
+    if trained.data.input != "images":
+        raise UserError(
+            f"these weights observe {trained.data.input or 'nothing'}, not images; choose those of "
+            "a model that was trained from images, with --weights or --checkpoint"
+        )
+    camera = {"azimuth": args.azimuth, "elevation": args.elevation}
+    given = [name for name, value in camera.items() if value is not None]
+    if given and not trained.data.view_cameras:
+        raise UserError(f"--{given[0]} has no effect: these weights know no cameras; leave it out")
+    return PictureSettings(
+        args.fps or rate or FRAMES_PER_SECOND,
+        FRONT_AZIMUTH if args.azimuth is None else args.azimuth,
+        ELEVATION if args.elevation is None else args.elevation,
+    )
 
 
 def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:

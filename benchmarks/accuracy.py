@@ -35,6 +35,7 @@ from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.models.flow.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.models.sequence_model import SequenceCodes
+from im2mesh.models.views import with_cameras
 from im2mesh.randomness import step_randomness
 
 PAPER = OdeConfig()
@@ -103,7 +104,8 @@ def measure_batch(model: OccupancyFlow, config: Config, batch: Batch) -> dict[st
 @torch.no_grad()
 def _positions(model: OccupancyFlow, batch: Batch) -> tuple[Tensor, Tensor]:
     """Surface points carried from t = 0 to all times, and labelled points carried back to it."""
-    codes = model.eval().encode(batch.inputs, batch.input_times)
+    observed = with_cameras(batch.inputs, batch.cameras)
+    codes = model.eval().encode(observed, batch.input_times)
     there = model.trajectories(batch.pointcloud[:, 0], batch.times, codes)
     return there, model.flow.integrate_backward(batch.points_t, batch.t, codes.motion)[:, -1]
 

@@ -25,6 +25,7 @@ from im2mesh.generation.stage_timer import StageTimer
 from im2mesh.losses.terms import correspondence_loss, reconstruction_loss
 from im2mesh.models.code import Code
 from im2mesh.models.occupancy_flow import OccupancyFlow
+from im2mesh.models.views import with_cameras
 from im2mesh.training.trainer import Trainer
 
 
@@ -73,7 +74,7 @@ def _staged_step(trainer: Trainer, batch: Batch, clock: "_Clock") -> None:
     trainer.stepper.optimizer.zero_grad()
     with trainer.stepper.autocast():
         with clock.stage("encode"):
-            codes = model.encode(batch.inputs, batch.input_times)
+            codes = model.encode(with_cameras(batch.inputs, batch.cameras), batch.input_times)
         shape, motion = _cut_code(codes.shape), _cut_code(codes.motion)
         with clock.stage("solve to t = 0"):
             path = model.flow.integrate_backward(batch.points_t, batch.t, motion)

@@ -179,12 +179,17 @@ class Reconstructor:
                 raise ValueError("this model reads no cameras; cameras must be None")
             return NO_CAMERAS
         given = np.zeros(0) if cameras is None else np.asarray(cameras, np.float64)
-        if given.shape != (count, 3, 4) or not np.isfinite(given).all():
+        if given.shape != (count, 3, 4):
             raise ValueError(
                 f"this model reads the camera of each image; cameras must be [{count}, 3, 4], one "
                 f"matrix for each of the {count} images, got {list(given.shape)}"
             )
-        return in_frame(given, frame).astype(np.float32)
+        if not np.isfinite(given).all():
+            raise ValueError("cameras hold NaN or infinity")
+        try:
+            return in_frame(given, frame).astype(np.float32)
+        except ValueError as error:
+            raise ValueError(f"cameras: {error}") from error
 
     def _given(
         self,

@@ -51,19 +51,19 @@ class Batch:
         inputs: Observed frames: clouds [B, K, N, 3], RGB images in [0, 1] [B, K, 3, H, W], or
             nothing [B, 0, 0, 3].
         input_times: Times of the observed frames, in [0, 1], increasing from 0.
-        cameras: Cameras of the observed images, as matrices from positions to the image in
-            [-1, 1]^2 (docs/data.md); none [B, 0, 3, 4] unless data.view_cameras asks for them.
         points_0: Points at t = 0. Their `occupancy_0` is 1 inside the body and 0 outside.
         points_t: Points at their item's time `t`, with `occupancy_t`.
         t: One time per item, in [0, 1].
         pointcloud: Surface points followed over all frames: row i is the same particle.
         times: Times of all frames, in [0, 1].
+        cameras: Cameras of the observed images [B, K, 3, 4], as matrices from positions to the
+            image in [-1, 1]^2 (docs/data.md); none [B, 0, 3, 4] unless data.view_cameras asks for
+            them.
     """
 
     windows: tuple[Window, ...]
     inputs: Float[Tensor, "B K *frame"]
     input_times: Float[Tensor, "B K"]
-    cameras: Float[Tensor, "B _ 3 4"]
     points_0: Float[Tensor, "B P 3"]
     occupancy_0: Float[Tensor, "B P"]
     points_t: Float[Tensor, "B P 3"]
@@ -71,6 +71,7 @@ class Batch:
     t: Float[Tensor, "B"]
     pointcloud: Float[Tensor, "B T M 3"]
     times: Float[Tensor, "T"]
+    cameras: Float[Tensor, "_ _ 3 4"] = field(default_factory=lambda: torch.zeros(0, 0, 3, 4))
 
     def to(self, device: torch.device) -> "Batch":
         waits = device.type == "cpu"  # whoever reads there must find all values

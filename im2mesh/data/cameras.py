@@ -10,9 +10,13 @@ from im2mesh.data.layout import CAMERA_FILE, EXTRINSIC, IMAGE_FOLDER, INTRINSIC,
 from im2mesh.data.storage import StorageError, StoredArrays, open_arrays
 from im2mesh.data.transforms import NormalizationFrame
 
-NEAR = 1e-6
-"""Of sizes of the body: a camera nearer to its middle than that sees no body."""
-_WAY_OUT = "make the data with make_bodies.py --views 4, or set data.view_cameras: false"
+REACH = 0.96
+"""Half the diagonal of the cube that holds all points asked for, in sizes of the body: a camera
+must be farther away."""
+_WAY_OUT = (
+    "write it as docs/data.md says, or make the data anew with make_bodies.py --views 4 "
+    "--overwrite; or set data.view_cameras: false"
+)
 
 
 def read_cameras(
@@ -39,7 +43,7 @@ def read_cameras(
     except StorageError as error:
         raise DataError(f"clip {stored.window.clip}: {error}; {_WAY_OUT}") from error
     except ValueError as error:
-        raise DataError(f"clip {stored.window.clip}: {path} {error}; {_WAY_OUT}") from error
+        raise DataError(f"clip {stored.window.clip}: {path}: {error}; {_WAY_OUT}") from error
 
 
 def in_frame(
@@ -50,25 +54,24 @@ def in_frame(
     The rows of a camera may have any common factor. Afterwards the last gives 1 at the origin.
 
     Raises:
-        ValueError: If a camera stands in the middle of the body.
+        ValueError: If a camera does not see a plane, or stands in the body.
     """
+    if (np.linalg.matrix_rank(cameras) < 3).any():
+        raise ValueError("a camera does not see a plane")
     to_world = np.eye(4)
     to_world[:3, :3] *= frame.scale
     to_world[:3, 3] = frame.loc
     local = cameras @ to_world
-    distance = np.abs(local[:, 2, 3]) / np.abs(local[:, 2]).max(axis=1)
-    if distance.min() < NEAR:
-        raise ValueError("holds a camera that stands in the middle of the body")
+    nearest = REACH * np.linalg.norm(local[:, 2, :3], axis=1)
+    if (np.abs(local[:, 2, 3]) <= nearest).any():
+        raise ValueError("a camera stands in the body")
     return local / local[:, 2:, 3:]
 
 
 def _camera(arrays: StoredArrays, number: int) -> Float[np.ndarray, "3 4"]:
     """The camera of one image of a view, or the one that holds for all of them."""
     extrinsic = _matrix(arrays, EXTRINSIC, number, (3, 4))
-    camera = _matrix(arrays, INTRINSIC, number, (3, 3)) @ extrinsic
-    if np.linalg.matrix_rank(camera) < 3:
-        raise ValueError(f"holds a camera for image {number} that does not see a plane")
-    return camera
+    return _matrix(arrays, INTRINSIC, number, (3, 3)) @ extrinsic
 
 
 def _matrix(
@@ -76,8 +79,8 @@ def _matrix(
 ) -> Float[np.ndarray, "3 _"]:
     key = f"{name}_{number}" if f"{name}_{number}" in arrays else name
     if key not in arrays:
-        raise ValueError(f"has neither {name}_{number} nor {name}")
+        raise ValueError(f"it has neither {name}_{number} nor {name}")
     matrix = np.asarray(arrays[key], np.float64)
     if matrix.shape != shape or not np.isfinite(matrix).all():
-        raise ValueError(f"must hold {key} as finite numbers of shape {list(shape)}")
+        raise ValueError(f"{key} must be finite numbers of shape {list(shape)}")
     return matrix

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from im2mesh.data.layout import (
+    CAMERA_FILE,
     CLOUD_FOLDER,
     HINTS,
     IMAGE_ENDINGS,
@@ -152,6 +153,12 @@ def endings_in(folder: Path) -> Sequence[str]:
     if folder.name == MESH_FOLDER:
         return READ_ENDINGS
     return IMAGE_ENDINGS if folder.parent.name == IMAGE_FOLDER else ("npz",)
+
+
+def camera_files(folder: Path) -> list[str]:
+    """Name of the file of a view's cameras, if there is one; other folders have none."""
+    is_view = folder.parent.name == IMAGE_FOLDER
+    return [CAMERA_FILE] if is_view and (folder / CAMERA_FILE).is_file() else []
 
 
 def view_names(folder: Path) -> list[str]:

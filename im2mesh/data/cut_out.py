@@ -10,6 +10,7 @@ The rule is simple, and stated, so that nobody need guess what was taken for the
 All pictures are cropped alike, to the square in which the body stays throughout.
 """
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from PIL import Image
 from scipy.ndimage import label
 
 from im2mesh.data.pictures import Picture
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.meshing.rendering import BACKGROUND, MARGIN
 
 WORKING_SIZE = 512
@@ -64,7 +65,7 @@ def cut_out(pictures: Iterable[Picture], size: int) -> CutOut:
         UserError: If no body is found by the rule above, or pictures differ in size; names the
             picture.
     """
-    names, shown, boxes, full = [], [], [], None
+    names, bodies, boxes, full = [], [], [], None
     for picture in pictures:
         shape = picture.pixels.shape[:2]
         full = shape if full is None else full
@@ -75,15 +76,19 @@ def cut_out(pictures: Iterable[Picture], size: int) -> CutOut:
             )
         pixels = _smaller(picture.pixels)
         mask = find_body(picture.name, pixels)
+        left, top, right, bottom = box = _box(mask)
+        shown = np.where(mask[..., None], pixels[..., :3], np.array(BACKGROUND, np.uint8))
         names.append(picture.name)
-        shown.append(np.where(mask[..., None], pixels[..., :3], np.array(BACKGROUND, np.uint8)))
-        boxes.append(_box(mask))
+        boxes.append(box)
+        bodies.append(shown[top:bottom, left:right].copy())  # the rest is not kept in memory
     if not names:
         raise UserError("there is no picture to cut a body out of")
     found = np.array(boxes, np.float64)
     low, side = _square(found)
-    images = np.stack([_crop(image, low, side, size) for image in shown])
-    return CutOut(tuple(names), images, 2 * (found - np.tile(low, 2)) / side - 1)
+    images = [
+        _place(body, box[:2] - low, side, size) for body, box in zip(bodies, found, strict=True)
+    ]
+    return CutOut(tuple(names), np.stack(images), 2 * (found - np.tile(low, 2)) / side - 1)
 
 
 def find_body(name: str, pixels: UInt8[np.ndarray, "H W C"]) -> Bool[np.ndarray, "H W"]:
@@ -95,14 +100,15 @@ def find_body(name: str, pixels: UInt8[np.ndarray, "H W C"]) -> Bool[np.ndarray,
     if pixels.shape[2] == 4 and pixels[..., 3].min() < 128:
         mask = pixels[..., 3] >= 128
     else:
-        mask = _before_plain_background(name, pixels[..., :3])
+        mask = _without_specks(_before_plain_background(name, pixels[..., :3]))
+        _tell_cut_off(name, mask)
     share = float(mask.mean())
     if share < LEAST_BODY:
         raise UserError(
             f"{name}: nothing is seen before the background ({share:.2%} of it); {_WAY_OUT}, or "
             "leave the picture out"
         )
-    return _without_specks(mask)
+    return mask
 
 
 def _before_plain_background(
@@ -125,6 +131,15 @@ def _before_plain_background(
             f"colour, and {PLAIN:.0%} must. {_WAY_OUT[0].upper()}{_WAY_OUT[1:]}"
         )
     return np.abs(pixels.astype(np.int16) - colour).max(axis=2) > SAME_COLOUR
+
+
+def _tell_cut_off(name: str, mask: Bool[np.ndarray, "H W"]) -> None:
+    if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any():
+        warnings.warn(
+            f"{name}: the body reaches the edge of the picture; networks have only seen whole ones",
+            Advice,
+            stacklevel=4,
+        )
 
 
 def _without_specks(mask: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
@@ -158,15 +173,15 @@ def _square(boxes: Float[np.ndarray, "T 4"]) -> tuple[Float[np.ndarray, "2"], fl
     return (low + high - side) / 2, side
 
 
-def _crop(
-    image: UInt8[np.ndarray, "H W 3"], low: Float[np.ndarray, "2"], side: float, size: int
+def _place(
+    body: UInt8[np.ndarray, "H W 3"], corner: Float[np.ndarray, "2"], side: float, size: int
 ) -> Float[np.ndarray, "3 S S"]:
-    """A square part of a picture; beyond its edge lies the background."""
-    height, width = image.shape[:2]
-    pad = max(height, width)
-    whole = np.full((height + 2 * pad, width + 2 * pad, 3), BACKGROUND, np.uint8)
-    whole[pad : pad + height, pad : pad + width] = image
-    left, top = (low + pad).tolist()
-    box = (left, top, left + side, top + side)
+    """The body before the background of a square, its upper left corner at the place given."""
+    height, width = body.shape[:2]
+    whole = np.full((*(int(side) + 2 + np.array([height, width])), 3), BACKGROUND, np.uint8)
+    left, top = np.ceil(corner).astype(int)
+    whole[top : top + height, left : left + width] = body
+    x, y = (np.array([left, top]) - corner).tolist()  # where the square begins, within a pixel
+    box = (x, y, x + side, y + side)
     resized = Image.fromarray(whole).resize((size, size), Image.Resampling.BILINEAR, box=box)
     return (np.asarray(resized, np.float32) / 255).transpose(2, 0, 1)

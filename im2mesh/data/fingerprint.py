@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from im2mesh.data.clip_files import find_packed, numbered_files, view_names
+from im2mesh.data.clip_files import camera_files, find_packed, numbered_files, view_names
 from im2mesh.data.layout import (
-    CAMERA_FILE,
     CLIP_NOTE,
     CLOUD_FOLDER,
     IMAGE_FOLDER,
@@ -92,7 +91,7 @@ def _files_read(folder: Path, clip: str) -> Iterator[tuple[str, list[str]]]:
         for relative in (*(f"{IMAGE_FOLDER}/{view}" for view in views), *parts):
             with suppress(DataError):
                 names = numbered_files(folder / relative, clip).names
-                cameras = [CAMERA_FILE] if (folder / relative / CAMERA_FILE).is_file() else []
+                cameras = camera_files(folder / relative)
                 yield relative, sorted(names[frame] for frame in names.keys() & frames) + cameras
 
 

@@ -5,10 +5,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from im2mesh.data.clip_files import find_packed, numbered_files, view_names
+from im2mesh.data.clip_files import camera_files, find_packed, numbered_files, view_names
 from im2mesh.data.fingerprint import fingerprint_of
 from im2mesh.data.layout import (
-    CAMERA_FILE,
     CLIP_NOTE,
     IMAGE_FOLDER,
     MESH_FOLDER,
@@ -66,8 +65,8 @@ def copied_files(clip: Path) -> Iterator[Path]:
     for folder in folders:
         if folder.is_dir():
             names = numbered_files(folder, clip.name).names.values()
-            cameras = [CAMERA_FILE] if (folder / CAMERA_FILE).is_file() else []
-            yield from (folder.relative_to(clip) / name for name in (*names, *cameras))
+            files = (*names, *camera_files(folder))
+            yield from (folder.relative_to(clip) / name for name in files)
 
 
 def copy_file(source: Path, target: Path) -> None:

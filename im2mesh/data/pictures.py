@@ -2,8 +2,10 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -74,8 +76,8 @@ def find_pictures(paths: Sequence[Path]) -> Pictures:
     _refuse_missing(paths)
     with _opened_video(first) as frames:
         told = next(frames)
-        rate = float(told["fps"])
-        return Pictures((first,), rate, round(rate * float(told["duration"])))
+        rate = float(told["fps"]) or None
+        return Pictures((first,), rate, round((rate or 0.0) * float(told["duration"])))
 
 
 def _in_folder(folder: Path) -> tuple[Path, ...]:
@@ -100,6 +102,8 @@ def _in_folder(folder: Path) -> tuple[Path, ...]:
 
 def _refuse_missing(paths: Sequence[Path]) -> None:
     for path in paths:
+        if _is_video(path) and len(paths) > 1:
+            raise UserError(f"{path} is a video; give one video, or pictures")
         if not path.is_file():
             what = "is a folder; give one folder, or files" if path.is_dir() else "does not exist"
             raise UserError(f"{path} {what}")
@@ -140,28 +144,20 @@ def _read_video(path: Path) -> Iterator[Picture]:
             yield Picture(f"{path}, frame {number}", pixels)
 
 
-class _opened_video:  # noqa: N801
+@contextmanager
+def _opened_video(path: Path) -> Iterator[Iterator[Any]]:
     """The frames that ffmpeg decodes, behind a description of the video."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            import imageio_ffmpeg
-        except ImportError as error:
-            raise UserError(
-                f"{path} is a video, which needs imageio-ffmpeg, run: pip install -e .[viz]; or "
-                "give a folder of pictures"
-            ) from error
-        self.path = path
-        self.frames = imageio_ffmpeg.read_frames(str(path), pix_fmt="rgb24")
-
-    def __enter__(self) -> Iterator:
-        return self._checked()
-
-    def _checked(self) -> Iterator:
-        try:
-            yield from self.frames
-        except (OSError, RuntimeError) as error:
-            raise UserError(f"{self.path} is no video that ffmpeg can read; convert it") from error
-
-    def __exit__(self, *error: object) -> None:
-        self.frames.close()
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise UserError(
+            f"{path} is a video, which needs imageio-ffmpeg, run: pip install -e .[viz]; or give "
+            "a folder of pictures"
+        ) from error
+    frames = imageio_ffmpeg.read_frames(str(path), pix_fmt="rgb24")
+    try:
+        yield frames
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{path} is no video that ffmpeg can read; convert it") from error
+    finally:
+        frames.close()

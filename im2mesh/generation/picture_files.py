@@ -1,6 +1,7 @@
 """The files of a body that was reconstructed from somebody's pictures."""
 
 import json
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
@@ -11,8 +12,9 @@ import numpy as np
 
 from im2mesh.data.batch import Observation
 from im2mesh.data.cut_out import CutOut
-from im2mesh.files.written import remove_written, replacing_files
-from im2mesh.generation.inputs import write_observation
+from im2mesh.errors import UserError
+from im2mesh.files.written import refuse_foreign, remove_written, replacing_files, written_names
+from im2mesh.generation.inputs import is_observed_file, write_observation
 from im2mesh.generation.picture_windows import PictureSettings, PictureWindow
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
 
@@ -28,9 +30,12 @@ def write_windows(
     windows: Iterable[PictureWindow],
     settings: PictureSettings,
     mesh_format: str | None,
-    made_by: dict[str, Any],
+    notes: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write every window as soon as it is there, what the network saw, and a report of all.
+    """Write every window as soon as it is there, what the network saw, and then a report of all.
+
+    Args:
+        notes: What made the meshes, and of what; a part of the report.
 
     Returns:
         The report.
@@ -41,39 +46,67 @@ def write_windows(
     _remove_earlier(folder)
     clock = np.linspace(0, 1, len(body.names), dtype=np.float32)
     write_observation(folder / INPUT, Observation(body.images, clock))
-    written = []
-    for window in windows:
-        name = f"window_{window.first:05d}"
-        meshes = window.meshes
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        meshes.save(folder / name / SEQUENCE)
-        if mesh_format is not None and not meshes.is_empty:
-            meshes.save(folder / name / MESHES, mesh_format, duration=window.seconds)
-        written.append(
-            {
-                "folder": name,
-                "first": body.names[window.first],
-                "pictures": window.count,
-                "vertices": meshes.num_vertices,
-            }
-        )
+    written = [
+        _write_window(folder / f"window_{window.first:05d}", window, body, mesh_format)
+        for window in windows
+    ]
     boxes = np.round(body.boxes, 4).tolist()
     report = {
         **asdict(settings),
+        **notes,
         "windows": written,
         "bodies_in_the_square": dict(zip(body.names, boxes, strict=True)),
-        "made_by": made_by,
     }
     with replacing_files(folder, [REPORT]) as place:
         (place / REPORT).write_text(json.dumps(report, indent=1))
     return report
 
 
+def refuse_result_of_others(folder: Path, source: str) -> None:
+    """Refuse a folder with the result of other pictures, or with files of somebody else.
+
+    Raises:
+        UserError: Naming what is there.
+    """
+    refuse_foreign(folder, lambda name: name == REPORT)
+    refuse_foreign(folder / INPUT, is_observed_file)
+    found = _report(folder).get("source", source)
+    if found != source:
+        raise UserError(
+            f"{folder} holds the result of {found}; move it away, or set another output_dir"
+        )
+
+
+def _write_window(
+    folder: Path, window: PictureWindow, body: CutOut, mesh_format: str | None
+) -> dict[str, Any]:
+    meshes = window.meshes
+    folder.mkdir(parents=True, exist_ok=True)
+    meshes.save(folder / SEQUENCE)
+    if mesh_format is not None and not meshes.is_empty:
+        meshes.save(folder / MESHES, mesh_format, duration=window.seconds)
+    return {
+        "folder": folder.name,
+        "first": body.names[window.first],
+        "pictures": window.count,
+        "vertices": meshes.num_vertices,
+    }
+
+
 def _remove_earlier(folder: Path) -> None:
-    """Remove what this program wrote of other pictures, which may have had more windows."""
-    for window in sorted(folder.glob("window_*")):
-        refuse_other_npz(window / SEQUENCE)
-        (window / SEQUENCE).unlink(missing_ok=True)
-        remove_written(window / MESHES)
+    """Remove the windows that an earlier report lists; there may have been more of them."""
+    names = [str(window["folder"]) for window in _report(folder).get("windows", [])]
+    (folder / REPORT).unlink(missing_ok=True)  # first: without windows it would be wrong
+    for name in filter(re.compile("window_[0-9]{5}").fullmatch, names):
+        refuse_other_npz(folder / name / SEQUENCE)
+        (folder / name / SEQUENCE).unlink(missing_ok=True)
+        remove_written(folder / name / MESHES)
         with suppress(OSError):  # somebody else's files are there, too
-            window.rmdir()
+            (folder / name).rmdir()
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    """What this program has reported there before, if nobody has changed it since."""
+    if REPORT not in written_names(folder):
+        return {}
+    return json.loads((folder / REPORT).read_text("utf-8"))

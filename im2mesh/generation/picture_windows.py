@@ -7,16 +7,18 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from im2mesh.config.schema import DataConfig
-from im2mesh.data.batch import Observation
+from im2mesh.data.batch import NO_CAMERAS, Observation
 from im2mesh.data.cut_out import CutOut
 from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.generation.generator import Generator
+from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.rendering import Camera
 
-TRAINED_RATE = 60.0
-"""Pictures a second in training, and of pictures that do not say how many they are."""
+OF_THE_BODY = NormalizationFrame(np.zeros(3), 1.0)
+MOST_STRETCHED = 0.15
+"""How much longer or shorter than in training a window may last, as a part of that."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def reconstruct_pictures(
     settings: PictureSettings,
     progress: Callable[[int], Callable[[], object]] = lambda total: lambda: None,
 ) -> Iterator[PictureWindow]:
-    """Reconstruct a body, window by window. The last picture of a window is the first of the next.
+    """Reconstruct a body, window by window. The last picture of a window is the first of the next;
+    only the last window may begin earlier.
 
     Args:
         generator: A model that observes images.
@@ -67,39 +70,56 @@ def reconstruct_pictures(
         progress: Number of windows -> what is called after each of them.
 
     Raises:
-        UserError: If the model needs more pictures than there are.
+        UserError: At once, if the model needs more pictures than there are.
     """
     length = pictures_of_window(data, settings.rate)
     any_number = generator.model.takes_any_frames
-    planned = plan_windows(len(body.images), length, any_number)
-    finish = progress(len(planned))
-    for first, count in planned:
-        seen = first + _spread(count, data.observed_frames, any_number)
-        cameras = np.zeros((0, 3, 4), np.float32)
-        if data.view_cameras:
-            camera = camera_of(body.boxes[first], settings)
-            cameras = np.repeat(camera[None].astype(np.float32), len(seen), 0)
-        clock = (np.arange(count) / (length - 1)).astype(np.float32)
-        observation = Observation(body.images[seen], clock[seen - first], cameras)
-        frame = NormalizationFrame(np.zeros(3), 1.0)
-        meshes = generator.generate(observation, clock, frame=frame)
-        yield PictureWindow(first, count, (length - 1) / settings.rate, meshes)
-        finish()
+    planned = [
+        (first, first + np.arange(count), first + _spread(count, data.observed_frames, any_number))
+        for first, count in plan_windows(len(body.images), length, any_number)
+    ]
+
+    def run() -> Iterator[PictureWindow]:
+        finish, whole = progress(len(planned)), length - 1
+        for first, shown, seen in planned:
+            clock = ((shown - first) / whole).astype(np.float32)
+            times = ((seen - first) / whole).astype(np.float32)
+            cameras = NO_CAMERAS
+            if data.view_cameras:
+                cameras = _cameras(body, first, len(seen), settings)
+            observation = Observation(body.images[seen], times, cameras)
+            meshes = generator.generate(observation, clock, frame=OF_THE_BODY)
+            yield PictureWindow(first, len(shown), whole / settings.rate, meshes)
+            finish()
+
+    return run()
 
 
 def pictures_of_window(data: DataConfig, rate: float) -> int:
-    """Number of pictures in the time that a window lasts, at least 2."""
-    seconds = (data.num_frames - 1) * data.frame_step / TRAINED_RATE
-    return max(2, round(seconds * rate) + 1)
+    """Number of pictures in the time that a window lasts.
+
+    Raises:
+        UserError: If no number of pictures lasts about as long.
+    """
+    seconds = (data.num_frames - 1) * data.frame_step / FRAMES_PER_SECOND
+    steps = max(1, round(seconds * rate))
+    if abs(steps / rate / seconds - 1) > MOST_STRETCHED:
+        raise UserError(
+            f"{rate:g} pictures a second are too few: a window of these weights lasts "
+            f"{seconds:.2f} s; film at {np.ceil(4 / seconds):g} or more, or set --fps to what "
+            "these pictures are"
+        )
+    return steps + 1
 
 
 def plan_windows(total: int, length: int, any_number: bool) -> list[tuple[int, int]]:
-    """First picture and number of pictures of every window.
+    """First picture and number of pictures of every window. The last one ends with the last
+    picture, and may overlap the one before.
 
     Args:
         total: Number of pictures.
         length: Number of pictures of a whole window.
-        any_number: Whether the last window may be shorter; else it overlaps the one before.
+        any_number: Whether a window may be shorter, where there are fewer pictures.
 
     Raises:
         UserError: If there are too few pictures.
@@ -110,10 +130,8 @@ def plan_windows(total: int, length: int, any_number: bool) -> list[tuple[int, i
             f"{total} pictures, and these weights need {needed} at this rate; give more, or set "
             "--fps to the pictures a second that these are"
         )
-    starts = range(0, total - 1, length - 1)
-    if any_number:
-        return [(start, min(length, total - start)) for start in starts]
-    return [(min(start, total - length), length) for start in starts]
+    count = min(length, total)
+    return [(min(first, total - count), count) for first in range(0, total - 1, length - 1)]
 
 
 def camera_of(box: Float[np.ndarray, "4"], settings: PictureSettings) -> Float[np.ndarray, "3 4"]:
@@ -126,6 +144,13 @@ def camera_of(box: Float[np.ndarray, "4"], settings: PictureSettings) -> Float[n
     right, up, _ = Camera(np.zeros(3), 1.0, settings.azimuth, settings.elevation).axes
     center = y * up - x * right
     return Camera(center, 1 / longest, settings.azimuth, settings.elevation).projection
+
+
+def _cameras(
+    body: CutOut, first: int, count: int, settings: PictureSettings
+) -> Float[np.ndarray, "K 3 4"]:
+    camera = camera_of(body.boxes[first], settings).astype(np.float32)
+    return np.repeat(camera[None], count, 0)
 
 
 def _spread(count: int, observed: int, any_number: bool) -> Int[np.ndarray, "K"]:

@@ -154,8 +154,9 @@ class OccupancyFlow(SequenceModel):
         evidence frames, which are clouds, after carrying these to t = 0."""
         if self._shape_sees_all:
             return inputs
-        if self.evidence_frames == 1 or isinstance(inputs, Views):
+        if self.evidence_frames == 1:
             return inputs[:, :1]
+        assert isinstance(inputs, Tensor), "the wiring refuses evidence frames of images"
         frames = torch.linspace(0, inputs.shape[1] - 1, self.evidence_frames).round().long()
         carried = [
             self.flow.integrate_backward(inputs[:, k], times[:, k], motion)[:, -1]

@@ -40,7 +40,7 @@ def without_cameras(observed: Tensor | Views) -> Float[Tensor, "B K *frame"]:
 
 
 def with_cameras(
-    observed: Float[Tensor, "B K *frame"], cameras: Float[Tensor, "B _ 3 4"]
+    observed: Float[Tensor, "B K *frame"], cameras: Float[Tensor, "_ _ 3 4"]
 ) -> Tensor | Views:
     """What a model observes: images with their cameras, where these are known, or the frames."""
     return Views(observed, cameras) if cameras.shape[1] else observed

@@ -59,11 +59,10 @@ def main(arguments: Sequence[str]) -> None:
     experiments = [_experiment(path) for path in args.configs]
     for experiment in experiments:
         check_protocol(experiment)
-    for experiment in experiments:
-        config = experiment.build_config()
-        found = make_data(config)
+    found = [make_data(experiment.build_config()) for experiment in experiments]
+    for experiment, fingerprint in zip(experiments, found, strict=True):
         train_and_evaluate(experiment, available_cores(), OUT)
-        write_json(OUT / f"{experiment.name}.json", describe(experiment, found))
+        write_json(OUT / f"{experiment.name}.json", describe(experiment, fingerprint))
         table = format_rows(read_rows(OUT))
         write_text(OUT / "table.md", table)
         print(table)

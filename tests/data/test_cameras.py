@@ -1,5 +1,6 @@
 """Cameras of images: which pixel shows a point, in the frame of reference of a window."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -82,19 +83,19 @@ def test_cameras_that_move_have_a_matrix_for_each_image(stored: StoredWindow) ->
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"camera_mat": np.eye(3)}, "has neither world_mat_2 nor world_mat"),
-        ({"world_mat": np.eye(3, 4)}, "has neither camera_mat_2 nor camera_mat"),
+        ({"camera_mat": np.eye(3)}, "it has neither world_mat_2 nor world_mat"),
+        ({"world_mat": np.eye(3, 4)}, "it has neither camera_mat_2 nor camera_mat"),
         (
             {"world_mat": np.eye(4), "camera_mat": np.eye(3)},
-            r"must hold world_mat as finite numbers of shape \[3, 4\]",
+            r"world_mat must be finite numbers of shape \[3, 4\]",
         ),
         (
             {"world_mat": np.full((3, 4), np.nan), "camera_mat": np.eye(3)},
-            "must hold world_mat as finite",
+            "world_mat must be finite",
         ),
         (
             {"world_mat": np.zeros((3, 4)), "camera_mat": np.eye(3)},
-            "holds a camera for image 2 that does not see a plane",
+            "a camera does not see a plane",
         ),
     ],
 )
@@ -102,7 +103,7 @@ def test_other_matrices_are_refused(
     stored: StoredWindow, members: dict[str, np.ndarray], message: str
 ) -> None:
     np.savez(folder(stored) / "cameras.npz", **members)
-    with pytest.raises(DataError, match=rf"clip ball_b: .*cameras.npz {message}"):
+    with pytest.raises(DataError, match=rf"clip ball_b: .*cameras.npz: {message}"):
         read_cameras(stored, "1", [0])
 
 
@@ -117,10 +118,16 @@ def test_missing_and_damaged_files_are_named(stored: StoredWindow) -> None:
 
 
 def test_a_camera_inside_the_body_is_refused() -> None:
+    """In a perspective, points beside or behind the camera would be seen anywhere."""
     pinhole = np.eye(3, 4)[None]
-    frame = NormalizationFrame(np.array([0.3, 0.1, 0.0]), 2.0)
-    with pytest.raises(ValueError, match="stands in the middle of the body"):
-        in_frame(pinhole, frame)
+    for distance in (0.0, 0.8, -1.9):
+        frame = NormalizationFrame(np.array([0.3, 0.1, distance]), 2.0)
+        with pytest.raises(ValueError, match="a camera stands in the body"):
+            in_frame(pinhole, frame)
+    for distance in (2.0, -2.0):
+        seen = in_frame(pinhole, NormalizationFrame(np.array([0.3, 0.1, distance]), 2.0))
+        corners = np.array(list(itertools.product(*[(-0.55, 0.55)] * 3, (1.0,))))
+        assert (corners @ seen[0, 2] > 0).all()
 
 
 def test_cameras_belong_to_the_clip(stored: StoredWindow) -> None:

@@ -70,6 +70,18 @@ class TestCutOut:
         expected = np.array([40, 20, 84, 80]) - np.tile([62, 50], 2)
         np.testing.assert_allclose(body.boxes[0], expected / 31.5, atol=1e-6)
 
+    def test_a_body_at_the_edge_is_told(self) -> None:
+        cut_off = scene()
+        cut_off[80:, 45:55] = SHIRT
+        with pytest.warns(Advice, match="picture 0: the body reaches the edge"):
+            cut_out(pictures(cut_off), 32)
+
+    def test_dots_everywhere_are_no_body(self) -> None:
+        dots = np.full((100, 160, 3), 90, np.uint8)
+        dots[10:90:40, 10:150:40] = 0
+        with pytest.raises(UserError, match="nothing is seen before the background"):
+            cut_out(pictures(dots), 32)
+
     def test_large_pictures_are_made_smaller_first(self) -> None:
         large = np.asarray(Image.fromarray(scene()).resize((1600, 1000), Image.Resampling.NEAREST))
         np.testing.assert_allclose(

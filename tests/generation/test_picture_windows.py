@@ -47,14 +47,18 @@ class TestPlan:
         assert pictures_of_window(DataConfig(), rate) == count
         assert pictures_of_window(DataConfig(frame_step=2), rate / 2) == count
 
+    @pytest.mark.parametrize("rate", [1.0, 2.0, 5.0])
+    def test_rates_at_which_no_pictures_last_as_long_are_refused(self, rate: float) -> None:
+        with pytest.raises(UserError, match=f"{rate:g} pictures a second are too few: .* film at"):
+            pictures_of_window(DataConfig(), rate)
+
     def test_windows_share_a_picture_and_leave_none_out(self) -> None:
         assert plan_windows(33, 17, True) == [(0, 17), (16, 17)]
-        assert plan_windows(20, 17, True) == [(0, 17), (16, 4)]
-        assert plan_windows(18, 17, True) == [(0, 17), (16, 2)]
-        assert plan_windows(5, 17, True) == [(0, 5)]
+        assert plan_windows(20, 17, True) == [(0, 17), (3, 17)]
+        assert plan_windows(18, 17, False) == [(0, 17), (1, 17)]
 
-    def test_a_model_of_whole_windows_sees_the_last_pictures_in_one(self) -> None:
-        assert plan_windows(20, 17, False) == [(0, 17), (3, 17)]
+    def test_only_a_model_of_any_frames_sees_fewer_pictures(self) -> None:
+        assert plan_windows(5, 17, True) == [(0, 5)]
         with pytest.raises(UserError, match="5 pictures, and these weights need 17"):
             plan_windows(5, 17, False)
         with pytest.raises(UserError, match="1 pictures, and these weights need 2"):
@@ -81,10 +85,11 @@ def test_meshes_come_at_the_times_of_the_pictures(config_path: Path) -> None:
     torch.manual_seed(0)
     generator = Generator(build_model(config), config.generation, config.data.num_frames)
     windows = list(reconstruct_pictures(generator, config.data, body(20), SETTINGS))
-    assert [(w.first, w.count) for w in windows] == [(0, 17), (16, 4)]
-    np.testing.assert_allclose(windows[0].meshes.times, np.arange(17) / 16)
-    np.testing.assert_allclose(windows[1].meshes.times, np.arange(4) / 16)
-    assert windows[1].seconds == pytest.approx(16 / 60)
+    assert [(w.first, w.count) for w in windows] == [(0, 17), (3, 17)]
+    np.testing.assert_allclose(windows[1].meshes.times, np.arange(17) / 16)
+    (short,) = reconstruct_pictures(generator, config.data, body(4), SETTINGS)
+    np.testing.assert_allclose(short.meshes.times, np.arange(4) / 16)
+    assert short.seconds == pytest.approx(16 / 60)
 
 
 def test_what_is_seen_decides(config_path: Path) -> None:

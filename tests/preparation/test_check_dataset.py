@@ -205,6 +205,12 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda root: label_by_a_smaller_body(labels(root, frame=7), mesh_file(root, frame=7)),
         "of the labels are what the mesh says",
     ),
+    "cameras of another shape": (
+        lambda root: np.savez(
+            root / "meshes/a/img/0/cameras.npz", world_mat=np.eye(4), camera_mat=np.eye(3)
+        ),
+        "world_mat must be finite numbers of shape [3, 4]",
+    ),
     "a broken image": (
         lambda root: write(root / "meshes/a/img/0/00000008.png", b"png"),
         "an image of 0 is not intact",

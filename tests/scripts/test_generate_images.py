@@ -1,6 +1,7 @@
 """generate.py CONFIG --images FOLDER: one command from pictures to moving meshes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def no_earlier_result(trained: Path) -> None:
+    shutil.rmtree(trained / "run" / "pictures", ignore_errors=True)
+
+
 @pytest.fixture
 def film(trained: Path, tmp_path: Path) -> Path:
     """Six pictures of a ball, larger than those of training and not square."""
@@ -78,24 +84,56 @@ def test_pictures_become_meshes_window_by_window(
     report = json.loads((result / "pictures.json").read_text())
     assert [(w["first"][-10:], w["pictures"]) for w in report["windows"]] == [
         ("frame0.png", 5),
-        ("frame4.png", 2),
+        ("frame1.png", 5),
     ]
     sequence = MeshSequence.load(result / "window_00000" / "sequence.npz")
     assert sequence.num_frames == 5
     width, height, _ = np.ptp(sequence.vertices[0], axis=0)
     assert 0.5 < width < 1.2 and 0.5 < height < 1.2  # about a ball of size 1 in its own frame
     np.testing.assert_allclose(sequence.vertices[0].mean(axis=0)[:2], 0.0, atol=0.2)
-    assert len(list((result / "window_00004" / "meshes").glob("*.ply"))) == 2
+    assert len(list((result / "window_00001" / "meshes").glob("*.ply"))) == 5
     assert len(list((result / "input").glob("*.png"))) == 6
-    # fewer pictures: nothing of the other windows stays
+    assert report["source"] == str(film.resolve())
+    # other windows: nothing of the earlier ones stays, but what somebody has kept
+    shutil.copytree(result / "window_00000", result / "window_00000_kept")
     assert run(trained, "--images", str(film), *camera, "--fps", "120") == 0
-    assert [p.name for p in sorted(result.glob("window_*"))] == ["window_00000"]
+    assert [p.name for p in sorted(result.glob("window_*"))] == [
+        "window_00000",
+        "window_00000_kept",
+    ]
+
+
+def test_a_refusal_leaves_the_earlier_result(
+    trained: Path, film: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(trained, "--images", str(film)) == 0
+    result = trained / "run" / "pictures" / "film"
+    before = {path: path.read_bytes() for path in result.rglob("*") if path.is_file()}
+    assert run(trained, "--images", str(film), "--fps", "2") == 2
+    assert "2 pictures a second are too few: a window of these weights lasts" in (
+        capsys.readouterr().err
+    )
+    assert {path: path.read_bytes() for path in result.rglob("*") if path.is_file()} == before
+
+
+def test_other_pictures_of_the_same_name_are_refused(
+    trained: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(trained, "--images", str(film)) == 0
+    other = tmp_path / "other" / "film"
+    shutil.copytree(film, other)
+    assert run(trained, "--images", str(other)) == 2
+    told = capsys.readouterr().err
+    assert f"holds the result of {film.resolve()}; move it away, or set another output_dir" in told
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (["--clouds", "x"], "--clouds and --images are two kinds of input; give one"),
+        (["--split", "val"], "--split has no effect on pictures, each of which gets a mesh"),
+        (["--num-steps", "3"], "--num-steps or generation.num_steps has no effect on pictures"),
+        (["--azimuth", "nan"], "--azimuth is nan; give a number"),
         (["--fps", "-3"], "--fps is -3; give the number of pictures a second"),
         (["--weights", "local"], "these weights observe pointcloud, not images; choose those"),
     ],
@@ -105,6 +143,11 @@ def test_mistakes_are_explained(
 ) -> None:
     assert run(trained, "--images", str(film), *more) == 2
     assert message in capsys.readouterr().err
+
+
+def test_options_of_pictures_need_pictures(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(trained, "--azimuth", "3") == 2
+    assert "--azimuth needs --images" in capsys.readouterr().err
 
 
 def test_pictures_without_a_surface_are_told(

@@ -14,6 +14,9 @@ GROUPS = 8
 class ImageNetwork(nn.Module):
     """Pre-activation residual blocks (He et al., ECCV 2016), one per size of the image.
 
+    Kernels that halve the image are even, so that each cell of a map stands in the middle of the
+    pixels that it is made of, and the maps of all sizes lie over each other.
+
     Every halving of the image doubles the channels. Normalisation is over groups of channels of one
     image, so that, unlike batch norm, it is the same in training and in use, however small batches
     are and however different their images.
@@ -30,7 +33,7 @@ class ImageNetwork(nn.Module):
         if width % GROUPS:
             raise ValueError(f"width {width} of an image encoder must be a multiple of {GROUPS}")
         self.widths = [width * 2**level for level in range(NUM_LEVELS)]
-        self.conv_in = nn.Conv2d(channels, width, 5, stride=2, padding=2)
+        self.conv_in = nn.Conv2d(channels, width, 6, stride=2, padding=2)
         before = [width, *self.widths[:-1]]
         self.blocks = nn.ModuleList(
             ConvBlock(size_in, size_out, stride=1 if level == 0 else 2)
@@ -52,13 +55,13 @@ class ConvBlock(nn.Module):
     def __init__(self, size_in: int, size_out: int, stride: int) -> None:
         super().__init__()
         self.norm_0 = nn.GroupNorm(GROUPS, size_in)
-        self.conv_0 = nn.Conv2d(size_in, size_out, 3, stride=stride, padding=1)
+        self.conv_0 = nn.Conv2d(size_in, size_out, 2 + stride, stride=stride, padding=1)
         self.norm_1 = nn.GroupNorm(GROUPS, size_out)
         self.conv_1 = nn.Conv2d(size_out, size_out, 3, padding=1)
         self.shortcut = (
             nn.Identity()
             if size_in == size_out and stride == 1
-            else nn.Conv2d(size_in, size_out, 1, stride=stride)
+            else nn.Conv2d(size_in, size_out, stride, stride=stride)
         )
         nn.init.zeros_(self.conv_1.weight)
 

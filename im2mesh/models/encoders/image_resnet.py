@@ -78,6 +78,10 @@ class FrameMixer(nn.Module):
 
     def __init__(self, size_in: int, code_size: int, num_frames: int, hidden_size: int) -> None:
         super().__init__()
+        if hidden_size % HEADS:
+            raise ValueError(
+                f"hidden_size {hidden_size} of an image encoder must be a multiple of {HEADS}"
+            )
         self.fc_in = nn.Linear(size_in, hidden_size)
         self.fc_t = nn.Linear(1, hidden_size) if num_frames > 1 else None
         layers = [

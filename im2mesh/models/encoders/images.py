@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from im2mesh.errors import ConfigError
 from im2mesh.files.torch_files import TorchFileError, read_torch_file
 from im2mesh.models.encoders.encoder import Encoder
+from im2mesh.models.views import Views, without_cameras
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B in [0, 1], as all published weights expect
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -56,13 +57,14 @@ class Resnet18(Encoder):
             _load_features(self.features, Path(self.weights))
 
     def forward(
-        self, images: Float[Tensor, "B T 3 H W"], times: Float[Tensor, "B T"]
+        self, images: Float[Tensor, "B T 3 H W"] | Views, times: Float[Tensor, "B T"]
     ) -> Float[Tensor, "B C"]:
         """Encode one image per sequence, RGB in [0, 1]; times are ignored.
 
         Raises:
             ValueError: If there is more than one frame, or the shape is not one of images.
         """
+        images = without_cameras(images)
         _check_shape(images)
         _check_one_frame(images.shape[1])
         return self.fc(self.features((images[:, 0] - self.mean) / self.std))
@@ -97,13 +99,14 @@ class Conv3D(Encoder):
         self.fc = nn.Linear(self.WIDTHS[-1], code_size)
 
     def forward(
-        self, images: Float[Tensor, "B T 3 H W"], times: Float[Tensor, "B T"]
+        self, images: Float[Tensor, "B T 3 H W"] | Views, times: Float[Tensor, "B T"]
     ) -> Float[Tensor, "B C"]:
         """Encode the images of all frames, RGB in [0, 1]; times are ignored.
 
         Raises:
             ValueError: If the shape is not one of images, or they are smaller than 64 x 64.
         """
+        images = without_cameras(images)
         _check_shape(images)
         if min(images.shape[3:]) < self.min_image_size:
             raise ValueError(

@@ -22,7 +22,9 @@ def project(
     Returns:
         x to the right and y down, in [-1, 1] where the image shows the point, and the depth.
     """
-    u, v, w = (points @ cameras[:, :, :3].mT + cameras[:, None, :, 3]).unbind(-1)
+    # no product of matrices, which autocast would round: half a pixel of an image
+    turned = (points.unsqueeze(2) * cameras[:, None, :, :3]).sum(-1)
+    u, v, w = (turned + cameras[:, None, :, 3]).unbind(-1)
     x, y = u / w, v / w
     to_right, to_bottom, to_back = cameras[:, None, :, :3].unbind(2)  # each [B, 1, 3]
     # x and y stay the same along the line of sight, so it is normal to both of their gradients

@@ -180,8 +180,11 @@ def _unreadable(network: Any, config: Config, part: str) -> str | None:
     data, method = config.data, METHODS[config.model.method]
     if network.input_kind not in (None, data.input):
         return f"reads {network.input_kind}, but data.input is {data.input or 'null'}"
-    if getattr(network, "needs_view_cameras", False) and not data.view_cameras:
-        return "needs the cameras of the images, but data.view_cameras is false"
+    if getattr(network, "needs_view_cameras", False):
+        if not data.view_cameras:
+            return "needs the cameras of the images, but data.view_cameras is false"
+        if not method.carries_points:
+            return f"needs the cameras of the images, which {method.method} does not keep"
     if getattr(network, "sees_all_frames", False):  # an encoder
         if part != "encoder":
             return "gives the shape at t = 0, and no motion"

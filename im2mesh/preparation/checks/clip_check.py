@@ -4,13 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from im2mesh.data.clip_files import has_folder, view_names
+from im2mesh.data.cameras import read_cameras
+from im2mesh.data.clip_files import camera_files, has_folder, view_names
+from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import (
     CLOUD_FOLDER,
     IMAGE_FOLDER,
     MESH_FOLDER,
     NEAR_POINTS_FOLDER,
     POINTS_FOLDER,
+    Window,
 )
 from im2mesh.errors import UserError
 from im2mesh.preparation.checks.findings import Findings
@@ -41,6 +44,7 @@ class ClipCheck:
         except UserError as error:
             report.findings.fault(str(error))
             return report
+        self._check_cameras(report.findings, len(files[CLOUD_FOLDER]))
         clouds, note = files[CLOUD_FOLDER], read_note(self.folder)
         report.frames, report.parts = len(clouds), tuple(files)
         report.size = sum(map(bytes_of, files.values()))
@@ -78,6 +82,17 @@ class ClipCheck:
             except UserError as error:
                 findings.fault(str(error))
         return found
+
+    def _check_cameras(self, findings: Findings, num_frames: int) -> None:
+        """Read the cameras of all images, of views that have them."""
+        stored = StoredWindow(self.root, Window(self.category, self.clip, 0, num_frames))
+        images = self.folder / IMAGE_FOLDER
+        for view in view_names(images) if images.is_dir() else []:
+            if camera_files(images / view):
+                try:
+                    read_cameras(stored, view, range(num_frames))
+                except UserError as error:
+                    findings.fault(str(error))
 
     def _of(self, folder: str) -> list[StoredFrame]:
         return frames_in(self.root, self.category, self.clip, folder)

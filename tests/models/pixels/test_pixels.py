@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from im2mesh.build import build_config, build_model
 from im2mesh.config.schema import OdeConfig
@@ -15,6 +16,7 @@ from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.models.code import Code, interpolate_frames
 from im2mesh.models.encoders.image_network import ImageNetwork
 from im2mesh.models.encoders.image_resnet import ImageResnet
+from im2mesh.models.encoders.images import Conv3D, Resnet18
 from im2mesh.models.flow.flow import Flow
 from im2mesh.models.pixels.code import PixelCode
 from im2mesh.models.pixels.decoder import DecoderPixelAligned
@@ -62,6 +64,12 @@ class TestProjection:
         points, camera = torch.rand(1, 5, 3), torch.rand(1, 3, 4) + torch.eye(3, 4)
         torch.testing.assert_close(project(points, camera), project(points, -3 * camera))
 
+    def test_autocast_rounds_nothing(self) -> None:
+        points, camera = torch.rand(1, 50, 3), torch.rand(1, 3, 4) + torch.eye(3, 4)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = project(points, camera)
+        torch.testing.assert_close(rounded, project(points, camera), atol=0, rtol=0)
+
     def test_maps_are_read_where_the_point_is_seen(self) -> None:
         """The middles of the pixels of a map are those of the same share of the image."""
         maps = torch.zeros(1, 1, 4, 8)
@@ -95,9 +103,29 @@ class TestEncoders:
         assert found.maps.shape == (B, K, C, size, size) and found.c.shape == (B, C)
         assert found.cameras.shape == (B, K, 3, 4)
 
+    def test_cells_of_all_maps_lie_over_their_pixels(self) -> None:
+        """What a cell sees is centred where `read_maps` looks for the cell."""
+        network = ImageNetwork(3, 8)
+        for block in network.blocks:
+            block.norm_0 = block.norm_1 = nn.Identity()  # they look at the whole image
+            nn.init.normal_(block.conv_1.weight)
+        images = torch.rand(1, 3, 128, 128, requires_grad=True)
+        for level, found in enumerate(network(images)):
+            row = found.shape[2] // 2
+            (seen,) = torch.autograd.grad(found[0, :, row, row].sum(), images, retain_graph=True)
+            rows = seen[0].abs().sum((0, 2)).nonzero()
+            size = 2 ** (level + 1)
+            assert (rows.min() + rows.max() + 1) / 2 == (row + 0.5) * size
+
+    @pytest.mark.parametrize("network", [Resnet18, Conv3D, ImageResnet])
+    def test_encoders_of_codes_take_images_with_cameras(self, network: type) -> None:
+        encoder, seen = network(1, C).eval(), views(64)[:, :1]
+        codes = encoder(seen, times()[:, :1])
+        torch.testing.assert_close(codes, encoder(seen.images, times()[:, :1]))
+
     def test_images_of_odd_sizes_are_read(self) -> None:
         found = ImagePixels(K, C, width=8)(views(37), times())
-        assert found.maps.shape == (B, K, C, 19, 19)
+        assert found.maps.shape == (B, K, C, 18, 18)
 
     def test_sequences_do_not_depend_on_their_batch(self) -> None:
         """Also in training: batch statistics are what kept images from being learned."""
@@ -117,6 +145,8 @@ class TestEncoders:
     def test_other_sizes_are_refused(self) -> None:
         with pytest.raises(ValueError, match="width 12 of an image encoder must be a multiple of"):
             ImageNetwork(3, 12)
+        with pytest.raises(ValueError, match="hidden_size 18 of an image encoder must be a mult"):
+            ImageResnet(2, C, hidden_size=18)
         with pytest.raises(ValueError, match="halvings of encoder 'image_pixels' is 5, at most 4"):
             ImagePixels(1, C, halvings=5)
 
@@ -222,6 +252,14 @@ class TestConfiguration:
                 ["data.input=pointcloud", "model.encoder={name: pointnet_resnet}"],
                 "data.view_cameras is true, but data.input is pointcloud; set",
             ),
+            (
+                [
+                    "model.method=onet_per_frame",
+                    "model.encoder_temporal=null",
+                    "model.velocity_field=null",
+                ],
+                "needs the cameras of the images, which onet_per_frame does not keep",
+            ),
             (["data.image_size=8"], "needs images of at least 16 pixels a side"),
         ],
     )
@@ -269,6 +307,10 @@ class TestReconstructor:
 
     def test_cameras_are_asked_for(self, reconstruct: Reconstructor) -> None:
         images = np.zeros((3, 3, 32, 32))
-        for cameras in (None, np.zeros((2, 3, 4)), np.full((3, 3, 4), np.nan)):
+        for cameras in (None, np.zeros((2, 3, 4))):
             with pytest.raises(ValueError, match=r"cameras must be \[3, 3, 4\], one matrix for"):
                 reconstruct(images, cameras=cameras)
+        with pytest.raises(ValueError, match="cameras hold NaN or infinity"):
+            reconstruct(images, cameras=np.full((3, 3, 4), np.nan))
+        with pytest.raises(ValueError, match="cameras: a camera does not see a plane"):
+            reconstruct(images, cameras=np.zeros((3, 3, 4)))
