@@ -197,6 +197,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "output times that do not start at 0": lambda user: user.trains(
             "generation.times=[0.5, 1.0]"
         ),
+        "a width of an image encoder that its groups do not divide": lambda user: user.trains(
+            *PIXELS, "model.encoder={name: image_pixels, width: 12}"
+        ),
         "an option of a network that takes more memory than any machine has": lambda user: (
             user.trains("model.decoder.hidden_size=1000000000")
         ),

@@ -6,9 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from im2mesh.config.schema import DataConfig
 from im2mesh.data.cut_out import cut_out
-from im2mesh.data.pictures import Picture
+from im2mesh.data.pictures import Picture, find_pictures
 from im2mesh.errors import UserError
+from im2mesh.generation.picture_windows import pictures_of_window, plan_windows
 from tests.user import User
 
 
@@ -32,8 +34,13 @@ def reconstructs(user: User, *arguments: str) -> str:
 
 
 def cuts_out(*arrays: np.ndarray) -> str:
+    pictures = [Picture(f"{k}.png", pixels) for k, pixels in enumerate(arrays)]
+    return refusal(lambda: cut_out(pictures, 64))
+
+
+def refusal(call: Callable[[], object]) -> str:
     try:
-        cut_out([Picture(f"{k}.png", pixels) for k, pixels in enumerate(arrays)], 64)
+        call()
     except UserError as error:
         return str(error)
     return "no mistake"
@@ -54,6 +61,19 @@ PICTURES: dict[str, Callable[[User], str]] = {
     "a video that is not there": lambda user: reconstructs(user, "film.mp4"),
     "a file that is no video": lambda user: reconstructs(
         user.writes("film.mp4", "no video"), "film.mp4"
+    ),
+    "too few pictures a second": lambda user: refusal(
+        lambda: pictures_of_window(DataConfig(), 3.0)
+    ),
+    "too few pictures": lambda user: refusal(lambda: plan_windows(5, 17, False)),
+    "a video among pictures": lambda user: reconstructs(
+        with_pictures(user, 1), "film/1.png", "film.mp4"
+    ),
+    "a picture that is not intact": lambda user: refusal(
+        lambda: list(find_pictures([user.writes("0.png", "no picture").folder / "0.png"]))
+    ),
+    "a frame of a split for pictures": lambda user: reconstructs(
+        with_pictures(user, 1, 2), "film", "--clips", "a"
     ),
     "no pictures a second": lambda user: reconstructs(
         with_pictures(user, 1, 2), "film", "--fps", "0"
