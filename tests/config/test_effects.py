@@ -64,6 +64,7 @@ def test_a_run_must_keep_what_the_model_is_and_can_observe():
         "num_input_frames",
         "input_frames",
         "input_pointcloud_corresponding",
+        "view_cameras",
     ]
 
 

@@ -36,7 +36,7 @@ def refuse(config, overrides, message):
             "pointcloud/static",
             ["model.deformation=null"],
             "occupancy_flow needs model.velocity_field or model.deformation; choose a velocity "
-            "field of: concat, anchored; or a deformation of: static, carried, ",
+            "field of: concat, anchored, pixel_aligned; or a deformation of: static, carried, ",
         ),
         (
             "pointcloud/static",
@@ -205,7 +205,7 @@ def test_what_spoils_clouds_needs_clouds(config, seen, key):
         (
             "pointcloud/onet4d",
             ["model.decoder={name: local_attention}"],
-            "model.decoder 'local_attention' looks for neighbours in space at one time, but onet4d "
+            "model.decoder 'local_attention' answers for points of one time, but onet4d "
             "asks it for points (p, t); choose one of: cbatchnorm, simple",
         ),
     ],
