@@ -60,7 +60,7 @@ ALLOWED = {
     "copy to the host: training/validation.py _scored": RESULT,
     "copy to the host: training/validation.py _logit_iou": RESULT,
     "copy to the host: meshing/extraction.py _evaluate": RESULT,
-    "copy to the device: generation/generator.py encode": "the observation",
+    "copy to the device: generation/generator.py _batch_of": "the observation",
     "copy to the device: generation/generator.py generate_from_codes": "the times of the meshes",
     "copy to the device: generation/generator.py _carry": "the times of the meshes",
     "copy to the device: generation/generator.py carry_all": "vertices of the extracted surface",
