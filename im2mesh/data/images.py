@@ -1,7 +1,8 @@
 """Images of a window: lists the views of a clip, and reads the pixels of one view."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from im2mesh.data.clip_files import view_names
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import IMAGE_FOLDER, DataError
-from im2mesh.errors import is_refused_by_system
+from im2mesh.errors import UserError, is_refused_by_system
 
 FORMATS = ("JPEG", "PNG")  # Pillow knows many more, some of which start other programs
 MAX_PIXELS = 2**24  # 4096 x 4096; a small file may claim any size
@@ -83,17 +84,35 @@ def read_images(
     return images
 
 
-def _read_rgb(path: str, clip: str, size: int) -> UInt8[np.ndarray, "H W 3"]:
+class DamagedImageError(ValueError):
+    """A file is no intact image, for the reason that is given."""
+
+
+@contextmanager
+def opened_image(path: str | Path) -> Iterator[Image.Image]:
+    """Open a JPEG or PNG file, to be decoded while it is open.
+
+    Raises:
+        DamagedImageError: If it cannot be opened or decoded.
+    """
     try:
         content = io.BytesIO(Path(path).read_bytes())  # unlike a file, allocates only what it has
         with Image.open(content, formats=FORMATS) as file:
-            _check_size(file, path, clip)
-            image = file.convert("RGB")
-    except DataError:
+            yield file
+    except UserError:
         raise
     except Exception as error:  # Pillow fails in many ways on damaged files
         if is_refused_by_system(error):
             raise
+        raise DamagedImageError(str(error)) from error
+
+
+def _read_rgb(path: str, clip: str, size: int) -> UInt8[np.ndarray, "H W 3"]:
+    try:
+        with opened_image(path) as file:
+            _check_size(file, path, clip)
+            image = file.convert("RGB")
+    except DamagedImageError as error:
         raise DataError(
             f"clip {clip}: {path} is not an intact image ({error}); copy or make it again"
         ) from error

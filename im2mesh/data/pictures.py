@@ -9,12 +9,18 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
-from im2mesh.data.images import FORMATS, MAX_PIXELS
+from im2mesh.data.images import FORMATS, MAX_PIXELS, DamagedImageError, opened_image
 from im2mesh.data.layout import IMAGE_ENDINGS
-from im2mesh.errors import Advice, UserError, is_refused_by_system
-from im2mesh.files.numbered import NumberedFilesError, find_numbered, listed, refuse_holes
+from im2mesh.errors import Advice, UserError
+from im2mesh.files.numbered import (
+    NumberedFilesError,
+    find_numbered,
+    listed,
+    refuse_holes,
+    refuse_none,
+)
 
 VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif")
 _MAX_FRAMES = 10000
@@ -84,13 +90,9 @@ def _in_folder(folder: Path) -> tuple[Path, ...]:
     try:
         found = find_numbered(folder, IMAGE_ENDINGS)
         refuse_holes(folder, found, "copy the missing pictures, or move the others away")
+        refuse_none(folder, found, IMAGE_ENDINGS)
     except NumberedFilesError as error:
         raise UserError(str(error)) from error
-    if not found.names:
-        raise UserError(
-            f"{folder} holds no numbered .{', .'.join(IMAGE_ENDINGS)} file, but "
-            f"{listed(found.others)}"
-        )
     if found.others:
         warnings.warn(
             f"{folder} also holds {listed(found.others)}, which are no numbered pictures",
@@ -115,7 +117,7 @@ def _is_video(path: Path) -> bool:
 
 def _read_picture(path: Path) -> UInt8[np.ndarray, "H W C"]:
     try:
-        with Image.open(path, formats=FORMATS) as file:
+        with opened_image(path) as file:
             if file.width * file.height > MAX_PIXELS:
                 raise UserError(
                     f"{path} has {file.width} x {file.height} pixels, at most {MAX_PIXELS} are "
@@ -124,11 +126,7 @@ def _read_picture(path: Path) -> UInt8[np.ndarray, "H W C"]:
             upright = ImageOps.exif_transpose(file)
             has_alpha = "A" in upright.getbands() or "transparency" in upright.info
             return np.asarray(upright.convert("RGBA" if has_alpha else "RGB"))
-    except UserError:
-        raise
-    except Exception as error:  # Pillow fails in many ways on damaged files
-        if is_refused_by_system(error):
-            raise
+    except DamagedImageError as error:
         raise UserError(
             f"{path} is no intact {' or '.join(FORMATS)} picture ({error}); convert it"
         ) from error

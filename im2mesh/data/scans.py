@@ -15,10 +15,12 @@ from im2mesh.errors import Advice, UserError
 from im2mesh.files.npz import NpzError, read_arrays
 from im2mesh.files.numbered import (
     READ_ENDINGS,
+    READ_FORMATS,
     NumberedFiles,
     NumberedFilesError,
     find_numbered,
     listed,
+    refuse_none,
     split_name,
 )
 from im2mesh.meshing.io import read_cloud, tell_coarse_steps
@@ -136,13 +138,9 @@ def _read_frames(
     if len(paths) == 1 and first.is_dir():
         try:
             found = find_numbered(first, (*READ_ENDINGS, "npz"))
+            refuse_none(first, found, ("npz", *READ_FORMATS))
         except NumberedFilesError as error:
             raise UserError(str(error)) from error
-        if not found.names:
-            raise UserError(
-                f"{first} holds no numbered .npz, .{', .'.join(READ_ENDINGS[:8])} file, but "
-                f"{listed(found.others)}"
-            )
         _tell_left_out(first, found)
         files = [first / name for name in found.names.values()]
         times = np.array(list(found.names), float)

@@ -73,6 +73,18 @@ def refuse_holes(folder: Path, files: NumberedFiles, way_out: str) -> None:
             )
 
 
+def refuse_none(folder: Path, files: NumberedFiles, endings: Collection[str]) -> None:
+    """Refuse a folder without frames.
+
+    Raises:
+        NumberedFilesError: With the endings that frames may have, and what lies there instead.
+    """
+    if not files.names:
+        raise NumberedFilesError(
+            f"{folder} holds no numbered .{', .'.join(endings)} file, but {listed(files.others)}"
+        )
+
+
 def listed(names: Collection[str]) -> str:
     """The first names of some, for a message; "nothing" for none."""
     shown = sorted(names)[:NUM_SHOWN]

@@ -17,11 +17,10 @@ from im2mesh.files.written import refuse_foreign, remove_written, replacing_file
 from im2mesh.generation.inputs import is_observed_file, write_observation
 from im2mesh.generation.picture_windows import PictureSettings, PictureWindow
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
+from im2mesh.runs.folder import WindowFolder
 
 REPORT = "pictures.json"
 INPUT = "input"
-MESHES = "meshes"
-SEQUENCE = "sequence.npz"
 
 
 def write_windows(
@@ -47,7 +46,9 @@ def write_windows(
     clock = np.linspace(0, 1, len(body.names), dtype=np.float32)
     write_observation(folder / INPUT, Observation(body.images, clock))
     written = [
-        _write_window(folder / f"window_{window.first:05d}", window, body, mesh_format)
+        _write_window(
+            WindowFolder(folder / f"window_{window.first:05d}"), window, body, mesh_format
+        )
         for window in windows
     ]
     boxes = np.round(body.boxes, 4).tolist()
@@ -78,15 +79,15 @@ def refuse_result_of_others(folder: Path, source: str) -> None:
 
 
 def _write_window(
-    folder: Path, window: PictureWindow, body: CutOut, mesh_format: str | None
+    files: WindowFolder, window: PictureWindow, body: CutOut, mesh_format: str | None
 ) -> dict[str, Any]:
     meshes = window.meshes
-    folder.mkdir(parents=True, exist_ok=True)
-    meshes.save(folder / SEQUENCE)
+    files.path.mkdir(parents=True, exist_ok=True)
+    meshes.save(files.sequence)
     if mesh_format is not None and not meshes.is_empty:
-        meshes.save(folder / MESHES, mesh_format, duration=window.seconds)
+        meshes.save(files.meshes, mesh_format, duration=window.seconds)
     return {
-        "folder": folder.name,
+        "folder": files.path.name,
         "first": body.names[window.first],
         "pictures": window.count,
         "vertices": meshes.num_vertices,
@@ -98,11 +99,12 @@ def _remove_earlier(folder: Path) -> None:
     names = [str(window["folder"]) for window in _report(folder).get("windows", [])]
     (folder / REPORT).unlink(missing_ok=True)  # first: without windows it would be wrong
     for name in filter(re.compile("window_[0-9]{5}").fullmatch, names):
-        refuse_other_npz(folder / name / SEQUENCE)
-        (folder / name / SEQUENCE).unlink(missing_ok=True)
-        remove_written(folder / name / MESHES)
+        files = WindowFolder(folder / name)
+        refuse_other_npz(files.sequence)
+        files.sequence.unlink(missing_ok=True)
+        remove_written(files.meshes)
         with suppress(OSError):  # somebody else's files are there, too
-            (folder / name).rmdir()
+            files.path.rmdir()
 
 
 def _report(folder: Path) -> dict[str, Any]:
