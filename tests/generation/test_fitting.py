@@ -7,7 +7,9 @@ import trimesh
 
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
-from im2mesh.generation.fitting.clip_fit import Clip, fit_clip
+from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
+from im2mesh.generation.fitting.evidence import ROUNDS
 from im2mesh.generation.fitting.graph import build_graph
 from im2mesh.generation.fitting.guess import guess_motion
 from im2mesh.generation.fitting.node_motion import carry_points
@@ -96,11 +98,53 @@ def test_tracked_points_are_followed_exactly(body):
     np.testing.assert_array_equal(fitted.surface.vertices, body.vertices)
 
 
-def test_a_surface_that_lies_off_is_moved_to_the_clouds(body):
+def test_a_guessed_surface_is_moved_to_where_all_clouds_say_it_is(body):
     thick = Mesh((1.1 * body.vertices).astype(np.float32), body.faces)
-    fitted = fit_clip(thick, Clip(observe(body, TIMES), TIMES), iterations=ITERATIONS)
+    gathered = []
+
+    def extract(cloud: np.ndarray) -> Mesh:
+        gathered.append(cloud)
+        return thick
+
+    clip = Clip(observe(body, TIMES), TIMES)
+    steps = []
+    fitted = fit_clip(thick, clip, iterations=50, extract=extract, progress=lambda: steps.append(1))
     before = errors(thick.vertices[None], body, TIMES[:1])[0]
     assert errors(fitted.surface.vertices[None], body, TIMES[:1])[0] < 0.6 * before
+    assert len(steps) == num_steps(clip, settles=True) == ROUNDS + 1
+    assert len(gathered) == ROUNDS - 1
+    assert gathered[-1].shape == (9 * NUM_POINTS, 3)  # fewer than a network is shown
+    truth = trimesh.Trimesh(body.vertices, body.faces, process=False)
+    away = [np.abs(trimesh.proximity.closest_point(truth, c)[1]).mean() for c in gathered]
+    assert away[-1] < 0.004, "points of later frames do not come back to the surface"
+
+
+def test_a_key_frame_at_the_end_settles_with_the_frames_before_it(body):
+    clouds = observe(body, TIMES)
+    final = Mesh(bent(body.vertices, 1).astype(np.float32), body.faces)
+    gathered = []
+
+    def extract(cloud: np.ndarray) -> Mesh:
+        gathered.append(cloud)
+        return final
+
+    fitted = fit_clip(final, Clip(clouds, TIMES, key=8), iterations=30, extract=extract)
+    assert len(gathered) == ROUNDS - 1 and not fitted.later
+    assert errors(fitted.vertices(TIMES), body, TIMES)[0] < 0.03
+
+
+def test_large_clouds_are_shown_in_part(body):
+    """Depth cameras give ten thousands of points; a network has seen at most 3000."""
+    clouds = observe(body, TIMES[:2], count=4000)
+    gathered = []
+
+    def extract(cloud: np.ndarray) -> Mesh:
+        gathered.append(len(cloud))
+        return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))  # nothing found
+
+    fitted = fit_clip(body, Clip(clouds, TIMES[:2]), iterations=3, extract=extract)
+    assert gathered == [3000] * (ROUNDS - 1)
+    assert len(fitted.surface.vertices) == len(body.vertices)
 
 
 def test_a_long_clip_has_one_surface_and_a_key_frame_anywhere(body):
@@ -113,7 +157,7 @@ def test_a_long_clip_has_one_surface_and_a_key_frame_anywhere(body):
     windows = []
     clip = Clip(clouds, times, key)
     fitted = fit_clip(start, clip, iterations=30, progress=lambda: windows.append(1))
-    assert len(windows) == clip.num_windows == 4
+    assert len(windows) == num_steps(clip, settles=False) == 4
     vertices = fitted.vertices(times)
     assert vertices.shape == (count, len(body.vertices), 3)
     steps = np.linalg.norm(np.diff(vertices, axis=0), axis=-1).mean(1)

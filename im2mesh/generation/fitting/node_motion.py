@@ -135,6 +135,16 @@ def carry_matched(
     return carried, F.normalize((turns * normals.unsqueeze(-2)).sum(-1), dim=-1)
 
 
+def uncarry_points(
+    graph: NodeGraph, pose: Pose, carried: Float[Tensor, "N 3"], shares: Shares
+) -> Float[Tensor, "N 3"]:
+    """Where points were at rest that these nodes carry in the pose of one frame."""
+    maps = _node_maps(graph, pose.as_frames())[0]
+    blended = _blend(maps.flatten(1), shares.nodes, shares.weights).unflatten(-1, (3, 4))
+    turns, shifts = blended.split((3, 1), -1)
+    return torch.linalg.solve(turns, carried.unsqueeze(-1) - shifts).squeeze(-1)
+
+
 def _node_maps(graph: NodeGraph, pose: Pose) -> Float[Tensor, "T K 3 4"]:
     """What each node does with a point at rest that it alone carries: a turn, then a shift."""
     at_nodes = (graph.positions + pose.shifts).unsqueeze(-1)  # [T, K, 3, 1]
