@@ -50,20 +50,22 @@ def settle_in_rounds(
         seed: Seed of the draws from large clouds.
         progress: Called after every round.
     """
+    rng = np.random.default_rng(seed)
     for following in range(ROUNDS, 0, -1):
         graph = build_graph(surface)
         settled = settle(surface, graph, window, guess(graph), iterations=iterations, seed=seed)
         progress()
         if following > 1:
-            found = extract(_at_first_frame(settled, window, seed))
+            found = extract(_at_first_frame(settled, window, rng))
             surface = found if len(found.faces) else settled.surface
             guess = continued_motion(settled, window.times)
     return settled
 
 
-def _at_first_frame(settled: Settled, window: Clip, seed: int) -> Float[np.ndarray, "N 3"]:
+def _at_first_frame(
+    settled: Settled, window: Clip, rng: np.random.Generator
+) -> Float[np.ndarray, "N 3"]:
     """Some of the points of all clouds, where the surface that they are nearest to was at first."""
-    rng = np.random.default_rng(seed)
     share = min(1, MOST_POINTS / max(1, sum(map(len, window.clouds))))
     points = sparse_surface(settled.surface, settled.graph.shares)
     found = []

@@ -24,7 +24,7 @@ from im2mesh.generation.fitting.node_motion import (
     stretch,
 )
 
-LEARNING_RATE = 4e-3
+LEARNING_RATE = 8e-3
 """Of Adam: radians, and units of the first frame. It falls to a twentieth of it."""
 STIFFNESS = (0.1, 0.003)
 """Weight of stretching against squared distances, at the start and at the end: first the body moves
