@@ -17,7 +17,8 @@ from im2mesh.data.scans import Scan, most_seen
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import UserError
 from im2mesh.generation.fitting.clip import WINDOW, Clip
-from im2mesh.generation.fitting.clip_fit import FittedClip, fit_clip, num_steps
+from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
+from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.residuals import Residuals, measure_residuals, vertex_residuals
 from im2mesh.generation.generator import Generator
 from im2mesh.meshing.mesh import Mesh

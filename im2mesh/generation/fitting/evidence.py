@@ -13,10 +13,10 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 
 from im2mesh.generation.fitting.clip import Clip
-from im2mesh.generation.fitting.graph import build_graph
-from im2mesh.generation.fitting.guess import Guess, continued_motion
+from im2mesh.generation.fitting.graph import NodeGraph, build_graph
+from im2mesh.generation.fitting.guess import Guess, guess_motion
 from im2mesh.generation.fitting.matching import sparse_surface
-from im2mesh.generation.fitting.node_motion import carry_points, uncarry_points
+from im2mesh.generation.fitting.node_motion import FittedMotion, carry_points, uncarry_points
 from im2mesh.generation.fitting.settling import Settled, settle
 from im2mesh.meshing.mesh import Mesh
 
@@ -58,8 +58,23 @@ def settle_in_rounds(
         if following > 1:
             found = extract(_at_first_frame(settled, window, rng))
             surface = found if len(found.faces) else settled.surface
-            guess = continued_motion(settled, window.times)
+            guess = _continued(settled, window.times)
     return settled
+
+
+def _continued(settled: Settled, times: Float[np.ndarray, "T"]) -> Guess:
+    """The motion that one surface has, for the nodes of another surface of the same body: each goes
+    with the nearest vertex of the old one."""
+    pose = settled.motion.pose(times)
+    tree = KDTree(settled.surface.vertices)
+
+    def guess(graph: NodeGraph) -> FittedMotion:
+        nearest = torch.from_numpy(tree.query(graph.positions.numpy())[1])
+        shares = settled.graph.shares.of(nearest)
+        paths = carry_points(settled.graph, pose, graph.positions, shares).numpy()
+        return guess_motion(graph, paths, times)
+
+    return guess
 
 
 def _at_first_frame(

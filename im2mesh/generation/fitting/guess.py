@@ -1,5 +1,4 @@
-"""The guess from which a fit begins: rest, the drift of the clouds, a network's motion, or that of
-an earlier surface."""
+"""The guess from which a fit begins: rest, the drift of the clouds, or known paths of the nodes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,13 +6,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from im2mesh.generation.fitting.graph import NodeGraph
-from im2mesh.generation.fitting.motion_fit import FittedMotion
-from im2mesh.generation.fitting.node_motion import Pose, WindowBasis, carry_points
-from im2mesh.generation.fitting.settling import Settled
+from im2mesh.generation.fitting.node_motion import FittedMotion, Pose, WindowBasis
 
 Guess = Callable[[NodeGraph], FittedMotion]
 """The nodes of a surface -> a motion from which a search may begin."""
@@ -61,21 +57,6 @@ def guess_motion(
     coefficients = fitted.reshape(basis.size, -1, 6).transpose(1, 0, 2)
     pose = Pose.at_rest(len(graph.positions))
     return FittedMotion(basis, pose, torch.from_numpy(coefficients.astype(np.float32)))
-
-
-def continued_motion(settled: Settled, times: Float[np.ndarray, "T"]) -> Guess:
-    """The motion that one surface has, for the nodes of another surface of the same body: each goes
-    with the nearest vertex of the old one."""
-    pose = settled.motion.pose(times)
-    tree = KDTree(settled.surface.vertices)
-
-    def guess(graph: NodeGraph) -> FittedMotion:
-        nearest = torch.from_numpy(tree.query(graph.positions.numpy())[1])
-        shares = settled.graph.shares.of(nearest)
-        paths = carry_points(settled.graph, pose, graph.positions, shares).numpy()
-        return guess_motion(graph, paths, times)
-
-    return guess
 
 
 def _fit(

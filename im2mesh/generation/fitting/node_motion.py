@@ -91,6 +91,23 @@ class WindowBasis:
         return (times - self.start) / max(self.end - self.start, 1e-12)
 
 
+@dataclass(frozen=True)
+class FittedMotion:
+    """The motion of the nodes of a graph over a window.
+
+    Attributes:
+        start: Pose at the start of the window.
+        coefficients: Of the motion since then; see `move_nodes`.
+    """
+
+    basis: WindowBasis
+    start: Pose
+    coefficients: Float[Tensor, "K D 6"]
+
+    def pose(self, times: Float[np.ndarray, "T"]) -> Pose:
+        return move_nodes(self.basis.values(times), self.coefficients, self.start)
+
+
 def move_nodes(
     values: Float[Tensor, "T D"], coefficients: Float[Tensor, "K D 6"], start: Pose
 ) -> Pose:

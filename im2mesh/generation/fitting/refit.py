@@ -12,7 +12,7 @@ from im2mesh.generation.fitting.clip_fit import fit_clip
 from im2mesh.generation.fitting.evidence import Extract
 from im2mesh.generation.fitting.graph import NodeGraph
 from im2mesh.generation.fitting.guess import guess_motion
-from im2mesh.generation.fitting.motion_fit import FittedMotion
+from im2mesh.generation.fitting.node_motion import FittedMotion
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals

@@ -13,8 +13,8 @@ import torch
 from im2mesh.generation.fitting.clip import Clip
 from im2mesh.generation.fitting.graph import NodeGraph
 from im2mesh.generation.fitting.matching import sparse_surface
-from im2mesh.generation.fitting.motion_fit import FittedMotion, fit_motion
-from im2mesh.generation.fitting.node_motion import carry_points
+from im2mesh.generation.fitting.motion_fit import fit_motion
+from im2mesh.generation.fitting.node_motion import FittedMotion, carry_points
 from im2mesh.meshing.mesh import Mesh
 
 
