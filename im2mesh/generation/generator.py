@@ -25,11 +25,9 @@ from im2mesh.models.views import with_cameras
 from im2mesh.runs.origins import Notes
 
 SurfaceOfCloud = Callable[[Float[np.ndarray, "N 3"]], Mesh]
-Fit = Callable[
-    [MeshSequence, Observation, bool, GenerationConfig, SurfaceOfCloud | None], MeshSequence
-]
-"""A moving mesh, what was observed, whether its rows correspond, the settings, and what finds the
-surface of a cloud if it may be found anew -> the mesh that fits better."""
+Fit = Callable[[MeshSequence, Observation, GenerationConfig, SurfaceOfCloud | None], MeshSequence]
+"""A moving mesh, what was observed, settings, and what finds the surface of a cloud, if it may be
+found anew -> the mesh that fits better."""
 
 WHAT_TO_LOWER = "lower generation.batch_points, or generation.resolution"
 
@@ -75,12 +73,6 @@ class Generator:
     def needs_given_surface(self) -> bool:
         return self.config.surface != "extracted"
 
-    @property
-    def needs_corresponding_points(self) -> bool:
-        """Whether row n must be the same particle in all observed clouds."""
-        parts = self.model.modules()
-        return any(getattr(part, "needs_corresponding_points", False) for part in parts)
-
     @torch.no_grad()
     def generate(
         self,
@@ -115,10 +107,9 @@ class Generator:
             return meshes
         if self.fit is None:
             raise ValueError("generation.fit_iterations needs a fit; im2mesh.build provides it")
-        tracked = self.needs_corresponding_points
-        extract = None if tracked or self.needs_given_surface else self.surface_of
+        extract = None if self.needs_given_surface else self.surface_of
         with timer.stage("fit"):
-            return self.fit(meshes, observation, tracked, self.config, extract)
+            return self.fit(meshes, observation, self.config, extract)
 
     @torch.no_grad()
     @explain_out_of_memory(WHAT_TO_LOWER)

@@ -18,6 +18,7 @@ from im2mesh.generation.fitting.refit import refit
 from im2mesh.generation.fitting.residuals import measure_residuals, vertex_residuals
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.reconstruction import Reconstructor
 
 ITERATIONS = 100
 NUM_POINTS = 300
@@ -203,11 +204,11 @@ def test_the_answer_of_a_model_is_where_a_fit_begins(body):
     answer = MeshSequence(body.faces, vertices, TIMES)
     observation = Observation(clouds, TIMES.astype(np.float32))
     config = GenerationConfig(fit_iterations=ITERATIONS)
-    fitted = refit(answer, observation, False, config)
+    fitted = refit(answer, observation, config, corresponding=False)
     assert errors(fitted.vertices, body, TIMES)[-1] < 0.5 * errors(vertices, body, TIMES)[-1]
     images = Observation(np.zeros((9, 3, 8, 8), np.float32), observation.times)
     with pytest.raises(ValueError, match="is for clouds, and images are observed"):
-        refit(answer, images, False, config)
+        refit(answer, images, config, corresponding=False)
 
 
 def test_a_fit_without_anything_to_fit_is_refused(body):
@@ -215,3 +216,24 @@ def test_a_fit_without_anything_to_fit_is_refused(body):
         fit_clip(body, Clip([*observe(body, TIMES[:1]), np.zeros((0, 3))], TIMES[:2]), iterations=1)
     with pytest.raises(ValueError, match="the surface has 3 vertices, and a fit needs more than 6"):
         build_graph(Mesh.of_points(np.zeros((3, 3), np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("weights", "corresponding"), [("local", True), ("local_unordered", False)]
+)
+def test_a_fit_takes_rows_for_particles_only_where_the_data_say_so(weights, corresponding):
+    """What encodes a single frame may need corresponding rows elsewhere; that says nothing here."""
+    observation = Observation(np.zeros((2, 40, 3), np.float32), np.float32([0, 1]))
+    start = MeshSequence(np.zeros((0, 3), np.int32), np.zeros((2, 7, 3)), np.array([0.0, 1.0]))
+    seen = []
+
+    def note(surface: Mesh, clip: Clip, **rest: object) -> None:
+        seen.append(clip.corresponding)
+        raise InterruptedError
+
+    fit = Reconstructor.pretrained(weights, "cpu").generator.fit
+    assert fit is not None
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr("im2mesh.generation.fitting.refit.fit_clip", note)
+        fit(start, observation, GenerationConfig(fit_iterations=1), None)
+    assert seen == [corresponding]

@@ -21,19 +21,20 @@ from im2mesh.meshing.normals import vertex_normals
 def refit(
     sequence: MeshSequence,
     observation: Observation,
-    corresponding: bool,
     config: GenerationConfig,
     extract: Extract | None = None,
+    *,
+    corresponding: bool,
 ) -> MeshSequence:
     """Fit the motion of a surface that a model has carried.
 
     Args:
         sequence: Surface in the coordinates of the window's first frame, from t = 0 on.
         observation: Clouds in the same coordinates, from t = 0 on.
-        corresponding: Whether row n is the same particle in all clouds.
         config: Number of iterations, and the seed.
         extract: What gives the surface of a cloud, so that the shape at t = 0 is found anew from
             clouds that do not correspond; None keeps the shape, with its vertices.
+        corresponding: Whether row n is the same particle in all clouds.
 
     Raises:
         ValueError: If images were observed.
