@@ -1,6 +1,7 @@
 """generate.py CONFIG --clouds FOLDER: one command from a scanner's files to a moving mesh."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -65,6 +66,25 @@ def test_a_scan_becomes_one_mesh_in_its_own_coordinates(scan, tmp_path, capsys):
     assert report["made_by"]["code"]
     with np.load(result / "residuals.npz") as stored:
         assert stored["vertices"].shape == sequence.vertices.shape[:2]
+
+
+def test_the_result_of_other_clouds_of_that_name_stays(scan, tmp_path, capsys):
+    """Told before any work. The same clouds replace their own result."""
+    run(scan, tmp_path)
+    result = tmp_path / "scans" / "walk"
+    report = json.loads((result / "scan.json").read_text())
+    assert report["source"] == str(scan.resolve())
+    keys = {"name", "time", "points", "median_mm", "quantile_95_mm", "far_share"}
+    assert report["frames"][0].keys() == keys
+    told = capsys.readouterr().err
+    assert "4/4" in told and "frame/s" in told  # of the bar
+    other = tmp_path / "other" / "walk"
+    shutil.copytree(scan, other)
+    status = exit_status(lambda arguments: run(other, tmp_path), [])
+    told = capsys.readouterr()
+    assert status == 2 and "frame/s" not in told.err
+    assert f"holds the result of {scan.resolve()}; move it away, or set another" in told.err
+    assert json.loads((result / "scan.json").read_text()) == report
 
 
 def test_files_of_others_stay(scan, tmp_path, capsys):
