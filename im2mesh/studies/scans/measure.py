@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.batch import Observation
 from im2mesh.data.frames import StoredWindow
-from im2mesh.data.layout import CLOUD_FOLDER, POINTS_FOLDER, Window
+from im2mesh.data.layout import CLOUD_FOLDER, Window
 from im2mesh.data.observation import draw_observation
 from im2mesh.data.scans import Scan
 from im2mesh.errors import UserError
@@ -21,11 +21,9 @@ from im2mesh.generation.scan import MOST_POINTS, ScanSettings, reconstruct_scan
 from im2mesh.meshing.containment import points_inside_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.studies.robustness.measure import (
-    NUM_LABELLED,
     CannotAskError,
     random_of,
     read_true_motion,
-    some_rows,
 )
 from im2mesh.studies.scans.following import follow
 
@@ -168,15 +166,14 @@ def _measure_meshes(
     for k in np.unique(np.linspace(0, len(frames) - 1, MEASURED_FRAMES).round().astype(int)):
         mesh, frame = Mesh(found.vertices[k], found.faces), int(frames[k])
         if stored.has_labels():
-            ious.append(_iou(mesh, stored, frame, seed))
+            ious.append(_iou(mesh, stored, frame))
         distances.append(_chamfer(mesh, stored, frame, seed))
     of_labels = {"iou_0": ious[0], "iou": float(np.mean(ious))} if ious else {}
     return {**of_labels, "chamfer_l1": float(np.mean(distances))}
 
 
-def _iou(mesh: Mesh, stored: StoredWindow, frame: int, seed: int) -> float:
-    rows = some_rows(stored, frame, POINTS_FOLDER, NUM_LABELLED, seed)
-    truth = stored.labelled_points(frame, rows)
+def _iou(mesh: Mesh, stored: StoredWindow, frame: int) -> float:
+    truth = stored.labelled_points(frame)  # all: a hundredth of them lies inside
     inside = points_inside_mesh(truth.points, mesh.vertices, mesh.faces)
     return iou(inside, truth.occupancy)
 
