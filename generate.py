@@ -34,7 +34,7 @@ from im2mesh.generation.generator import Generator
 from im2mesh.generation.picture_files import INPUT, refuse_result_of_others, write_windows
 from im2mesh.generation.picture_windows import PictureSettings, reconstruct_pictures
 from im2mesh.generation.scan import ScanSettings, reconstruct_scan
-from im2mesh.generation.scan_files import REPORT, tell_suspects, write_scan
+from im2mesh.generation.scan_files import REPORT, result_name, tell_suspects, write_scan
 from im2mesh.generation.sources import SOURCE, refuse_other_source
 from im2mesh.generation.split import generate_split
 from im2mesh.machine.devices import build_device
@@ -198,7 +198,7 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
     """Reconstruct one scan, of any length, and write it below the folder of the run."""
     paths = [Path(path) for path in args.clouds]
     source = ", ".join(str(path.resolve()) for path in paths)
-    folder = RunFolder.of(config).path / "scans" / paths[0].resolve().stem
+    folder = RunFolder.of(config).path / "scans" / result_name(paths[0].resolve())
     scan = read_scan(paths, args.times)
     refuse_other_source(folder, REPORT, source)
     up, unit = guess_up(scan, args.up), guess_unit(scan, args.unit)

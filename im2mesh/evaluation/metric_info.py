@@ -142,7 +142,9 @@ TABLE = (
         "chamfer_l1", "Chamfer-L1 of the meshes, mean over frames, not squared", "lower", "length",
         measured_by="scans",
     ),
-    MetricInfo("seconds", "Time for the whole clip", "lower", "s", digits=1, measured_by="scans"),
+    MetricInfo(
+        "seconds", "Processor time for the whole clip", "lower", "s", digits=1, measured_by="scans"
+    ),
     MetricInfo("iou_0", "IoU at t = 0", "higher", digits=3, measured_by="seeds"),
     MetricInfo("iou_last", "IoU, last frame", "higher", digits=3, measured_by="seeds"),
     MetricInfo("steps", "Training steps", "", digits=0, measured_by="seeds"),

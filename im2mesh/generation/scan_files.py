@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from im2mesh.data.layout import CLOUD_FOLDER, DEPTH_FOLDER
 from im2mesh.data.scans import METRES, Scan, Unit
 from im2mesh.files.written import replacing_files
 from im2mesh.generation.fitting.residuals import OF_ANOTHER
@@ -17,6 +18,13 @@ SEQUENCE = "sequence.npz"
 MESHES = "meshes"
 SUSPECT = 0.2
 """Share of points far from the surface from which a frame is not to be trusted."""
+
+
+def result_name(clouds: Path) -> str:
+    """Name of the folder of a result: that of the clouds, with the clip of a data set before it."""
+    if clouds.name in (CLOUD_FOLDER, DEPTH_FOLDER):
+        return f"{clouds.parent.name}_{clouds.name}"
+    return clouds.stem
 
 
 def write_scan(

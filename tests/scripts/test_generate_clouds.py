@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import generate
 from im2mesh.command_line import exit_status
+from im2mesh.generation.scan_files import result_name
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.synthesis.animation import animate
@@ -85,6 +87,13 @@ def test_the_result_of_other_clouds_of_that_name_stays(scan, tmp_path, capsys):
     assert status == 2 and "frame/s" not in told.err
     assert f"holds the result of {scan.resolve()}; move it away, or set another" in told.err
     assert json.loads((result / "scan.json").read_text()) == report
+
+
+def test_results_of_clips_are_named_after_the_clip():
+    """All of them have folders of equal names."""
+    names = ("walk/depth_seq", "walk/pcl_seq", "scans/walk", "scans/walk.npz")
+    found = [result_name(Path("/data") / name) for name in names]
+    assert found == ["walk_depth_seq", "walk_pcl_seq", "walk", "walk"]
 
 
 def test_files_of_others_stay(scan, tmp_path, capsys):

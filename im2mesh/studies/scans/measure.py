@@ -138,11 +138,11 @@ def measure_clip(
         times = seen.times * np.float64(window.num_frames - 1)
         corresponding = data.input_pointcloud_corresponding
         clip = ClipToFit(generator, stored, seen.inputs, times, corresponding, seed)
-        begun = time.perf_counter()
+        begun = time.process_time()  # other work on the machine does not count
         found = METHODS[method](clip)
     except UserError as error:
         raise CannotAskError(str(error)) from error
-    seconds = {} if method == "still" else {"seconds": time.perf_counter() - begun}
+    seconds = {} if method == "still" else {"seconds": time.process_time() - begun}
     frames = times.round().astype(int)
     points = _measure_points(found, stored, frames, seed)
     return {**points, **_measure_meshes(found, stored, frames, seed), **seconds}
