@@ -4,6 +4,7 @@ or python generate.py CONFIG --images FOLDER_OR_VIDEO, for pictures of a body (d
 """
 
 import argparse
+import itertools
 import math
 import sys
 import warnings
@@ -217,8 +218,8 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
         up, corresponding, iterations, config.generation.normals, config.generation.seed
     )
 
-    def progress(windows: int) -> Callable[[], object]:
-        return _in_frames(len(scan.clouds), windows)
+    def progress(steps: int) -> Callable[[], object]:
+        return _in_frames(len(scan.clouds), steps)
 
     result = reconstruct_scan(generator, scan, settings, progress)
     origin = build_run_origin(trained, generator, [], config.generation.seed)
@@ -231,11 +232,11 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
     print(f"{median:.1f} mm from the surface (median) -> {folder}")
 
 
-def _in_frames(frames: int, windows: int) -> Callable[[], object]:
+def _in_frames(frames: int, steps: int) -> Callable[[], object]:
     """Show the progress of a fit in frames: its windows overlap, and go both ways from the key
-    frame, so their number says little. Called after every window."""
-    bar, ends = tqdm(total=frames, desc="fit", unit="frame"), iter(range(1, windows + 1))
-    return lambda: bar.update(round(next(ends) * frames / windows) - bar.n)
+    frame, so their number says little. Called after each of its steps."""
+    bar, done = tqdm(total=frames, desc="fit", unit="frame"), itertools.count(1)
+    return lambda: bar.update(min(round(next(done) * frames / steps), frames) - bar.n)
 
 
 def _scan_generator(
