@@ -4,6 +4,7 @@ or python generate.py CONFIG --images FOLDER_OR_VIDEO, for pictures of a body (d
 """
 
 import argparse
+import itertools
 import math
 import sys
 import warnings
@@ -34,7 +35,8 @@ from im2mesh.generation.generator import Generator
 from im2mesh.generation.picture_files import INPUT, refuse_result_of_others, write_windows
 from im2mesh.generation.picture_windows import PictureSettings, reconstruct_pictures
 from im2mesh.generation.scan import ScanSettings, reconstruct_scan
-from im2mesh.generation.scan_files import tell_suspects, write_scan
+from im2mesh.generation.scan_files import REPORT, result_name, tell_suspects, write_scan
+from im2mesh.generation.sources import SOURCE, refuse_other_source
 from im2mesh.generation.split import generate_split
 from im2mesh.machine.devices import build_device
 from im2mesh.machine.ranks import ranks_from_environment
@@ -162,7 +164,7 @@ def reconstruct_images(args: argparse.Namespace, config: Config) -> None:
 
     windows = reconstruct_pictures(generator, trained.data, body, settings, progress)
     made_by = build_run_origin(trained, generator, [], config.generation.seed).as_dict()
-    notes = {"source": source, "made_by": made_by}
+    notes = {SOURCE: source, "made_by": made_by}
     kind = config.generation.mesh_format
     report = write_windows(folder, body, windows, settings, kind, notes)
     empty = [window["first"] for window in report["windows"] if not window["vertices"]]
@@ -196,7 +198,10 @@ def _picture_settings(
 def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
     """Reconstruct one scan, of any length, and write it below the folder of the run."""
     paths = [Path(path) for path in args.clouds]
+    source = ", ".join(str(path.resolve()) for path in paths)
+    folder = RunFolder.of(config).path / "scans" / result_name(paths[0].resolve())
     scan = read_scan(paths, args.times)
+    refuse_other_source(folder, REPORT, source)
     up, unit = guess_up(scan, args.up), guess_unit(scan, args.unit)
     is_tracked = rows_correspond(scan)
     trained, generator = _scan_generator(args, config, is_tracked)
@@ -213,19 +218,25 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
         up, corresponding, iterations, config.generation.normals, config.generation.seed
     )
 
-    def progress(total: int) -> Callable[[], object]:
-        return tqdm(total=total, desc="fit", unit="window").update
+    def progress(steps: int) -> Callable[[], object]:
+        return _in_frames(len(scan.clouds), steps)
 
     result = reconstruct_scan(generator, scan, settings, progress)
     origin = build_run_origin(trained, generator, [], config.generation.seed)
-    folder = RunFolder.of(config).path / "scans" / paths[0].resolve().stem
-    made_by = origin.as_dict()
-    report = write_scan(folder, result, scan, unit, config.generation.mesh_format, made_by)
+    notes = {SOURCE: source, "made_by": origin.as_dict()}
+    report = write_scan(folder, result, scan, unit, config.generation.mesh_format, notes)
     for message in tell_suspects(report):
         warnings.warn(message, Advice, stacklevel=1)
     median = sorted(frame["median_mm"] for frame in report["frames"])[len(scan.clouds) // 2]
     print(f"{report['vertices']} vertices in {len(scan.clouds)} frames; the observed points are")
     print(f"{median:.1f} mm from the surface (median) -> {folder}")
+
+
+def _in_frames(frames: int, steps: int) -> Callable[[], object]:
+    """Show the progress of a fit in frames: its windows overlap, and go both ways from the key
+    frame, so their number says little. Called after each of its steps."""
+    bar, done = tqdm(total=frames, desc="fit", unit="frame"), itertools.count(1)
+    return lambda: bar.update(min(round(next(done) * frames / steps), frames) - bar.n)
 
 
 def _scan_generator(

@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> None:
         near_surface_sigma=args.near_surface_sigma,
         views=args.views,
         image_size=args.image_size,
+        depth_views=args.depth_views,
     )
     motions = tuple(MOTIONS) if args.motions == ["all"] else tuple(args.motions)
     settings = DatasetSettings(args.bodies, motions, clip, args.meshes)
@@ -98,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
         "pyvista)",
     )
     add("--image-size", type=int, default=default.image_size, help="pixels (default 224)")
+    add(
+        "--depth-views",
+        type=int,
+        default=default.depth_views,
+        help="depth cameras around the body, whose points go to depth_seq (default 0: none)",
+    )
     _add_run_options(parser)
     return parser
 

@@ -9,15 +9,28 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from im2mesh.build import build_config, build_generator, build_origin
-from im2mesh.command_line import exit_status, measurement_parser, run_command
+from im2mesh.build import build_config, build_generator, build_origin, load_trained
+from im2mesh.command_line import (
+    add_checkpoint,
+    add_clips,
+    add_device,
+    add_split,
+    chosen_weights,
+    config_parser,
+    exit_status,
+    measurement_parser,
+    parse_with_overrides,
+    run_command,
+)
 from im2mesh.config.schema import Config
 from im2mesh.data.dataset import build_windows, spread_windows
 from im2mesh.data.layout import Window
+from im2mesh.errors import UserError
 from im2mesh.evaluation.predictions import PredictedMeshes
 from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
 from im2mesh.machine.devices import build_device
+from im2mesh.pretrained.shipped import find_weights
 from im2mesh.runs.folder import RunFolder
 from im2mesh.studies.motion.measure import find_meshes, measure_motion
 from im2mesh.studies.motion.report import (
@@ -38,10 +51,12 @@ from im2mesh.studies.robustness.measure import refuse_mute
 from im2mesh.studies.robustness.report import files_of_study, format_study, write_study
 from im2mesh.studies.robustness.study import Study, measure_run
 from im2mesh.studies.robustness.sweeps import SWEEPS, Sweep, parse_sweeps, refuse_useless
+from im2mesh.studies.scans.measure import METHODS, measure_clip
 
 
 def main(arguments: Sequence[str]) -> None:
-    run_command("measure.py", {"robustness": robustness, "motion": motion}, arguments, __doc__)
+    commands = {"robustness": robustness, "motion": motion, "scans": scans}
+    run_command("measure.py", commands, arguments, __doc__)
 
 
 def robustness(arguments: Sequence[str]) -> None:
@@ -101,6 +116,41 @@ def motion(arguments: Sequence[str]) -> None:
             study.add(name, run, window.place, numbers)
     write_motion(args.output, study)
     print(format_motion(study))
+    print(f"written to {args.output}")
+
+
+def scans(arguments: Sequence[str]) -> None:
+    """Measure how well clouds of a scanner become moving meshes, on clips whose truth is known.
+
+    Clouds are drawn from the first window of each clip, as section data says and with each value of
+    each sweep; data.input_folder=depth_seq takes those of depth cameras. Methods: the surface that
+    the network sees stays put (still), the true one follows by the fit alone (given), and what
+    generate.py --clouds does (predicted). Compared are true points that are followed from the first
+    frame on, and the meshes. Clips of any data set will do, such as those that scripts/prepare.py
+    makes of an animated .glb.
+    Example: python scripts/measure.py scans configs/scans.yaml data.root=data/bodies-1 --draws 3
+    """
+    args = _parse_scans(arguments)
+    config = build_config(args.config, args.overrides)
+    study = Study(parse_sweeps(args.sweeps), name="scans")
+    refuse_other_results(args.output, files_of_study(study))
+    refuse_useless(study.sweeps, config.data, args.config)
+    generator = _scan_generator(args, config)
+    split = args.split or config.data.test_split
+    windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
+    windows = list({(w.category, w.clip): w for w in reversed(windows)}.values())[::-1]
+    origin = build_origin(config, windows, generator=generator)
+    total = len(args.methods) * args.draws * sum(len(sweep.values) for sweep in study.sweeps)
+    with tqdm(total=total, desc="measure", unit="setting") as progress:
+        for draw in range(args.draws):
+            path, seed = Path(f"draw {draw}"), config.generation.seed + draw
+            run = PreparedRun(
+                path, RunFolder.of(config), split, generator, config.data, windows, seed, origin
+            )
+            for name in args.methods:
+                measure_run(study, name, run, progress.update, partial(measure_clip, name))
+            write_study(args.output, study)  # a later draw may fail, or be stopped
+    print(format_study(study))
     print(f"written to {args.output}")
 
 
@@ -164,15 +214,51 @@ def _prepare_with_meshes(path: Path, args: argparse.Namespace) -> PreparedRun:
     return run.prepare(windows, run.generator(args.device), predictions)
 
 
-def _parse_robustness(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = measurement_parser(robustness.__doc__, "measure.py robustness", Path("out/robustness"))
+def _scan_generator(args: argparse.Namespace, config: Config) -> Generator:
+    """The network that is asked for, or else the shipped one that suits the clouds."""
+    corresponding = config.data.input_pointcloud_corresponding
+    suiting = find_weights("local" if corresponding else "local_unordered")
+    trained, made = load_trained(chosen_weights(args, suiting), build_device(args.device))
+    if trained.data.input_pointcloud_corresponding and not corresponding:
+        raise UserError(
+            "these weights need tracked points; choose others, or set "
+            "data.input_pointcloud_corresponding=true"
+        )
+    settings = config.generation
+    return Generator(made.model, settings, made.num_frames, made.device, made.trained_by)
+
+
+def _parse_scans(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = config_parser(scans.__doc__, "measure.py scans")
+    _add_sweeps(parser, ["points=300"])
+    parser.add_argument(
+        "--methods", nargs="+", default=list(METHODS), choices=METHODS, help="default: all"
+    )
+    parser.add_argument("--draws", type=int, default=1, help="draws of the clouds (default 1)")
+    add_split(parser)
+    add_clips(parser)
+    add_checkpoint(parser)
+    add_device(parser)
+    parser.add_argument("--output", type=Path, default=Path("out/scan-study"), help="folder")
+    args = parse_with_overrides(parser, arguments)
+    if args.draws < 1:
+        parser.error(f"--draws must be at least 1, got {args.draws}")
+    return args
+
+
+def _add_sweeps(parser: argparse.ArgumentParser, default: list[str]) -> None:
     parser.add_argument(
         "--sweeps",
         nargs="+",
-        default=list(SWEEPS),
+        default=default,
         metavar="SWEEP",
         help=f"out of {', '.join(SWEEPS)}; NAME=VALUE,VALUE tries the values given",
     )
+
+
+def _parse_robustness(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = measurement_parser(robustness.__doc__, "measure.py robustness", Path("out/robustness"))
+    _add_sweeps(parser, list(SWEEPS))
     parser.add_argument("--windows", type=int, metavar="N", help="windows used, spread evenly")
     parser.add_argument("--root", help="data folder to use instead of data.root")
     args = parser.parse_args(arguments)

@@ -15,6 +15,7 @@ from tests.meshing import test_dialects as dialects
 from tests.meshing.test_dialects import FACE, PLY, POINTS, VERTEX_FACE, V
 from tests.meshing.test_dialects import F as F_LINES
 from tests.meshing.test_gltf import DRACO, skinned
+from tests.meshing.test_las import las
 from tests.meshing.test_more_formats import axes, binary_stl, pcd, text_stl
 from tests.readers import glb
 
@@ -102,7 +103,15 @@ def _of_clouds() -> dict[str, tuple[str, Content]]:
         "a point too many": pcd(axes(), "ascii") + b"1 2 3\n",
         "a number too many": pcd(axes(), "ascii").replace(b"0.5 1 2", b"0.5 1 2 3"),
     }
+    triangle = np.zeros((3, 3))
+    of_las: dict[str, Content] = {
+        "compressed": las(triangle, kind=128),
+        "too short": las(triangle)[:150],
+        "something else": las(triangle, signature=b"LASX"),
+        "more points than it holds": las(np.zeros((4, 3)))[:-1],
+    }
     found = {f"XYZ: {title}": ("xyz", content) for title, content in xyz.items()}
+    found |= {f"LAS: {title}": ("las", content) for title, content in of_las.items()}
     return found | {f"PCD: {title}": ("pcd", content) for title, content in other.items()}
 
 

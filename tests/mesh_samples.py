@@ -103,6 +103,12 @@ def _colored(format: str) -> list[bytes]:
     return [_as_bytes(text) for ending, text in dialects.COLORED.values() if ending == format]
 
 
+def _las() -> list[bytes]:
+    from tests.meshing.test_las import las
+
+    return [las(np.arange(30).reshape(10, 3)), las(np.arange(9).reshape(3, 3), size=37)]
+
+
 def _glb() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.glb"
@@ -218,5 +224,5 @@ end_header
 """
 _CONSTRUCTED: dict[str, Callable[[], list[bytes]]] = {
     "obj": _obj, "off": _off, "ply": _ply, "glb": _glb, "gltf": _gltf, "stl": _stl, "xyz": _xyz,
-    "pcd": _pcd,
+    "pcd": _pcd, "las": _las,
 }  # fmt: skip

@@ -59,6 +59,7 @@ PIXELS = (
     "model.encoder={name: image_pixels, width: 8}",
     "model.encoder_temporal={name: image_pixels, width: 8}",
 )  # fmt: skip
+DEPTH = ("data.input_folder=depth_seq", "data.input_pointcloud_corresponding=false")
 PER_FRAME = (
     "model.method=onet_per_frame", "model.encoder_temporal=null", "model.velocity_field=null",
     "loss.correspondence=0.0",
@@ -174,6 +175,15 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "an encoder for corresponding points, without correspondence": lambda user: user.trains(
             "data.input_pointcloud_corresponding=false"
         ),
+        "clouds of depth cameras whose rows should correspond": lambda user: user.trains(
+            "data.input_folder=depth_seq"
+        ),
+        "depth cameras of the configuration on top of those of the data": lambda user: user.trains(
+            *DEPTH, "data.input_cameras=1"
+        ),
+        "clouds of depth cameras for images": lambda user: user.trains(
+            "data.input_folder=depth_seq", "data.input=images"
+        ),
         "an encoder of clouds for images": lambda user: user.trains("data.input=images"),
         "more observed frames than there are": lambda user: user.trains("data.num_input_frames=40"),
         "fewer points than an encoder needs neighbours": lambda user: user.trains(
@@ -286,6 +296,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .loses(f"{CLIPS}/ball_a/points_near_seq")
             .loses(f"{CLIPS}/ball_b/points_near_seq")
             .trains("data.near_surface_fraction=0.5")
+        ),
+        "no clouds of depth cameras": lambda user: user.trains(
+            *DEPTH, "model.encoder_temporal={name: pointnet_per_frame}"
         ),
         "fewer points than asked for": lambda user: user.trains("data.num_input_points=5000"),
         "a hole larger than the body": lambda user: user.trains("data.input_hole=5.0"),

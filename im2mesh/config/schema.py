@@ -57,6 +57,9 @@ class DataConfig(Section):
     """Number of observed frames of a window, the first among them; null for all frames."""
     input_frames: Annotated[Literal["even", "random"], MODEL, OBSERVATION] = "even"
     """Observe evenly spaced frames (2 are the first and the last), or draw them for each sample."""
+    input_folder: Annotated[Literal["pcl_seq", "depth_seq"], OBSERVATION, LEARNING] = "pcl_seq"
+    """Folder of a clip whose clouds are observed: the surface from all around, or the sides of it
+    that depth cameras saw (make_bodies.py --depth-views), whose rows do not correspond."""
     num_input_points: Annotated[PositiveInt, OBSERVATION, LEARNING, BUDGET] = 300
     """Number of points in each observed cloud."""
     input_pointcloud_corresponding: Annotated[bool, MODEL, OBSERVATION] = True

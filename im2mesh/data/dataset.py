@@ -9,7 +9,13 @@ from im2mesh.config.schema import Config, DataConfig
 from im2mesh.data.batch import Sample, SampleDataset
 from im2mesh.data.frames import LabelledPoints, StoredWindow
 from im2mesh.data.images import choose_views
-from im2mesh.data.layout import CLOUD_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER, Window
+from im2mesh.data.layout import (
+    CLOUD_FOLDER,
+    DEPTH_FOLDER,
+    NEAR_POINTS_FOLDER,
+    POINTS_FOLDER,
+    Window,
+)
 from im2mesh.data.observation import draw_observation, draw_row_numbers
 from im2mesh.data.variety import vary
 from im2mesh.data.windows import read_windows
@@ -81,7 +87,9 @@ class WindowDataset(SampleDataset):
     def _observed_as(self, draw: int, stored: StoredWindow, rng: np.random.Generator) -> DataConfig:
         if not (self.shuffle and self.config.input_variety):
             return self.config
-        num_stored = stored.count_points(0, CLOUD_FOLDER)
+        folder = self.config.input_folder
+        frames = range(stored.window.num_frames) if folder == DEPTH_FOLDER else [0]
+        num_stored = min(stored.count_points(frame, folder) for frame in frames)
         return vary(self.config, self.seed, draw // self.batch_size, num_stored, rng)
 
     def _draw_trajectories(

@@ -10,6 +10,7 @@ from im2mesh.data.clip_files import camera_files, find_packed, numbered_files, v
 from im2mesh.data.layout import (
     CLIP_NOTE,
     CLOUD_FOLDER,
+    DEPTH_FOLDER,
     IMAGE_FOLDER,
     MESH_FOLDER,
     NEAR_POINTS_FOLDER,
@@ -85,7 +86,7 @@ def _files_read(folder: Path, clip: str) -> Iterator[tuple[str, list[str]]]:
         yield ".", [CLIP_NOTE]
     images = folder / IMAGE_FOLDER
     views = view_names(images) if images.is_dir() else []
-    parts = (MESH_FOLDER, CLOUD_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER)
+    parts = (MESH_FOLDER, CLOUD_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER, DEPTH_FOLDER)
     with suppress(DataError):  # what readers refuse, they refuse where it is needed
         frames = numbered_files(folder / CLOUD_FOLDER, clip).names.keys()
         for relative in (*(f"{IMAGE_FOLDER}/{view}" for view in views), *parts):

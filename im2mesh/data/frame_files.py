@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from im2mesh.data.layout import EXTRINSIC, INTRINSIC
 from im2mesh.data.sampling import SurfaceSample, face_normals, label_points
@@ -68,6 +68,32 @@ def write_labelled_points(
         )
         start += len(points)
     return int(inside.sum())
+
+
+def write_depth(
+    path: Path,
+    points: Float[np.ndarray, "N 3"],
+    views: UInt8[np.ndarray, "N"],
+    cameras: Float[np.ndarray, "C 3 4"],
+    frame: NormalizationFrame,
+    loc_type: type[np.floating],
+) -> None:
+    """Write points in the world that depth cameras saw, and what each is seen by.
+
+    Args:
+        views: Number of the camera of each point.
+        cameras: Matrices from the world to the images.
+        frame: That of the frame's surface points.
+        loc_type: As in `write_surface`.
+    """
+    write_npz(
+        path,
+        points=frame.from_world(points).astype(np.float16),
+        views=views,
+        cameras=cameras,
+        loc=frame.loc.astype(loc_type),
+        scale=np.array(frame.scale),
+    )
 
 
 def write_camera(path: Path, camera: Float[np.ndarray, "3 4"]) -> None:

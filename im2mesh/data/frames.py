@@ -87,16 +87,18 @@ class StoredWindow:
         with self._open(frame, folder) as arrays:
             return len(read_points(arrays))
 
-    def surface_points(self, frame: int) -> SurfacePoints:
+    def surface_points(self, frame: int, folder: str = CLOUD_FOLDER) -> SurfacePoints:
         """All surface points of a frame, with normals where there are any."""
-        with self._open(frame, CLOUD_FOLDER) as arrays:
-            points = self._in_window(read_points(arrays), arrays, CLOUD_FOLDER)
+        with self._open(frame, folder) as arrays:
+            points = self._in_window(read_points(arrays), arrays, folder)
             return SurfacePoints(points, read_normals(arrays, len(points)))
 
-    def surface_rows(self, frame: int, rows: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N 3"]:
+    def surface_rows(
+        self, frame: int, rows: Int[np.ndarray, "N"], folder: str = CLOUD_FOLDER
+    ) -> Float[np.ndarray, "N 3"]:
         """The surface points in the given rows of one frame; only these rows are read."""
-        with self._open(frame, CLOUD_FOLDER) as arrays:
-            return self._in_window(read_points(arrays).take(rows, 0), arrays, CLOUD_FOLDER)
+        with self._open(frame, folder) as arrays:
+            return self._in_window(read_points(arrays).take(rows, 0), arrays, folder)
 
     def trajectories(
         self, rows: Int[np.ndarray, "N"], frames: Iterable[int] | None = None

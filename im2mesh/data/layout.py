@@ -7,6 +7,7 @@ from im2mesh.errors import UserError
 CLOUD_FOLDER = "pcl_seq"  # surface points; its files say which frames a clip has
 POINTS_FOLDER = "points_seq"  # points with their occupancy
 NEAR_POINTS_FOLDER = "points_near_seq"  # points near the surface, with their occupancy
+DEPTH_FOLDER = "depth_seq"  # points that depth cameras saw
 MESH_FOLDER = "mesh_seq"  # true meshes
 IMAGE_FOLDER = "img"  # holds one folder per view
 CAMERA_FILE = "cameras.npz"  # in the folder of a view
@@ -14,7 +15,7 @@ EXTRINSIC, INTRINSIC = "world_mat", "camera_mat"
 """Names of a camera's matrices, as in the renderings of Occupancy Networks: from the world to the
 camera [3, 4], and from there to the image [3, 3]."""
 IMAGE_ENDINGS = ("jpg", "jpeg", "png")
-PACKABLE = (CLOUD_FOLDER, POINTS_FOLDER, NEAR_POINTS_FOLDER)
+PACKABLE = (CLOUD_FOLDER, POINTS_FOLDER, NEAR_POINTS_FOLDER, DEPTH_FOLDER)
 """Folders in whose place a packed file may stand, which holds all of their frames."""
 PACKED_ENDING = ".npz"
 """Of packed files, behind the name of the folder."""
@@ -26,6 +27,7 @@ HINTS = {
     "docs/data.md says",
     NEAR_POINTS_FOLDER: "; set data.near_surface_fraction to 0, or make the data with "
     "--near-surface-points",
+    DEPTH_FOLDER: "; set data.input_folder: pcl_seq, or make the data with --depth-views",
 }
 """Folder that a clip may lack -> the way out where it is asked for."""
 

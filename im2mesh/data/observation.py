@@ -51,14 +51,14 @@ def _draw_clouds(
     """Clouds of the same particles in all frames, or of other particles in each frame."""
     if is_partial(config):
         return _draw_partial_clouds(config, stored, frames, rng)
-    count = config.num_input_points
+    count, folder = config.num_input_points, config.input_folder
     if config.input_pointcloud_corresponding:
         rows = draw_row_numbers(stored, 0, CLOUD_FOLDER, count, rng)
         return stored.trajectories(rows, frames.tolist())
     clouds = []
     for frame in frames.tolist():
-        rows = draw_row_numbers(stored, frame, CLOUD_FOLDER, count, rng)
-        clouds.append(stored.surface_rows(frame, rows))
+        rows = draw_row_numbers(stored, frame, folder, count, rng)
+        clouds.append(stored.surface_rows(frame, rows, folder))
     return np.stack(clouds)
 
 
@@ -71,7 +71,7 @@ def _draw_partial_clouds(
     """
     same_particles = config.input_pointcloud_corresponding
     drawn_from = [0] if same_particles else frames.tolist()
-    whole = [stored.surface_points(frame).points for frame in drawn_from]
+    whole = [stored.surface_points(frame, config.input_folder).points for frame in drawn_from]
     sight = draw_sight(config, len(whole[0]), rng)
     try:
         rows = sight.choose(whole, config.num_input_points, rng)

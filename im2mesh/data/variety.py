@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from im2mesh.config.schema import DataConfig
+from im2mesh.data.layout import DEPTH_FOLDER
 from im2mesh.randomness import Purpose, random_stream
 
 POINTS = (100.0, 3000.0)
@@ -34,7 +35,7 @@ def vary(
     Args:
         config: Settings of the run; `input_variety` is the share of the batches that vary.
         seed, batch: Seed of the run and number of the batch, from which its size follows.
-        num_stored: Number of surface points that a frame has.
+        num_stored: Least number of points that a frame has.
         rng: Generator of the sample's own draws.
     """
     of_batch = random_stream(seed, Purpose.VARIETY, batch)
@@ -44,12 +45,16 @@ def vary(
     return config.model_copy(
         update={
             "num_input_points": count,
-            **_imperfections(rng, may_hide=count <= num_stored / SEEN_SHARE),
+            **_imperfections(
+                rng,
+                may_hide=count <= num_stored / SEEN_SHARE,
+                may_turn=config.input_folder != DEPTH_FOLDER,
+            ),
         }
     )
 
 
-def _imperfections(rng: np.random.Generator, *, may_hide: bool) -> dict[str, Any]:
+def _imperfections(rng: np.random.Generator, *, may_hide: bool, may_turn: bool) -> dict[str, Any]:
     noisy, strewn, uneven, holed, one_sided = rng.random(5) < CHANCE
     changes: dict[str, Any] = {}
     if noisy:
@@ -58,7 +63,7 @@ def _imperfections(rng: np.random.Generator, *, may_hide: bool) -> dict[str, Any
         changes["input_outliers"] = float(rng.uniform(0, OUTLIERS))
     if uneven and may_hide:
         changes["input_uneven"] = _log_uniform((1.0, UNEVEN), rng)
-    if one_sided and may_hide:
+    if one_sided and may_hide and may_turn:
         changes["input_cameras"] = 1
     elif holed and may_hide:
         changes["input_hole"] = float(rng.uniform(0, HOLE))

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Tool = Literal["evaluation", "generation", "robustness", "motion", "seeds"]
-"""The tool that measures a metric: eval.py, generate.py, one of the two studies of
+Tool = Literal["evaluation", "generation", "robustness", "motion", "scans", "seeds"]
+"""The tool that measures a metric: eval.py, generate.py, one of the studies of
 scripts/measure.py, or the summary over several seeds."""
 
 
@@ -123,6 +123,27 @@ TABLE = (
     MetricInfo(
         "overlap_increase", "Self-overlap of the last frame minus that of the first", "lower",
         short="Overlap gained", digits=5, measured_by="motion",
+    ),
+    MetricInfo(
+        "followed_l2", "True points followed from the first frame, mean of the later frames",
+        "lower", "length", measured_by="scans",
+    ),
+    MetricInfo(
+        "followed_l2_last", "True points followed from the first frame, last frame", "lower",
+        "length", measured_by="scans",
+    ),
+    MetricInfo(
+        "iou_0", "IoU of the meshes, first frame", "higher", digits=3, measured_by="scans"
+    ),
+    MetricInfo(
+        "iou", "IoU of the meshes, mean over frames", "higher", digits=3, measured_by="scans"
+    ),
+    MetricInfo(
+        "chamfer_l1", "Chamfer-L1 of the meshes, mean over frames, not squared", "lower", "length",
+        measured_by="scans",
+    ),
+    MetricInfo(
+        "seconds", "Processor time for the whole clip", "lower", "s", digits=1, measured_by="scans"
     ),
     MetricInfo("iou_0", "IoU at t = 0", "higher", digits=3, measured_by="seeds"),
     MetricInfo("iou_last", "IoU, last frame", "higher", digits=3, measured_by="seeds"),

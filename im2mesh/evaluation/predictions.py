@@ -86,6 +86,16 @@ class PredictedMeshes:
             f"with --meshes (<category>/<clip>/{window.name}/<number>.ply)"
         )
 
+    def refuse_missing(self, window: Window) -> None:
+        """Refuse numbered meshes that are not one per frame, without reading them.
+
+        Raises:
+            UserError: If so, or if there are none at all.
+        """
+        path = self.find(window)
+        if path.is_dir():
+            _files_of(path, window)
+
     def state(self, window: Window) -> list[tuple[str, int, int]]:
         """Name, size and time of change of each file of a window; other meshes have others."""
         found = self.find(window)
@@ -151,6 +161,10 @@ class PredictedMeshes:
 
 def _from_files(path: Path, window: Window) -> dict[int, Mesh]:
     """The numbered meshes of a folder, one per frame."""
+    return {k: read_mesh(file) for k, file in enumerate(_files_of(path, window))}
+
+
+def _files_of(path: Path, window: Window) -> list[Path]:
     try:
         files = find_numbered(path, READ_ENDINGS)
         refuse_holes(path, files, _way_out(path, "copy or make the missing files"))
@@ -161,7 +175,7 @@ def _from_files(path: Path, window: Window) -> dict[int, Mesh]:
             f"sequence {window}: {len(files.names)} meshes in {path}, expected "
             f"{window.num_frames}{_how_many(path, files, window.num_frames)}"
         )
-    return {k: read_mesh(path / name) for k, name in enumerate(files.names.values())}
+    return [path / name for name in files.names.values()]
 
 
 def _how_many(path: Path, files: NumberedFiles, wanted: int) -> str:

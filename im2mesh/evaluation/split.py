@@ -104,6 +104,17 @@ class SplitEvaluation:
         return hash_text(clip, *map(str, [settings, meshes, versions, window]), code_hash(PACKAGE))
 
 
+def refuse_unready(evaluation: SplitEvaluation, windows: Sequence[Window]) -> None:
+    """Refuse windows whose meshes are not all there, and results that are not of eval.py.
+
+    Raises:
+        UserError: If so; files that are there are not read.
+    """
+    for window in windows:
+        evaluation.predictions.refuse_missing(window)
+        evaluation.read(window)
+
+
 def evaluate_split(
     evaluation: SplitEvaluation,
     windows: Sequence[Window],
@@ -122,14 +133,12 @@ def evaluate_split(
         on_progress: Function called with the number of finished windows.
 
     Raises:
-        UserError: If a window has no prediction (checked before any work), a prediction lacks
-            frames, a file is broken, or one of somebody else would be replaced.
+        UserError: If a window has no prediction or numbered meshes lack a frame (both are checked
+            before any work), a file is broken, or one of somebody else would be replaced.
     """
     if workers < 1:
         raise UserError(f"--workers must be at least 1, got {workers}")
-    for window in windows:
-        evaluation.predictions.find(window)
-        evaluation.read(window)
+    refuse_unready(evaluation, windows)
     ranks = Ranks() if ranks is None else ranks
     tell = on_progress or (lambda _: None)
     if workers == 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 PACKED = "gz"
 """The ending that stands behind the ending of a format."""
-READ_FORMATS = ("ply", "off", "obj", "glb", "gltf", "stl", "xyz", "pcd")
+READ_FORMATS = ("ply", "off", "obj", "glb", "gltf", "stl", "xyz", "pcd", "las")
 READ_ENDINGS = (*READ_FORMATS, *(f"{name}.{PACKED}" for name in READ_FORMATS))
 """Of files of meshes and point clouds that are read: `meshing.io` has a reader for each format."""
 NUM_SHOWN = 8  # names in a message

@@ -12,10 +12,10 @@ import numpy as np
 
 from im2mesh.data.batch import Observation
 from im2mesh.data.cut_out import CutOut
-from im2mesh.errors import UserError
-from im2mesh.files.written import refuse_foreign, remove_written, replacing_files, written_names
+from im2mesh.files.written import refuse_foreign, remove_written, replacing_files
 from im2mesh.generation.inputs import is_observed_file, write_observation
 from im2mesh.generation.picture_windows import PictureSettings, PictureWindow
+from im2mesh.generation.sources import earlier_report, refuse_other_source
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
 from im2mesh.runs.folder import WindowFolder
 
@@ -69,13 +69,8 @@ def refuse_result_of_others(folder: Path, source: str) -> None:
     Raises:
         UserError: Naming what is there.
     """
-    refuse_foreign(folder, lambda name: name == REPORT)
+    refuse_other_source(folder, REPORT, source)
     refuse_foreign(folder / INPUT, is_observed_file)
-    found = _report(folder).get("source", source)
-    if found != source:
-        raise UserError(
-            f"{folder} holds the result of {found}; move it away, or set another output_dir"
-        )
 
 
 def _write_window(
@@ -96,7 +91,7 @@ def _write_window(
 
 def _remove_earlier(folder: Path) -> None:
     """Remove the windows that an earlier report lists; there may have been more of them."""
-    names = [str(window["folder"]) for window in _report(folder).get("windows", [])]
+    names = [str(window["folder"]) for window in earlier_report(folder, REPORT).get("windows", [])]
     (folder / REPORT).unlink(missing_ok=True)  # first: without windows it would be wrong
     for name in filter(re.compile("window_[0-9]{5}").fullmatch, names):
         files = WindowFolder(folder / name)
@@ -105,10 +100,3 @@ def _remove_earlier(folder: Path) -> None:
         remove_written(files.meshes)
         with suppress(OSError):  # somebody else's files are there, too
             files.path.rmdir()
-
-
-def _report(folder: Path) -> dict[str, Any]:
-    """What this program has reported there before, if nobody has changed it since."""
-    if REPORT not in written_names(folder):
-        return {}
-    return json.loads((folder / REPORT).read_text("utf-8"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from im2mesh.data.layout import CLOUD_FOLDER, DEPTH_FOLDER
 from im2mesh.data.scans import METRES, Scan, Unit
 from im2mesh.files.written import replacing_files
 from im2mesh.generation.fitting.residuals import OF_ANOTHER
@@ -16,7 +17,14 @@ RESIDUALS = "residuals.npz"
 SEQUENCE = "sequence.npz"
 MESHES = "meshes"
 SUSPECT = 0.2
-"""Share of foreign points from which a frame is not to be trusted."""
+"""Share of points far from the surface from which a frame is not to be trusted."""
+
+
+def result_name(clouds: Path) -> str:
+    """Name of the folder of a result: that of the clouds, with the clip of a data set before it."""
+    if clouds.name in (CLOUD_FOLDER, DEPTH_FOLDER):
+        return f"{clouds.parent.name}_{clouds.name}"
+    return clouds.stem
 
 
 def write_scan(
@@ -25,14 +33,17 @@ def write_scan(
     scan: Scan,
     unit: Unit,
     mesh_format: str | None,
-    made_by: dict[str, Any],
+    notes: dict[str, Any],
 ) -> dict[str, Any]:
     """Write all files of a result, and return its report.
+
+    Args:
+        notes: What made the meshes, and of what; a part of the report.
 
     Raises:
         UserError: If files of somebody else would be replaced.
     """
-    report = {**scan_report(result, scan, unit), "made_by": made_by}
+    report = {**scan_report(result, scan, unit), **notes}
     folder.mkdir(parents=True, exist_ok=True)
     result.meshes.save(folder / SEQUENCE)
     if mesh_format is not None:
@@ -58,8 +69,8 @@ def scan_report(result: ScanResult, scan: Scan, unit: Unit) -> dict[str, Any]:
             "time": float(scan.times[k]),
             "points": len(cloud),
             "median_mm": round(to_mm * float(residuals.median[k]), 3),
-            "high_mm": round(to_mm * float(residuals.high[k]), 3),
-            "foreign": round(float(residuals.foreign[k]), 4),
+            "quantile_95_mm": round(to_mm * float(residuals.high[k]), 3),
+            "far_share": round(float(residuals.foreign[k]), 4),
         }
         for k, cloud in enumerate(scan.clouds)
     ]
@@ -76,8 +87,8 @@ def scan_report(result: ScanResult, scan: Scan, unit: Unit) -> dict[str, Any]:
 def tell_suspects(report: dict[str, Any]) -> list[str]:
     """Frames in which many points are far from the surface, one message for each."""
     return [
-        f"{frame['name']}: {frame['foreign']:.0%} of the points are farther than "
+        f"{frame['name']}: {frame['far_share']:.0%} of the points are farther than "
         f"{OF_ANOTHER * report['body_mm'] / 10:.0f} cm from the surface; do not trust it there"
         for frame in report["frames"]
-        if frame["foreign"] >= SUSPECT
+        if frame["far_share"] >= SUSPECT
     ]

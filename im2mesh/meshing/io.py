@@ -24,7 +24,7 @@ from im2mesh.files.numbered import (
     split_name,
 )
 from im2mesh.files.written import replacing_files
-from im2mesh.meshing.formats import clouds, obj, off, ply, stl
+from im2mesh.meshing.formats import clouds, las, obj, off, ply, stl
 from im2mesh.meshing.formats.arrays import Arrays
 from im2mesh.meshing.formats.gltf.container import buffer_files
 from im2mesh.meshing.formats.gltf.read import read_glb, read_gltf
@@ -47,6 +47,7 @@ _READERS: dict[str, Callable[[Path], Arrays]] = {
     "stl": stl.read_stl,
     "xyz": clouds.read_xyz,
     "pcd": clouds.read_pcd,
+    "las": las.read_las,
 }
 """Ending of a file name -> its reader. Each may have .gz behind it. `READ_ENDINGS` lists them."""
 _WRITERS: dict[str, Callable[[Path, Mesh], None]] = {
@@ -60,7 +61,8 @@ MESH_FORMATS = tuple(_WRITERS)
 
 
 def read_mesh(path: Path | str) -> Mesh:
-    """Read a triangle mesh (.ply, .off, .obj, .glb, .gltf, .stl) or point cloud (.xyz, .pcd, .ply).
+    """Read a triangle mesh (.ply, .off, .obj, .glb, .gltf, .stl) or point cloud (.xyz, .pcd, .las,
+    .ply).
 
     The name may end in .gz behind that. Polygons are cut into triangles that lie inside of them.
     Vertices are never merged or reordered, but for those of .stl, which names the corners of each

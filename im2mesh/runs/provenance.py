@@ -44,7 +44,13 @@ CODE = (PACKAGE, "train.py", "generate.py", "eval.py", "scripts", "benchmarks")
 
 
 LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {
-    DataConfig: ("input_cameras", "input_uneven", "input_variety", "view_cameras"),
+    DataConfig: (
+        "input_cameras",
+        "input_folder",
+        "input_uneven",
+        "input_variety",
+        "view_cameras",
+    ),
     GenerationConfig: ("carry_tolerance", "fit_iterations"),
     TrainingConfig: ("compile",),
     ValidationConfig: ("stride",),

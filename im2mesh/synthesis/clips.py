@@ -1,6 +1,6 @@
 """One clip on disk, in the layout of the authors' D-FAUST data: only missing files are written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,13 @@ from im2mesh.data.clip_notes import (
     refuse_files_in_the_way,
     refuse_other_settings,
 )
-from im2mesh.data.frame_files import write_camera, write_labelled_points, write_surface
-from im2mesh.data.layout import CAMERA_FILE, CLIP_NOTE, IMAGE_FOLDER
+from im2mesh.data.frame_files import (
+    write_camera,
+    write_depth,
+    write_labelled_points,
+    write_surface,
+)
+from im2mesh.data.layout import CAMERA_FILE, CLIP_NOTE, DEPTH_FOLDER, IMAGE_FOLDER
 from im2mesh.data.sampling import (
     SurfaceSample,
     normalisation_of,
@@ -25,9 +30,11 @@ from im2mesh.data.sampling import (
 )
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import TEMPORARY, remove_temporary_files, write_json
+from im2mesh.meshing.depth_camera import DepthCamera
 from im2mesh.meshing.rendering import Camera
 from im2mesh.synthesis import files
 from im2mesh.synthesis.animation import animate
+from im2mesh.synthesis.depth import see_body, surround_by_depth_cameras
 from im2mesh.synthesis.images import draw_body, surround
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.randomness import Purpose, random_for
@@ -51,10 +58,11 @@ class ClipSettings:
     meshes: bool = True
     views: int = 0
     image_size: int = 224
+    depth_views: int = 0
 
     def __post_init__(self) -> None:
         least = {"seed": 0, "frames": 1, "surface_points": 1, "occupancy_points": 1}
-        least |= {"near_surface_points": 0, "views": 0, "image_size": 1}
+        least |= {"near_surface_points": 0, "views": 0, "image_size": 1, "depth_views": 0}
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
                 raise UserError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
@@ -62,8 +70,23 @@ class ClipSettings:
             raise UserError(f"near_surface_sigma must be positive, got {self.near_surface_sigma}")
 
 
+LATER: dict[str, Any] = {"depth_views": 0}
+"""Settings that came after the benchmark. Notes leave out those at these values, since the
+fingerprint of a data set counts its notes."""
+
+
+def as_noted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings, and settings among them, as they are noted."""
+    return {
+        name: as_noted(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name not in LATER or value != LATER[name]
+    }
+
+
 def check_settings(path: Path, wanted: dict[str, Any]) -> None:
     """Compare the settings in a file with those asked for; see `refuse_other_settings`."""
+    wanted = {**LATER, **as_noted(wanted)}
     way_out = "choose another folder, or pass --overwrite to replace it"
     refuse_other_settings(path, wanted, asdict(ClipSettings()), way_out)
 
@@ -76,6 +99,7 @@ class _Shared:
     face_text: bytes  # face lines of the OBJ files; empty without meshes
     sample: SurfaceSample
     cameras: list[Camera]
+    depth_cameras: list[DepthCamera]
 
 
 @dataclass(frozen=True)
@@ -109,7 +133,7 @@ class ClipWriter:
         """
         for folder in {path.parent for path in self.folder.rglob(f"*{TEMPORARY}")}:
             remove_temporary_files(folder)  # of a process that was killed
-        write_json(self.folder / STARTED_NOTE, asdict(self.settings))
+        write_json(self.folder / STARTED_NOTE, as_noted(asdict(self.settings)))
         body = find_body(self.clip.body)
         vertices = animate(
             self.clip.body, self.clip.motion, self.settings.frames, self.settings.seed
@@ -122,6 +146,7 @@ class ClipWriter:
             face_text=files.obj_faces(body.faces) if self.settings.meshes else b"",
             sample=sample,
             cameras=surround(vertices, self.settings.views),
+            depth_cameras=surround_by_depth_cameras(vertices, self.settings.depth_views),
         )
         for path, camera in zip(self.camera_paths(), shared.cameras, strict=True):
             write_camera(path, camera.projection)
@@ -143,6 +168,8 @@ class ClipWriter:
             paths["near"] = self.folder / "points_near_seq" / f"{frame:08d}.npz"
         if self.settings.meshes:
             paths["mesh"] = self.folder / "mesh_seq" / f"{frame:05d}.obj"
+        if self.settings.depth_views:
+            paths["depth"] = self.folder / DEPTH_FOLDER / f"{frame:08d}.npz"
         for view in range(self.settings.views):
             paths[f"view {view}"] = self.folder / IMAGE_FOLDER / str(view) / f"{frame:08d}.jpg"
         return paths
@@ -167,6 +194,12 @@ class ClipWriter:
         write_labelled_points(labelled, normalised, faces, normalisation, np.float16)
         if "mesh" in paths:
             files.write_obj(paths["mesh"], vertices, shared.face_text)
+        if "depth" in paths:
+            seen = see_body(
+                vertices, faces, shared.depth_cameras, self._random(Purpose.DEPTH, frame)
+            )
+            cameras = np.stack([camera.projection for camera in shared.depth_cameras])
+            write_depth(paths["depth"], *seen, cameras, normalisation, np.float16)
         images = draw_body(vertices, faces, shared.cameras, self.settings.image_size)
         for view, image in enumerate(images):
             files.write_jpeg(paths[f"view {view}"], image)

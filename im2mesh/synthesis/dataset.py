@@ -9,7 +9,7 @@ from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json
 from im2mesh.machine.clip_processes import work_on_clips
 from im2mesh.meshing.rendering import import_pyvista
-from im2mesh.synthesis.clips import ClipWriter, check_settings
+from im2mesh.synthesis.clips import ClipWriter, as_noted, check_settings
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.plan import Plan
 from im2mesh.synthesis.removal import remove_clips
@@ -72,7 +72,7 @@ def _prepare(root: Path, plan: Plan, overwrite: bool) -> None:
             "script; choose another folder, or remove it"
         )
     whole = {**content, **plan.extent(), "frames_per_second": FRAMES_PER_SECOND}
-    write_json(description, whole)
+    write_json(description, as_noted(whole))
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -12,6 +12,7 @@ class Purpose(IntEnum):
     SURFACE = 1
     UNIFORM = 2
     NEAR_SURFACE = 3
+    DEPTH = 4
 
 
 def random_for(

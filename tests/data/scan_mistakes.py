@@ -8,6 +8,8 @@ import pytest
 
 from im2mesh.data.scans import read_scan
 from im2mesh.errors import UserError
+from im2mesh.files.written import replacing_files
+from im2mesh.generation.scan_files import REPORT
 from tests.user import User
 
 GOOD = np.random.default_rng(0).uniform(size=(3, 40, 3)) * (0.5, 1.8, 0.3)
@@ -52,6 +54,19 @@ def mirrored(user: User) -> str:
     return refusal([Path("scan")])
 
 
+def of_the_same_name(user: User) -> str:
+    """The result of one scan where that of another lies."""
+    for name in ("scan", "other/scan"):
+        (user.folder / name).mkdir(parents=True)
+        for k, cloud in enumerate(GOOD):
+            np.savetxt(user.folder / name / f"{k}.xyz", cloud)
+    folder = user.folder / "run" / "scans" / "scan"
+    folder.mkdir(parents=True)
+    with replacing_files(folder, [REPORT]) as place:
+        (place / REPORT).write_text(f'{{"source": "{(user.folder / "other/scan").as_posix()}"}}')
+    return user.generates("--clouds", "scan")
+
+
 SCANS: dict[str, Callable[[User], str]] = {
     "a folder without clouds": without_clouds,
     "a single cloud": lambda user: reads(user, GOOD[:1]),
@@ -66,5 +81,6 @@ SCANS: dict[str, Callable[[User], str]] = {
     "an .npz without points": lambda user: stores(user, vertices=GOOD),
     "times that are words": lambda user: reads(user, GOOD, "now later"),
     "too few times": lambda user: reads(user, GOOD, "0 0.1"),
+    "clouds of the same name as others": of_the_same_name,
     "times that do not increase": lambda user: reads(user, GOOD, "0 0.2 0.1"),
 }

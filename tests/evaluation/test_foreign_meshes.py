@@ -257,6 +257,18 @@ def test_the_command_and_its_page_tell_an_inside_out_mesh_once(tmp_path, monkeyp
     assert (tmp_path / "out" / "report.html").is_file()
 
 
+def test_a_missing_mesh_is_told_before_any_window_is_measured(tmp_path, capsys):
+    write_clip(tmp_path / "data")
+    write_meshes(tmp_path / "theirs", balls())
+    (tmp_path / "theirs" / "balls" / "drift" / "00000" / "1.ply").unlink()
+    config = write_small_config(tmp_path, tmp_path / "data")
+    options = ["--split", "all", "--meshes", str(tmp_path / "theirs"), "--coordinates", "world"]
+    options += ["--output", str(tmp_path / "out"), "data.num_frames=3"]
+    with pytest.raises(UserError, match="2 meshes in"):
+        eval_script.main([str(config), *options])
+    assert "window" not in capsys.readouterr().err  # of the bar
+
+
 def test_an_evaluation_tells_each_kind_of_advice_once_and_again(tmp_path):
     write_clip(tmp_path / "data")
     write_meshes(tmp_path / "theirs", balls(inwards=True)[:2])

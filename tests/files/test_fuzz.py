@@ -14,7 +14,7 @@ from tests.readers import READERS
 
 GROUPS = (
     ("ply", "off", "obj", "glb", "sequence"),
-    ("gltf", "buffer", "stl", "xyz", "pcd"),
+    ("gltf", "buffer", "stl", "xyz", "pcd", "las"),
     tuple(f"{format}.gz" for format in READ_FORMATS),
     ("cloud", "labels", "jpeg", "png", "split"),
     ("records", "window.json", "settings", "note"),

@@ -351,7 +351,9 @@ def test_broken_mesh_file_is_named(tmp_path, format):
 def test_missing_or_unknown_mesh_file(tmp_path):
     with pytest.raises(UserError):
         read_mesh(tmp_path / "a.ply")
-    with pytest.raises(ValueError, match="choose one of: ply, off, obj, glb, gltf, stl, xyz, pcd,"):
+    with pytest.raises(
+        ValueError, match="choose one of: ply, off, obj, glb, gltf, stl, xyz, pcd, las,"
+    ):
         read_mesh(tmp_path / "a.vtk")
 
 

@@ -1,12 +1,15 @@
 """generate.py CONFIG --clouds FOLDER: one command from a scanner's files to a moving mesh."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import generate
 from im2mesh.command_line import exit_status
+from im2mesh.generation.scan_files import result_name
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.synthesis.animation import animate
@@ -65,6 +68,32 @@ def test_a_scan_becomes_one_mesh_in_its_own_coordinates(scan, tmp_path, capsys):
     assert report["made_by"]["code"]
     with np.load(result / "residuals.npz") as stored:
         assert stored["vertices"].shape == sequence.vertices.shape[:2]
+
+
+def test_the_result_of_other_clouds_of_that_name_stays(scan, tmp_path, capsys):
+    """Told before any work. The same clouds replace their own result."""
+    run(scan, tmp_path)
+    result = tmp_path / "scans" / "walk"
+    report = json.loads((result / "scan.json").read_text())
+    assert report["source"] == str(scan.resolve())
+    keys = {"name", "time", "points", "median_mm", "quantile_95_mm", "far_share"}
+    assert report["frames"][0].keys() == keys
+    told = capsys.readouterr().err
+    assert "4/4" in told and "frame/s" in told  # of the bar
+    other = tmp_path / "other" / "walk"
+    shutil.copytree(scan, other)
+    status = exit_status(lambda arguments: run(other, tmp_path), [])
+    told = capsys.readouterr()
+    assert status == 2 and "frame/s" not in told.err
+    assert f"holds the result of {scan.resolve()}; move it away, or set another" in told.err
+    assert json.loads((result / "scan.json").read_text()) == report
+
+
+def test_results_of_clips_are_named_after_the_clip():
+    """All of them have folders of equal names."""
+    names = ("walk/depth_seq", "walk/pcl_seq", "scans/walk", "scans/walk.npz")
+    found = [result_name(Path("/data") / name) for name in names]
+    assert found == ["walk_depth_seq", "walk_pcl_seq", "walk", "walk"]
 
 
 def test_files_of_others_stay(scan, tmp_path, capsys):

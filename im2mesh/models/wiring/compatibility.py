@@ -115,6 +115,8 @@ def _check_observation(config: Config) -> None:
             f"data.view_cameras is true, but data.input is {data.input or 'null'}; set "
             "data.view_cameras to false"
         )
+    if data.input_folder == "depth_seq":
+        _check_depth(data)
     for key in CLOUD_SETTINGS:
         value = getattr(data, key)
         if value and data.input != "pointcloud":
@@ -122,6 +124,25 @@ def _check_observation(config: Config) -> None:
                 f"data.{key} is {value:g}, which spoils clouds, but data.input is "
                 f"{data.input or 'null'}; set data.{key} to 0"
             )
+
+
+def _check_depth(data: DataConfig) -> None:
+    """Refuse what the clouds of depth cameras are not."""
+    if data.input != "pointcloud":
+        problem = f"data.input is {data.input or 'null'}; set data.input_folder to pcl_seq"
+    elif data.input_pointcloud_corresponding:
+        problem = (
+            "a depth camera sees other points in every frame; set "
+            "data.input_pointcloud_corresponding to false"
+        )
+    elif data.input_cameras:
+        problem = (
+            f"data.input_cameras is {data.input_cameras}, which looks at the surface of pcl_seq; "
+            "set data.input_cameras to 0"
+        )
+    else:
+        return
+    raise ValueError(f"data.input_folder is depth_seq, but {problem}")
 
 
 def _check_evidence(config: Config, method: type[SequenceModel]) -> None:

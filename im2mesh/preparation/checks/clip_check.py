@@ -9,6 +9,7 @@ from im2mesh.data.clip_files import camera_files, has_folder, view_names
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import (
     CLOUD_FOLDER,
+    DEPTH_FOLDER,
     IMAGE_FOLDER,
     MESH_FOLDER,
     NEAR_POINTS_FOLDER,
@@ -73,7 +74,7 @@ class ClipCheck:
         found = {CLOUD_FOLDER: self._of(CLOUD_FOLDER)}
         images = self.folder / IMAGE_FOLDER
         views = [f"{IMAGE_FOLDER}/{v}" for v in view_names(images)] if images.is_dir() else []
-        for folder in (POINTS_FOLDER, NEAR_POINTS_FOLDER, MESH_FOLDER, *views):
+        for folder in (POINTS_FOLDER, NEAR_POINTS_FOLDER, DEPTH_FOLDER, MESH_FOLDER, *views):
             try:
                 if has_folder(self.folder, folder):
                     found[folder] = self._of(folder)

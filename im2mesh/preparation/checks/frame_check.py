@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from im2mesh.data.layout import (
     CLOUD_FOLDER,
+    DEPTH_FOLDER,
     IMAGE_FOLDER,
     MESH_FOLDER,
     NEAR_POINTS_FOLDER,
@@ -63,6 +64,8 @@ class FrameCheck:
             labels = self._labels(folder)
             if labels is not None and trusted is not None:
                 self._check_labels(folder, trusted, labels, mesh if asks_mesh else None)
+        if DEPTH_FOLDER in self.files:
+            self._check_depth(trusted)
         if mesh is not None and asks_mesh:
             self._check_faces(mesh)
         for folder, frame in self.files.items():
@@ -97,6 +100,13 @@ class FrameCheck:
                 for warning in told:
                     self.findings.advise(str(warning.message), self.name)
         return mesh
+
+    def _check_depth(self, cloud: Cloud | None) -> None:
+        with self._noting():
+            seen = read_cloud(self.files[DEPTH_FOLDER])
+            self._advise_compressed(self.files[DEPTH_FOLDER])
+            if cloud is not None:
+                self._note(plausibility.check_depth(cloud, seen))
 
     def _check_labels(self, folder: str, cloud: Cloud, labels: Labels, mesh: Mesh | None) -> None:
         is_uniform = folder == POINTS_FOLDER

@@ -19,6 +19,8 @@ _OFF_CENTRE, _SHORTEST, _LONGEST = 0.1, 0.75, 1.05
 """Of the box of a cloud: a few hundred points do not reach its sides."""
 _MARGIN = 0.02
 """Of the cube of labelled points, and of the box around the body."""
+_NOISE = 0.05
+"""Of depth cameras, in the worst case."""
 _MOST_WRONG = 0.1
 """Share of the pairs or points of a frame that may contradict the rest: clouds are coarse."""
 _FEWEST = 10  # pairs or points that say something
@@ -41,6 +43,19 @@ def check_normals(normals: Float[np.ndarray, "N 3"]) -> str | None:
     if (np.abs(lengths - 1) < 0.02).mean() > 0.99:
         return None
     return f"normals are not of length 1 (median {np.median(lengths):.2g}); normalise them"
+
+
+def check_depth(cloud: Cloud, seen: Cloud) -> str | None:
+    """Whether depth cameras saw the surface, up to noise and single points beside it."""
+    placed = cloud.frame.from_world(seen.frame.to_world(seen.points))
+    distance, _ = KDTree(cloud.points).query(placed)
+    typical = float(np.median(distance))
+    if typical < _NOISE + _spacing(cloud.points):
+        return None
+    return (
+        f"half of the points of depth_seq are farther than {typical:.2g} from the cloud; write "
+        "both in the frame of reference of the same frame"
+    )
 
 
 def check_labels(cloud: Cloud, labels: Labels, is_uniform: bool) -> str | None:

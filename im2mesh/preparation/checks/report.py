@@ -3,12 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from im2mesh.data.layout import IMAGE_FOLDER, MESH_FOLDER, NEAR_POINTS_FOLDER, POINTS_FOLDER
+from im2mesh.data.layout import (
+    DEPTH_FOLDER,
+    IMAGE_FOLDER,
+    MESH_FOLDER,
+    NEAR_POINTS_FOLDER,
+    POINTS_FOLDER,
+)
 from im2mesh.evaluation.tables import draw_table
 from im2mesh.files.sizes import in_words
 from im2mesh.preparation.checks.findings import Findings
 
-_HEADING = ("category", "split", "clips", "frames", "labels", "near", "meshes", "views", "size")
+_HEADING = (
+    "category",
+    "split",
+    "clips",
+    "frames",
+    "labels",
+    "near",
+    "depth",
+    "meshes",
+    "views",
+    "size",
+)
 _ALL = "(all clips)"
 
 
@@ -57,10 +74,11 @@ def tell_table(reports: Sequence[CategoryReport]) -> str:
 
 def _cells(clips: Sequence[ClipReport]) -> list[str]:
     """How many clips and frames there are, how many clips have each part, and their size."""
-    parts = [
+    labels, near, meshes, depth = (
         sum(folder in clip.parts for clip in clips)
-        for folder in (POINTS_FOLDER, NEAR_POINTS_FOLDER, MESH_FOLDER)
-    ]
+        for folder in (POINTS_FOLDER, NEAR_POINTS_FOLDER, MESH_FOLDER, DEPTH_FOLDER)
+    )
     views = sum(any(p.startswith(f"{IMAGE_FOLDER}/") for p in clip.parts) for clip in clips)
-    counts = [len(clips), sum(clip.frames for clip in clips), *parts, views]
+    frames = sum(clip.frames for clip in clips)
+    counts = [len(clips), frames, labels, near, meshes, views, depth]
     return [*map(str, counts), in_words(sum(clip.size for clip in clips))]

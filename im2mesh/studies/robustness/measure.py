@@ -115,13 +115,13 @@ def encode_window(
         ValueError: If the model cannot take the observation.
     """
     return generator.encode(
-        draw_observation(data, window, _random(window, 0, seed), random_view=False)
+        draw_observation(data, window, random_of(window, 0, seed), random_view=False)
     )
 
 
 def read_true_motion(stored: StoredWindow, seed: int) -> Float[np.ndarray, "T N 3"]:
     """Read true surface points over all frames, in the coordinates of the window's first frame."""
-    rows = _some_rows(stored, 0, CLOUD_FOLDER, NUM_SURFACE, seed)
+    rows = some_rows(stored, 0, CLOUD_FOLDER, NUM_SURFACE, seed)
     return stored.trajectories(rows)
 
 
@@ -129,7 +129,7 @@ def _iou(
     generator: Generator, codes: SequenceCodes, stored: StoredWindow, frame: int, seed: int
 ) -> float:
     """IoU of labelled points at t = 0 (frame 0) or t = 1; NaN if a logit is not finite."""
-    rows = _some_rows(stored, frame, POINTS_FOLDER, NUM_LABELLED, seed)
+    rows = some_rows(stored, frame, POINTS_FOLDER, NUM_LABELLED, seed)
     truth = stored.labelled_points(frame, rows)
     points = torch.as_tensor(truth.points, device=generator.device).unsqueeze(0)
     if frame == 0:
@@ -142,12 +142,12 @@ def _iou(
     return iou(inside.cpu().numpy(), truth.occupancy)
 
 
-def _some_rows(
+def some_rows(
     stored: StoredWindow, frame: int, folder: str, count: int, seed: int
 ) -> Int[np.ndarray, "N"]:
     total = stored.count_points(frame, folder)
-    return choose_rows(total, min(count, total), _random(stored.window, 1, seed), folder)
+    return choose_rows(total, min(count, total), random_of(stored.window, 1, seed), folder)
 
 
-def _random(window: Window, purpose: int, seed: int) -> np.random.Generator:
+def random_of(window: Window, purpose: int, seed: int) -> np.random.Generator:
     return np.random.default_rng((seed, zlib.crc32(window.place.encode()), purpose))

@@ -15,17 +15,23 @@ from im2mesh.runs.origins import list_origins, origins_section
 from im2mesh.studies.robustness.study import Number, Study
 from im2mesh.studies.robustness.sweeps import Sweep
 
-METRICS = metrics_of("robustness")
-NOTE = (
-    "Mean over windows +- its standard error; several runs of one name are averaged per window "
-    "first.\nCorrespondence: error of true points carried from the first frame, as the mean over "
-    "later frames or in the last.\nUnit of length: longest side of the first true mesh. - : the "
-    "method cannot answer this."
-)
+_SPREAD = "Mean over windows +- its standard error; several {} are averaged per window first."
+_UNIT = "Unit of length: longest side of the first true mesh. - : the method cannot answer this."
+NOTES = {
+    "robustness": "\n".join(
+        (
+            _SPREAD.format("runs of one name"),
+            "Correspondence: error of true points carried from the first frame, as the mean over "
+            "later frames or in the last.",
+            _UNIT,
+        )
+    ),
+    "scans": f"{_SPREAD.format('draws of the clouds')}\n{_UNIT}",
+}
 
 
 def write_study(folder: Path, study: Study) -> None:
-    """Write robustness.csv, robustness.md and <sweep>_<metric>.png.
+    """Write <name>.csv, <name>.md and <sweep>_<metric>.png.
 
     Every file states the origin of its numbers: each line of the CSV its short hash, the text and
     the metadata of the plots the whole.
@@ -49,10 +55,11 @@ def write_study(folder: Path, study: Study) -> None:
                 plot_sweep(study, sweep, metric, place / _plot_name(sweep, metric))
 
 
-def files_of_study(study: Study, metrics: Iterable[str] = METRICS) -> list[str]:
-    """Names of the files that `write_study` writes once a study has the metrics."""
+def files_of_study(study: Study, metrics: Iterable[str] | None = None) -> list[str]:
+    """Names of the files that `write_study` writes once a study has the metrics; None: all."""
+    metrics = metrics_of(study.name) if metrics is None else metrics
     plots = [_plot_name(sweep, metric) for sweep in study.sweeps for metric in metrics]
-    return ["robustness.csv", "robustness.md", *plots]
+    return [f"{study.name}.csv", f"{study.name}.md", *plots]
 
 
 def _plot_name(sweep: Sweep, metric: str) -> str:
@@ -61,13 +68,14 @@ def _plot_name(sweep: Sweep, metric: str) -> str:
 
 def format_study(study: Study, markdown: bool = False) -> str:
     """One table of runs x values per sweep and metric; notes below give the reasons for gaps."""
-    parts = ["# Robustness", NOTE] if markdown else [NOTE]
+    note = NOTES[study.name]
+    parts = [f"# {study.name.capitalize()}", note] if markdown else [note]
     for sweep in study.sweeps:
         title = f"{sweep.title} (data.{sweep.key})"
         parts.append(f"## {title}" if markdown else f"== {title}")
         reasons = _numbered_reasons(study, sweep)
         for metric in study.metrics:
-            info = METRICS[metric]
+            info = metrics_of(study.name)[metric]
             parts.append(f"{info.title}; {info.better} is better:")
             parts.append(draw_table(_rows(study, sweep, metric, reasons), markdown))
         notes = [f"[{number}] {reason}" for reason, number in reasons.items()]
@@ -100,7 +108,7 @@ def plot_sweep(study: Study, sweep: Sweep, metric: str, path: Path) -> None:
     axes.set_xticks(sweep.values, [f"{value:g}" for value in sweep.values])
     axes.set_xticks([], minor=True)
     axes.set(xlabel=sweep.title)
-    axes.set_title(METRICS[metric].title, fontsize=10)
+    axes.set_title(metrics_of(study.name)[metric].title, fontsize=10)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if axes.lines:
@@ -145,7 +153,7 @@ def _cell(
     if not numbers:
         return f"gap{notes}"
     mean, error = mean_and_error(numbers)
-    digits = METRICS[metric].digits
+    digits = metrics_of(study.name)[metric].digits
     return f"{mean:.{digits}f} +- {error:.{digits}f}{notes}"
 
 

@@ -4,10 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Literal
 
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.clip_files import frame_numbers
 from im2mesh.data.layout import Window
+from im2mesh.generation.generator import Generator
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.studies.prepared_runs import PreparedRun, finite_numbers, pooled
 from im2mesh.studies.robustness.measure import CannotAskError, measure_window
@@ -54,12 +56,14 @@ class Study:
 
     Attributes:
         sweeps: Sweeps that were asked for.
+        name: Tool whose metrics are measured; its files have this name.
         runs: Name of a method -> path of each of its seeds -> section data of that run.
         origins: Path of a run -> origin of its numbers.
         numbers: Numbers by run, sweep, value and metric; `measure_run` fills them and `gaps`.
     """
 
     sweeps: Sequence[Sweep]
+    name: Literal["robustness", "scans"] = "robustness"
     runs: dict[str, dict[str, DataConfig]] = field(default_factory=dict)
     origins: dict[str, ResultOrigin] = field(default_factory=dict)
     numbers: dict[NumberKey, list[Number]] = field(default_factory=lambda: defaultdict(list))
@@ -89,8 +93,16 @@ class Study:
         return list(dict.fromkeys(gap.reason for gap in found))
 
 
+Measure = Callable[[Generator, DataConfig, DataConfig, Window, int], dict[str, float]]
+"""What measures one window; its arguments are those of `measure_window`."""
+
+
 def measure_run(
-    study: Study, name: str, run: PreparedRun, on_value: Callable[[], object] = lambda: None
+    study: Study,
+    name: str,
+    run: PreparedRun,
+    on_value: Callable[[], object] = lambda: None,
+    measure: Measure = measure_window,
 ) -> None:
     """Measure one run with every value of every sweep, and add it to the study.
 
@@ -99,6 +111,7 @@ def measure_run(
         name: Name of the method.
         run: Run to measure; a setting may change the length and step of its windows.
         on_value: Function called after every value, to show progress.
+        measure: What is measured of a window.
 
     Raises:
         UserError: If a number is not finite.
@@ -115,7 +128,7 @@ def measure_run(
                 reason = _too_short(len(fitting), len(windows), setting)
                 study.gaps.append(NotMeasured(name, sweep.name, value, reason))
             try:
-                found = {window: _measure(run, setting, window) for window in fitting}
+                found = {window: _measure(run, setting, window, measure) for window in fitting}
             except CannotAskError as error:  # a mean over earlier windows would not compare
                 study.gaps.append(NotMeasured(name, sweep.name, value, str(error)))
                 found = {}
@@ -126,9 +139,11 @@ def measure_run(
             on_value()
 
 
-def _measure(run: PreparedRun, setting: DataConfig, window: Window) -> dict[str, float]:
-    measure = partial(measure_window, run.generator, setting, run.data, window, run.seed)
-    return finite_numbers(run.path, window, measure)
+def _measure(
+    run: PreparedRun, setting: DataConfig, window: Window, measure: Measure
+) -> dict[str, float]:
+    asked = partial(measure, run.generator, setting, run.data, window, run.seed)
+    return finite_numbers(run.path, window, asked)
 
 
 def _windows_of_all_values(

@@ -1,0 +1,1 @@
+"""How well clouds without correspondence become moving meshes, against the truth."""
