@@ -30,6 +30,7 @@ setup(
         "im2mesh.synthesis": ["bodies.npz", "shape_space.npz"],
         "im2mesh.pretrained": ["*.safetensors", "*.md"],
         "im2mesh.visualization.report": ["*.css", "*.js"],
+        "im2mesh.visualization.viewer": ["*.css", "*.js"],
     },
     install_requires=[
         "torch>=2.6",
