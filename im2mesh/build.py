@@ -1,6 +1,7 @@
 """Config -> dataset, model, trainer, generator, evaluator: the only file that knows both sides."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -117,7 +118,7 @@ def build_generator(config: Config, model_file: str | Path, device: torch.device
         warn_of_rough_shapes(trained.best_score, model_file)
         trained_by = trained.origins
     generator = Generator(model, config.generation, config.data.num_frames, device, trained_by)
-    generator.fit = refit
+    generator.fit = partial(refit, corresponding=config.data.input_pointcloud_corresponding)
     return generator
 
 
@@ -204,7 +205,7 @@ def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, 
         raise ConfigError(f"{model_file}: {error}") from error
     num_frames = config.data.num_frames
     generator = Generator(model, config.generation, num_frames, device, trained.origins)
-    generator.fit = refit
+    generator.fit = partial(refit, corresponding=config.data.input_pointcloud_corresponding)
     return config, generator
 
 

@@ -24,8 +24,10 @@ from im2mesh.models.sequence_model import Inputs, SequenceCodes, SequenceModel
 from im2mesh.models.views import with_cameras
 from im2mesh.runs.origins import Notes
 
-Fit = Callable[[MeshSequence, Observation, bool, GenerationConfig], MeshSequence]
-"""A moving mesh, what was observed, whether its rows correspond -> the mesh that fits it better."""
+SurfaceOfCloud = Callable[[Float[np.ndarray, "N 3"]], Mesh]
+Fit = Callable[[MeshSequence, Observation, GenerationConfig, SurfaceOfCloud | None], MeshSequence]
+"""A moving mesh, what was observed, settings, and what finds the surface of a cloud, if it may be
+found anew -> the mesh that fits better."""
 
 WHAT_TO_LOWER = "lower generation.batch_points, or generation.resolution"
 
@@ -71,12 +73,6 @@ class Generator:
     def needs_given_surface(self) -> bool:
         return self.config.surface != "extracted"
 
-    @property
-    def needs_corresponding_points(self) -> bool:
-        """Whether row n must be the same particle in all observed clouds."""
-        parts = self.model.modules()
-        return any(getattr(part, "needs_corresponding_points", False) for part in parts)
-
     @torch.no_grad()
     def generate(
         self,
@@ -111,8 +107,9 @@ class Generator:
             return meshes
         if self.fit is None:
             raise ValueError("generation.fit_iterations needs a fit; im2mesh.build provides it")
+        extract = None if self.needs_given_surface else self.surface_of
         with timer.stage("fit"):
-            return self.fit(meshes, observation, self.needs_corresponding_points, self.config)
+            return self.fit(meshes, observation, self.config, extract)
 
     @torch.no_grad()
     @explain_out_of_memory(WHAT_TO_LOWER)
@@ -143,6 +140,10 @@ class Generator:
         """The surface at t = 0 alone, of one window."""
         codes = self.model.encode_shape(*self._batch_of(observation))
         return self._extract(0.0, codes, StageTimer())
+
+    def surface_of(self, cloud: Float[np.ndarray, "N 3"]) -> Mesh:
+        """The surface of a single cloud, in its coordinates."""
+        return self.extract_shape(Observation(cloud[None], np.zeros(1, np.float32)))
 
     @torch.no_grad()
     @explain_out_of_memory(WHAT_TO_LOWER)

@@ -16,7 +16,9 @@ from im2mesh.data.clouds import gather_clouds
 from im2mesh.data.scans import MOST_POINTS, Scan, from_y_up, most_seen, to_y_up
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import UserError
-from im2mesh.generation.fitting.clip_fit import WINDOW, Clip, FittedClip, fit_clip
+from im2mesh.generation.fitting.clip import WINDOW, Clip
+from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
+from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.residuals import Residuals, measure_residuals, vertex_residuals
 from im2mesh.generation.generator import Generator
 from im2mesh.meshing.mesh import Mesh
@@ -73,7 +75,7 @@ def reconstruct_scan(
         generator: A model that gives the shape of one cloud, or of corresponding ones.
         scan: The clouds.
         settings: How they are to be understood.
-        progress: Number of windows -> what is called after each of them.
+        progress: Number of steps, rounds and windows -> what is called after each of them.
 
     Raises:
         UserError: If the network finds no surface in the key frame.
@@ -93,8 +95,9 @@ def reconstruct_scan(
         surface,
         clip,
         iterations=settings.iterations,
+        extract=generator.surface_of,
         seed=settings.seed,
-        progress=progress(clip.num_windows),
+        progress=progress(num_steps(clip, settles=True)),
     )
     residuals = measure_residuals(fitted, clip)
     return ScanResult(

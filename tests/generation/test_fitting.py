@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from scipy.spatial import KDTree
 
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
-from im2mesh.generation.fitting.clip_fit import Clip, fit_clip
+from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
+from im2mesh.generation.fitting.evidence import ROUNDS
 from im2mesh.generation.fitting.graph import build_graph
 from im2mesh.generation.fitting.guess import guess_motion
 from im2mesh.generation.fitting.node_motion import carry_points
@@ -15,6 +18,7 @@ from im2mesh.generation.fitting.refit import refit
 from im2mesh.generation.fitting.residuals import measure_residuals, vertex_residuals
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.reconstruction import Reconstructor
 
 ITERATIONS = 100
 NUM_POINTS = 300
@@ -66,7 +70,7 @@ def test_a_surface_follows_clouds_of_other_points(body):
     found = errors(fitted.vertices(TIMES), body, TIMES)
     still = errors(np.repeat(body.vertices[None], 9, 0), body, TIMES)
     assert still[-1] > 0.08
-    assert found.mean() < 0.012 and found[-1] < 0.02, found
+    assert found.mean() < 0.012 and found[-1] < 0.025, found
 
 
 def test_numbers_of_points_may_differ_and_a_frame_may_be_empty(body):
@@ -96,11 +100,54 @@ def test_tracked_points_are_followed_exactly(body):
     np.testing.assert_array_equal(fitted.surface.vertices, body.vertices)
 
 
-def test_a_surface_that_lies_off_is_moved_to_the_clouds(body):
+def test_a_guessed_surface_is_moved_to_where_all_clouds_say_it_is(body):
     thick = Mesh((1.1 * body.vertices).astype(np.float32), body.faces)
-    fitted = fit_clip(thick, Clip(observe(body, TIMES), TIMES), iterations=ITERATIONS)
+    gathered = []
+
+    def extract(cloud: np.ndarray) -> Mesh:
+        gathered.append(cloud)
+        return thick
+
+    clip = Clip(observe(body, TIMES), TIMES)
+    steps = []
+    fitted = fit_clip(thick, clip, iterations=50, extract=extract, progress=lambda: steps.append(1))
     before = errors(thick.vertices[None], body, TIMES[:1])[0]
     assert errors(fitted.surface.vertices[None], body, TIMES[:1])[0] < 0.6 * before
+    assert len(steps) == num_steps(clip, settles=True) == ROUNDS + 1
+    assert len(gathered) == ROUNDS - 1
+    assert gathered[-1].shape == (9 * NUM_POINTS, 3)  # fewer than a network is shown
+    true = trimesh.Trimesh(body.vertices, body.faces, process=False)
+    tree = KDTree(trimesh.sample.sample_surface(true, 20_000, seed=0)[0])
+    away = tree.query(gathered[-1])[0].mean()
+    assert away < 0.006, f"points of later frames are {away} from the surface they come back to"
+
+
+def test_a_key_frame_at_the_end_settles_with_the_frames_before_it(body):
+    clouds = observe(body, TIMES)
+    final = Mesh(bent(body.vertices, 1).astype(np.float32), body.faces)
+    gathered = []
+
+    def extract(cloud: np.ndarray) -> Mesh:
+        gathered.append(cloud)
+        return final
+
+    fitted = fit_clip(final, Clip(clouds, TIMES, key=8), iterations=30, extract=extract)
+    assert len(gathered) == ROUNDS - 1 and not fitted.later
+    assert errors(fitted.vertices(TIMES), body, TIMES)[0] < 0.03
+
+
+def test_large_clouds_are_shown_in_part(body):
+    """Depth cameras give ten thousands of points; a network has seen at most 3000."""
+    clouds = observe(body, TIMES[:2], count=4000)
+    gathered = []
+
+    def extract(cloud: np.ndarray) -> Mesh:
+        gathered.append(len(cloud))
+        return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))  # nothing found
+
+    fitted = fit_clip(body, Clip(clouds, TIMES[:2]), iterations=3, extract=extract)
+    assert gathered == [3000] * (ROUNDS - 1)
+    assert len(fitted.surface.vertices) == len(body.vertices)
 
 
 def test_a_long_clip_has_one_surface_and_a_key_frame_anywhere(body):
@@ -113,7 +160,7 @@ def test_a_long_clip_has_one_surface_and_a_key_frame_anywhere(body):
     windows = []
     clip = Clip(clouds, times, key)
     fitted = fit_clip(start, clip, iterations=30, progress=lambda: windows.append(1))
-    assert len(windows) == clip.num_windows == 4
+    assert len(windows) == num_steps(clip, settles=False) == 4
     vertices = fitted.vertices(times)
     assert vertices.shape == (count, len(body.vertices), 3)
     steps = np.linalg.norm(np.diff(vertices, axis=0), axis=-1).mean(1)
@@ -157,11 +204,11 @@ def test_the_answer_of_a_model_is_where_a_fit_begins(body):
     answer = MeshSequence(body.faces, vertices, TIMES)
     observation = Observation(clouds, TIMES.astype(np.float32))
     config = GenerationConfig(fit_iterations=ITERATIONS)
-    fitted = refit(answer, observation, False, config)
+    fitted = refit(answer, observation, config, corresponding=False)
     assert errors(fitted.vertices, body, TIMES)[-1] < 0.5 * errors(vertices, body, TIMES)[-1]
     images = Observation(np.zeros((9, 3, 8, 8), np.float32), observation.times)
     with pytest.raises(ValueError, match="is for clouds, and images are observed"):
-        refit(answer, images, False, config)
+        refit(answer, images, config, corresponding=False)
 
 
 def test_a_fit_without_anything_to_fit_is_refused(body):
@@ -169,3 +216,24 @@ def test_a_fit_without_anything_to_fit_is_refused(body):
         fit_clip(body, Clip([*observe(body, TIMES[:1]), np.zeros((0, 3))], TIMES[:2]), iterations=1)
     with pytest.raises(ValueError, match="the surface has 3 vertices, and a fit needs more than 6"):
         build_graph(Mesh.of_points(np.zeros((3, 3), np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("weights", "corresponding"), [("local", True), ("local_unordered", False)]
+)
+def test_a_fit_takes_rows_for_particles_only_where_the_data_say_so(weights, corresponding):
+    """What encodes a single frame may need corresponding rows elsewhere; that says nothing here."""
+    observation = Observation(np.zeros((2, 40, 3), np.float32), np.float32([0, 1]))
+    start = MeshSequence(np.zeros((0, 3), np.int32), np.zeros((2, 7, 3)), np.array([0.0, 1.0]))
+    seen = []
+
+    def note(surface: Mesh, clip: Clip, **rest: object) -> None:
+        seen.append(clip.corresponding)
+        raise InterruptedError
+
+    fit = Reconstructor.pretrained(weights, "cpu").generator.fit
+    assert fit is not None
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr("im2mesh.generation.fitting.refit.fit_clip", note)
+        fit(start, observation, GenerationConfig(fit_iterations=1), None)
+    assert seen == [corresponding]

@@ -36,7 +36,7 @@ def run(scan, out, *more: str) -> None:
             "--clouds",
             str(scan),
             f"output_dir={out}",
-            "generation.fit_iterations=5",
+            "generation.fit_iterations=15",
             "generation.upsampling_steps=1",
             *more,
         ]

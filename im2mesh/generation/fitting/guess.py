@@ -1,6 +1,6 @@
-"""The guess from which a fit begins: rest, the drift of the clouds, or a network's motion."""
+"""The guess from which a fit begins: rest, the drift of the clouds, or known paths of the nodes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +9,10 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from im2mesh.generation.fitting.graph import NodeGraph
-from im2mesh.generation.fitting.motion_fit import FittedMotion
-from im2mesh.generation.fitting.node_motion import Pose, WindowBasis
+from im2mesh.generation.fitting.node_motion import FittedMotion, Pose, WindowBasis
+
+Guess = Callable[[NodeGraph], FittedMotion]
+"""The nodes of a surface -> a motion from which a search may begin."""
 
 RIDGE = 1e-6
 """Keeps coefficients small where few frames do not determine them."""
@@ -23,17 +25,21 @@ def resting_motion(graph: NodeGraph, times: Float[np.ndarray, "T"], start: Pose)
 
 
 def drift_motion(
-    graph: NodeGraph, clouds: Sequence[Float[np.ndarray, "_ 3"]], times: Float[np.ndarray, "T"]
-) -> FittedMotion:
+    clouds: Sequence[Float[np.ndarray, "_ 3"]], times: Float[np.ndarray, "T"]
+) -> Guess:
     """The motion in which all nodes move as the middle of the clouds does; empty ones say nothing.
     A body that walks is lost, where nearest points alone must find it again."""
-    rest = resting_motion(graph, times, Pose.at_rest(len(graph.positions)))
     seen = [k for k, cloud in enumerate(clouds) if len(cloud)]
     middles = np.stack([np.median(clouds[k], axis=0) for k in seen])
-    drift = _fit(rest.basis.values(times[seen]), middles - middles[0])
-    coefficients = rest.coefficients.clone()
-    coefficients[..., 3:] = torch.from_numpy(drift.astype(np.float32))
-    return replace(rest, coefficients=coefficients)
+
+    def guess(graph: NodeGraph) -> FittedMotion:
+        rest = resting_motion(graph, times, Pose.at_rest(len(graph.positions)))
+        drift = _fit(rest.basis.values(times[seen]), middles - middles[0])
+        coefficients = rest.coefficients.clone()
+        coefficients[..., 3:] = torch.from_numpy(drift.astype(np.float32))
+        return replace(rest, coefficients=coefficients)
+
+    return guess
 
 
 def guess_motion(

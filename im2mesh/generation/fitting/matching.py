@@ -14,7 +14,7 @@ from im2mesh.generation.fitting.node_motion import Pose, carry_points
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.normals import vertex_normals
 
-CELL = 0.012
+CELL = 0.02
 """Spacing of the vertices that are asked, in units of the first frame: distances are measured along
 the normal, so where exactly the surface is met matters little."""
 MOST_OBSERVED = 400

@@ -7,7 +7,7 @@ motion over all frames of a window at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,14 +17,14 @@ from torch import Tensor
 from im2mesh.generation.fitting.graph import NodeGraph
 from im2mesh.generation.fitting.matching import Matches, SurfacePoints, match_nearest, match_rows
 from im2mesh.generation.fitting.node_motion import (
+    FittedMotion,
     Pose,
-    WindowBasis,
     carry_matched,
     move_nodes,
     stretch,
 )
 
-LEARNING_RATE = 4e-3
+LEARNING_RATE = 8e-3
 """Of Adam: radians, and units of the first frame. It falls to a twentieth of it."""
 STIFFNESS = (0.1, 0.003)
 """Weight of stretching against squared distances, at the start and at the end: first the body moves
@@ -38,23 +38,6 @@ BENDING = 0.3
 """Weight of squared accelerations per frame."""
 MATCH_EVERY = 3
 """Iterations between two searches for the nearest points."""
-
-
-@dataclass(frozen=True)
-class FittedMotion:
-    """The motion of the nodes of a graph over a window.
-
-    Attributes:
-        start: Pose at the start of the window.
-        coefficients: Of the motion since then; see `move_nodes`.
-    """
-
-    basis: WindowBasis
-    start: Pose
-    coefficients: Float[Tensor, "K D 6"]
-
-    def pose(self, times: Float[np.ndarray, "T"]) -> Pose:
-        return move_nodes(self.basis.values(times), self.coefficients, self.start)
 
 
 def fit_motion(

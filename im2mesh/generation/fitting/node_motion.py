@@ -91,6 +91,23 @@ class WindowBasis:
         return (times - self.start) / max(self.end - self.start, 1e-12)
 
 
+@dataclass(frozen=True)
+class FittedMotion:
+    """The motion of the nodes of a graph over a window.
+
+    Attributes:
+        start: Pose at the start of the window.
+        coefficients: Of the motion since then; see `move_nodes`.
+    """
+
+    basis: WindowBasis
+    start: Pose
+    coefficients: Float[Tensor, "K D 6"]
+
+    def pose(self, times: Float[np.ndarray, "T"]) -> Pose:
+        return move_nodes(self.basis.values(times), self.coefficients, self.start)
+
+
 def move_nodes(
     values: Float[Tensor, "T D"], coefficients: Float[Tensor, "K D 6"], start: Pose
 ) -> Pose:
@@ -110,10 +127,12 @@ def carry_points(
     graph: NodeGraph, pose: Pose, points: Float[Tensor, "N 3"], shares: Shares
 ) -> Float[Tensor, "T N 3"]:
     """Positions of points of the surface at all frames of a pose, from those at rest."""
-    offsets = points.unsqueeze(1) - graph.positions[shares.nodes]  # [N, k, 3]
-    at_nodes = graph.positions + pose.shifts  # [T, K, 3]
-    turned = torch.einsum("tnkij,nkj->tnki", pose.turns[:, shares.nodes], offsets)
-    return (shares.weights.unsqueeze(-1) * (turned + at_nodes[:, shares.nodes])).sum(2)
+    maps = _node_maps(graph, pose)  # [T, K, 3, 4]
+    num_frames = len(maps)
+    blended = _blend(maps.transpose(0, 1).flatten(1), shares.nodes, shares.weights)
+    turns, shifts = blended.unflatten(-1, (num_frames, 3, 4)).split((3, 1), -1)  # [N, T, 3, .]
+    carried = (turns * points[:, None, None]).sum(-1) + shifts.squeeze(-1)
+    return carried.transpose(0, 1)
 
 
 def carry_matched(
@@ -125,15 +144,36 @@ def carry_matched(
     shares: Shares,
 ) -> tuple[Float[Tensor, "M 3"], Float[Tensor, "M 3"]]:
     """Positions and unit normals of points of the surface, each at a frame of its own."""
-    num_nodes = len(graph.positions)
-    known = torch.cat([pose.turns.flatten(2), graph.positions + pose.shifts], -1).flatten(0, 1)
-    turns, at_nodes = known[frames.unsqueeze(1) * num_nodes + shares.nodes].split((9, 3), -1)
-    turns = turns.unflatten(-1, (3, 3))
-    offsets = points.unsqueeze(1) - graph.positions[shares.nodes]
-    weights = shares.weights.unsqueeze(-1)
-    carried = (weights * ((turns * offsets.unsqueeze(-2)).sum(-1) + at_nodes)).sum(1)
-    turned = (weights * (turns * normals[:, None, None]).sum(-1)).sum(1)
-    return carried, F.normalize(turned, dim=-1)
+    maps = _node_maps(graph, pose)
+    rows = frames.unsqueeze(1) * maps.shape[1] + shares.nodes
+    blended = _blend(maps.flatten(0, 1).flatten(1), rows, shares.weights)
+    turns, shifts = blended.unflatten(-1, (3, 4)).split((3, 1), -1)  # [M, 3, .]
+    carried = (turns * points.unsqueeze(-2)).sum(-1) + shifts.squeeze(-1)
+    return carried, F.normalize((turns * normals.unsqueeze(-2)).sum(-1), dim=-1)
+
+
+def uncarry_points(
+    graph: NodeGraph, pose: Pose, carried: Float[Tensor, "N 3"], shares: Shares
+) -> Float[Tensor, "N 3"]:
+    """Where points were at rest that these nodes carry in the pose of one frame."""
+    maps = _node_maps(graph, pose.as_frames())[0]
+    blended = _blend(maps.flatten(1), shares.nodes, shares.weights).unflatten(-1, (3, 4))
+    turns, shifts = blended.split((3, 1), -1)
+    return torch.linalg.solve(turns, carried.unsqueeze(-1) - shifts).squeeze(-1)
+
+
+def _node_maps(graph: NodeGraph, pose: Pose) -> Float[Tensor, "T K 3 4"]:
+    """What each node does with a point at rest that it alone carries: a turn, then a shift."""
+    at_nodes = (graph.positions + pose.shifts).unsqueeze(-1)  # [T, K, 3, 1]
+    shifts = at_nodes - pose.turns @ graph.positions.unsqueeze(-1)
+    return torch.cat([pose.turns, shifts], -1)
+
+
+def _blend(
+    maps: Float[Tensor, "R D"], rows: Int[Tensor, "N k"], weights: Float[Tensor, "N k"]
+) -> Float[Tensor, "N D"]:
+    """Weighted sums of rows. An embedding bag gathers and adds in one pass."""
+    return F.embedding_bag(rows, maps, per_sample_weights=weights, mode="sum")
 
 
 def stretch(graph: NodeGraph, pose: Pose) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:

@@ -7,10 +7,12 @@ from jaxtyping import Float
 
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
-from im2mesh.generation.fitting.clip_fit import Clip, fit_clip
+from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.clip_fit import fit_clip
+from im2mesh.generation.fitting.evidence import Extract
 from im2mesh.generation.fitting.graph import NodeGraph
 from im2mesh.generation.fitting.guess import guess_motion
-from im2mesh.generation.fitting.motion_fit import FittedMotion
+from im2mesh.generation.fitting.node_motion import FittedMotion
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
@@ -19,16 +21,20 @@ from im2mesh.meshing.normals import vertex_normals
 def refit(
     sequence: MeshSequence,
     observation: Observation,
-    corresponding: bool,
     config: GenerationConfig,
+    extract: Extract | None = None,
+    *,
+    corresponding: bool,
 ) -> MeshSequence:
-    """Fit the motion of a surface that a model has carried; its shape at t = 0 stays.
+    """Fit the motion of a surface that a model has carried.
 
     Args:
         sequence: Surface in the coordinates of the window's first frame, from t = 0 on.
         observation: Clouds in the same coordinates, from t = 0 on.
-        corresponding: Whether row n is the same particle in all clouds.
         config: Number of iterations, and the seed.
+        extract: What gives the surface of a cloud, so that the shape at t = 0 is found anew from
+            clouds that do not correspond; None keeps the shape, with its vertices.
+        corresponding: Whether row n is the same particle in all clouds.
 
     Raises:
         ValueError: If images were observed.
@@ -44,10 +50,17 @@ def refit(
 
     clip = Clip(list(observation.inputs), times, corresponding=corresponding)
     start = Mesh(sequence.vertices[0], sequence.faces)
-    fitted = fit_clip(start, clip, iterations=config.fit_iterations, guess=guess, seed=config.seed)
-    vertices = fitted.vertices(sequence.times)
-    normals = None if sequence.normals is None else vertex_normals(vertices, sequence.faces)
-    return replace(sequence, vertices=vertices, normals=normals)
+    fitted = fit_clip(
+        start,
+        clip,
+        iterations=config.fit_iterations,
+        extract=extract,
+        guess=guess,
+        seed=config.seed,
+    )
+    vertices, faces = fitted.vertices(sequence.times), fitted.surface.faces
+    normals = None if sequence.normals is None else vertex_normals(vertices, faces)
+    return replace(sequence, faces=faces, vertices=vertices, normals=normals)
 
 
 def _at_times(

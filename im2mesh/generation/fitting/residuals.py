@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from im2mesh.generation.fitting.clip_fit import Clip, FittedClip
+from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.matching import CELL
 from im2mesh.generation.fitting.node_motion import carry_matched, carry_points
 

@@ -5,17 +5,16 @@ onto the clouds of the other frames, and take that correction for motion: on a r
 points a frame that was a fifth of the error.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
+from im2mesh.generation.fitting.clip import Clip
 from im2mesh.generation.fitting.graph import NodeGraph
 from im2mesh.generation.fitting.matching import sparse_surface
-from im2mesh.generation.fitting.motion_fit import FittedMotion, fit_motion
-from im2mesh.generation.fitting.node_motion import carry_points
+from im2mesh.generation.fitting.motion_fit import fit_motion
+from im2mesh.generation.fitting.node_motion import FittedMotion, carry_points
 from im2mesh.meshing.mesh import Mesh
 
 
@@ -31,8 +30,7 @@ class Settled:
 def settle(
     surface: Mesh,
     graph: NodeGraph,
-    clouds: Sequence[Float[np.ndarray, "_ 3"]],
-    times: Float[np.ndarray, "T"],
+    window: Clip,
     guess: FittedMotion,
     *,
     iterations: int,
@@ -43,8 +41,7 @@ def settle(
     Args:
         surface: The surface as it was guessed at the first frame.
         graph: Its nodes.
-        clouds: Observed points of every frame, the first among them.
-        times: Times of the frames, strictly increasing, in any unit.
+        window: What was observed, the first frame among it.
         guess: Motion from which the search begins.
         iterations: Number of steps of the search.
         seed: Seed of the draws from large clouds.
@@ -56,8 +53,10 @@ def settle(
         coefficients=torch.cat([still, guess.coefficients], 1),
     )
     points = sparse_surface(surface, graph.shares)
-    found = fit_motion(graph, points, clouds, times, begun, iterations=iterations, seed=seed)
-    rest = found.pose(times[:1])
+    found = fit_motion(
+        graph, points, window.clouds, window.times, begun, iterations=iterations, seed=seed
+    )
+    rest = found.pose(window.times[:1])
     vertices = torch.from_numpy(surface.vertices.astype(np.float32))
     corrected = carry_points(graph, rest, vertices, graph.shares)[0].numpy()
     return Settled(

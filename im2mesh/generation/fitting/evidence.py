@@ -1,0 +1,97 @@
+"""The surface from the clouds of all frames of a window, and its motion; each betters the other.
+
+One sparse cloud leaves gaps that a network must guess; clouds of other frames, carried back along
+the motion, fill them. That a point of time t, carried back to t = 0, tells the shape there is what
+Occupancy Flow learns by (Niemeyer et al., ICCV 2019, sec. 3.3).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.spatial import KDTree
+
+from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.graph import NodeGraph, build_graph
+from im2mesh.generation.fitting.guess import Guess, guess_motion
+from im2mesh.generation.fitting.matching import sparse_surface
+from im2mesh.generation.fitting.node_motion import FittedMotion, carry_points, uncarry_points
+from im2mesh.generation.fitting.settling import Settled, settle
+from im2mesh.meshing.mesh import Mesh
+
+Extract = Callable[[Float[np.ndarray, "N 3"]], Mesh]
+"""One cloud of any points -> its surface, both in units of the first frame."""
+
+ROUNDS = 4
+"""Surfaces that are tried: the one that is given, and then those of all clouds together."""
+MOST_POINTS = 3000
+"""Points that an occupancy network is shown; the networks that ship were trained with so many."""
+
+
+def settle_in_rounds(
+    surface: Mesh,
+    window: Clip,
+    extract: Extract,
+    guess: Guess,
+    *,
+    iterations: int,
+    seed: int,
+    progress: Callable[[], object] = lambda: None,
+) -> Settled:
+    """Find the surface at the first frame, and its motion, from the clouds of a window.
+
+    Args:
+        surface: The surface as it was guessed from the first frame.
+        window: What was observed; its first frame is the key frame.
+        extract: What gives a surface of the clouds, carried to the first frame.
+        guess: Nodes of the surface -> the motion from which the first search begins.
+        iterations: Number of steps of the search in every round.
+        seed: Seed of the draws from large clouds.
+        progress: Called after every round.
+    """
+    rng = np.random.default_rng(seed)
+    for following in range(ROUNDS, 0, -1):
+        graph = build_graph(surface)
+        settled = settle(surface, graph, window, guess(graph), iterations=iterations, seed=seed)
+        progress()
+        if following > 1:
+            found = extract(_at_first_frame(settled, window, rng))
+            surface = found if len(found.faces) else settled.surface
+            guess = _continued(settled, window.times)
+    return settled
+
+
+def _continued(settled: Settled, times: Float[np.ndarray, "T"]) -> Guess:
+    """The motion that one surface has, for the nodes of another surface of the same body: each goes
+    with the nearest vertex of the old one."""
+    pose = settled.motion.pose(times)
+    tree = KDTree(settled.surface.vertices)
+
+    def guess(graph: NodeGraph) -> FittedMotion:
+        nearest = torch.from_numpy(tree.query(graph.positions.numpy())[1])
+        shares = settled.graph.shares.of(nearest)
+        paths = carry_points(settled.graph, pose, graph.positions, shares).numpy()
+        return guess_motion(graph, paths, times)
+
+    return guess
+
+
+def _at_first_frame(
+    settled: Settled, window: Clip, rng: np.random.Generator
+) -> Float[np.ndarray, "N 3"]:
+    """Some of the points of all clouds, where the surface that they are nearest to was at first."""
+    share = min(1, MOST_POINTS / max(1, sum(map(len, window.clouds))))
+    points = sparse_surface(settled.surface, settled.graph.shares)
+    found = []
+    for time, cloud in zip(window.times, window.clouds, strict=True):
+        seen = cloud[rng.permutation(len(cloud))[: round(share * len(cloud))]]
+        if not len(seen):
+            continue
+        pose = settled.motion.pose(np.array([time]))
+        carried = carry_points(settled.graph, pose, points.points, points.shares)[0].numpy()
+        near = torch.from_numpy(KDTree(carried).query(seen)[1])
+        observed = torch.from_numpy(seen.astype(np.float32))
+        back = uncarry_points(settled.graph, pose.at(0), observed, points.shares.of(near))
+        found.append(back.numpy())
+    return np.concatenate(found)
