@@ -30,6 +30,7 @@ setup(
         "im2mesh.synthesis": ["bodies.npz", "shape_space.npz"],
         "im2mesh.pretrained": ["*.safetensors", "*.md"],
         "im2mesh.visualization.report": ["*.css", "*.js"],
+        "im2mesh.visualization.viewer": ["*.css", "*.js"],
     },
     install_requires=[
         "torch>=2.6",
@@ -56,6 +57,7 @@ setup(
         "hdf5": ["h5py>=3.10"],  # only to prepare registrations of D-FAUST
         # only to stream packed clips from a web server; object stores also need their own, as s3fs
         "stream": ["fsspec>=2024.6", "aiohttp>=3.10"],
+        "wandb": ["wandb>=0.19"],  # only to tell Weights & Biases of a training
         "bake": ["anny==0.6.2", "roma", "safetensors"],  # only to bake the synthetic bodies anew
         "dev": [
             "pytest>=8",

@@ -38,10 +38,11 @@ from im2mesh.runs.folder import CONFIG_FILE, PAGE_FILE, RunFolder
 from im2mesh.runs.origins import list_origins
 from im2mesh.studies.comparison.panels import panels_of_runs
 from im2mesh.studies.comparison.runs import common_splits, compare
+from im2mesh.studies.moving_file import is_moving_file
 from im2mesh.studies.names import name_runs
 from im2mesh.studies.report import Evaluated, evaluation_page, write_page
 from im2mesh.studies.training_curves import plot_training
-from im2mesh.studies.video import choose_windows, is_moving_file, show_file, show_windows
+from im2mesh.studies.video import choose_windows, show_file, show_windows
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.contact_sheet import draw_contact_sheet
 from im2mesh.visualization.error_sheet import ErrorSheet

@@ -43,7 +43,8 @@ ONLY_HERE = {
         "config/values.py",
     },
     "safetensors": {"runs/trained.py"},
-    "torch.utils.tensorboard": {"training/progress.py"},
+    "torch.utils.tensorboard": {"training/trackers/tensorboard.py"},
+    "wandb": {"training/trackers/weights_and_biases.py"},
 }
 
 

@@ -44,6 +44,7 @@ from tests.data.scan_mistakes import SCANS
 from tests.mesh_mistakes import refused_files
 from tests.preparation.mistakes import PREPARATION
 from tests.small import write_small_config
+from tests.studies.viewer_mistakes import VIEWER
 from tests.user import User
 
 ROOT = Path(__file__).parents[1]
@@ -713,6 +714,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
             .sees(measure.main, "robustness", "run", "--sweeps", "points=10", "--device", "cpu")
         ),
     },
+    "Viewer": VIEWER,
     "Meshes of other programs": {
         title: partial(reason, ending=ending, content=content)
         for title, (ending, content) in refused_files().items()

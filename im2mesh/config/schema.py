@@ -206,8 +206,12 @@ class TrainingConfig(Section):
     """Number of iterations between two checkpoints."""
     validate_every: Annotated[PositiveInt, SELECTION] = 2000
     """Number of iterations between two validations."""
+    tracker: Annotated[Literal["tensorboard", "wandb"], NOTHING] = "tensorboard"
+    """What is told how training goes on. Event files of TensorBoard are always written; wandb also
+    tells Weights & Biases (extra wandb; WANDB_MODE=offline keeps it on the disk)."""
     visualize_every: Annotated[NonNegativeInt, NOTHING] = 0
-    """Number of iterations between two pictures of validation windows (extra viz); 0 for none."""
+    """Number of iterations between two pictures of validation windows, still and moving, with
+    histograms of how far points move (extra viz); 0 for none."""
 
 
 class ValidationConfig(Section):

@@ -40,6 +40,8 @@ CELLS = 24
 WIDE_CELLS = 12
 """Cells along the longest side, of a grid in which all parts of one body touch, though a scanner
 may miss what lies between them."""
+MOST_POINTS = 3000
+"""Of a frame that a network sees; it has been trained with at most so many."""
 SECOND_BODY = 0.25
 """Share of the points, apart from all others, that is taken for another body."""
 
@@ -131,6 +133,16 @@ def most_seen(clouds: Sequence[Float[np.ndarray, "_ 3"]]) -> int:
     return int(np.argmax(filled))
 
 
+def to_y_up(points: Float[np.ndarray, "*N 3"], up: str) -> Float[np.ndarray, "*N 3"]:
+    """Coordinates in which y points up, by a rotation about x."""
+    return points if up == "y" else np.stack([points[..., 0], points[..., 2], -points[..., 1]], -1)
+
+
+def from_y_up(points: Float[np.ndarray, "*N 3"], up: str) -> Float[np.ndarray, "*N 3"]:
+    """The inverse of `to_y_up`."""
+    return points if up == "y" else np.stack([points[..., 0], -points[..., 2], points[..., 1]], -1)
+
+
 def _read_frames(
     paths: Sequence[Path],
 ) -> tuple[list[str], list[Float[np.ndarray, "_ 3"]], Float[np.ndarray, "T"]]:
@@ -150,11 +162,11 @@ def _read_frames(
         return names, clouds, np.arange(len(clouds), dtype=float)
     else:
         files, times = list(paths), np.arange(len(paths), dtype=float)
-    clouds = [_read_cloud(path) for path in files]
+    clouds = [read_frame(path) for path in files]
     return [str(path) for path in files], clouds, times
 
 
-def _read_cloud(path: Path) -> Float[np.ndarray, "N 3"]:
+def read_frame(path: Path) -> Float[np.ndarray, "N 3"]:
     """The points of one frame; of an .npz as in our data sets, in the world."""
     if not _is_npz(path):
         return read_cloud(path)

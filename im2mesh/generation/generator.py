@@ -175,7 +175,7 @@ class Generator:
             return self._extract_every_time(codes, times, frame, timer)
         start = self._extract(0.0, codes, timer)
         with timer.stage("flow"):
-            vertices = self._carry(start.vertices, times, codes)
+            vertices = self.carry(start.vertices, times, codes)
         return self._sequence(vertices, start.faces, times, frame, timer)
 
     def _batch_of(self, observation: Observation) -> tuple[Inputs, Float[Tensor, "1 K"]]:
@@ -214,9 +214,10 @@ class Generator:
                 normals = tuple(vertex_normals(m.vertices[None], m.faces)[0] for m in meshes)
         return FrameMeshes(meshes, times, normals, frame.loc, frame.scale)
 
-    def _carry(
+    def carry(
         self, vertices_0: Float[np.ndarray, "V 3"], times: np.ndarray, codes: SequenceCodes
     ) -> Float[np.ndarray, "S V 3"]:
+        """Carry points from t = 0 to each of the times, which increase from 0; B = 1."""
         schedule = _host_times(times)
 
         def carry(points: Tensor) -> Tensor:
@@ -232,7 +233,7 @@ class Generator:
         At time t their weights are 1 - t and t, so both ends are met exactly (sec. 4.4 of the
         paper, w = k / (T - 1) for evenly spaced frames).
         """
-        forward = self._carry(given.start.vertices, times, codes)
+        forward = self.carry(given.start.vertices, times, codes)
         if not self.config.blend_from_end:
             return forward
         if given.end is None:

@@ -2,7 +2,6 @@
 
 import re
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +12,12 @@ from im2mesh.data.batch import Observation
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import DataError, Window
 from im2mesh.data.observation import draw_observation
-from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.errors import UserError
 from im2mesh.files.written import replacing_files
 from im2mesh.generation.surface import GivenSurface, given_clouds
+from im2mesh.generation.window_input import WindowInput
 from im2mesh.meshing.io import is_numbered_mesh, write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
-
-
-@dataclass(frozen=True)
-class WindowInput:
-    """The input of a window, in the coordinates of `frame`, its first frame."""
-
-    observation: Observation
-    given: GivenSurface | None
-    frame: NormalizationFrame
 
 
 def read_input(config: Config, window: Window) -> WindowInput:
@@ -37,6 +28,14 @@ def read_input(config: Config, window: Window) -> WindowInput:
     stored = StoredWindow(config.data.root, window)
     given = read_given_surface(config.data, stored, observation, config.generation)
     return WindowInput(observation, given, stored.frame)
+
+
+def find_observation(config: Config, window: Window) -> Observation | None:
+    """What a model saw; None where meshes of others are measured without it."""
+    try:
+        return read_input(config, window).observation
+    except UserError:
+        return None
 
 
 def write_observation(folder: Path, observation: Observation) -> None:

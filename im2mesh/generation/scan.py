@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from im2mesh.data.batch import Observation
 from im2mesh.data.clouds import gather_clouds
-from im2mesh.data.scans import Scan, most_seen
+from im2mesh.data.scans import MOST_POINTS, Scan, from_y_up, most_seen, to_y_up
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import UserError
 from im2mesh.generation.fitting.clip import WINDOW, Clip
@@ -24,9 +24,6 @@ from im2mesh.generation.generator import Generator
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
-
-MOST_POINTS = 3000
-"""Points of the key frame that the network sees; it has been trained with at most so many."""
 
 
 @dataclass(frozen=True)
@@ -110,16 +107,6 @@ def reconstruct_scan(
         vertex_residuals(fitted, residuals),
         frame,
     )
-
-
-def to_y_up(points: Float[np.ndarray, "*N 3"], up: str) -> Float[np.ndarray, "*N 3"]:
-    """Coordinates in which y points up, by a rotation about x."""
-    return points if up == "y" else np.stack([points[..., 0], points[..., 2], -points[..., 1]], -1)
-
-
-def from_y_up(points: Float[np.ndarray, "*N 3"], up: str) -> Float[np.ndarray, "*N 3"]:
-    """The inverse of `to_y_up`."""
-    return points if up == "y" else np.stack([points[..., 0], -points[..., 2], points[..., 1]], -1)
 
 
 def _seen(

@@ -11,10 +11,9 @@ from im2mesh.data.scans import METRES, Scan, Unit
 from im2mesh.files.written import replacing_files
 from im2mesh.generation.fitting.residuals import OF_ANOTHER
 from im2mesh.generation.scan import ScanResult
+from im2mesh.runs.folder import SCAN_FILE, SEQUENCE_FILE
 
-REPORT = "scan.json"
 RESIDUALS = "residuals.npz"
-SEQUENCE = "sequence.npz"
 MESHES = "meshes"
 SUSPECT = 0.2
 """Share of points far from the surface from which a frame is not to be trusted."""
@@ -45,17 +44,17 @@ def write_scan(
     """
     report = {**scan_report(result, scan, unit), **notes}
     folder.mkdir(parents=True, exist_ok=True)
-    result.meshes.save(folder / SEQUENCE)
+    result.meshes.save(folder / SEQUENCE_FILE)
     if mesh_format is not None:
         result.meshes.save(folder / MESHES, mesh_format)
-    with replacing_files(folder, [RESIDUALS, REPORT]) as place:
+    with replacing_files(folder, [RESIDUALS, SCAN_FILE]) as place:
         length = result.frame.scale
         np.savez(
             place / RESIDUALS,
             vertices=(length * result.of_vertices).astype(np.float32),
             times=scan.times,
         )
-        (place / REPORT).write_text(json.dumps(report, indent=1))
+        (place / SCAN_FILE).write_text(json.dumps(report, indent=1))
     return report
 
 

@@ -15,6 +15,8 @@ from im2mesh.machine.locks import only_process
 CONFIG_FILE = "config.yaml"  # in the folders of a run, its generated splits and its evaluations
 RECORDS_FILE, SUMMARY_FILE = "records.csv", "summary.json"  # in the folder of an evaluation
 PAGE_FILE = "report.html"  # there, too: all of it in one page
+SEQUENCE_FILE = "sequence.npz"  # moving meshes, of a window or of a scan
+SCAN_FILE = "scan.json"  # in the folder of a reconstructed scan
 LOCK_FILE = "lock"  # shows which processes work in a folder
 
 
@@ -30,7 +32,7 @@ class WindowFolder:
 
     @property
     def sequence(self) -> Path:
-        return self.path / "sequence.npz"
+        return self.path / SEQUENCE_FILE
 
     @property
     def meshes(self) -> Path:

@@ -7,7 +7,6 @@ from typing import Any
 
 from im2mesh.config.schema import Config
 from im2mesh.config.validation import dump_config
-from im2mesh.data.batch import Observation
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
@@ -17,7 +16,7 @@ from im2mesh.evaluation.report import read_report
 from im2mesh.evaluation.summary import summarize
 from im2mesh.evaluation.tables import summary_note, summary_table
 from im2mesh.files.results import replacing_results
-from im2mesh.generation.inputs import read_input
+from im2mesh.generation.inputs import find_observation
 from im2mesh.runs.folder import PAGE_FILE, RunFolder
 from im2mesh.runs.logs import Curve, read_logged
 from im2mesh.runs.origins import ResultOrigin, list_origins
@@ -66,7 +65,7 @@ class Evaluated:
         """Input, prediction and truth of a window, and the errors of predicted vertices."""
         stored, measured = StoredWindow(self.config.data.root, window), self.config.evaluation
         prediction = self.predictions.read(stored)
-        panel = read_panel(stored, prediction, _observation(self.config, window), self.records)
+        panel = read_panel(stored, prediction, find_observation(self.config, window), self.records)
         if not with_errors:
             return panel
         errors = vertex_errors(
@@ -180,11 +179,3 @@ def _panels(columns: Mapping[str, Evaluated], window: Window) -> dict[str, Panel
             panel = replace(panel, errors=None)
         panels[name if len(columns) > 1 else "prediction"] = panel
     return panels
-
-
-def _observation(config: Config, window: Window) -> Observation | None:
-    """What the model saw; None where meshes of others are measured without it."""
-    try:
-        return read_input(config, window).observation
-    except UserError:
-        return None

@@ -1,29 +1,51 @@
-"""Reports of a running training: a bar, lines of text, and scalars for TensorBoard."""
+"""Reports of a running training: a bar, lines of text, and what trackers show."""
 
-import re
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from PIL import Image
-from torch.utils.tensorboard import SummaryWriter
+from jaxtyping import Float, UInt8
 from tqdm import tqdm
 
-from im2mesh.config.schema import TrainingConfig
+from im2mesh.config.schema import Config, TrainingConfig
 from im2mesh.errors import UserError
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.runs.checkpoints import TrainingState
-from im2mesh.runs.origins import tell_training
+from im2mesh.runs.origins import Notes, tell_training
 from im2mesh.training.outlook import TIMED_STEPS, tell_duration
+from im2mesh.training.reference import Reference, find_reference
 from im2mesh.training.reports import StepReport
+from im2mesh.training.trackers.choice import open_trackers
 from im2mesh.training.validation import ValidationScores
 
-Draw = Callable[[SequenceModel, int, str], Path]
-"""(model, iteration, origin of the model) -> path of a picture."""
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a model does with some validation windows.
+
+    Attributes:
+        path: File of the still picture.
+        sheet: Its pixels.
+        frames: The same windows in motion, one after the other.
+        fps: Frames a second of the motion.
+        displacements: "predicted" and "true" -> how far points have moved from the first frame to
+            the last, in units of the first true mesh; missing where points are not followed.
+    """
+
+    path: Path
+    sheet: UInt8[np.ndarray, "H W 3"]
+    frames: UInt8[np.ndarray, "T h w 3"]
+    fps: float
+    displacements: Mapping[str, Float[np.ndarray, "N"]]
+
+
+Draw = Callable[[SequenceModel, int, str], Drawn]
+"""(model, iteration, origin of the model) -> pictures."""
 
 
 class Progress:
@@ -47,8 +69,9 @@ class Progress:
     ) -> None:
         self._settings = settings
         self._draw = draw
+        self._reference: Reference | None = None
         self._step_ends: list[float] = []  # of the first steps
-        self._log = _open_log(logs, iteration) if is_main else None
+        self._log = open_trackers(settings, logs, iteration) if is_main else None
         self._bar = tqdm(
             total=settings.max_iterations, initial=iteration, desc="train", unit="it",
             mininterval=1, disable=not is_main,
@@ -86,10 +109,16 @@ class Progress:
         if self._log is not None:
             tqdm.write(text)
 
-    def note(self, name: str, text: str) -> None:
-        """Add a text that TensorBoard shows beside the curves."""
+    def tell_origin(self, config: Config, origins: Notes) -> None:
+        """Show beside the curves what trains, and the score of weights that ship, if they compare.
+
+        Args:
+            config: Configuration of the run.
+            origins: Notes of its training; the last one is that of now.
+        """
         if self._log is not None:
-            self._log.add_text(name, text)
+            self._log.text("origin", tell_training(origins))
+            self._reference = find_reference(config, origins[-1]["dataset"])
 
     def log_step(
         self, iteration: int, report: StepReport, data_time: float, used: float, num_skipped: int
@@ -119,7 +148,10 @@ class Progress:
             self._bar.total = round(iteration / used)  # an estimate if the budget is in seconds
 
     def log_validation(self, iteration: int, scores: ValidationScores, is_best: bool) -> None:
-        self._add({f"validation/{name}": value for name, value in scores.means.items()}, iteration)
+        self._add(_of_validation(scores.means), iteration)
+        if self._log is not None and self._reference is not None:
+            other = self._reference
+            self._log.reference(other.name, _of_validation(other.scores), iteration)
         self.say(f"iteration {iteration}: validation {scores}{' (best)' if is_best else ''}")
 
     def visualize(self, model: SequenceModel, state: TrainingState) -> None:
@@ -132,28 +164,20 @@ class Progress:
         ):
             return
         try:
-            path = self._draw(model, state.iteration, tell_training(state.origins))
+            drawn = self._draw(model, state.iteration, tell_training(state.origins))
         except UserError as error:  # a flow that is not solved yet, which is no reason to stop
             self.say(f"iteration {state.iteration}: no picture: {error}")
             return
-        self.say(f"iteration {state.iteration}: picture {path}")
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-        self._log.add_image("validation", pixels, state.iteration, dataformats="HWC")
+        self.say(f"iteration {state.iteration}: picture {drawn.path}")
+        self._log.image("validation", drawn.sheet, state.iteration)
+        self._log.video("validation/moving", drawn.frames, drawn.fps, state.iteration)
+        for name, lengths in drawn.displacements.items():
+            self._log.histogram(f"displacement/{name}", lengths, state.iteration)
 
     def _add(self, scalars: dict[str, float], iteration: int) -> None:
         if self._log is not None:
-            for name, value in scalars.items():
-                self._log.add_scalar(name, value, iteration)
+            self._log.scalars(scalars, iteration)
 
 
-def _open_log(folder: Path, iteration: int) -> SummaryWriter:
-    """Open an event file that hides the entries of older files beyond an iteration.
-
-    TensorBoard reads event files in the order of their names, which begin with the second of their
-    start. So a training that restarts within the same second waits for the next second.
-    """
-    names = (re.search(r"tfevents\.(\d+)", path.name) for path in folder.glob("*tfevents*"))
-    newest = max((int(name[1]) for name in names if name), default=0)
-    time.sleep(max(0.0, min(1.0, newest + 1 - time.time())))
-    return SummaryWriter(folder, purge_step=iteration + 1)
+def _of_validation(scores: Mapping[str, float]) -> dict[str, float]:
+    return {f"validation/{name}": value for name, value in scores.items()}

@@ -19,7 +19,7 @@ from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.runs.checkpoints import Checkpoint, TrainingState, save_checkpoint
 from im2mesh.runs.folder import RunFolder
-from im2mesh.runs.origins import continued, tell_training
+from im2mesh.runs.origins import continued
 from im2mesh.runs.provenance import Provenance
 from im2mesh.runs.resuming import load_to_resume, refuse_another_run, warn_of_changes
 from im2mesh.runs.snapshots import FailedPart, Snapshot, explain_failure, save_snapshot
@@ -272,7 +272,7 @@ class Trainer:
     def _progress(self) -> Progress:
         is_main, at = self.processes.ranks.is_main, self.state.iteration
         progress = Progress(self.folder.logs, at, self.config.training, is_main, self.draw)
-        progress.note("origin", tell_training(self.state.origins))
+        progress.tell_origin(self.config, self.state.origins)
         return progress
 
     def _validate(self, progress: Progress) -> None:

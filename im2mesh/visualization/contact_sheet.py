@@ -8,7 +8,6 @@ import numpy as np
 
 from im2mesh.data.batch import Observation
 from im2mesh.data.frames import StoredWindow
-from im2mesh.data.layout import Window
 from im2mesh.evaluation.predictions import Prediction
 from im2mesh.evaluation.records import Record
 from im2mesh.meshing.mesh import Mesh
@@ -46,7 +45,7 @@ def read_panel(
         title=f"{window.clip}, frames {window.start} to {last}",
         truth=[_read_truth(stored, k) for k in range(window.num_frames)],
         prediction=None if prediction is None else prediction.meshes,
-        inputs=None if observation is None else _inputs_by_frame(observation, window),
+        inputs=None if observation is None else inputs_by_frame(observation, window.num_frames),
         iou={r.frame: r.value for r in records if r.metric == "iou" and r.window == window.id},
     )
 
@@ -108,9 +107,10 @@ def _mesh_cell(meshes: Mapping[int, Mesh], frame: int, box_of: Mesh) -> Cell:
     return Cell(replace(mesh, colors=correspondence_colors(first, mesh, box_of)))
 
 
-def _inputs_by_frame(observation: Observation, window: Window) -> dict[int, np.ndarray] | None:
-    """Observed frames with their numbers in the window; None if nothing is observed."""
-    frames = np.rint(observation.times * (window.num_frames - 1)).astype(int).tolist()
+def inputs_by_frame(observation: Observation, count: int) -> dict[int, np.ndarray] | None:
+    """Observed frames with their numbers in a window of `count` frames; None if nothing is
+    observed."""
+    frames = np.rint(observation.times * (count - 1)).astype(int).tolist()
     return dict(zip(frames, observation.inputs, strict=True)) or None
 
 

@@ -51,3 +51,9 @@ class Panel:
     @property
     def num_frames(self) -> int:
         return len(self.truth)
+
+    @property
+    def num_shown(self) -> int:
+        """Number of frames up to the last of which there is anything."""
+        known = [*range(len(self.truth)), *(self.prediction or {}), *(self.inputs or {})]
+        return 1 + max(known, default=-1)

@@ -44,6 +44,7 @@ def test_what_affects_no_number():
         "training.num_workers",
         "training.print_every",
         "training.save_every",
+        "training.tracker",
         "training.visualize_every",
         "generation.batch_points",
         "generation.mesh_format",

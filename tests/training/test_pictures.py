@@ -1,5 +1,6 @@
 """Pictures of a training show its progress and change nothing else."""
 
+import io
 import sys
 
 import pytest
@@ -31,8 +32,13 @@ def test_pictures_are_written_and_logged_and_change_nothing_else(config_path, tm
     with Image.open(run.pictures / names[-1]) as picture:
         assert picture.width > 300 and "seed 0" in picture.info[ORIGIN_KEY]
         assert len(picture.convert("RGB").getcolors(10**6) or []) > 50  # bodies, not a blank page
-    events = EventAccumulator(str(run.logs), size_guidance={"images": 0}).Reload()
+    events = EventAccumulator(str(run.logs), size_guidance={"images": 0, "histograms": 0}).Reload()
     assert [event.step for event in events.Images("validation")] == [0, 3, 6]
+    moving = events.Images("validation/moving")
+    with Image.open(io.BytesIO(moving[-1].encoded_image_string)) as film:
+        assert film.n_frames >= 2 * 5 - 1  # two windows of five frames; equal ones may be joined
+    true = [event.histogram_value for event in events.Histograms("displacement/true")]
+    assert len(true) == 3 and 0 < true[0].max < 1 and true[0].sum == true[2].sum
     without = load_checkpoint(trained(config_path, tmp_path / "without").checkpoint).model
     model = load_checkpoint(run.checkpoint).model
     assert all(torch.equal(model[key], without[key]) for key in without)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 from html.parser import HTMLParser
@@ -20,14 +19,8 @@ from im2mesh.visualization.report import page as page_module
 from im2mesh.visualization.report.curves import metric_curves, training_curves
 from im2mesh.visualization.report.layers import window_content
 from im2mesh.visualization.report.page import Page
+from tests.browser import CATCH, CHROMIUM
 from tests.meshing.test_animated_files import moving_cube
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-CATCH = """<script>window.problems = [];
-addEventListener("error", event => problems.push(event.message));
-addEventListener("unhandledrejection", event => problems.push(String(event.reason)));
-console.error = console.warn = (...texts) => problems.push(texts.join(" "));</script>"""
 
 RUN = """<script>(async () => { SCRIPT })().catch(error => problems.push(String(error))).then(
 found => { document.body.dataset.found = JSON.stringify({problems, found}); });</script></html>"""
@@ -120,7 +113,7 @@ def in_browser(page: Path, script: str) -> tuple[list[str], dict]:
     """What goes wrong in a page, and what a script returns that runs behind it."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt install chromium")
-    text = page.read_text("utf-8").replace("<meta", f"{CATCH}<meta", 1)
+    text = page.read_text("utf-8").replace("<meta", f"<script>{CATCH}</script><meta", 1)
     run = RUN.replace("SCRIPT", script)
     page.write_text(text.replace("</html>", run), "utf-8")
     command = [

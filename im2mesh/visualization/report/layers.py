@@ -50,25 +50,61 @@ def window_content(panels: Mapping[str, Panel], scale: ErrorScale) -> dict[str, 
     """What the viewer needs of one window.
 
     Args:
-        panels: Name of a run -> its panel; all share the window, its truth and its input.
+        panels: Name of a run -> its panel; all share the window, its truth and its input. Any of
+            truth, prediction and input may be missing, but not all.
         scale: Largest error that colours tell apart.
     """
     blob, first = Blob(), next(iter(panels.values()))
-    encoder = _Encoder(blob, scale, first.truth[0])
+    encoder = _Encoder(blob, scale, _box_of(first))
     layers = [encoder.input(first.inputs)] if first.inputs else []
-    layers += [encoder.prediction(name, panel) for name, panel in panels.items()]
-    truth = [_thinned(mesh) for mesh in first.truth]
-    layers.append(encoder.meshes("truth", dict(enumerate(truth))))
-    shown = [*truth, *(m for panel in panels.values() for m in (panel.prediction or {}).values())]
-    points = np.concatenate([mesh.vertices for mesh in shown])
+    layers += [encoder.prediction(n, panel) for n, panel in panels.items() if panel.prediction]
+    truth = {k: _thinned(mesh) for k, mesh in enumerate(first.truth)}
+    layers += [encoder.meshes("truth", truth)] if truth else []
+    shown = [*truth.values(), *(m for p in panels.values() for m in (p.prediction or {}).values())]
+    clouds = [mesh.vertices for mesh in shown if not mesh.is_empty]
+    clouds += [] if clouds else [x for x in (first.inputs or {}).values() if x.ndim == 2]
+    low, high = _bounds(clouds)
     return {
         "title": first.title,
-        "frames": len(first.truth),
-        "low": points.min(0).tolist(),
-        "high": points.max(0).tolist(),
+        "frames": max(panel.num_shown for panel in panels.values()),
+        "low": low.tolist(),
+        "high": high.tolist(),
         "layers": layers,
         "blob": blob.text(),
     }
+
+
+def _bounds(
+    clouds: Sequence[Float[np.ndarray, "_ 3"]],
+) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+    """Corners of the box around all points; those of equally many points are first compared row by
+    row, which is sooner done."""
+    rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for cloud in clouds:
+        low, high = rows.get(len(cloud), (cloud, cloud))
+        rows[len(cloud)] = np.minimum(low, cloud), np.maximum(high, cloud)
+    corners = np.concatenate([x for pair in rows.values() for x in pair] or [np.zeros((1, 3))])
+    return corners.min(0), corners.max(0)
+
+
+def later_content(name: str, panel: Panel, scale: ErrorScale, box_of: Mesh) -> dict[str, Any]:
+    """What the viewer needs of a prediction, and its input, that come later than their window.
+
+    Args:
+        name: Name of the prediction.
+        box_of: Mesh whose bounding box spans the colours.
+    """
+    blob = Blob()
+    encoder = _Encoder(blob, scale, box_of)
+    layers = [encoder.input(panel.inputs)] if panel.inputs else []
+    layers.append(encoder.prediction(name, panel))
+    return {"layers": layers, "blob": blob.text()}
+
+
+def _box_of(panel: Panel) -> Mesh:
+    """The mesh that spans the colours: the first true one, or else the first predicted one."""
+    found = [*panel.truth[:1], *(panel.prediction or {}).values()]
+    return found[0] if found else Mesh.of_points(np.zeros((0, 3), np.float32))
 
 
 @dataclass(frozen=True)

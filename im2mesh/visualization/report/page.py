@@ -61,7 +61,7 @@ class Page:
             f"<title>{escape(self.title)}</title>",
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<link rel="icon" href="data:,">',
-            f"<style>{_asset('page.css')}</style>\n<h1>{escape(self.title)}</h1>",
+            f"<style>{asset('page.css')}</style>\n<h1>{escape(self.title)}</h1>",
             _section("Numbers", _table(self.table) + _note(self.note)) if self.table else "",
             _section("Windows", '<div id="windows"></div>') if windows else "",
             _curves("Over time", "curves") if self.curves else "",
@@ -78,22 +78,33 @@ class Page:
         return "\n".join(filter(None, parts))
 
     def _data(self, windows: Mapping[str, Mapping[str, Any]]) -> str:
-        steps = [k / (_NUM_COLORS - 1) * self.scale.maximum for k in range(_NUM_COLORS)]
         content = {
             "curves": self.curves,
             "training": self.training,
             "windows": [{"caption": caption, **window} for caption, window in windows.items()],
-            "errors": {"maximum": self.scale.maximum, "colors": self.scale.list_colors(steps)},
+            "errors": told_scale(self.scale),
         }
-        return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
+        return as_script(content)
 
 
-def _asset(name: str) -> str:
+def told_scale(scale: ErrorScale) -> dict[str, Any]:
+    """The colours of errors, for the viewer."""
+    steps = [k / (_NUM_COLORS - 1) * scale.maximum for k in range(_NUM_COLORS)]
+    return {"maximum": scale.maximum, "colors": scale.list_colors(steps)}
+
+
+def as_script(content: Any) -> str:
+    """JSON that may stand in a page."""
+    return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def asset(name: str) -> str:
+    """A script or style of the pages."""
     return files("im2mesh.visualization.report").joinpath(name).read_text("utf-8")
 
 
 def _script(name: str) -> str:
-    return f"<script>{_asset(name)}</script>"
+    return f"<script>{asset(name)}</script>"
 
 
 def _section(heading: str, content: str) -> str:

@@ -1,0 +1,104 @@
+"""A file of moving meshes, or the folder of a reconstructed scan -> what is shown of it."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from im2mesh.data.scans import Scan, Up, guess_up, read_scan, to_y_up
+from im2mesh.data.transforms import NormalizationFrame, bounding_frame
+from im2mesh.errors import UserError
+from im2mesh.meshing.formats.gltf.read_moving import keyframe_seconds
+from im2mesh.meshing.frame_meshes import load_reconstruction
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.runs.folder import SCAN_FILE, SEQUENCE_FILE
+from im2mesh.visualization.panel import Panel
+
+
+@dataclass(frozen=True)
+class MovingFile:
+    """Moving meshes, upright and of size 1 in their first frame.
+
+    Attributes:
+        file: Where they were read.
+        panel: The meshes as a prediction, without a truth.
+        times: Times of the frames, from 0 to 1.
+        duration: Seconds from time 0 to 1; None if nobody knows.
+    """
+
+    file: Path
+    panel: Panel
+    times: Float[np.ndarray, "T"]
+    duration: float | None
+
+
+def is_moving_file(path: Path) -> bool:
+    """Whether a path is that of moving meshes, and not of a run."""
+    return path.suffix.lower() in (".npz", ".glb") or (path / SEQUENCE_FILE).is_file()
+
+
+def read_moving_file(path: Path, clouds: Sequence[Path] = (), up: Up = "auto") -> MovingFile:
+    """Read moving meshes.
+
+    Args:
+        path: sequence.npz, a moving .glb, or a folder with sequence.npz.
+        clouds: The clouds from which the meshes were made, to be shown beside them.
+        up: The axis that points up; auto takes the longer one of y and z.
+
+    Raises:
+        UserError: If there is no readable file, or not one cloud for each frame.
+    """
+    file = path / SEQUENCE_FILE if path.is_dir() else path
+    is_animated = file.suffix.lower() == ".glb"
+    meshes = MeshSequence.load(file) if is_animated else load_reconstruction(file)
+    if meshes.meshes[0].is_empty:
+        raise UserError(
+            f"{file}: the mesh of its first frame is empty, so there is nothing to show"
+        )
+    duration = _glb_seconds(file) if is_animated else _scan_seconds(file.parent / SCAN_FILE)
+    first = meshes.meshes[0].vertices
+    axis = guess_up(Scan((first,), np.zeros(1), ("first",)), up)
+    frame = bounding_frame(to_y_up(first, axis))
+    shown = {k: _placed(mesh, axis, frame) for k, mesh in enumerate(meshes.meshes)}
+    panel = Panel(path.stem, [], shown, _inputs(clouds, len(shown), axis, frame))
+    return MovingFile(file, panel, meshes.times, duration)
+
+
+def _placed(mesh: Mesh, up: str, frame: NormalizationFrame) -> Mesh:
+    upright = to_y_up(mesh.vertices.astype(np.float64), up)
+    return replace(mesh, vertices=frame.from_world(upright).astype(np.float32))
+
+
+def _inputs(
+    clouds: Sequence[Path], count: int, up: str, frame: NormalizationFrame
+) -> dict[int, np.ndarray] | None:
+    if not clouds:
+        return None
+    scan = read_scan(list(clouds))
+    if len(scan.clouds) != count:
+        raise UserError(
+            f"--clouds has {len(scan.clouds)} clouds and the file {count} frames; give the clouds "
+            "from which it was made"
+        )
+    upright = [to_y_up(cloud, up) for cloud in scan.clouds]
+    return {k: frame.from_world(cloud).astype(np.float32) for k, cloud in enumerate(upright)}
+
+
+def _glb_seconds(path: Path) -> float | None:
+    seconds = keyframe_seconds(path)
+    return float(seconds[-1] - seconds[0]) or None
+
+
+def _scan_seconds(report: Path) -> float | None:
+    """Seconds from the first frame of a scan to its last; None without a readable report, or where
+    frames were only counted, as generate.py does without --times."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        times = [float(frame["time"]) for frame in json.loads(report.read_text("utf-8"))["frames"]]
+        if not all(time.is_integer() for time in times):
+            return times[-1] - times[0]
+    return None
