@@ -35,14 +35,14 @@ from im2mesh.generation.generator import Generator
 from im2mesh.generation.picture_files import INPUT, refuse_result_of_others, write_windows
 from im2mesh.generation.picture_windows import PictureSettings, reconstruct_pictures
 from im2mesh.generation.scan import ScanSettings, reconstruct_scan
-from im2mesh.generation.scan_files import REPORT, result_name, tell_suspects, write_scan
+from im2mesh.generation.scan_files import result_name, tell_suspects, write_scan
 from im2mesh.generation.sources import SOURCE, refuse_other_source
 from im2mesh.generation.split import generate_split
 from im2mesh.machine.devices import build_device
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
 from im2mesh.pretrained.shipped import find_weights
-from im2mesh.runs.folder import RunFolder
+from im2mesh.runs.folder import SCAN_FILE, RunFolder
 from im2mesh.synthesis.images import ELEVATION, FRONT_AZIMUTH
 
 FIT_ITERATIONS = 80
@@ -201,7 +201,7 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
     source = ", ".join(str(path.resolve()) for path in paths)
     folder = RunFolder.of(config).path / "scans" / result_name(paths[0].resolve())
     scan = read_scan(paths, args.times)
-    refuse_other_source(folder, REPORT, source)
+    refuse_other_source(folder, SCAN_FILE, source)
     up, unit = guess_up(scan, args.up), guess_unit(scan, args.unit)
     is_tracked = rows_correspond(scan)
     trained, generator = _scan_generator(args, config, is_tracked)

@@ -70,7 +70,7 @@ def _run_id(folder: Path) -> str:
 
 def _import_wandb() -> Any:
     try:
-        import wandb
+        import wandb  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UserError(
             "training.tracker wandb needs wandb, run: pip install -e .[wandb]"
