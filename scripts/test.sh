@@ -1,9 +1,19 @@
 #!/usr/bin/env bash
 # Every check that CI runs: format, lint, types, tests. The tests run on two cores at once.
+# With --slow, in place of them the tests that take longer than CI should: all bodies and motions,
+# what needs a GPU, and docs/scaling.md under Slurm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
 
+if [ "${1:-}" = --slow ]; then
+    shift
+    if ! command -v slurmctld >/dev/null || [ "$(id -u)" -ne 0 ]; then
+        echo "test.sh: without tests/slurm, which starts a Slurm cluster; for that, on Debian:" \
+            "apt-get install slurm-wlm munge iproute2, and run this as root"
+    fi
+    exec "$PYTHON" -m pytest -m "slow or gpu" --durations=10 "$@"
+fi
 echo "== ruff: lint and format"
 "$PYTHON" -m ruff check .
 "$PYTHON" -m ruff format --check .
