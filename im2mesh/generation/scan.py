@@ -21,7 +21,6 @@ from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
 from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.residuals import Residuals, measure_residuals, vertex_residuals
 from im2mesh.generation.generator import Generator
-from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
 
@@ -101,7 +100,7 @@ def reconstruct_scan(
     )
     residuals = measure_residuals(fitted, clip)
     return ScanResult(
-        _in_scan(fitted, surface, scan, frame, settings),
+        _in_scan(fitted, scan, frame, settings),
         key,
         residuals,
         vertex_residuals(fitted, residuals),
@@ -134,16 +133,15 @@ def _seen(
 
 def _in_scan(
     fitted: FittedClip,
-    surface: Mesh,
     scan: Scan,
     frame: NormalizationFrame,
     settings: ScanSettings,
 ) -> MeshSequence:
-    times, up = scan.times, settings.up
+    times, up, faces = scan.times, settings.up, fitted.surface.faces
     vertices = fitted.vertices(times)
     normals = None
     if settings.normals:
-        normals = from_y_up(vertex_normals(vertices, surface.faces), up)
+        normals = from_y_up(vertex_normals(vertices, faces), up)
     world = from_y_up(frame.to_world(vertices.astype(np.float64)), up)
     relative = (times - times[0]) / (times[-1] - times[0])
-    return MeshSequence(surface.faces, world, relative, normals)
+    return MeshSequence(faces, world, relative, normals)

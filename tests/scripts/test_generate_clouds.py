@@ -59,6 +59,9 @@ def test_a_scan_becomes_one_mesh_in_its_own_coordinates(scan, tmp_path, capsys):
         np.testing.assert_allclose(
             corner(sequence.vertices[3], 0), corner(last, 0), atol=60
         )  # 60 mm
+    corners = sequence.vertices[3][sequence.faces]  # faces are those of these vertices
+    edges = np.linalg.norm(corners - np.roll(corners, 1, 1), axis=-1)
+    assert np.quantile(edges, 0.99) < 100, "millimetres"
     mesh = read_mesh(result / "meshes" / "00003.ply")
     np.testing.assert_array_equal(mesh.faces, sequence.faces)
     report = json.loads((result / "scan.json").read_text())

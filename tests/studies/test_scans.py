@@ -33,7 +33,7 @@ def data(tmp_path_factory):
 
 
 def run(data, out, *more: str) -> int:
-    settings = ["generation.fit_iterations=10", "generation.upsampling_steps=1"]
+    settings = ["generation.fit_iterations=40", "generation.upsampling_steps=1"]
     settings += ["data.num_frames=5", f"data.root={data}", "--split", "all"]
     arguments = ["scans", "configs/scans.yaml", *settings, "--output", str(out), *more]
     return exit_status(measure.main, arguments)
