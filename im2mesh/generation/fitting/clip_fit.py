@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from im2mesh.generation.fitting.clip import ADVANCE, Clip, windows
-from im2mesh.generation.fitting.evidence import ROUNDS, Extract, settle_in_rounds
+from im2mesh.generation.fitting.evidence import Extract, num_rounds, settle_in_rounds
 from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.graph import NodeGraph, build_graph
 from im2mesh.generation.fitting.guess import Guess, drift_motion, resting_motion
@@ -65,7 +65,7 @@ def fit_clip(
 def num_steps(clip: Clip, settles: bool) -> int:
     """How often a fit reports progress; `settles` says whether the surface is found anew."""
     sides = windows(len(clip.later.times)) + windows(len(clip.earlier.times))
-    return len(sides) + (ROUNDS if settles and _can_settle(clip) else 0)
+    return len(sides) + (num_rounds(clip.first_window) if settles and _can_settle(clip) else 0)
 
 
 def _can_settle(clip: Clip) -> bool:

@@ -24,7 +24,11 @@ Extract = Callable[[Float[np.ndarray, "N 3"]], Mesh]
 """One cloud of any points -> its surface, both in units of the first frame."""
 
 ROUNDS = 4
-"""Surfaces that are tried: the one that is given, and then those of all clouds together."""
+"""Surfaces that are tried where the first cloud is sparse: the one that is given, and then those of
+all clouds together."""
+SPARSE = 600
+"""Points of a first cloud from which its own surface is kept, and only moved. With 300 points the
+clouds of all frames better it; with 1000 the errors of the motion between them make it worse."""
 MOST_POINTS = 3000
 """Points that an occupancy network is shown; the networks that ship were trained with so many."""
 
@@ -51,7 +55,7 @@ def settle_in_rounds(
         progress: Called after every round.
     """
     rng = np.random.default_rng(seed)
-    for following in range(ROUNDS, 0, -1):
+    for following in range(num_rounds(window), 0, -1):
         graph = build_graph(surface)
         settled = settle(surface, graph, window, guess(graph), iterations=iterations, seed=seed)
         progress()
@@ -60,6 +64,11 @@ def settle_in_rounds(
             surface = found if len(found.faces) else settled.surface
             guess = _continued(settled, window.times)
     return settled
+
+
+def num_rounds(window: Clip) -> int:
+    """Surfaces that are tried for a window."""
+    return ROUNDS if len(window.clouds[0]) < SPARSE else 1
 
 
 def _continued(settled: Settled, times: Float[np.ndarray, "T"]) -> Guess:
