@@ -111,8 +111,10 @@ def refuse_unready(evaluation: SplitEvaluation, windows: Sequence[Window]) -> No
         UserError: If so; files that are there are not read.
     """
     for window in windows:
-        evaluation.predictions.refuse_missing(window)
+        evaluation.predictions.find(window)
         evaluation.read(window)
+    for window in windows:  # after those that lack everything
+        evaluation.predictions.refuse_missing(window)
 
 
 def evaluate_split(

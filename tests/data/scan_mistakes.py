@@ -9,7 +9,7 @@ import pytest
 from im2mesh.data.scans import read_scan
 from im2mesh.errors import UserError
 from im2mesh.files.written import replacing_files
-from im2mesh.generation.scan_files import REPORT
+from im2mesh.runs.folder import SCAN_FILE
 from tests.user import User
 
 GOOD = np.random.default_rng(0).uniform(size=(3, 40, 3)) * (0.5, 1.8, 0.3)
@@ -62,8 +62,8 @@ def of_the_same_name(user: User) -> str:
             np.savetxt(user.folder / name / f"{k}.xyz", cloud)
     folder = user.folder / "run" / "scans" / "scan"
     folder.mkdir(parents=True)
-    with replacing_files(folder, [REPORT]) as place:
-        (place / REPORT).write_text(f'{{"source": "{(user.folder / "other/scan").as_posix()}"}}')
+    with replacing_files(folder, [SCAN_FILE]) as place:
+        (place / SCAN_FILE).write_text(f'{{"source": "{(user.folder / "other/scan").as_posix()}"}}')
     return user.generates("--clouds", "scan")
 
 

@@ -13,7 +13,7 @@ MOST_ENTRIES = 19
 COMMANDS = [
     *((latent.main, name) for name in ("encode", "interpolate", "transfer", "sample")),
     *((draw.main, name) for name in ("sheet", "errors", "training", "report", "video")),
-    *((measure.main, name) for name in ("robustness", "motion")),
+    *((measure.main, name) for name in ("robustness", "motion", "scans")),
     *((weights.main, name) for name in ("list", "export")),
 ]
 PROGRAMS = [

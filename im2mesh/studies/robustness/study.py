@@ -56,18 +56,18 @@ class Study:
 
     Attributes:
         sweeps: Sweeps that were asked for.
-        name: Tool whose metrics are measured; its files have this name.
         runs: Name of a method -> path of each of its seeds -> section data of that run.
         origins: Path of a run -> origin of its numbers.
         numbers: Numbers by run, sweep, value and metric; `measure_run` fills them and `gaps`.
+        name: Tool whose metrics are measured; its files have this name.
     """
 
     sweeps: Sequence[Sweep]
-    name: Literal["robustness", "scans"] = "robustness"
     runs: dict[str, dict[str, DataConfig]] = field(default_factory=dict)
     origins: dict[str, ResultOrigin] = field(default_factory=dict)
     numbers: dict[NumberKey, list[Number]] = field(default_factory=lambda: defaultdict(list))
     gaps: list[NotMeasured] = field(default_factory=list)
+    name: Literal["robustness", "scans"] = "robustness"
 
     @property
     def metrics(self) -> list[str]:
