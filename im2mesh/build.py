@@ -32,7 +32,7 @@ from im2mesh.models.wiring.compatibility import check_parts, check_sizes
 from im2mesh.models.wiring.parts import METHODS, PARTS
 from im2mesh.models.wiring.wire import wire
 from im2mesh.runs.folder import RunFolder
-from im2mesh.runs.origins import ResultOrigin, RunOrigin
+from im2mesh.runs.origins import Notes, ResultOrigin, RunOrigin
 from im2mesh.runs.provenance import provenance, run_hash
 from im2mesh.runs.snapshots import Snapshot
 from im2mesh.runs.trained import TrainedModel, read_trained
@@ -117,9 +117,7 @@ def build_generator(config: Config, model_file: str | Path, device: torch.device
         load_weights(model, trained.model, model_file)
         warn_of_rough_shapes(trained.best_score, model_file)
         trained_by = trained.origins
-    generator = Generator(model, config.generation, config.data.num_frames, device, trained_by)
-    generator.fit = partial(refit, corresponding=config.data.input_pointcloud_corresponding)
-    return generator
+    return _generator(model, config, device, trained_by)
 
 
 def has_weights(model: SequenceModel) -> bool:
@@ -203,10 +201,15 @@ def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, 
         check_generation(model, config.generation)
     except ValueError as error:
         raise ConfigError(f"{model_file}: {error}") from error
-    num_frames = config.data.num_frames
-    generator = Generator(model, config.generation, num_frames, device, trained.origins)
+    return config, _generator(model, config, device, trained.origins)
+
+
+def _generator(
+    model: SequenceModel, config: Config, device: torch.device, trained_by: Notes
+) -> Generator:
+    generator = Generator(model, config.generation, config.data.num_frames, device, trained_by)
     generator.fit = partial(refit, corresponding=config.data.input_pointcloud_corresponding)
-    return config, generator
+    return generator
 
 
 def build_described(content: TrainedModel | Snapshot, path: Path) -> tuple[Config, SequenceModel]:

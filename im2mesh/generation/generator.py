@@ -14,7 +14,12 @@ from im2mesh.data.transforms import NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.generation.carrying import carry_by_interpolation
 from im2mesh.generation.stage_timer import StageTimer
-from im2mesh.generation.surface import GivenSurface, check_generation, extract_mesh
+from im2mesh.generation.surface import (
+    GivenSurface,
+    SurfaceOfCloud,
+    check_generation,
+    extract_mesh,
+)
 from im2mesh.machine.memory import explain_out_of_memory
 from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
 from im2mesh.meshing.mesh import Mesh
@@ -24,7 +29,6 @@ from im2mesh.models.sequence_model import Inputs, SequenceCodes, SequenceModel
 from im2mesh.models.views import with_cameras
 from im2mesh.runs.origins import Notes
 
-SurfaceOfCloud = Callable[[Float[np.ndarray, "N 3"]], Mesh]
 Fit = Callable[[MeshSequence, Observation, GenerationConfig, SurfaceOfCloud | None], MeshSequence]
 """A moving mesh, what was observed, settings, and what finds the surface of a cloud, if it may be
 found anew -> the mesh that fits better."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
 from torch import Tensor
 
 from im2mesh.config.schema import DataConfig, GenerationConfig
@@ -12,6 +14,9 @@ from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.refinement import refine_vertices
 from im2mesh.meshing.simplification import simplify_mesh
 from im2mesh.models.sequence_model import SequenceModel
+
+SurfaceOfCloud = Callable[[Float[np.ndarray, "N 3"]], Mesh]
+"""One cloud of any points -> its surface, both in units of the first frame."""
 
 
 @dataclass(frozen=True)

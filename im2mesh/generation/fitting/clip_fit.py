@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from im2mesh.generation.fitting.clip import ADVANCE, Clip, windows
-from im2mesh.generation.fitting.evidence import Extract, num_rounds, settle_in_rounds
+from im2mesh.generation.fitting.evidence import num_rounds, settle_in_rounds
 from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.graph import NodeGraph, build_graph
 from im2mesh.generation.fitting.guess import Guess, drift_motion, resting_motion
 from im2mesh.generation.fitting.matching import SurfacePoints, sparse_surface, tracked_surface
 from im2mesh.generation.fitting.motion_fit import fit_motion
 from im2mesh.generation.fitting.node_motion import FittedMotion, Pose
+from im2mesh.generation.surface import SurfaceOfCloud
 from im2mesh.meshing.mesh import Mesh
 
 
@@ -22,7 +23,7 @@ def fit_clip(
     clip: Clip,
     *,
     iterations: int,
-    extract: Extract | None = None,
+    extract: SurfaceOfCloud | None = None,
     guess: Guess | None = None,
     seed: int = 0,
     progress: Callable[[], object] = lambda: None,

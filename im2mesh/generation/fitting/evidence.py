@@ -12,16 +12,15 @@ import torch
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
+from im2mesh.data.scans import MOST_POINTS
 from im2mesh.generation.fitting.clip import Clip
 from im2mesh.generation.fitting.graph import NodeGraph, build_graph
 from im2mesh.generation.fitting.guess import Guess, guess_motion
 from im2mesh.generation.fitting.matching import sparse_surface
 from im2mesh.generation.fitting.node_motion import FittedMotion, carry_points, uncarry_points
 from im2mesh.generation.fitting.settling import Settled, settle
+from im2mesh.generation.surface import SurfaceOfCloud
 from im2mesh.meshing.mesh import Mesh
-
-Extract = Callable[[Float[np.ndarray, "N 3"]], Mesh]
-"""One cloud of any points -> its surface, both in units of the first frame."""
 
 ROUNDS = 4
 """Surfaces that are tried where the first cloud is sparse: the one that is given, and then those of
@@ -29,14 +28,12 @@ all clouds together."""
 SPARSE = 600
 """Points of a first cloud from which its own surface is kept, and only moved. With 300 points the
 clouds of all frames better it; with 1000 the errors of the motion between them make it worse."""
-MOST_POINTS = 3000
-"""Points that an occupancy network is shown; the networks that ship were trained with so many."""
 
 
 def settle_in_rounds(
     surface: Mesh,
     window: Clip,
-    extract: Extract,
+    extract: SurfaceOfCloud,
     guess: Guess,
     *,
     iterations: int,

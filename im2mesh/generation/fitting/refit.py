@@ -9,10 +9,10 @@ from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
 from im2mesh.generation.fitting.clip import Clip
 from im2mesh.generation.fitting.clip_fit import fit_clip
-from im2mesh.generation.fitting.evidence import Extract
 from im2mesh.generation.fitting.graph import NodeGraph
 from im2mesh.generation.fitting.guess import guess_motion
 from im2mesh.generation.fitting.node_motion import FittedMotion
+from im2mesh.generation.surface import SurfaceOfCloud
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
@@ -22,7 +22,7 @@ def refit(
     sequence: MeshSequence,
     observation: Observation,
     config: GenerationConfig,
-    extract: Extract | None = None,
+    extract: SurfaceOfCloud | None = None,
     *,
     corresponding: bool,
 ) -> MeshSequence:
