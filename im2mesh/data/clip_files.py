@@ -40,12 +40,13 @@ def clip_files(root: str | Path, category: str, clip: str, folder: str) -> tuple
         DataError: If there is no such folder, it lacks a frame, or two files are of one frame.
     """
     path = Path(root) / category / clip / folder
-    files = numbered_files(path, clip).names
+    packed = packed_file(root, category, clip, folder)
+    files = _numbered_files(path, clip, packed).names
     numbers = frame_numbers(root, category, clip)
     missing = [number for number in numbers if number not in files]
     if missing:
         raise DataError(
-            f"clip {clip}: {find_packed(path, clip) or path} has no file for frame {missing[0]}, "
+            f"clip {clip}: {packed or path} has no file for frame {missing[0]}, "
             f"which {CLOUD_FOLDER} has; copy or make it again"
         )
     return tuple(str(path / files[number]) for number in numbers)
@@ -62,7 +63,7 @@ def frame_numbers(root: str | Path, category: str, clip: str) -> tuple[int, ...]
     if streamed is not None:
         return streamed.numbers
     folder = Path(root) / category / clip / CLOUD_FOLDER
-    files = numbered_files(folder, clip)
+    files = _numbered_files(folder, clip, packed_file(root, category, clip, CLOUD_FOLDER))
     try:
         refuse_holes(folder, files, "copy the missing files or cut the clip in two")
     except NumberedFilesError as error:
@@ -118,7 +119,12 @@ def numbered_files(folder: Path, clip: str) -> NumberedFiles:
         DataError: If there is no such folder, it holds no frame, or it is not plain which file is
             which frame; or if a packed file is damaged.
     """
-    packed = find_packed(folder, clip)
+    return _numbered_files(folder, clip, find_packed(folder, clip))
+
+
+def _numbered_files(folder: Path, clip: str, packed: str | Path | None) -> NumberedFiles:
+    """The frames in a folder of which it is known whether it is packed: over a network, each look
+    at a name takes a while."""
     streamed = streamed_clip(folder.parent) if packed is not None else None
     if streamed is not None:
         return NumberedFiles({number: f"{number:08d}.npz" for number in streamed.numbers}, ())

@@ -15,11 +15,16 @@ import numpy as np
 from im2mesh.errors import Advice, UserError, is_refused_by_system
 from im2mesh.files.npz import ArrayLocation, NpzError, locate_arrays, read_arrays, read_checksums
 from im2mesh.files.npz_directory import locate_in_memory
+from im2mesh.files.open_files import most_open_files
 
 T = TypeVar("T")
 
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """How files are opened: a pipe is refused at once; Windows does not translate the ends of lines."""
+
+_KEPT_OPEN = min(most_open_files() // 8, 4096)
+"""How many files stay open. Each has two descriptors, so three quarters of those that the system
+allows are left to others."""
 
 
 class StorageError(UserError):
@@ -226,7 +231,7 @@ class _OpenFile:
         return self._arrays
 
 
-@functools.lru_cache(maxsize=128)  # few, since each keeps two file descriptors
+@functools.lru_cache(maxsize=_KEPT_OPEN)
 def _open_file(path: str) -> _OpenFile:
     return _OpenFile(path)
 

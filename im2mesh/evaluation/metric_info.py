@@ -148,6 +148,7 @@ TABLE = (
     MetricInfo("iou_0", "IoU at t = 0", "higher", digits=3, measured_by="seeds"),
     MetricInfo("iou_last", "IoU, last frame", "higher", digits=3, measured_by="seeds"),
     MetricInfo("steps", "Training steps", "", digits=0, measured_by="seeds"),
+    MetricInfo("minutes", "Training minutes", "", digits=1, measured_by="seeds"),
     MetricInfo("seconds", "Seconds per window", "lower", digits=2, measured_by="seeds"),
 )  # fmt: skip
 """All metrics, in the order in which tables show them."""

@@ -32,7 +32,7 @@ HEADER = (
 TIME_NOTE = "Times were measured while other runs used the other cores; they compare only roughly."
 COLUMNS = (
     "iou", "iou_0", "iou_last", "chamfer_l1", "correspondence_l2", "correspondence_l2_last",
-    "steps", "seconds", "nfe",
+    "steps", "minutes", "seconds", "nfe",
 )  # fmt: skip
 METRICS = metrics_of("evaluation", "generation", "seeds")
 
@@ -143,7 +143,8 @@ def _numbers(result: MethodResult, path: Path) -> dict[str, float]:
             numbers[key] = rows[0].mean
     checkpoint = RunFolder(path).checkpoint
     if checkpoint.is_file():
-        numbers["steps"] = float(load_checkpoint(checkpoint).state.iteration)
+        state = load_checkpoint(checkpoint).state
+        numbers |= {"steps": float(state.iteration), "minutes": state.seconds / 60}
     return numbers
 
 

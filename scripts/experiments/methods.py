@@ -1,10 +1,10 @@
-"""Ablations of local codes: every variant at equal data and steps, for several seeds.
+"""Every method of the project at equal steps on the benchmark bodies-1, for several seeds.
 
-The variants lead from the paper's networks to local codes, one part at a time. Others learn no
-motion (static, carried), carry points in another way, or see clouds without correspondence.
-Example: python -m scripts.experiments.local --iterations 2000 --seeds 0 1 2 --jobs 2
-Runs lie in out/local/<variant>/seed<k>; started again, the script goes on where it stopped. At the
-end, or at once with --summarize, it writes mean and spread over the seeds to out/local/summary.md
+The methods are the paper's, baselines, its successors' flows, local codes, and the steps that
+lead from the paper's networks to local codes, one part at a time.
+Example: python -m scripts.experiments.methods --iterations 2000 --seeds 0 1 2 --jobs 2
+Runs lie in out/methods/<method>/seed<k>; started again, the script goes on where it stopped. At the
+end, or at once with --summarize, it writes mean and spread over the seeds to out/methods/summary.md
 and .csv.
 """
 
@@ -18,22 +18,22 @@ from pathlib import Path
 from im2mesh.build import build_config
 from im2mesh.command_line import docstring_parser, exit_status
 from im2mesh.config.effects import Affects, keys_affecting
+from im2mesh.config.files import read_settings
 from im2mesh.config.schema import Config
 from im2mesh.errors import UserError
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
 from im2mesh.studies.comparison.seeds import is_evaluated, write_summary
+from scripts.experiments.benchmark import PROTOCOLS, make_data
 from scripts.experiments.engine import (
-    DATASETS,
-    SPLITS,
     Experiment,
     is_trained,
-    make_data,
     run_side_by_side,
     train_and_evaluate,
 )
 
-OUT = Path("out/local")
-PAPER = "configs/pointcloud/oflow_w_correspond-small.yaml"
+OUT = Path("out/methods")
+SPLITS = ("test", "test_new_individual")
+NUM_SAMPLES = 20000  # of a mesh; with the 100,000 of the protocol, evaluation is most of the work
 LOCAL_SHAPE = (
     "model.encoder={name: pointnet_tracked, hidden_size: 64, num_blocks: 3}",
     "model.decoder={name: local_attention, hidden_size: 64, num_blocks: 3}",
@@ -43,28 +43,33 @@ LOCAL_MOTION = (
     "model.velocity_field=null",
     "model.deformation={name: anchored}",
 )
-VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "static": ("configs/pointcloud/static-small.yaml", ()),
-    "carried": ("configs/pointcloud/carried-small.yaml", ()),
+METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "static": ("static", ()),
+    "carried": ("carried", ()),
+    "onet_per_frame": ("onet_per_frame", ()),
+    "onet4d": ("onet4d", ()),
+    "psgn4d": ("psgn4d", ()),
+    "psgn4d_w_correspond": ("psgn4d_w_correspond", ()),
+    "oflow": ("oflow", ()),
+    "oflow_w_correspond": ("oflow_w_correspond", ()),
+    "displacement": ("displacement", ()),
+    "coupling": ("coupling", ()),
+    "local": ("local", ()),
+    "local_flow": ("local_flow", ()),
     "carried_local": (
-        "configs/pointcloud/carried-small.yaml",
+        "carried",
         (*LOCAL_SHAPE, "model.code_size=64", "training.batch_size=6", "loss.motion_share=0.25"),
     ),
-    "paper": (PAPER, ()),
-    "local_decoder": (PAPER, LOCAL_SHAPE),
-    "anchored": (PAPER, LOCAL_MOTION),
-    "local": ("configs/pointcloud/local-small.yaml", ()),
-    "displacement": ("configs/pointcloud/displacement-small.yaml", ()),
-    "coupling": ("configs/pointcloud/coupling-small.yaml", ()),
-    "paper_unordered": ("configs/pointcloud/oflow_unordered-small.yaml", ()),
-    "local_unordered": ("configs/pointcloud/local_unordered-small.yaml", ()),
+    "local_shape": ("oflow_w_correspond", LOCAL_SHAPE),
+    "anchored_motion": ("oflow_w_correspond", LOCAL_MOTION),
+    "oflow_unordered": ("oflow_unordered", ()),
+    "local_unordered": ("local_unordered", ()),
 }
-"""Name -> config file and overrides.
+"""Name -> the small variant of which config of configs/pointcloud, and overrides.
 
-local_decoder and anchored are `paper` with the networks of local-small.yaml for the shape, or for
-the motion. They keep the width of codes and the batch size of `paper`, and train the motion in
-every step. carried_local is `local`, but takes the motion from the input: a learned motion has to
-beat it.
+local_shape and anchored_motion are `oflow_w_correspond` with the networks of `local` for the shape
+or the motion. They keep the width of codes and the batch size, and train the motion in every
+step. carried_local is `local`, but takes the motion from the input: a learned one has to beat it.
 """
 
 RUN_DEFINING = (
@@ -84,39 +89,39 @@ def main(arguments: Sequence[str]) -> None:
         if not args.summarize:
             run_study(args)
     finally:  # also when a run has failed, or was stopped
-        summary = summarize(args.variants, args.seeds)
+        summary = summarize(args.methods, args.seeds)
         print(f"{summary}\nwritten to {OUT}")
 
 
 def run_study(args: argparse.Namespace) -> None:
-    """Train and evaluate all variants with the first seed, then with the next."""
+    """Train and evaluate all methods with the first seed, then with the next."""
     experiments = [
-        make_experiment(variant, seed, args.iterations, args.input_points, args.data)
+        make_experiment(method, seed, args.iterations)
         for seed in args.seeds
-        for variant in args.variants
+        for method in args.methods
     ]
     refuse_other_settings(experiments)
     waiting = [experiment for experiment in experiments if not is_finished(experiment)]
     print(f"{len(experiments) - len(waiting)} of {len(experiments)} runs are finished", flush=True)
-    if waiting and args.data in DATASETS:
-        make_data(args.data, OUT)
+    if waiting:
+        make_data(waiting[0].build_config())
     run_side_by_side(run_and_tell, waiting, args.jobs)
 
 
-def make_experiment(
-    variant: str, seed: int, iterations: int, input_points: int, data: str
-) -> Experiment:
-    """One run of a variant."""
-    config, overrides = VARIANTS[variant]
+def make_experiment(method: str, seed: int, iterations: int) -> Experiment:
+    """One run of a method: its networks at a small size, in the protocol of the benchmark."""
+    name, overrides = METHODS[method]
+    protocol = read_settings(PROTOCOLS["pointcloud"])
     common = (
-        f"data.root={data}",
-        f"data.num_input_points={input_points}",
+        *(f"{key}={value}" for key, (value, _) in protocol.items()),
+        f"evaluation.num_samples={NUM_SAMPLES}",
         f"training.seed={seed}",
         f"training.max_iterations={iterations}",
         "training.num_workers=0",
-        f"output_dir={folder(variant, seed).as_posix()}",
+        f"output_dir={folder(method, seed).as_posix()}",
     )
-    return Experiment(f"{variant}/seed{seed}", config, (*overrides, *common))
+    config = f"configs/pointcloud/{name}-small.yaml"
+    return Experiment(f"{method}/seed{seed}", config, (*overrides, *common), SPLITS)
 
 
 def refuse_other_settings(experiments: Sequence[Experiment]) -> None:
@@ -171,31 +176,29 @@ def run_and_tell(experiment: Experiment, threads: int) -> None:
     print(f"{experiment.name}: done after {time.monotonic() - started:.0f} s", flush=True)
 
 
-def folder(variant: str, seed: int) -> Path:
-    return OUT / variant / f"seed{seed}"
+def folder(method: str, seed: int) -> Path:
+    return OUT / method / f"seed{seed}"
 
 
-def summarize(variants: Sequence[str], seeds: Sequence[int]) -> str:
+def summarize(methods: Sequence[str], seeds: Sequence[int]) -> str:
     """Write a summary of what was evaluated so far, and return its text."""
-    runs = {variant: {seed: folder(variant, seed) for seed in seeds} for variant in variants}
-    return write_summary(OUT, "Local codes", runs, SPLITS)
+    runs = {method: {seed: folder(method, seed) for seed in seeds} for method in methods}
+    return write_summary(OUT, "Methods at equal steps", runs, SPLITS)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = docstring_parser(__doc__, "python -m scripts.experiments.local")
+    parser = docstring_parser(__doc__, "python -m scripts.experiments.methods")
     parser.add_argument("--iterations", type=int, default=2000, help="steps of each training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side")
     parser.add_argument(
-        "--variants",
+        "--methods",
         nargs="+",
-        choices=VARIANTS,
-        default=list(VARIANTS),
+        choices=METHODS,
+        default=list(METHODS),
         metavar="NAME",
-        help=f"out of {', '.join(VARIANTS)}",
+        help=f"out of {', '.join(METHODS)}",
     )
-    parser.add_argument("--input-points", type=int, default=300, help="per frame; 300 in the paper")
-    parser.add_argument("--data", default="data/bodies", metavar="FOLDER", help="data.root")
     parser.add_argument(
         "--summarize", action="store_true", help="train nothing, only summarize what there is"
     )

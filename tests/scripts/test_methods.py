@@ -1,7 +1,9 @@
-"""The study of local codes: its variants build, and its summary has the numbers of known runs."""
+"""All methods at equal steps: they keep to one protocol, and the summary has the numbers of known
+runs."""
 
 import csv
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +12,8 @@ from im2mesh.config.validation import dump_config
 from im2mesh.errors import UserError
 from im2mesh.runs.checkpoints import save_checkpoint
 from im2mesh.runs.folder import RunFolder
-from scripts.experiments import local as study
+from scripts.experiments import methods as study
+from scripts.experiments.benchmark import check_protocol
 from scripts.experiments.engine import is_trained, run_side_by_side, train_and_evaluate
 from tests.small import empty_checkpoint
 from tests.studies.test_comparison import cells, origin_of, write_run
@@ -24,29 +27,31 @@ def out(tmp_path, monkeypatch):
     return tmp_path
 
 
-def experiment_of(variant, seed=0, iterations=900):
-    return study.make_experiment(variant, seed, iterations, 300, "data/bodies")
+def experiment_of(method, seed=0, iterations=900):
+    return study.make_experiment(method, seed, iterations)
 
 
-def write_checkpoint(path, *, steps):
+def write_checkpoint(path, *, steps, seconds=0.0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(path, empty_checkpoint(iteration=steps))
+    save_checkpoint(path, empty_checkpoint(iteration=steps, seconds=seconds))
 
 
-@pytest.mark.parametrize("variant", study.VARIANTS)
-def test_every_variant_builds(variant, out):
-    config = experiment_of(variant, seed=3).build_config()
+@pytest.mark.parametrize("method", study.METHODS)
+def test_every_method_builds_in_the_protocol_of_the_benchmark(method, out):
+    experiment = experiment_of(method, seed=3)
+    config = experiment.build_config()
     build_model(config)
     assert (config.training.seed, config.training.max_iterations) == (3, 900)
-    assert (config.data.num_input_points, config.data.root) == (300, "data/bodies")
-    assert config.output_dir == str(out / variant / "seed3")
+    assert config.output_dir == str(out / method / "seed3")
+    of_benchmark = "evaluation.num_samples=100000"  # the one thing that the study has fewer of
+    check_protocol(replace(experiment, overrides=(*experiment.overrides, of_benchmark)))
 
 
-def differences(variant, base):
-    """Keys of the configuration in which two variants differ, but for those that change no
+def differences(method, base):
+    """Keys of the configuration in which two methods differ, but for those that change no
     result: where it is written, and how many points are asked at once."""
     one, other = (
-        flatten(experiment_of(name).build_config().model_dump()) for name in (variant, base)
+        flatten(experiment_of(name).build_config().model_dump()) for name in (method, base)
     )
     keys = {key for key in one | other if one.get(key) != other.get(key)}
     return keys - {"output_dir", "generation.batch_points"}
@@ -61,15 +66,18 @@ def flatten(section, prefix=""):
 
 
 @pytest.mark.parametrize(
-    ("variant", "parts"),
+    ("method", "parts"),
     [
-        ("local_decoder", {"model.encoder", "model.decoder"}),
-        ("anchored", {"model.encoder_temporal", "model.velocity_field", "model.deformation"}),
+        ("local_shape", {"model.encoder", "model.decoder"}),
+        (
+            "anchored_motion",
+            {"model.encoder_temporal", "model.velocity_field", "model.deformation"},
+        ),
     ],
 )
-def test_ablations_differ_from_the_paper_in_the_parts_they_name_and_nothing_else(variant, parts):
-    assert differences(variant, "paper") == parts
-    assert not parts & differences(variant, "local")
+def test_ablations_differ_from_the_paper_in_the_parts_they_name_and_nothing_else(method, parts):
+    assert differences(method, "oflow_w_correspond") == parts
+    assert not parts & differences(method, "local")
 
 
 def test_carried_local_has_the_shape_of_the_local_model_and_no_learned_motion():
@@ -81,16 +89,21 @@ def test_carried_local_has_the_shape_of_the_local_model_and_no_learned_motion():
     }
 
 
-def test_the_first_seed_of_all_variants_comes_first(out, monkeypatch):
+def test_the_first_seed_of_all_methods_comes_first(out, monkeypatch):
     ran = []
-    monkeypatch.setattr(study, "make_data", lambda root, out: None)
+    monkeypatch.setattr(study, "make_data", lambda config: None)
     monkeypatch.setattr(
         study,
         "run_side_by_side",
         lambda run, experiments, jobs: ran.extend(e.name for e in experiments),
     )
-    study.main(["--variants", "paper", "local", "--seeds", "0", "1"])
-    assert ran == ["paper/seed0", "local/seed0", "paper/seed1", "local/seed1"]
+    study.main(["--methods", "oflow_w_correspond", "local", "--seeds", "0", "1"])
+    assert ran == [
+        "oflow_w_correspond/seed0",
+        "local/seed0",
+        "oflow_w_correspond/seed1",
+        "local/seed1",
+    ]
 
 
 def test_a_run_is_finished_when_it_was_trained_and_evaluated_as_asked(out):
@@ -147,15 +160,15 @@ def test_what_changes_no_number_of_a_run_may_change(out):
 def test_means_and_spreads_are_over_seeds(out):
     """In a run, values rise by 0.1 from window to window of 2, by 0.01 from frame to frame of 3."""
     for seed, level in ((0, 0.5), (2, 0.7)):
-        path = out / "paper" / f"seed{seed}"
+        path = out / "oflow" / f"seed{seed}"
         write_run(path, level, seconds=1.0 + seed)  # and 1 s of writing, nfe 20 and 24
         write_run(path, level + 0.05, split=OTHER_SPLIT)
-        write_checkpoint(path / "model.pt", steps=1000 + 100 * seed)
+        write_checkpoint(path / "model.pt", steps=1000 + 100 * seed, seconds=600.0)
     write_run(out / "local" / "seed0", 0.6)
-    study.main(["--summarize", "--variants", "paper", "local", "static"])
+    study.main(["--summarize", "--methods", "oflow", "local", "static"])
     text = (out / "summary.md").read_text()
     test, other = text.split(f"## {OTHER_SPLIT}")
-    paper = cells(test, "paper")
+    paper = cells(test, "oflow")
     assert paper["seeds"] == "2"
     assert paper["IoU"] == "0.660 (0.141)"  # 0.56 and 0.76: 0.2 / sqrt(2)
     assert paper["IoU at t = 0"] == "0.650 (0.141)"
@@ -163,50 +176,51 @@ def test_means_and_spreads_are_over_seeds(out):
     assert paper["Chamfer-L1 [length]"] == paper["Corr. [length]"] == "0.6600 (0.1414)"
     assert paper["Corr. last [length]"] == "0.6700 (0.1414)"
     assert paper["Training steps"] == "1100 (141)"
+    assert paper["Training minutes"] == "10.0 (0.0)"
     assert paper["Seconds per window"] == "3.00 (1.41)"
     assert paper["NFE"] == "22 (0)"
     assert cells(test, "local")["IoU"] == "0.660"  # one seed has no spread
     assert cells(test, "local")["Training steps"] == "-"
     assert set(cells(test, "static").values()) == {"static", "0", "-"}
-    assert "- missing: paper, seed 1\n- missing: local, seed 1, 2\n" in test
+    assert "- missing: oflow, seed 1\n- missing: local, seed 1, 2\n" in test
     assert "- missing: static, seed 0, 1, 2" in test
-    assert cells(other, "paper")["IoU"] == "0.710 (0.141)"
+    assert cells(other, "oflow")["IoU"] == "0.710 (0.141)"
     assert "- missing: local, seed 0, 1, 2" in other
 
 
 def test_the_table_for_machines_has_all_digits(out):
     origin = origin_of("data")
-    write_run(out / "paper" / "seed0", 0.5, origin=origin)
-    write_run(out / "paper" / "seed1", 0.7)
+    write_run(out / "oflow" / "seed0", 0.5, origin=origin)
+    write_run(out / "oflow" / "seed1", 0.7)
     write_run(out / "local" / "seed0", 0.6)
-    study.summarize(["paper", "local"], [0, 1])
+    study.summarize(["oflow", "local"], [0, 1])
     with (out / "summary.csv").open() as file:
         rows = {(r["split"], r["variant"], r["metric"]): r for r in csv.DictReader(file)}
-    paper, local = rows["test", "paper", "iou"], rows["test", "local", "iou"]
+    paper, local = rows["test", "oflow", "iou"], rows["test", "local", "iou"]
     assert float(paper["mean"]) == pytest.approx(0.66)
     assert float(paper["std"]) == pytest.approx(math.sqrt(0.02))
     assert (paper["num_seeds"], local["num_seeds"], local["std"]) == ("2", "1", "nan")
     assert paper["origins"] == f"{origin.id} unknown"
     text = (out / "summary.md").read_text()
-    assert f"- paper/seed0: {origin}\n- paper/seed1: unknown\n" in text
-    assert ("test", "paper", "nfe") not in rows
+    assert f"- oflow/seed0: {origin}\n- oflow/seed1: unknown\n" in text
+    assert ("test", "oflow", "nfe") not in rows
 
 
 def test_what_does_not_compare_is_told(out):
-    paper = write_run(out / "paper" / "seed0", 0.5, data={"num_input_points": 300})
-    other = write_run(out / "paper" / "seed1", 0.5, frames=range(2), data={"num_input_points": 300})
+    paper = write_run(out / "oflow" / "seed0", 0.5, data={"num_input_points": 300})
+    other = write_run(out / "oflow" / "seed1", 0.5, frames=range(2), data={"num_input_points": 300})
     local = write_run(out / "local" / "seed0", 0.5, data={"num_input_points": 128})
     for path, width, step in ((paper, 128, 1.0), (other, 128, 1.0), (local, 64, 0.5)):
         with (RunFolder(path).evaluation("test") / "config.yaml").open("a") as file:
             file.write(f"model: {{code_size: {width}}}\node: {{step_size: {step}}}\n")
-    text = study.summarize(["paper", "local"], [0, 1])
-    assert "paper/seed1: only frames 0-1 of 0-2, in IoU" in text
-    assert "points differs: 300 in paper/seed0, paper/seed1; 128 in local/seed0" in text
-    assert "model.code_size differs: 128 in paper/seed0, paper/seed1; 64 in local/seed0" in text
-    assert "ode.step_size differs: 1.0 in paper/seed0, paper/seed1; 0.5 in local/seed0" in text
+    text = study.summarize(["oflow", "local"], [0, 1])
+    assert "oflow/seed1: only frames 0-1 of 0-2, in IoU" in text
+    assert "points differs: 300 in oflow/seed0, oflow/seed1; 128 in local/seed0" in text
+    assert "model.code_size differs: 128 in oflow/seed0, oflow/seed1; 64 in local/seed0" in text
+    assert "ode.step_size differs: 1.0 in oflow/seed0, oflow/seed1; 0.5 in local/seed0" in text
     with pytest.raises(UserError, match="evaluated on different windows"):
         write_run(out / "local" / "seed1", 0.5, starts=(0,))
-        study.summarize(["paper", "local"], [0, 1])
+        study.summarize(["oflow", "local"], [0, 1])
 
 
 def test_a_failed_run_stops_no_other(out):
@@ -218,8 +232,8 @@ def test_a_failed_run_stops_no_other(out):
             raise UserError("no data")
 
     with pytest.raises(UserError, match="no data"):
-        run_side_by_side(run, [experiment_of("static"), experiment_of("paper")], 1)
-    assert ran == ["static/seed0", "paper/seed0"]
+        run_side_by_side(run, [experiment_of("static"), experiment_of("oflow")], 1)
+    assert ran == ["static/seed0", "oflow/seed0"]
 
 
 def test_a_training_that_was_stopped_is_not_evaluated(out, monkeypatch):
