@@ -19,6 +19,7 @@ from im2mesh.errors import UserError
 from im2mesh.generation.fitting.clip import WINDOW, Clip
 from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
 from im2mesh.generation.fitting.fitted_clip import FittedClip
+from im2mesh.generation.fitting.graph import NEIGHBOURS
 from im2mesh.generation.fitting.residuals import Residuals, measure_residuals, vertex_residuals
 from im2mesh.generation.generator import Generator
 from im2mesh.meshing.mesh_sequence import MeshSequence
@@ -84,7 +85,7 @@ def reconstruct_scan(
     frame = bounding_frame(upright[key])
     local = [frame.from_world(cloud).astype(np.float32) for cloud in upright]
     surface = generator.extract_shape(_seen(local, scan.times, key, settings))
-    if not len(surface.faces):
+    if len(surface.vertices) <= NEIGHBOURS:
         raise UserError(
             f"{scan.names[key]}: the network finds no surface there; is it a body, with "
             f"{settings.up} up? Else give --up"

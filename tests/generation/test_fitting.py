@@ -8,9 +8,11 @@ from scipy.spatial import KDTree
 
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
+from im2mesh.errors import Advice
 from im2mesh.generation.fitting.clip import Clip
 from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
 from im2mesh.generation.fitting.evidence import ROUNDS
+from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.graph import build_graph
 from im2mesh.generation.fitting.guess import guess_motion
 from im2mesh.generation.fitting.node_motion import carry_points
@@ -145,9 +147,22 @@ def test_large_clouds_are_shown_in_part(body):
         gathered.append(len(cloud))
         return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))  # nothing found
 
-    fitted = fit_clip(body, Clip(clouds, TIMES[:2]), iterations=3, extract=extract)
+    with pytest.warns(Advice, match="a surface of 0% of the size of the one before"):
+        fitted = fit_clip(body, Clip(clouds, TIMES[:2]), iterations=3, extract=extract)
     assert all(abs(count - 3000) <= 1 for count in gathered) and len(gathered) == ROUNDS - 1
     assert len(fitted.surface.vertices) == len(body.vertices)
+
+
+def test_a_bit_of_a_surface_does_not_take_the_place_of_the_body(body):
+    near = body.vertices[body.faces].max(1)[:, 1] < -0.4
+    bit = Mesh(body.vertices, body.faces[near])
+    used = np.unique(bit.faces)
+    bit = Mesh(body.vertices[used], np.searchsorted(used, bit.faces).astype(np.int32))
+    with pytest.warns(Advice, match=r"a surface of \d+% of the size of the one before"):
+        fitted = fit_clip(
+            body, Clip(observe(body, TIMES), TIMES), iterations=3, extract=lambda cloud: bit
+        )
+    assert len(bit.vertices) > 20 and len(fitted.surface.vertices) == len(body.vertices)
 
 
 def test_the_surface_of_a_dense_cloud_is_kept(body):
@@ -205,6 +220,19 @@ def test_residuals_say_where_not_to_trust_the_surface(body):
     assert of_vertices.shape == (9, len(body.vertices))
     top = body.vertices[:, 1] > 0.4
     assert np.isnan(of_vertices[6, top]).all() and not np.isnan(of_vertices[1]).any()
+
+
+def test_a_point_beyond_an_edge_is_far_from_the_surface():
+    """A sheet in the plane y = 0: beside it, the distance along the normal is 0."""
+    x, z = (part.ravel() for part in np.meshgrid(*2 * [np.linspace(-0.5, 0.5, 101)]))
+    sheet = Mesh(np.stack([x, 0 * x, z], 1).astype(np.float32), np.zeros((0, 3), np.int32))
+    over = np.stack([x, 0 * x + 0.01, z], 1).astype(np.float32)[::10]
+    still = [over, over]
+    fitted = fit_clip(sheet, Clip(still, TIMES[:2]), iterations=1)
+    at_rest = FittedClip(sheet, fitted.graph, 0.0, [], [])
+    beside = np.stack([0 * z + 0.53, 0 * z, z], 1).astype(np.float32)
+    residuals = measure_residuals(at_rest, Clip([over, beside], TIMES[:2]))
+    np.testing.assert_allclose(residuals.median, [0.01, 0.03], atol=0.003)
 
 
 def test_the_answer_of_a_model_is_where_a_fit_begins(body):

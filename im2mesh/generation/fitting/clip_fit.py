@@ -60,7 +60,7 @@ def fit_clip(
     search = _Search(graph, points, tracked, iterations, seed, progress)
     later = search.follow(clip.later, motion if clip.is_mostly_later else None)
     earlier = search.follow(clip.earlier, None if clip.is_mostly_later else motion)
-    return FittedClip(surface, graph, points, clip.key_time, later, earlier)
+    return FittedClip(surface, graph, clip.key_time, later, earlier)
 
 
 def num_steps(clip: Clip, settles: bool) -> int:

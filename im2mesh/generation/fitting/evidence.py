@@ -5,6 +5,7 @@ the motion, fill them. That a point of time t, carried back to t = 0, tells the 
 Occupancy Flow learns by (Niemeyer et al., ICCV 2019, sec. 3.3).
 """
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 
 from im2mesh.data.scans import MOST_POINTS
+from im2mesh.errors import Advice
 from im2mesh.generation.fitting.clip import Clip
 from im2mesh.generation.fitting.graph import NodeGraph, build_graph
 from im2mesh.generation.fitting.guess import Guess, guess_motion
@@ -28,6 +30,8 @@ all clouds together."""
 SPARSE = 600
 """Points of a first cloud from which its own surface is kept, and only moved. With 300 points the
 clouds of all frames better it; with 1000 the errors of the motion between them make it worse."""
+WHOLE = 0.5
+"""Share of the size of the surface before, which a surface found anew must have."""
 
 
 def settle_in_rounds(
@@ -52,13 +56,13 @@ def settle_in_rounds(
         progress: Called after every round.
     """
     rng = np.random.default_rng(seed)
-    for following in range(num_rounds(window), 0, -1):
+    for is_last in _rounds(window):
         graph = build_graph(surface)
         settled = settle(surface, graph, window, guess(graph), iterations=iterations, seed=seed)
         progress()
-        if following > 1:
+        if not is_last:
             found = extract(_at_first_frame(settled, window, rng))
-            surface = found if len(found.faces) else settled.surface
+            surface = found if _is_whole(found, settled.surface) else settled.surface
             guess = _continued(settled, window.times)
     return settled
 
@@ -66,6 +70,30 @@ def settle_in_rounds(
 def num_rounds(window: Clip) -> int:
     """Surfaces that are tried for a window."""
     return ROUNDS if len(window.clouds[0]) < SPARSE else 1
+
+
+def _rounds(window: Clip) -> list[bool]:
+    """For every round, whether it is the last."""
+    return [False] * (num_rounds(window) - 1) + [True]
+
+
+def _is_whole(found: Mesh, before: Mesh) -> bool:
+    """Whether a surface may take the place of another: where clouds of all frames make no sense to
+    the network, it gives nothing, or a bit somewhere. That is told."""
+    size = _diagonal(found) if len(found.faces) else 0.0
+    if size >= WHOLE * _diagonal(before):
+        return True
+    warnings.warn(
+        f"the clouds of all frames together give a surface of {size / _diagonal(before):.0%} of the "
+        "size of the one before, which is kept; are they of one body, and told with the right --up?",
+        Advice,
+        stacklevel=1,
+    )
+    return False
+
+
+def _diagonal(mesh: Mesh) -> float:
+    return float(np.linalg.norm(np.ptp(mesh.vertices, 0)))
 
 
 def _continued(settled: Settled, times: Float[np.ndarray, "T"]) -> Guess:

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float
 
 from im2mesh.generation.fitting.graph import NodeGraph
-from im2mesh.generation.fitting.matching import SurfacePoints
 from im2mesh.generation.fitting.node_motion import FittedMotion, Pose, carry_points
 from im2mesh.meshing.mesh import Mesh
 
@@ -20,7 +19,6 @@ class FittedClip:
     Attributes:
         surface: The surface at the key frame, where it is at rest.
         graph: Nodes of the surface.
-        points: Some points of the surface.
         key_time: Time of the key frame.
         later: Motions of the windows after the key frame, in their order.
         earlier: Those before it, from the key frame back; their clock runs backward.
@@ -28,7 +26,6 @@ class FittedClip:
 
     surface: Mesh
     graph: NodeGraph
-    points: SurfacePoints
     key_time: float
     later: Sequence[FittedMotion]
     earlier: Sequence[FittedMotion]

@@ -49,12 +49,12 @@ class Matches:
     sliding: float
 
 
-def sparse_surface(surface: Mesh, shares: Shares) -> SurfacePoints:
-    """One vertex of the surface in every cell of a grid.
+def sparse_surface(surface: Mesh, shares: Shares, cell: float = CELL) -> SurfacePoints:
+    """One vertex of the surface in every cell of a grid of that width.
 
     A cloud has no normals of its own: those of planes through neighbouring points take their place.
     """
-    cells = np.floor(surface.vertices / CELL).astype(np.int64)
+    cells = np.floor(surface.vertices / cell).astype(np.int64)
     rows = np.sort(np.unique(cells, axis=0, return_index=True)[1])
     if not len(surface.faces):
         normals = _cloud_normals(surface.vertices)

@@ -9,9 +9,14 @@ from scipy.spatial import KDTree
 
 from im2mesh.generation.fitting.clip import Clip
 from im2mesh.generation.fitting.fitted_clip import FittedClip
-from im2mesh.generation.fitting.matching import CELL
+from im2mesh.generation.fitting.matching import SurfacePoints, sparse_surface
 from im2mesh.generation.fitting.node_motion import carry_matched, carry_points
 
+CELL = 0.012
+"""Spacing of the vertices to which distances are measured, in units of the first frame."""
+BESIDE = 2 * CELL
+"""Distance to the nearest of these vertices from which a point is not above the surface but beyond
+its edge, so that the distance along the normal says nothing."""
 OF_ANOTHER = 0.1
 """Distance, in units of the first frame, from which a point is taken for one of another thing."""
 
@@ -35,7 +40,8 @@ class Residuals:
 
 def measure_residuals(fitted: FittedClip, clip: Clip) -> Residuals:
     """Measure every observed point along the normal where it is nearest to the surface."""
-    frames = [_measure_frame(fitted, clip, k) for k in range(len(clip.times))]
+    points = sparse_surface(fitted.surface, fitted.graph.shares, CELL)
+    frames = [_measure_frame(fitted, points, clip, k) for k in range(len(clip.times))]
     return Residuals(*(np.array(values) for values in zip(*frames, strict=True)))
 
 
@@ -51,19 +57,19 @@ def vertex_residuals(fitted: FittedClip, residuals: Residuals) -> Float[np.ndarr
 
 
 def _measure_frame(
-    fitted: FittedClip, clip: Clip, k: int
+    fitted: FittedClip, points: SurfacePoints, clip: Clip, k: int
 ) -> tuple[float, float, float, Float[np.ndarray, "K"]]:
     cloud, num_nodes = clip.clouds[k], len(fitted.graph.positions)
     if not len(cloud):
         return np.nan, np.nan, np.nan, np.full(num_nodes, np.nan)
-    pose, points = fitted.pose(float(clip.times[k])).as_frames(), fitted.points
+    pose = fitted.pose(float(clip.times[k])).as_frames()
     carried = carry_points(fitted.graph, pose, points.points, points.shares)[0]
     straight, rows = map(np.asarray, KDTree(carried.numpy()).query(cloud))
     at = points.of(torch.from_numpy(rows))
     frames = torch.zeros(len(rows), dtype=torch.int64)
     nearest, normals = carry_matched(fitted.graph, pose, frames, at.points, at.normals, at.shares)
     along = ((torch.from_numpy(cloud) - nearest) * normals).sum(-1).abs().numpy()
-    distances = np.where(straight < 2 * CELL, along, straight)  # only some vertices are asked
+    distances = np.where(straight < BESIDE, along, straight)
     nodes = points.shares.nodes[rows].reshape(-1).numpy()
     weights = points.shares.weights[rows].double().numpy()
     sums = np.bincount(nodes, (weights * distances[:, None]).ravel(), num_nodes)
