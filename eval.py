@@ -20,7 +20,7 @@ from im2mesh.data.dataset import build_windows
 from im2mesh.errors import Advice
 from im2mesh.evaluation.predictions import COORDINATES, PredictedMeshes
 from im2mesh.evaluation.report import refuse_other_report
-from im2mesh.evaluation.split import SplitEvaluation, evaluate_split, refuse_unready, report_once
+from im2mesh.evaluation.split import SplitEvaluation, evaluate_split, report_once
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.runs.advice import collected_advice
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
@@ -64,8 +64,7 @@ def main(arguments: Sequence[str]) -> None:
     refuse_other_report(output)
     origin = build_origin(config, windows, predictions=predictions)
     evaluation = SplitEvaluation(build_evaluator(config), predictions, output)
-    refuse_unready(evaluation, windows)
-    with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window") as progress:
+    with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window", delay=0.1) as progress:
 
         def show(count: int) -> None:
             progress.update(count - progress.n)

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from im2mesh.build import build_config, build_generator, build_run_origin, load_trained
+from im2mesh.build import (
+    build_config,
+    build_generator,
+    build_run_origin,
+    load_for_clouds,
+    load_trained,
+    with_settings,
+)
 from im2mesh.command_line import (
     add_checkpoint,
     add_clips,
@@ -35,18 +42,20 @@ from im2mesh.generation.generator import Generator
 from im2mesh.generation.picture_files import INPUT, refuse_result_of_others, write_windows
 from im2mesh.generation.picture_windows import PictureSettings, reconstruct_pictures
 from im2mesh.generation.scan import ScanSettings, reconstruct_scan
-from im2mesh.generation.scan_files import result_name, tell_suspects, write_scan
-from im2mesh.generation.sources import SOURCE, refuse_other_source
+from im2mesh.generation.scan_files import (
+    refuse_files_of_others,
+    result_name,
+    tell_suspects,
+    write_scan,
+)
+from im2mesh.generation.sources import SOURCE
 from im2mesh.generation.split import generate_split
 from im2mesh.machine.devices import build_device
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
-from im2mesh.pretrained.shipped import find_weights
-from im2mesh.runs.folder import SCAN_FILE, RunFolder
+from im2mesh.pretrained.shipped import find_weights, suiting_weights
+from im2mesh.runs.folder import RunFolder
 from im2mesh.synthesis.images import ELEVATION, FRONT_AZIMUTH
-
-FIT_ITERATIONS = 80
-"""Of a fit to a scan, unless generation.fit_iterations says otherwise."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -201,22 +210,15 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
     source = ", ".join(str(path.resolve()) for path in paths)
     folder = RunFolder.of(config).path / "scans" / result_name(paths[0].resolve())
     scan = read_scan(paths, args.times)
-    refuse_other_source(folder, SCAN_FILE, source)
+    refuse_files_of_others(folder, source, config.generation.mesh_format)
     up, unit = guess_up(scan, args.up), guess_unit(scan, args.unit)
     is_tracked = rows_correspond(scan)
-    trained, generator = _scan_generator(args, config, is_tracked)
+    file = _weights_for_clouds(args, config, is_tracked)
+    trained, generator = load_for_clouds(file, config, is_tracked, build_device(args.device))
     corresponding = trained.data.input_pointcloud_corresponding
-    if corresponding and not is_tracked:
-        raise UserError(
-            "these weights need tracked points, and row n of these clouds is not the same point in "
-            "all frames; choose others, such as --weights local_unordered"
-        )
     rows = "row n is the same point in all clouds" if corresponding else "rows do not correspond"
     print(f"{len(scan.clouds)} clouds, {up} is up, unit {unit}; {rows}")
-    iterations = config.generation.fit_iterations or FIT_ITERATIONS
-    settings = ScanSettings(
-        up, corresponding, iterations, config.generation.normals, config.generation.seed
-    )
+    settings = ScanSettings.of(config.generation, up, corresponding)
 
     def progress(steps: int) -> Callable[[], object]:
         return _in_frames(len(scan.clouds), steps)
@@ -239,16 +241,13 @@ def _in_frames(frames: int, steps: int) -> Callable[[], object]:
     return lambda: bar.update(min(round(next(done) * frames / steps), frames) - bar.n)
 
 
-def _scan_generator(
-    args: argparse.Namespace, config: Config, is_tracked: bool
-) -> tuple[Config, Generator]:
-    """The model that was asked for, or that of the run, or shipped weights that suit the clouds."""
-    file = chosen_weights(args, RunFolder.of(config).best_checkpoint)
-    if args.weights is None and args.checkpoint is None and not file.exists():
-        name = "local" if is_tracked else "local_unordered"
-        print(f"weights {name}, which suit these clouds; --weights chooses others")
-        file = find_weights(name)
-    return _trained_generator(args, config, file)
+def _weights_for_clouds(args: argparse.Namespace, config: Config, is_tracked: bool) -> Path:
+    """Those that were asked for, or that of the run, or shipped ones that suit the clouds."""
+    suiting = suiting_weights(is_tracked)
+    file = chosen_weights(args, RunFolder.of(config).best_checkpoint, find_weights(suiting))
+    if file == find_weights(suiting) and args.weights is None:
+        print(f"weights {suiting}, which suit these clouds; --weights chooses others")
+    return file
 
 
 def _trained_generator(
@@ -256,10 +255,7 @@ def _trained_generator(
 ) -> tuple[Config, Generator]:
     """The configuration of trained weights, and a generator with the settings asked for."""
     trained, made = load_trained(file, build_device(args.device))
-    generator = Generator(
-        made.model, config.generation, made.num_frames, made.device, made.trained_by
-    )
-    return trained, generator
+    return trained, with_settings(made, config.generation)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from im2mesh.config.schema import Config
+from im2mesh.config.schema import Config, GenerationConfig
 from im2mesh.config.validation import Choices, config_from_dict, json_schema, load_config
 from im2mesh.data.dataset import (
     build_training_data,
@@ -15,7 +15,7 @@ from im2mesh.data.dataset import (
 )
 from im2mesh.data.fingerprint import dataset_fingerprint
 from im2mesh.data.layout import Window
-from im2mesh.errors import ConfigError
+from im2mesh.errors import ConfigError, UserError
 from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.evaluation.predictions import PredictedMeshes
 from im2mesh.files.atomic import write_json
@@ -31,6 +31,7 @@ from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring.compatibility import check_parts, check_sizes
 from im2mesh.models.wiring.parts import METHODS, PARTS
 from im2mesh.models.wiring.wire import wire
+from im2mesh.pretrained.shipped import suiting_weights
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import Notes, ResultOrigin, RunOrigin
 from im2mesh.runs.provenance import provenance, run_hash
@@ -202,6 +203,32 @@ def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, 
     except ValueError as error:
         raise ConfigError(f"{model_file}: {error}") from error
     return config, _generator(model, config, device, trained.origins)
+
+
+def load_for_clouds(
+    file: Path, config: Config, is_tracked: bool, device: torch.device
+) -> tuple[Config, Generator]:
+    """The configuration of trained weights for the clouds of a scanner, and a generator with the
+    settings of `config`.
+
+    Args:
+        is_tracked: Whether row n is the same particle in all clouds.
+
+    Raises:
+        UserError: If the weights need tracked points, and these are not.
+    """
+    trained, made = load_trained(file, device)
+    if trained.data.input_pointcloud_corresponding and not is_tracked:
+        raise UserError(
+            "these weights need tracked points, and row n of these clouds is not the same point in "
+            f"all frames; choose others, such as --weights {suiting_weights(is_tracked)}"
+        )
+    return trained, with_settings(made, config.generation)
+
+
+def with_settings(made: Generator, settings: GenerationConfig) -> Generator:
+    """A generator of the same model with other settings; without a fit to its observations."""
+    return Generator(made.model, settings, made.num_frames, made.device, made.trained_by)
 
 
 def _generator(

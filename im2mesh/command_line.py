@@ -109,15 +109,20 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen_weights(args: argparse.Namespace, best_of_run: Path) -> Path:
-    """The file that --weights or --checkpoint names, or else the best of the run.
+def chosen_weights(
+    args: argparse.Namespace, best_of_run: Path, without_run: Path | None = None
+) -> Path:
+    """The file that --weights or --checkpoint names, or else the best of the run; `without_run` if
+    it has none.
 
     Raises:
         UserError: If no weights have that name.
     """
     if args.weights is not None:
         return find_weights(args.weights)
-    return best_of_run if args.checkpoint is None else Path(args.checkpoint)
+    if args.checkpoint is not None:
+        return Path(args.checkpoint)
+    return best_of_run if without_run is None or best_of_run.exists() else without_run
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from im2mesh.build import build_config, build_generator, build_origin, load_trained
+from im2mesh.build import build_config, build_generator, build_origin, load_for_clouds
 from im2mesh.command_line import (
     add_checkpoint,
     add_clips,
@@ -25,12 +25,11 @@ from im2mesh.command_line import (
 from im2mesh.config.schema import Config
 from im2mesh.data.dataset import build_windows, spread_windows
 from im2mesh.data.layout import Window
-from im2mesh.errors import UserError
 from im2mesh.evaluation.predictions import PredictedMeshes
 from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
 from im2mesh.machine.devices import build_device
-from im2mesh.pretrained.shipped import find_weights
+from im2mesh.pretrained.shipped import find_weights, suiting_weights
 from im2mesh.runs.folder import RunFolder
 from im2mesh.studies.motion.measure import find_meshes, measure_motion
 from im2mesh.studies.motion.report import (
@@ -135,7 +134,11 @@ def scans(arguments: Sequence[str]) -> None:
     study = Study(parse_sweeps(args.sweeps), name="scans")
     refuse_other_results(args.output, files_of_study(study))
     refuse_useless(study.sweeps, config.data, args.config)
-    generator = _scan_generator(args, config)
+    is_tracked = config.data.input_pointcloud_corresponding
+    suiting = find_weights(suiting_weights(is_tracked))
+    file = chosen_weights(args, RunFolder.of(config).best_checkpoint, suiting)
+    trained, generator = load_for_clouds(file, config, is_tracked, build_device(args.device))
+    corresponding = trained.data.input_pointcloud_corresponding
     split = args.split or config.data.test_split
     windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)
     windows = list({(w.category, w.clip): w for w in reversed(windows)}.values())[::-1]
@@ -148,7 +151,8 @@ def scans(arguments: Sequence[str]) -> None:
                 path, RunFolder.of(config), split, generator, config.data, windows, seed, origin
             )
             for name in args.methods:
-                measure_run(study, name, run, progress.update, partial(measure_clip, name))
+                measure = partial(measure_clip, name, corresponding)
+                measure_run(study, name, run, progress.update, measure)
             write_study(args.output, study)  # a later draw may fail, or be stopped
     print(format_study(study))
     print(f"written to {args.output}")
@@ -212,20 +216,6 @@ def _prepare_with_meshes(path: Path, args: argparse.Namespace) -> PreparedRun:
         find_meshes(run.folder, run.split, window)
     predictions = PredictedMeshes(run.folder.generation(run.split))
     return run.prepare(windows, run.generator(args.device), predictions)
-
-
-def _scan_generator(args: argparse.Namespace, config: Config) -> Generator:
-    """The network that is asked for, or else the shipped one that suits the clouds."""
-    corresponding = config.data.input_pointcloud_corresponding
-    suiting = find_weights("local" if corresponding else "local_unordered")
-    trained, made = load_trained(chosen_weights(args, suiting), build_device(args.device))
-    if trained.data.input_pointcloud_corresponding and not corresponding:
-        raise UserError(
-            "these weights need tracked points; choose others, or set "
-            "data.input_pointcloud_corresponding=true"
-        )
-    settings = config.generation
-    return Generator(made.model, settings, made.num_frames, made.device, made.trained_by)
 
 
 def _parse_scans(arguments: Sequence[str]) -> argparse.Namespace:

@@ -11,12 +11,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
 from im2mesh.data.clouds import gather_clouds
 from im2mesh.data.scans import MOST_POINTS, Scan, from_y_up, most_seen, to_y_up
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import UserError
-from im2mesh.generation.fitting.clip import WINDOW, Clip
+from im2mesh.generation.fitting.clip import WINDOW, ObservedClip
 from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
 from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.graph import NEIGHBOURS
@@ -24,6 +25,9 @@ from im2mesh.generation.fitting.residuals import Residuals, measure_residuals, v
 from im2mesh.generation.generator import Generator
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
+
+ITERATIONS = 80
+"""Of a fit, unless generation.fit_iterations says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,14 @@ class ScanSettings:
     iterations: int
     normals: bool = False
     seed: int = 0
+
+    @classmethod
+    def of(
+        cls, settings: GenerationConfig, up: Literal["y", "z"], corresponding: bool
+    ) -> "ScanSettings":
+        """Those of a configuration; a scan is always fitted."""
+        iterations = settings.fit_iterations or ITERATIONS
+        return cls(up, corresponding, iterations, settings.normals, settings.seed)
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ def reconstruct_scan(
             f"{scan.names[key]}: the network finds no surface there; is it a body, with "
             f"{settings.up} up? Else give --up"
         )
-    clip = Clip(local, scan.times, key, settings.corresponding)
+    clip = ObservedClip(local, scan.times, key, settings.corresponding)
     fitted = fit_clip(
         surface,
         clip,

@@ -8,9 +8,13 @@ import numpy as np
 
 from im2mesh.data.layout import CLOUD_FOLDER, DEPTH_FOLDER
 from im2mesh.data.scans import METRES, Scan, Unit
-from im2mesh.files.written import replacing_files
+from im2mesh.files.written import refuse_foreign, remove_written, replacing_files
 from im2mesh.generation.fitting.residuals import OF_ANOTHER
 from im2mesh.generation.scan import ScanResult
+from im2mesh.generation.sources import refuse_other_source
+from im2mesh.meshing.animated_file import animated_path
+from im2mesh.meshing.io import is_numbered_mesh
+from im2mesh.meshing.mesh_sequence import refuse_other_npz
 from im2mesh.runs.folder import SCAN_FILE, SEQUENCE_FILE
 
 RESIDUALS = "residuals.npz"
@@ -24,6 +28,22 @@ def result_name(clouds: Path) -> str:
     if clouds.name in (CLOUD_FOLDER, DEPTH_FOLDER):
         return f"{clouds.parent.name}_{clouds.name}"
     return clouds.stem
+
+
+def refuse_files_of_others(folder: Path, source: str, mesh_format: str | None) -> None:
+    """Refuse a folder with the result of something else, or with files of somebody else under the
+    names of a result. Asked before a fit, it saves the minutes of one whose result has no place.
+
+    Raises:
+        UserError: Naming what is there.
+    """
+    refuse_other_source(folder, SCAN_FILE, source)
+    refuse_foreign(folder, lambda name: name == RESIDUALS)
+    refuse_other_npz(folder / SEQUENCE_FILE)
+    if mesh_format is not None:
+        animated = animated_path(folder / MESHES, mesh_format)
+        mine = is_numbered_mesh if animated is None else lambda name: name == animated.name
+        refuse_foreign(folder / MESHES, mine)
 
 
 def write_scan(
@@ -45,6 +65,7 @@ def write_scan(
     report = {**scan_report(result, scan, unit), **notes}
     folder.mkdir(parents=True, exist_ok=True)
     result.meshes.save(folder / SEQUENCE_FILE)
+    remove_written(folder / MESHES)  # of an earlier result, perhaps in another format
     if mesh_format is not None:
         result.meshes.save(folder / MESHES, mesh_format)
     with replacing_files(folder, [RESIDUALS, SCAN_FILE]) as place:

@@ -28,3 +28,8 @@ def find_weights(name: str) -> Path:
             f"these, the path of a {ENDING} file, or a checkpoint with --checkpoint"
         )
     return FOLDER / f"{name}{ENDING}"
+
+
+def suiting_weights(is_tracked: bool) -> str:
+    """Name of the weights that suit clouds, whose rows are the same particles or not."""
+    return "local" if is_tracked else "local_unordered"

@@ -41,6 +41,9 @@ from im2mesh.synthesis.randomness import Purpose, random_for
 from im2mesh.synthesis.shape_space import find_body
 from im2mesh.synthesis.splits import Clip
 
+MOST_DEPTH_VIEWS = 256
+"""A byte of every point says which camera saw it."""
+
 
 @dataclass(frozen=True)
 class ClipSettings:
@@ -66,6 +69,10 @@ class ClipSettings:
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
                 raise UserError(f"{name} must be at least {minimum}, got {getattr(self, name)}")
+        if self.depth_views > MOST_DEPTH_VIEWS:
+            raise UserError(
+                f"depth_views must be at most {MOST_DEPTH_VIEWS}, got {self.depth_views}"
+            )
         if not self.near_surface_sigma > 0:
             raise UserError(f"near_surface_sigma must be positive, got {self.near_surface_sigma}")
 

@@ -82,13 +82,13 @@ class Progress:
 
     def __exit__(
         self,
-        _kind: type[BaseException] | None,
+        kind: type[BaseException] | None,
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
         self._bar.close()
         if self._log is not None:
-            self._log.close()
+            self._log.close(failed=kind is not None and issubclass(kind, Exception))
 
     def advance(self, iteration: int, seconds: float) -> None:
         """Count a step. After the first ones, tell how long the training will take.

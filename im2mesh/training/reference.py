@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from im2mesh.config.effects import Affects, keys_affecting
-from im2mesh.config.schema import Config, DataConfig
+from im2mesh.config.schema import Config, DataConfig, ValidationConfig
 from im2mesh.pretrained.shipped import find_weights, shipped_names
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.trained import read_trained
@@ -44,14 +44,24 @@ def find_reference(config: Config, dataset: str) -> Reference | None:
         return None
     shipped = read_trained(find_weights(name))
     is_same_data = bool(shipped.origins) and shipped.origins[-1].get("dataset") == dataset
-    if not is_same_data or _validates_as(config.model_dump()) != _validates_as(shipped.config):
+    if not is_same_data or _validates_as(config) != _validated_as(shipped.config):
         return None
     if shipped.best_score <= 0:
         return None  # scores of other kinds than the IoU are negative
     return Reference(f"shipped_{name}", {"iou": shipped.best_score})
 
 
-def _validates_as(config: Mapping[str, Any]) -> list[Any]:
+def _validates_as(config: Config) -> list[Any]:
     """The settings on which the scores of a validation depend."""
+    return _settings(config.validation, config.data)
+
+
+def _validated_as(stored: Mapping[str, Any]) -> list[Any]:
+    """The same of stored weights: a setting that is younger than they are has its default."""
+    validation = ValidationConfig.model_validate(stored["validation"])
+    return _settings(validation, DataConfig.model_validate(stored["data"]))
+
+
+def _settings(validation: ValidationConfig, data: DataConfig) -> list[Any]:
     keys = {key for effect in EFFECTS for key in keys_affecting(DataConfig, effect)}
-    return [config["validation"], *(config["data"].get(key) for key in sorted(keys))]
+    return [validation, *(getattr(data, key) for key in sorted(keys))]

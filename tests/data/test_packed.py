@@ -187,7 +187,7 @@ def test_a_sample_opens_one_file_of_each_kind(files_root, packed_root):
         samples(root)  # now all folders are listed, as after the first sample of a clip
         storage._open_file.cache_clear()
         with slow_disk(root, latency=0) as calls:
-            stored = StoredWindow(root, WINDOW)
+            stored = StoredWindow(str(root), WINDOW)
             stored.trajectories(ROWS)
             stored.labelled_points(0, ROWS)
             stored.labelled_points(4, ROWS)

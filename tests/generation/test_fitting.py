@@ -9,7 +9,7 @@ from scipy.spatial import KDTree
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
 from im2mesh.errors import Advice
-from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.clip import ObservedClip
 from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
 from im2mesh.generation.fitting.evidence import ROUNDS
 from im2mesh.generation.fitting.fitted_clip import FittedClip
@@ -68,7 +68,7 @@ TIMES = np.linspace(0, 1, 9)
 
 
 def test_a_surface_follows_clouds_of_other_points(body):
-    fitted = fit_clip(body, Clip(observe(body, TIMES), TIMES), iterations=ITERATIONS)
+    fitted = fit_clip(body, ObservedClip(observe(body, TIMES), TIMES), iterations=ITERATIONS)
     found = errors(fitted.vertices(TIMES), body, TIMES)
     still = errors(np.repeat(body.vertices[None], 9, 0), body, TIMES)
     assert still[-1] > 0.08
@@ -78,7 +78,7 @@ def test_a_surface_follows_clouds_of_other_points(body):
 def test_numbers_of_points_may_differ_and_a_frame_may_be_empty(body):
     clouds = [observe(body, TIMES[[k]], k, [900, 100, 500][k % 3])[0] for k in range(9)]
     clouds[4] = clouds[4][:0]
-    clip = Clip(clouds, TIMES)
+    clip = ObservedClip(clouds, TIMES)
     fitted = fit_clip(body, clip, iterations=ITERATIONS)
     assert errors(fitted.vertices(TIMES), body, TIMES).mean() < 0.015
     assert np.isnan(measure_residuals(fitted, clip).median[4])
@@ -89,14 +89,14 @@ def test_outliers_count_little(body):
     rng = np.random.default_rng(1)
     for cloud in clouds:
         cloud[:30] = rng.uniform(-0.5, 0.5, (30, 3))
-    fitted = fit_clip(body, Clip(clouds, TIMES), iterations=ITERATIONS)
+    fitted = fit_clip(body, ObservedClip(clouds, TIMES), iterations=ITERATIONS)
     assert errors(fitted.vertices(TIMES), body, TIMES).mean() < 0.015
 
 
 def test_tracked_points_are_followed_exactly(body):
     rows = np.random.default_rng(0).choice(len(body.vertices), NUM_POINTS, replace=False)
     clouds = [bent(body.vertices[rows], t).astype(np.float32) for t in TIMES]
-    clip = Clip(clouds, TIMES, corresponding=True)
+    clip = ObservedClip(clouds, TIMES, corresponding=True)
     fitted = fit_clip(body, clip, iterations=ITERATIONS)
     assert errors(fitted.vertices(TIMES), body, TIMES).mean() < 0.004
     np.testing.assert_array_equal(fitted.surface.vertices, body.vertices)
@@ -110,7 +110,7 @@ def test_a_guessed_surface_is_moved_to_where_all_clouds_say_it_is(body):
         gathered.append(cloud)
         return thick
 
-    clip = Clip(observe(body, TIMES), TIMES)
+    clip = ObservedClip(observe(body, TIMES), TIMES)
     steps = []
     fitted = fit_clip(thick, clip, iterations=50, extract=extract, progress=lambda: steps.append(1))
     before = errors(thick.vertices[None], body, TIMES[:1])[0]
@@ -133,7 +133,7 @@ def test_a_key_frame_at_the_end_settles_with_the_frames_before_it(body):
         gathered.append(cloud)
         return final
 
-    fitted = fit_clip(final, Clip(clouds, TIMES, key=8), iterations=30, extract=extract)
+    fitted = fit_clip(final, ObservedClip(clouds, TIMES, key=8), iterations=30, extract=extract)
     assert len(gathered) == ROUNDS - 1 and not fitted.later
     assert errors(fitted.vertices(TIMES), body, TIMES)[0] < 0.03
 
@@ -148,7 +148,7 @@ def test_large_clouds_are_shown_in_part(body):
         return Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))  # nothing found
 
     with pytest.warns(Advice, match="a surface of 0% of the size of the one before"):
-        fitted = fit_clip(body, Clip(clouds, TIMES[:2]), iterations=3, extract=extract)
+        fitted = fit_clip(body, ObservedClip(clouds, TIMES[:2]), iterations=3, extract=extract)
     assert all(abs(count - 3000) <= 1 for count in gathered) and len(gathered) == ROUNDS - 1
     assert len(fitted.surface.vertices) == len(body.vertices)
 
@@ -160,7 +160,7 @@ def test_a_bit_of_a_surface_does_not_take_the_place_of_the_body(body):
     bit = Mesh(body.vertices[used], np.searchsorted(used, bit.faces).astype(np.int32))
     with pytest.warns(Advice, match=r"a surface of \d+% of the size of the one before"):
         fitted = fit_clip(
-            body, Clip(observe(body, TIMES), TIMES), iterations=3, extract=lambda cloud: bit
+            body, ObservedClip(observe(body, TIMES), TIMES), iterations=3, extract=lambda cloud: bit
         )
     assert len(bit.vertices) > 20 and len(fitted.surface.vertices) == len(body.vertices)
 
@@ -169,7 +169,7 @@ def test_the_surface_of_a_dense_cloud_is_kept(body):
     def extract(cloud: np.ndarray) -> Mesh:
         raise AssertionError("a surface of many points is only moved")
 
-    clip = Clip(observe(body, TIMES[:2], count=1000), TIMES[:2])
+    clip = ObservedClip(observe(body, TIMES[:2], count=1000), TIMES[:2])
     fit_clip(body, clip, iterations=3, extract=extract)
     assert num_steps(clip, settles=True) == 2
 
@@ -182,7 +182,7 @@ def test_a_long_clip_has_one_surface_and_a_key_frame_anywhere(body):
     clouds = observe(body, phases)
     start = Mesh(bent(body.vertices, phases[key]).astype(np.float32), body.faces)
     windows = []
-    clip = Clip(clouds, times, key)
+    clip = ObservedClip(clouds, times, key)
     fitted = fit_clip(start, clip, iterations=30, progress=lambda: windows.append(1))
     assert len(windows) == num_steps(clip, settles=False) == 4
     vertices = fitted.vertices(times)
@@ -208,12 +208,12 @@ def test_a_guess_turns_nodes_with_their_surroundings(body):
 
 
 def test_residuals_say_where_not_to_trust_the_surface(body):
-    clip = Clip(observe(body, TIMES), TIMES)
+    clip = ObservedClip(observe(body, TIMES), TIMES)
     fitted = fit_clip(body, clip, iterations=ITERATIONS)
     clouds = list(clip.clouds)
     clouds[5] = clouds[5] + np.float32([0, 0, 0.3])  # another subject
     clouds[6] = clouds[6][clouds[6][:, 1] < 0]  # the upper half is not seen
-    residuals = measure_residuals(fitted, Clip(clouds, TIMES))
+    residuals = measure_residuals(fitted, ObservedClip(clouds, TIMES))
     assert residuals.median[1] < 0.01 and residuals.foreign[1] == 0
     assert residuals.foreign[5] > 0.5
     of_vertices = vertex_residuals(fitted, residuals)
@@ -228,10 +228,10 @@ def test_a_point_beyond_an_edge_is_far_from_the_surface():
     sheet = Mesh(np.stack([x, 0 * x, z], 1).astype(np.float32), np.zeros((0, 3), np.int32))
     over = np.stack([x, 0 * x + 0.01, z], 1).astype(np.float32)[::10]
     still = [over, over]
-    fitted = fit_clip(sheet, Clip(still, TIMES[:2]), iterations=1)
+    fitted = fit_clip(sheet, ObservedClip(still, TIMES[:2]), iterations=1)
     at_rest = FittedClip(sheet, fitted.graph, 0.0, [], [])
     beside = np.stack([0 * z + 0.53, 0 * z, z], 1).astype(np.float32)
-    residuals = measure_residuals(at_rest, Clip([over, beside], TIMES[:2]))
+    residuals = measure_residuals(at_rest, ObservedClip([over, beside], TIMES[:2]))
     np.testing.assert_allclose(residuals.median, [0.01, 0.03], atol=0.003)
 
 
@@ -250,7 +250,11 @@ def test_the_answer_of_a_model_is_where_a_fit_begins(body):
 
 def test_a_fit_without_anything_to_fit_is_refused(body):
     with pytest.raises(ValueError, match="no frame but the first has points"):
-        fit_clip(body, Clip([*observe(body, TIMES[:1]), np.zeros((0, 3))], TIMES[:2]), iterations=1)
+        fit_clip(
+            body,
+            ObservedClip([*observe(body, TIMES[:1]), np.zeros((0, 3))], TIMES[:2]),
+            iterations=1,
+        )
     with pytest.raises(ValueError, match="the surface has 3 vertices, and a fit needs more than 6"):
         build_graph(Mesh.of_points(np.zeros((3, 3), np.float32)))
 
@@ -264,7 +268,7 @@ def test_a_fit_takes_rows_for_particles_only_where_the_data_say_so(weights, corr
     start = MeshSequence(np.zeros((0, 3), np.int32), np.zeros((2, 7, 3)), np.array([0.0, 1.0]))
     seen = []
 
-    def note(surface: Mesh, clip: Clip, **rest: object) -> None:
+    def note(surface: Mesh, clip: ObservedClip, **rest: object) -> None:
         seen.append(clip.corresponding)
         raise InterruptedError
 

@@ -99,13 +99,27 @@ def test_results_of_clips_are_named_after_the_clip():
     assert found == ["walk_depth_seq", "walk_pcl_seq", "walk", "walk"]
 
 
-def test_files_of_others_stay(scan, tmp_path, capsys):
-    theirs = tmp_path / "scans" / "walk" / "scan.json"
+@pytest.mark.parametrize("name", ["scan.json", "residuals.npz", "sequence.npz", "meshes/00000.ply"])
+def test_files_of_others_stay_and_are_told_before_any_work(
+    name, scan, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.delattr(generate, "reconstruct_scan")
+    theirs = tmp_path / "scans" / "walk" / name
     theirs.parent.mkdir(parents=True)
     theirs.write_text("mine")
     status = exit_status(lambda arguments: run(scan, tmp_path), [])
-    assert status == 2 and "scan.json" in capsys.readouterr().err
+    assert status == 2 and theirs.name in capsys.readouterr().err
     assert theirs.read_text() == "mine"
+
+
+def test_no_meshes_of_an_earlier_result_stay_beside_a_later_one(scan, tmp_path):
+    run(scan, tmp_path)
+    meshes = tmp_path / "scans" / "walk" / "meshes"
+    assert len(list(meshes.glob("*.ply"))) == len(COUNTS)
+    run(scan, tmp_path, "generation.mesh_format=glb")
+    assert [path.suffix for path in meshes.iterdir() if path.name[0] != "."] == [".glb"]
+    run(scan, tmp_path, "generation.mesh_format=null")
+    assert not meshes.exists()
 
 
 def test_weights_for_tracked_points_refuse_others(scan, tmp_path, capsys):

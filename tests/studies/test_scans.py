@@ -87,15 +87,14 @@ def test_draws_differ_and_a_true_mesh_has_an_inside(data, tmp_path):
 
 def test_mistakes_are_told_before_any_work(data, tmp_path, capsys):
     assert run(data, tmp_path, "--weights", "local") == 2
-    assert "these weights need tracked points; choose others" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        run(data, tmp_path, "--draws", "0")
-    assert "--draws must be at least 1, got 0" in capsys.readouterr().err
+    assert "these weights need tracked points, and row n of these clouds" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run(data, tmp_path, "--draws", "0")
     assert "--draws must be at least 1, got 0" in capsys.readouterr().err
     assert run(data, tmp_path, "--sweeps", "points=0") == 2
     assert "sweep points: data.num_input_points cannot be 0" in capsys.readouterr().err
+    assert run(data, tmp_path, "data.input_folder=depth_seq", "--sweeps", "cameras=1") == 2
+    assert "sweep cameras: data.input_folder is depth_seq, but" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

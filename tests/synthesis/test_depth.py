@@ -231,3 +231,8 @@ def test_script_makes_them(tmp_path):
     assert len(files) == 6
     with np.load(files[0]) as file:
         assert set(file["views"]) == {0, 1, 2} and file["cameras"].shape == (3, 3, 4)
+
+
+def test_more_cameras_than_a_byte_counts_are_refused():
+    with pytest.raises(UserError, match="depth_views must be at most 256, got 257"):
+        ClipSettings(depth_views=257)

@@ -16,7 +16,7 @@ from im2mesh.pretrained import shipped
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.logs import read_logged
-from im2mesh.runs.trained import TrainedModel, write_weights
+from im2mesh.runs.trained import TrainedModel, read_trained, write_weights
 from im2mesh.training import reference
 from im2mesh.training.trackers.animation import encode_gif
 from im2mesh.training.trackers.tensorboard import TensorBoard
@@ -30,7 +30,7 @@ class PretendRun:
 
     def __init__(self, **settings):
         self.settings, self.logged, self.summary, self.metrics = settings, [], {}, []
-        self.is_finished = False
+        self.exit_code = None
 
     def define_metric(self, name, step_metric):
         self.metrics.append((name, step_metric))
@@ -38,8 +38,8 @@ class PretendRun:
     def log(self, values):
         self.logged.append(values)
 
-    def finish(self):
-        self.is_finished = True
+    def finish(self, exit_code):
+        self.exit_code = exit_code
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_wandb_is_told_the_same_and_changes_nothing(config_path, tmp_path, runs)
     with_it = trained(config_path, tmp_path / "with", "training.tracker=wandb")
     without = trained(config_path, tmp_path / "without")
     (run,) = runs
-    assert run.is_finished and run.metrics == [("*", "iteration")]
+    assert run.exit_code == 0 and run.metrics == [("*", "iteration")]
     told = {}
     for values in run.logged:
         told |= {(key, values["iteration"]): value for key, value in values.items()}
@@ -111,7 +111,7 @@ def test_wandb_itself_takes_everything_offline(tmp_path, monkeypatch):
     tracker.image("validation", FRAMES[0], 3)
     tracker.video("validation/moving", FRAMES, 8.0, 3)
     tracker.text("origin", "code 1")
-    tracker.close()
+    tracker.close(failed=False)
     assert list((tmp_path / "run/logs/wandb").glob("offline-run-*/run-*.wandb"))
     assert list((tmp_path / "run/logs/wandb").glob("offline-run-*/files/media/**/*.gif"))
 
@@ -122,7 +122,7 @@ def test_tensorboard_shows_videos_histograms_and_references(tmp_path):
     tracker.histogram("lengths", np.array([1.0, 2.0, 6.0]), 3)
     tracker.scalars({"validation/iou": 0.5}, 3)
     tracker.reference("shipped_local", {"validation/iou": 0.8}, 3)
-    tracker.close()
+    tracker.close(failed=False)
     events = EventAccumulator(str(tmp_path), size_guidance={"images": 0}).Reload()
     (tmp_path / "a.gif").write_bytes(events.Images("moving")[0].encoded_image_string)
     with Image.open(tmp_path / "a.gif") as gif:
@@ -132,6 +132,33 @@ def test_tensorboard_shows_videos_histograms_and_references(tmp_path):
     assert [event.value for event in events.Scalars("validation/iou")] == [0.5]
     other = EventAccumulator(str(tmp_path / "shipped_local")).Reload()
     assert other.Scalars("validation/iou")[0].value == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("name", shipped.shipped_names())
+def test_shipped_weights_are_a_reference_for_the_training_that_made_them(name):
+    origin = read_trained(shipped.find_weights(name)).origins[-1]
+    config = build_config(f"configs/benchmark/{name}.yaml")
+    found = reference.find_reference(config, origin["dataset"])
+    assert found is not None and found.scores["iou"] > 0.5
+
+
+def test_a_training_that_fails_is_told_as_failed(config_path, tmp_path, runs, monkeypatch):
+    def fail(*_):
+        raise UserError("a file is damaged")
+
+    monkeypatch.setattr("im2mesh.training.trainer.Trainer.step", fail, raising=True)
+    with pytest.raises(UserError, match="a file is damaged"):
+        trained(config_path, tmp_path, "training.tracker=wandb")
+    assert runs[0].exit_code == 1
+
+
+def test_wandb_without_an_account_tells_the_way_out(tmp_path, monkeypatch):
+    def init(**settings):
+        raise RuntimeError("api_key not configured (no-tty)")
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
+    with pytest.raises(UserError, match=r"begins no run \(api_key not .*run `wandb login`, set"):
+        WeightsAndBiases(tmp_path)
 
 
 def test_a_gif_plays_all_frames(tmp_path):

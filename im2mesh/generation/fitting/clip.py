@@ -13,7 +13,7 @@ ADVANCE = 12
 
 
 @dataclass(frozen=True)
-class Clip:
+class ObservedClip:
     """What was observed of a clip, in the units of the surface.
 
     Attributes:
@@ -33,15 +33,15 @@ class Clip:
         return float(self.times[self.key])
 
     @property
-    def later(self) -> "Clip":
+    def later(self) -> "ObservedClip":
         """From the key frame to the last one."""
-        return Clip(self.clouds[self.key :], self.times[self.key :], 0, self.corresponding)
+        return ObservedClip(self.clouds[self.key :], self.times[self.key :], 0, self.corresponding)
 
     @property
-    def earlier(self) -> "Clip":
+    def earlier(self) -> "ObservedClip":
         """From the key frame back to the first one; the clock runs backward."""
         back = slice(self.key, None, -1)
-        return Clip(self.clouds[back], -self.times[back], 0, self.corresponding)
+        return ObservedClip(self.clouds[back], -self.times[back], 0, self.corresponding)
 
     @property
     def is_mostly_later(self) -> bool:
@@ -49,10 +49,10 @@ class Clip:
         return 2 * self.key < len(self.times)
 
     @property
-    def first_window(self) -> "Clip":
+    def first_window(self) -> "ObservedClip":
         """The window that begins at the key frame and goes to the side with more frames."""
         side = self.later if self.is_mostly_later else self.earlier
-        return Clip(side.clouds[:WINDOW], side.times[:WINDOW], 0, self.corresponding)
+        return ObservedClip(side.clouds[:WINDOW], side.times[:WINDOW], 0, self.corresponding)
 
 
 def windows(num_frames: int) -> list[tuple[int, int]]:

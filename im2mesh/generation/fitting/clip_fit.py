@@ -6,7 +6,7 @@ Stiffness is measured from rest in every window, so errors of shape do not add u
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from im2mesh.generation.fitting.clip import ADVANCE, Clip, windows
+from im2mesh.generation.fitting.clip import ADVANCE, ObservedClip, windows
 from im2mesh.generation.fitting.evidence import num_rounds, settle_in_rounds
 from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.graph import NodeGraph, build_graph
@@ -20,7 +20,7 @@ from im2mesh.meshing.mesh import Mesh
 
 def fit_clip(
     surface: Mesh,
-    clip: Clip,
+    clip: ObservedClip,
     *,
     iterations: int,
     extract: SurfaceOfCloud | None = None,
@@ -63,13 +63,13 @@ def fit_clip(
     return FittedClip(surface, graph, clip.key_time, later, earlier)
 
 
-def num_steps(clip: Clip, settles: bool) -> int:
+def num_steps(clip: ObservedClip, settles: bool) -> int:
     """How often a fit reports progress; `settles` says whether the surface is found anew."""
     sides = windows(len(clip.later.times)) + windows(len(clip.earlier.times))
     return len(sides) + (num_rounds(clip.first_window) if settles and _can_settle(clip) else 0)
 
 
-def _can_settle(clip: Clip) -> bool:
+def _can_settle(clip: ObservedClip) -> bool:
     return len(clip.times) > 1 and not clip.corresponding
 
 
@@ -82,7 +82,7 @@ class _Search:
     seed: int
     progress: Callable[[], object]
 
-    def follow(self, side: Clip, guess: FittedMotion | None) -> list[FittedMotion]:
+    def follow(self, side: ObservedClip, guess: FittedMotion | None) -> list[FittedMotion]:
         """The motions of all windows; at the first cloud the surface is at rest."""
         motions, pose = [], Pose.at_rest(len(self.graph.positions))
         for first, last in windows(len(side.times)):

@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 
 from im2mesh.data.scans import MOST_POINTS
 from im2mesh.errors import Advice
-from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.clip import ObservedClip
 from im2mesh.generation.fitting.graph import NodeGraph, build_graph
 from im2mesh.generation.fitting.guess import Guess, guess_motion
 from im2mesh.generation.fitting.matching import sparse_surface
@@ -36,7 +36,7 @@ WHOLE = 0.5
 
 def settle_in_rounds(
     surface: Mesh,
-    window: Clip,
+    window: ObservedClip,
     extract: SurfaceOfCloud,
     guess: Guess,
     *,
@@ -67,12 +67,12 @@ def settle_in_rounds(
     return settled
 
 
-def num_rounds(window: Clip) -> int:
+def num_rounds(window: ObservedClip) -> int:
     """Surfaces that are tried for a window."""
     return ROUNDS if len(window.clouds[0]) < SPARSE else 1
 
 
-def _rounds(window: Clip) -> list[bool]:
+def _rounds(window: ObservedClip) -> list[bool]:
     """For every round, whether it is the last."""
     return [False] * (num_rounds(window) - 1) + [True]
 
@@ -84,8 +84,8 @@ def _is_whole(found: Mesh, before: Mesh) -> bool:
     if size >= WHOLE * _diagonal(before):
         return True
     warnings.warn(
-        f"the clouds of all frames together give a surface of {size / _diagonal(before):.0%} of the "
-        "size of the one before, which is kept; are they of one body, and told with the right --up?",
+        f"the clouds of all frames together give a surface of {size / _diagonal(before):.0%} of "
+        "the size of the one before, which is kept; are they of one body, standing upright?",
         Advice,
         stacklevel=1,
     )
@@ -112,7 +112,7 @@ def _continued(settled: Settled, times: Float[np.ndarray, "T"]) -> Guess:
 
 
 def _at_first_frame(
-    settled: Settled, window: Clip, rng: np.random.Generator
+    settled: Settled, window: ObservedClip, rng: np.random.Generator
 ) -> Float[np.ndarray, "N 3"]:
     """Some of the points of all clouds, where the surface that they are nearest to was at first."""
     share = min(1, MOST_POINTS / max(1, sum(map(len, window.clouds))))

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
-from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.clip import ObservedClip
 from im2mesh.generation.fitting.clip_fit import fit_clip
 from im2mesh.generation.fitting.graph import NodeGraph
 from im2mesh.generation.fitting.guess import guess_motion
@@ -48,7 +48,7 @@ def refit(
     def guess(graph: NodeGraph) -> FittedMotion:
         return guess_motion(graph, _at_times(sequence, graph.rows, times), times)
 
-    clip = Clip(list(observation.inputs), times, corresponding=corresponding)
+    clip = ObservedClip(list(observation.inputs), times, corresponding=corresponding)
     start = Mesh(sequence.vertices[0], sequence.faces)
     fitted = fit_clip(
         start,

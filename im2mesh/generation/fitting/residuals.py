@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.clip import ObservedClip
 from im2mesh.generation.fitting.fitted_clip import FittedClip
 from im2mesh.generation.fitting.matching import SurfacePoints, sparse_surface
 from im2mesh.generation.fitting.node_motion import carry_matched, carry_points
@@ -38,7 +38,7 @@ class Residuals:
     nodes: Float[np.ndarray, "T K"]
 
 
-def measure_residuals(fitted: FittedClip, clip: Clip) -> Residuals:
+def measure_residuals(fitted: FittedClip, clip: ObservedClip) -> Residuals:
     """Measure every observed point along the normal where it is nearest to the surface."""
     points = sparse_surface(fitted.surface, fitted.graph.shares, CELL)
     frames = [_measure_frame(fitted, points, clip, k) for k in range(len(clip.times))]
@@ -57,7 +57,7 @@ def vertex_residuals(fitted: FittedClip, residuals: Residuals) -> Float[np.ndarr
 
 
 def _measure_frame(
-    fitted: FittedClip, points: SurfacePoints, clip: Clip, k: int
+    fitted: FittedClip, points: SurfacePoints, clip: ObservedClip, k: int
 ) -> tuple[float, float, float, Float[np.ndarray, "K"]]:
     cloud, num_nodes = clip.clouds[k], len(fitted.graph.positions)
     if not len(cloud):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from im2mesh.generation.fitting.clip import Clip
+from im2mesh.generation.fitting.clip import ObservedClip
 from im2mesh.generation.fitting.graph import NodeGraph
 from im2mesh.generation.fitting.matching import sparse_surface
 from im2mesh.generation.fitting.motion_fit import fit_motion
@@ -30,7 +30,7 @@ class Settled:
 def settle(
     surface: Mesh,
     graph: NodeGraph,
-    window: Clip,
+    window: ObservedClip,
     guess: FittedMotion,
     *,
     iterations: int,

@@ -115,8 +115,7 @@ def _check_observation(config: Config) -> None:
             f"data.view_cameras is true, but data.input is {data.input or 'null'}; set "
             "data.view_cameras to false"
         )
-    if data.input_folder == "depth_seq":
-        _check_depth(data)
+    check_clouds(data)
     for key in CLOUD_SETTINGS:
         value = getattr(data, key)
         if value and data.input != "pointcloud":
@@ -126,8 +125,14 @@ def _check_observation(config: Config) -> None:
             )
 
 
-def _check_depth(data: DataConfig) -> None:
-    """Refuse what the clouds of depth cameras are not."""
+def check_clouds(data: DataConfig) -> None:
+    """Refuse what the clouds of depth cameras are not.
+
+    Raises:
+        ValueError: Naming the key, and what to set.
+    """
+    if data.input_folder != "depth_seq":
+        return
     if data.input != "pointcloud":
         problem = f"data.input is {data.input or 'null'}; set data.input_folder to pcl_seq"
     elif data.input_pointcloud_corresponding:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from im2mesh.config.schema import DataConfig
 from im2mesh.errors import UserError
+from im2mesh.models.wiring.compatibility import check_clouds
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,10 @@ def refuse_useless(sweeps: Sequence[Sweep], data: DataConfig, run: str) -> None:
     """
     for sweep in sweeps:
         for value in sweep.values:
-            sweep.changed(data, value)
+            try:
+                check_clouds(sweep.changed(data, value))
+            except ValueError as error:
+                raise UserError(f"sweep {sweep.name}: {error}") from error
     useless = [sweep.name for sweep in sweeps if sweep.of_clouds and data.input != "pointcloud"]
     if data.input is None:
         raise UserError(f"{run} observes nothing, so no sweep applies to it; leave it out")

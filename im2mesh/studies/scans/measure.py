@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,12 +12,13 @@ from im2mesh.data.batch import Observation
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import CLOUD_FOLDER, Window
 from im2mesh.data.observation import draw_observation
-from im2mesh.data.scans import Scan
+from im2mesh.data.scans import MOST_POINTS, Scan
 from im2mesh.errors import UserError
 from im2mesh.evaluation.metrics import iou, sample_surface, surface_distances
-from im2mesh.generation.fitting.clip_fit import Clip, fit_clip
+from im2mesh.generation.fitting.clip import ObservedClip
+from im2mesh.generation.fitting.clip_fit import fit_clip
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.scan import MOST_POINTS, ScanSettings, reconstruct_scan
+from im2mesh.generation.scan import ScanSettings, reconstruct_scan
 from im2mesh.meshing.containment import points_inside_mesh
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.studies.robustness.measure import (
@@ -43,7 +44,7 @@ class ClipToFit:
         generator: Generator with the network that guesses the surface.
         stored: The clip, which knows the truth.
         clouds, times: What is seen, and the numbers of these frames.
-        corresponding: Whether rows of the clouds correspond.
+        corresponding: Whether rows of the clouds are taken for particles.
         seed: Seed of the search.
     """
 
@@ -61,8 +62,8 @@ class ClipToFit:
 
     @property
     def settings(self) -> ScanSettings:
-        iterations = self.generator.config.fit_iterations
-        return ScanSettings("y", self.corresponding, iterations, seed=self.seed)
+        of_config = ScanSettings.of(self.generator.config, "y", self.corresponding)
+        return replace(of_config, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def fit_given(clip: ClipToFit) -> Moving:
         rows = rows[:: max(1, len(rows) // GIVEN_POINTS)]
         points = clip.stored.surface_rows(0, rows)
         surface = Mesh(points, np.zeros((0, 3), np.int32))
-    seen = Clip(list(clip.clouds), clip.times, corresponding=clip.corresponding)
+    seen = ObservedClip(list(clip.clouds), clip.times, corresponding=clip.corresponding)
     settings = clip.settings
     fitted = fit_clip(surface, seen, iterations=settings.iterations, seed=settings.seed)
     return Moving(fitted.vertices(clip.times), surface.faces)
@@ -112,6 +113,7 @@ METHODS: Mapping[str, Callable[[ClipToFit], Moving]] = {
 
 def measure_clip(
     method: str,
+    corresponding: bool,
     generator: Generator,
     data: DataConfig,
     trained: DataConfig,
@@ -122,6 +124,7 @@ def measure_clip(
 
     Args:
         method: Key of `METHODS`.
+        corresponding: Whether the network takes row n of all clouds for the same particle.
         generator: Generator with the network; its configuration says how long is searched.
         data: Section data with the setting to measure.
         trained: Section data of the run itself; it plays no part.
@@ -136,7 +139,6 @@ def measure_clip(
         rng = random_of(window, 0, seed)
         seen = draw_observation(data, window, rng, random_view=False)
         times = seen.times * np.float64(window.num_frames - 1)
-        corresponding = data.input_pointcloud_corresponding
         clip = ClipToFit(generator, stored, seen.inputs, times, corresponding, seed)
         begun = time.process_time()  # other work on the machine does not count
         found = METHODS[method](clip)

@@ -60,7 +60,7 @@ class TensorBoard:
     def text(self, name: str, content: str) -> None:
         self._writer.add_text(name, content)
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         for writer in (self._writer, *self._others.values()):
             writer.close()
 

@@ -35,8 +35,8 @@ class Tracker(Protocol):
     def text(self, name: str, content: str) -> None:
         """A text that is shown beside the curves."""
 
-    def close(self) -> None:
-        """Write what is still held."""
+    def close(self, failed: bool) -> None:
+        """Write what is still held, and that the training failed, if it did."""
 
 
 class Trackers:
@@ -71,6 +71,6 @@ class Trackers:
         for tracker in self._trackers:
             tracker.text(name, content)
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         for tracker in self._trackers:
-            tracker.close()
+            tracker.close(failed)

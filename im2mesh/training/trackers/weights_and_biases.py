@@ -24,16 +24,22 @@ class WeightsAndBiases:
         folder: Folder of the logs, in which files of wandb lie, too.
 
     Raises:
-        UserError: If wandb is not installed.
+        UserError: If wandb is not installed, or begins no run, as without an account.
     """
 
     def __init__(self, folder: Path) -> None:
         self._wandb = _import_wandb()
         folder.mkdir(parents=True, exist_ok=True)
         # no `step` of wandb: it must increase, and a training may go on from an earlier checkpoint
-        self._run = self._wandb.init(
-            dir=str(folder), id=_run_id(folder), resume="allow", name=folder.parent.name
-        )
+        try:
+            self._run = self._wandb.init(
+                dir=str(folder), id=_run_id(folder), resume="allow", name=folder.parent.name
+            )
+        except Exception as error:  # its exceptions are many, and differ from version to version
+            raise UserError(
+                f"wandb begins no run ({error}); run `wandb login`, set WANDB_MODE=offline, or set "
+                "training.tracker to tensorboard"
+            ) from error
         self._run.define_metric("*", step_metric=STEP)
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
@@ -57,8 +63,8 @@ class WeightsAndBiases:
     def text(self, name: str, content: str) -> None:
         self._run.summary[name] = content
 
-    def close(self) -> None:
-        self._run.finish()
+    def close(self, failed: bool) -> None:
+        self._run.finish(exit_code=int(failed))
 
 
 def _run_id(folder: Path) -> str:
