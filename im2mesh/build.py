@@ -40,6 +40,7 @@ from im2mesh.runs.trained import TrainedModel, read_trained
 from im2mesh.runs.weights import check_described, load_weights, weights_digest
 from im2mesh.runs.window_summary import read_origins
 from im2mesh.training.outlook import warn_of_rough_shapes
+from im2mesh.training.trackers.choice import TRACKERS
 from im2mesh.training.trainer import Trainer
 
 CHOICES = Choices(
@@ -48,6 +49,7 @@ CHOICES = Choices(
         "model.method": list(METHODS),
         "ode.method": SOLVER_METHODS,
         "generation.mesh_format": MESH_FORMATS,
+        "training.tracker": list(TRACKERS),
     },
 )
 

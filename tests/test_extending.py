@@ -159,7 +159,7 @@ def _package() -> Tree:
 def test_there_is_an_example_of_every_kind():
     assert list(SECTIONS) == [
         "encoder", "decoder", "velocity field", "deformation", "loss", "metric", "mesh format",
-        "method",
+        "method", "tracker",
     ]  # fmt: skip
 
 
@@ -426,12 +426,14 @@ def check_configs(folder: Path) -> None:
 
 def check_training(folder: Path) -> None:
     """Two steps with the new networks, loss and mesh format, then meshes of a window."""
-    kinds = ("encoder", "decoder", "velocity field", "loss", "mesh format")
+    kinds = ("encoder", "decoder", "velocity field", "loss", "mesh format", "tracker")
     arguments = [write_config(folder, "trained", *kinds), *TWO_STEPS, "--device", "cpu"]
     train.main(arguments)
     config = build_config(arguments[0], TWO_STEPS)
-    (log,) = RunFolder.of(config).logs.iterdir()
+    (log,) = RunFolder.of(config).logs.glob("*tfevents*")
     assert b"loss/kinetic_energy" in log.read_bytes()
+    rows = (RunFolder.of(config).logs / "curves.csv").read_text().splitlines()
+    assert [row for row in rows if row.startswith("2,loss/kinetic_energy,")]
     generate.main([*arguments, "--checkpoint", str(RunFolder.of(config).checkpoint)])
     (window,) = build_windows(config, "test", stride=100)
     meshes = numbered_meshes(RunFolder.of(config).window("test", window).meshes)

@@ -206,7 +206,7 @@ class TrainingConfig(Section):
     """Number of iterations between two checkpoints."""
     validate_every: Annotated[PositiveInt, SELECTION] = 2000
     """Number of iterations between two validations."""
-    tracker: Annotated[Literal["tensorboard", "wandb"], NOTHING] = "tensorboard"
+    tracker: Annotated[str, NOTHING] = "tensorboard"
     """What is told how training goes on. Event files of TensorBoard are always written; wandb also
     tells Weights & Biases (extra wandb; WANDB_MODE=offline keeps it on the disk)."""
     visualize_every: Annotated[NonNegativeInt, NOTHING] = 0

@@ -11,9 +11,10 @@ from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[repo
 from torch.utils.tensorboard import SummaryWriter
 
 from im2mesh.training.trackers.animation import encode_gif
+from im2mesh.training.trackers.tracker import Tracker
 
 
-class TensorBoard:
+class TensorBoard(Tracker):
     """Writes event files that hide the entries of older files beyond an iteration.
 
     Args:

@@ -1,18 +1,16 @@
-"""What a program that follows trainings must offer."""
+"""What a program that follows trainings is told."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 
-@runtime_checkable
-class Tracker(Protocol):
-    """Receives what a training tells. All but texts belong to an iteration.
+class Tracker:
+    """Receives what a training tells; all but texts belong to an iteration.
 
-    To add one: write a class with these methods, name it in `training.tracker` and in
-    `open_trackers`.
+    What a program cannot show, its class leaves out: here nothing is done. To add one, see
+    docs/extending.md.
     """
 
     def scalars(self, values: Mapping[str, float], iteration: int) -> None:
@@ -39,7 +37,7 @@ class Tracker(Protocol):
         """Write what is still held, and that the training failed, if it did."""
 
 
-class Trackers:
+class Trackers(Tracker):
     """Several trackers, which are told the same."""
 
     def __init__(self, trackers: Sequence[Tracker]) -> None:

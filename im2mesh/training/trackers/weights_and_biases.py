@@ -11,13 +11,14 @@ from jaxtyping import Float, UInt8
 
 from im2mesh.errors import UserError
 from im2mesh.training.trackers.animation import encode_gif
+from im2mesh.training.trackers.tracker import Tracker
 
 ID_FILE = "wandb_id.txt"
 """In the folder of the logs: the name under which a training that goes on is found again."""
 STEP = "iteration"
 
 
-class WeightsAndBiases:
+class WeightsAndBiases(Tracker):
     """Tells a run of wandb; its own environment variables (WANDB_MODE, WANDB_PROJECT) hold.
 
     Args:
