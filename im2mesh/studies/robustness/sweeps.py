@@ -108,8 +108,9 @@ def refuse_useless(sweeps: Sequence[Sweep], data: DataConfig, run: str) -> None:
     """
     for sweep in sweeps:
         for value in sweep.values:
+            changed = sweep.changed(data, value)
             try:
-                check_clouds(sweep.changed(data, value))
+                check_clouds(changed)
             except ValueError as error:
                 raise UserError(f"sweep {sweep.name}: {error}") from error
     useless = [sweep.name for sweep in sweeps if sweep.of_clouds and data.input != "pointcloud"]
