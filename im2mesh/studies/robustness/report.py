@@ -1,5 +1,6 @@
 """A study -> a CSV of all numbers, tables in Markdown, and a plot per sweep and metric."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -117,9 +118,9 @@ def plot_sweep(study: Study, sweep: Sweep, metric: str, path: Path) -> None:
 
 
 def mean_and_error(numbers: Sequence[float]) -> tuple[float, float]:
-    """The mean over windows and its standard error; for one window it is unknown and set to 0."""
+    """The mean over windows and its standard error, which nobody knows of one window: NaN."""
     count = len(numbers)
-    error = float(np.std(numbers, ddof=1)) / count**0.5 if count > 1 else 0.0
+    error = float(np.std(numbers, ddof=1)) / count**0.5 if count > 1 else math.nan
     return float(np.mean(numbers)), error
 
 
@@ -154,7 +155,8 @@ def _cell(
         return f"gap{notes}"
     mean, error = mean_and_error(numbers)
     digits = metrics_of(study.name)[metric].digits
-    return f"{mean:.{digits}f} +- {error:.{digits}f}{notes}"
+    spread = "" if math.isnan(error) else f" +- {error:.{digits}f}"
+    return f"{mean:.{digits}f}{spread}{notes}"
 
 
 def _as_configured(study: Study, sweep: Sweep) -> list[str]:
