@@ -41,7 +41,7 @@ from im2mesh.generation.split import generate_split
 from im2mesh.machine.devices import build_device
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
-from im2mesh.pretrained.shipped import find_weights
+from im2mesh.pretrained.shipped import find_weights, suiting_clouds
 from im2mesh.runs.folder import SCAN_FILE, RunFolder
 from im2mesh.synthesis.images import ELEVATION, FRONT_AZIMUTH
 
@@ -245,7 +245,7 @@ def _scan_generator(
     """The model that was asked for, or that of the run, or shipped weights that suit the clouds."""
     file = chosen_weights(args, RunFolder.of(config).best_checkpoint)
     if args.weights is None and args.checkpoint is None and not file.exists():
-        name = "local" if is_tracked else "local_unordered"
+        name = suiting_clouds(is_tracked)
         print(f"weights {name}, which suit these clouds; --weights chooses others")
         file = find_weights(name)
     return _trained_generator(args, config, file)

@@ -13,6 +13,15 @@ def shipped_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob(f"*{ENDING}"))
 
 
+def suiting_clouds(is_tracked: bool) -> str:
+    """The name of the weights that suit clouds, if none are asked for.
+
+    Args:
+        is_tracked: Whether row n is the same point in all clouds.
+    """
+    return "local" if is_tracked else "local_unordered"
+
+
 def find_weights(name: str) -> Path:
     """The file of weights, given their name or the path of a .safetensors file.
 
