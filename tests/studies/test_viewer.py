@@ -207,6 +207,12 @@ def test_a_single_cloud_has_a_shape_and_no_motion(desk, clouds, tmp_path, model)
         ask(desk.flow, item=item, key=made["key"], t=0.5, rows="")
 
 
+def test_only_what_changes_something_is_posted(desk):
+    """No link and no picture of another page can be a POST."""
+    posted = {route for route in desk.routes if route.startswith("POST ")}
+    assert posted == {"POST /drop", "POST /open", "POST /reconstruct"}
+
+
 def test_only_the_newest_are_remembered():
     kept: OrderedDict[str, str] = OrderedDict()
     for name in "abcdaef":

@@ -12,6 +12,7 @@ from im2mesh.build import build_config
 from im2mesh.errors import Advice, UserError
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.studies.moving_file import read_moving_file
+from im2mesh.studies.viewer import library
 from im2mesh.studies.viewer.desk import Desk
 from im2mesh.studies.viewer.library import find_sources
 from tests.small import write_small_config
@@ -89,6 +90,21 @@ def test_one_run_that_cannot_be_read_spoils_nothing_else(tmp_path, ball_root):
     with pytest.warns(Advice, match="another/generation/test is not shown in full: .*config.yaml"):
         found = found_in(tmp_path)
     assert found == [("run", f"ball_d/0000{start}") for start in (0, 4)]
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, clouds, monkeypatch):  # noqa: F811
+    write_scan(tmp_path / "walk", clouds)
+    (tmp_path / "secret").mkdir()
+    has_folder = library.has_folder
+
+    def refuse(folder, name):
+        if folder.name == "secret":
+            raise PermissionError(13, "Permission denied")
+        return has_folder(folder, name)
+
+    monkeypatch.setattr(library, "has_folder", refuse)
+    with pytest.warns(Advice, match="secret is not shown in full: .*Permission denied"):
+        assert found_in(tmp_path) == [("clouds", "walk")]
 
 
 def test_without_its_model_a_thing_is_shown_all_the_same(ball_root):

@@ -156,6 +156,7 @@ def test_an_address_that_is_none_is_refused(server, capsys):
 
 
 def test_a_browser_that_sends_no_more_is_left(server, monkeypatch, capsys):
+    assert server_module._Handler.timeout == server_module.PATIENCE
     monkeypatch.setattr(server_module._Handler, "timeout", 0.2)
     head = f"POST /twice?x=1&token={server.token} HTTP/1.1\r\nHost: localhost\r\n"
     assert raw(server, f"{head}Content-Length: 5\r\n\r\nab") == b""

@@ -158,7 +158,8 @@ class Desk:
             item = self._offer(Clouds(paths, files[0].name, "dropped"))
         except UserError as error:  # where a dropped file lies would tell nothing
             raise UserError(str(error).replace(f"{folder}{os.sep}", "")) from error
-        self._items_of_batches.setdefault(folder.name, []).append(item)
+        with self._lock:
+            self._items_of_batches.setdefault(folder.name, []).append(item)
         return {"id": item}
 
     def _offer(self, clouds: Clouds) -> int:

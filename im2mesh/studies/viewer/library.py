@@ -86,7 +86,8 @@ class _Search:
             yield from _readable(shown, partial(of_files, folder, shown))
         if depth < DEEPEST:
             for child in _readable(shown, partial(_folders, folder)):
-                yield from self.walk(child, shown / child.name, depth + 1)
+                name = shown / child.name
+                yield from _readable(name, partial(self.walk, child, name, depth + 1))
 
 
 def _readable(shown: Path, find: Callable[[], Iterable[Found]]) -> list[Found]:
