@@ -53,7 +53,7 @@ from im2mesh.generation.split import generate_split
 from im2mesh.machine.devices import build_device
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
-from im2mesh.pretrained.shipped import find_weights, suiting_weights
+from im2mesh.pretrained.shipped import find_weights, suiting_clouds
 from im2mesh.runs.folder import RunFolder
 from im2mesh.synthesis.images import ELEVATION, FRONT_AZIMUTH
 
@@ -243,7 +243,7 @@ def _in_frames(frames: int, steps: int) -> Callable[[], object]:
 
 def _weights_for_clouds(args: argparse.Namespace, config: Config, is_tracked: bool) -> Path:
     """Those that were asked for, or that of the run, or shipped ones that suit the clouds."""
-    suiting = suiting_weights(is_tracked)
+    suiting = suiting_clouds(is_tracked)
     file = chosen_weights(args, RunFolder.of(config).best_checkpoint, find_weights(suiting))
     if file == find_weights(suiting) and args.weights is None:
         print(f"weights {suiting}, which suit these clouds; --weights chooses others")

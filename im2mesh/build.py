@@ -31,7 +31,7 @@ from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring.compatibility import check_parts, check_sizes
 from im2mesh.models.wiring.parts import METHODS, PARTS
 from im2mesh.models.wiring.wire import wire
-from im2mesh.pretrained.shipped import suiting_weights
+from im2mesh.pretrained.shipped import suiting_clouds
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import Notes, ResultOrigin, RunOrigin
 from im2mesh.runs.provenance import provenance, run_hash
@@ -223,7 +223,7 @@ def load_for_clouds(
     if trained.data.input_pointcloud_corresponding and not is_tracked:
         raise UserError(
             "these weights need tracked points, and row n of these clouds is not the same point in "
-            f"all frames; choose others, such as --weights {suiting_weights(is_tracked)}"
+            f"all frames; choose others, such as --weights {suiting_clouds(is_tracked)}"
         )
     return trained, with_settings(made, config.generation)
 

@@ -29,7 +29,7 @@ from im2mesh.evaluation.predictions import PredictedMeshes
 from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
 from im2mesh.machine.devices import build_device
-from im2mesh.pretrained.shipped import find_weights, suiting_weights
+from im2mesh.pretrained.shipped import find_weights, suiting_clouds
 from im2mesh.runs.folder import RunFolder
 from im2mesh.studies.motion.measure import find_meshes, measure_motion
 from im2mesh.studies.motion.report import (
@@ -135,7 +135,7 @@ def scans(arguments: Sequence[str]) -> None:
     refuse_other_results(args.output, files_of_study(study))
     refuse_useless(study.sweeps, config.data, args.config)
     is_tracked = config.data.input_pointcloud_corresponding
-    suiting = find_weights(suiting_weights(is_tracked))
+    suiting = find_weights(suiting_clouds(is_tracked))
     file = chosen_weights(args, RunFolder.of(config).best_checkpoint, suiting)
     trained, generator = load_for_clouds(file, config, is_tracked, build_device(args.device))
     corresponding = trained.data.input_pointcloud_corresponding

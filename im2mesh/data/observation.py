@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.batch import Observation
 from im2mesh.data.cameras import read_cameras
+from im2mesh.data.frame_choice import choose_frames
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.images import choose_view, read_images
 from im2mesh.data.layout import CLOUD_FOLDER, DataError, Window
@@ -32,17 +33,6 @@ def draw_observation(
     same_rows = config.input_pointcloud_corresponding
     clouds = replace_by_outliers(clouds, config.input_outliers, rng, same_rows=same_rows)
     return Observation(clouds, times)
-
-
-def choose_frames(
-    config: DataConfig, num_frames: int, rng: np.random.Generator
-) -> Int[np.ndarray, "K"]:
-    """Numbers of the observed frames of a window; the first is always among them."""
-    count = config.observed_frames
-    if config.input_frames == "random" and count < num_frames:
-        later = rng.choice(num_frames - 1, max(0, count - 1), replace=False) + 1
-        return np.sort(np.concatenate([[0], later]))
-    return np.linspace(0, num_frames - 1, count).round().astype(np.int64)
 
 
 def _draw_clouds(

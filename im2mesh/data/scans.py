@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -56,12 +57,14 @@ class Scan:
         names: Name of every frame, for messages.
         has_gaps: Whether points were left out of other rows in other frames, so that row n is not
             the same point any more.
+        in_seconds: Whether the times are known to be seconds.
     """
 
     clouds: tuple[Float[np.ndarray, "_ 3"], ...]
     times: Float[np.ndarray, "T"]
     names: tuple[str, ...]
     has_gaps: bool = False
+    in_seconds: bool = False
 
 
 def read_scan(paths: Sequence[Path], times_file: Path | None = None) -> Scan:
@@ -94,7 +97,7 @@ def read_scan(paths: Sequence[Path], times_file: Path | None = None) -> Scan:
     _refuse_jumps(names, clouds)
     for name, cloud in zip(names, clouds, strict=True):
         _refuse_two_bodies(name, cloud)
-    return Scan(tuple(clouds), times, tuple(names), has_gaps)
+    return Scan(tuple(clouds), times, tuple(names), has_gaps, times_file is not None)
 
 
 def guess_up(scan: Scan, up: Up) -> Literal["y", "z"]:
@@ -114,15 +117,19 @@ def guess_unit(scan: Scan, unit: Unit) -> Unit:
 
 
 def rows_correspond(scan: Scan) -> bool:
+    """Whether row n looks like the same particle in all clouds of a scan."""
+    return not scan.has_gaps and rows_look_tracked(scan.clouds)
+
+
+def rows_look_tracked(clouds: Sequence[Float[np.ndarray, "_ 3"]]) -> bool:
     """Whether row n looks like the same particle in all clouds: then rows move less from frame to
     frame than to any other row."""
-    if scan.has_gaps or len({len(cloud) for cloud in scan.clouds}) > 1:
+    if len({len(cloud) for cloud in clouds}) > 1:
         return False
-    moved = [
-        np.median(np.linalg.norm(later - cloud, axis=1))
-        for cloud, later in zip(scan.clouds, scan.clouds[1:], strict=False)
-    ]
-    size = float(np.ptp(scan.clouds[0], axis=0).max())
+    moved = [np.median(np.linalg.norm(later - cloud, axis=1)) for cloud, later in pairwise(clouds)]
+    if not moved:
+        return True
+    size = float(np.ptp(clouds[0], axis=0).max())
     return float(np.median(moved)) < 0.1 * size
 
 

@@ -96,6 +96,7 @@ def scan_report(result: ScanResult, scan: Scan, unit: Unit) -> dict[str, Any]:
     ]
     return {
         "unit": unit,
+        "times_in_seconds": scan.in_seconds,
         "body_mm": round(to_mm, 1),
         "key_frame": scan.names[result.key],
         "vertices": result.meshes.num_vertices,

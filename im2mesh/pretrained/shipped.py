@@ -13,6 +13,15 @@ def shipped_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob(f"*{ENDING}"))
 
 
+def suiting_clouds(is_tracked: bool) -> str:
+    """The name of the weights that suit clouds, if none are asked for.
+
+    Args:
+        is_tracked: Whether row n is the same point in all clouds.
+    """
+    return "local" if is_tracked else "local_unordered"
+
+
 def find_weights(name: str) -> Path:
     """The file of weights, given their name or the path of a .safetensors file.
 
@@ -28,8 +37,3 @@ def find_weights(name: str) -> Path:
             f"these, the path of a {ENDING} file, or a checkpoint with --checkpoint"
         )
     return FOLDER / f"{name}{ENDING}"
-
-
-def suiting_weights(is_tracked: bool) -> str:
-    """Name of the weights that suit clouds, whose rows are the same particles or not."""
-    return "local" if is_tracked else "local_unordered"

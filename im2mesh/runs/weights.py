@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,11 +107,14 @@ def check_described(
 
 @contextmanager
 def _at_most(count: int) -> Iterator[None]:
-    """Stop building a model once its layers have more than `count` weight tensors."""
-    counted = itertools.count(1)
+    """Stop building a model once its layers have more than `count` weight tensors.
+
+    The hook of PyTorch is called in all threads, and another one may build another model meanwhile.
+    """
+    counted, builder = itertools.count(1), threading.get_ident()
 
     def look(_module: torch.nn.Module, _name: str, _weight: torch.nn.Parameter) -> None:
-        if next(counted) > count:
+        if threading.get_ident() == builder and next(counted) > count:
             raise RuntimeError(f"it has more than {count} weight tensors")
 
     hook = register_module_parameter_registration_hook(look)

@@ -97,8 +97,10 @@ def _glb_seconds(path: Path) -> float | None:
 def _scan_seconds(report: Path) -> float | None:
     """Seconds from the first frame of a scan to its last; None without a readable report, or where
     frames were only counted, as generate.py does without --times."""
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        times = [float(frame["time"]) for frame in json.loads(report.read_text("utf-8"))["frames"]]
-        if not all(time.is_integer() for time in times):
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        told = json.loads(report.read_text("utf-8"))
+        times = [float(frame["time"]) for frame in told["frames"]]
+        were_counted = all(time.is_integer() for time in times)  # if an older report does not say
+        if told.get("times_in_seconds", not were_counted):
             return times[-1] - times[0]
     return None

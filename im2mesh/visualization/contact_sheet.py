@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from im2mesh.data.batch import Observation
 from im2mesh.data.frames import StoredWindow
@@ -45,7 +46,9 @@ def read_panel(
         title=f"{window.clip}, frames {window.start} to {last}",
         truth=[_read_truth(stored, k) for k in range(window.num_frames)],
         prediction=None if prediction is None else prediction.meshes,
-        inputs=None if observation is None else inputs_by_frame(observation, window.num_frames),
+        inputs=None
+        if observation is None
+        else inputs_by_frame(observation, np.linspace(0.0, 1.0, window.num_frames)),
         iou={r.frame: r.value for r in records if r.metric == "iou" and r.window == window.id},
     )
 
@@ -107,11 +110,19 @@ def _mesh_cell(meshes: Mapping[int, Mesh], frame: int, box_of: Mesh) -> Cell:
     return Cell(replace(mesh, colors=correspondence_colors(first, mesh, box_of)))
 
 
-def inputs_by_frame(observation: Observation, count: int) -> dict[int, np.ndarray] | None:
-    """Observed frames with their numbers in a window of `count` frames; None if nothing is
-    observed."""
-    frames = np.rint(observation.times * (count - 1)).astype(int).tolist()
-    return dict(zip(frames, observation.inputs, strict=True)) or None
+def inputs_by_frame(
+    observation: Observation, times: Float[np.ndarray, "T"]
+) -> dict[int, np.ndarray] | None:
+    """Observed frames with their numbers in a window; None if nothing is observed.
+
+    Args:
+        times: Of the frames of the window, from 0 to 1, in any distances. What is observed are some
+            of these frames.
+    """
+    if not len(observation.inputs):
+        return None
+    frames = np.abs(times[:, None] - observation.times).argmin(0).tolist()
+    return dict(zip(frames, observation.inputs, strict=True))
 
 
 def _read_truth(stored: StoredWindow, frame: int) -> Mesh:

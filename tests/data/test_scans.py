@@ -170,7 +170,9 @@ def test_clouds_that_float32_has_bent_are_told(tmp_path):
 def test_times_come_from_a_file(folder):
     times = folder / "times.txt"
     times.write_text("\ufeff0\n0.04\n0.12\n", encoding="utf-8")
-    assert read_scan([folder], times).times.tolist() == [0, 0.04, 0.12]
+    scan = read_scan([folder], times)
+    assert scan.times.tolist() == [0, 0.04, 0.12] and scan.in_seconds
+    assert not read_scan([folder]).in_seconds
     for text, message in (
         ("0 1", "has 2 times for 3 frames; one for each"),
         ("0 2 1", "times must increase, and do not at frame 2; sort the frames"),

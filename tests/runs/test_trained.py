@@ -2,19 +2,21 @@
 
 import json
 import struct
+import threading
 
 import numpy as np
 import pytest
 import torch
 
 import generate
-from im2mesh.build import build_config, build_trainer, load_trained
+from im2mesh.build import build_config, build_model, build_trainer, load_trained
 from im2mesh.errors import UserError
 from im2mesh.pretrained import shipped
 from im2mesh.pretrained.shipped import find_weights, shipped_names
 from im2mesh.reconstruction import Reconstructor
 from im2mesh.runs.checkpoints import CheckpointError, DamagedCheckpointError, load_checkpoint
 from im2mesh.runs.trained import FORMAT, TrainedModel, checksum, read_trained, write_weights
+from im2mesh.runs.weights import check_described
 from scripts import weights
 
 CPU = torch.device("cpu")
@@ -166,3 +168,19 @@ def test_all_shipped_weights_can_be_read_and_have_a_card():
         config, generator = load_trained(path, CPU)
         assert config.data.num_frames == 17
         assert all(np.isfinite(p.detach().numpy()).all() for p in generator.model.parameters())
+
+
+def test_a_model_that_another_thread_builds_does_not_count(exported):
+    """As when two browsers ask the live viewer for two models at once."""
+    checkpoint = read_trained(exported)
+    config = load_trained(exported, CPU)[0]
+
+    def make() -> torch.nn.Module:
+        other = threading.Thread(
+            target=lambda: [torch.nn.Linear(1, 1) for _ in range(10 * len(checkpoint.model))]
+        )
+        other.start()
+        other.join()
+        return build_model(config)
+
+    check_described(make, checkpoint.model, exported)

@@ -66,6 +66,7 @@ def test_a_scan_becomes_one_mesh_in_its_own_coordinates(scan, tmp_path, capsys):
     np.testing.assert_array_equal(mesh.faces, sequence.faces)
     report = json.loads((result / "scan.json").read_text())
     assert [frame["points"] for frame in report["frames"]] == list(COUNTS)
+    assert report["times_in_seconds"] is False
     assert report["unit"] == "mm" and 1200 < report["body_mm"] < 2200
     assert all(0 < frame["median_mm"] < 60 for frame in report["frames"])
     assert report["made_by"]["code"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from im2mesh.visualization.viewer.page import live_page
+from im2mesh.visualization.viewer.question import Question
 from im2mesh.visualization.viewer.server import LiveServer
 from tests.browser import Tab, browser
 from tests.studies.test_viewer import SPEED, clouds, desk, model  # noqa: F401, for pytest
@@ -126,3 +127,40 @@ def test_what_cannot_be_read_is_told(tab):
         return [state.textContent, state.className];""")
     assert told[0].startswith("a.xyz")
     assert told[1] == "note wrong"
+
+
+def test_times_that_are_unevenly_spaced_are_told_and_kept_while_it_plays(tab, clouds):  # noqa: F811
+    text = "\\n".join(" ".join(f"{v:.6f}" for v in point) for point in clouds[0])
+    told = tab.run(f"""const numbers = ["000", "001", "002", "010"];
+        await page.drop(numbers.map(k => new File(["{text}"], `${{k}}.xyz`))).catch(() => {{}});
+        const {{viewer}} = page, times = [0, 1, 2.5, 3].map(frame => viewer.timeOf(frame));
+        viewer.show(2.5);
+        const label = viewer.output.value;
+        viewer.rate = 3;  // of three steps, so that all of it takes a second
+        const later = viewer.later(0.1), after = viewer.timeOf(later);
+        return {{times, label, later, after, back: viewer.timeOf(viewer.later(0.5))}};""")
+    np.testing.assert_allclose(told["times"], [0, 0.1, 0.6, 1])
+    assert told["label"] == "t = 0.600, frame 2.5 of 3"
+    np.testing.assert_allclose([told["after"], told["back"]], [0.7, 0.1], atol=1e-6)
+    np.testing.assert_allclose(told["later"], 2.625)
+
+
+def test_a_file_that_is_too_large_is_told_before_it_is_sent(tab):
+    told = tab.run("""const file = {name: "a.ply", size: 2 ** 30};
+        await page.drop([file]).catch(() => {});
+        return [state.textContent, state.className];""")
+    assert told == [
+        "a.ply has 1024 MB, and a file may have at most 512 MB; give its path instead", "note wrong"
+    ]  # fmt: skip
+
+
+def test_two_tabs_ask_for_their_own_surfaces(tab, desk):  # noqa: F811
+    """Another one asks meanwhile for the same frames with another grid."""
+    tab.run("grid.value = 32; await page.reconstruct();")
+    values = {"item": "3", "span": "0", "grid": "16", "threshold": "0.5"}
+    desk.reconstruct(Question(values))
+    slide(tab, 1.3)
+    tab.run("while (page.flowing) await new Promise(done => setTimeout(done, 20));")
+    found = tab.run("""const part = page.layer.parts[0];
+        return [part.exact.positions.length, 3 * part.vertices];""")
+    assert found[0] == found[1]

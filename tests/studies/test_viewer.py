@@ -22,8 +22,9 @@ from im2mesh.models.flow.flow import Flow
 from im2mesh.models.occupancy_flow import OccupancyFlow
 from im2mesh.studies.viewer.desk import Desk
 from im2mesh.studies.viewer.library import find_sources
-from im2mesh.studies.viewer.live_model import LiveModel, remember
-from im2mesh.visualization.viewer.server import Question
+from im2mesh.studies.viewer.live_model import LiveModel
+from im2mesh.studies.viewer.remembering import remember
+from im2mesh.visualization.viewer.question import Question, Sent
 from tests.ball import ball_motion, unit_vectors
 from tests.problems import Rotation
 from tests.small import write_small_config
@@ -62,7 +63,8 @@ def clouds() -> np.ndarray:
 
 
 def ask(route, body: bytes = b"", **values):
-    return route(Question({name: str(value) for name, value in values.items()}, body))
+    told = {name: str(value) for name, value in values.items()}
+    return route(Question(told, Sent(io.BytesIO(body), len(body))))
 
 
 def positions(content, name: str, frame: int) -> np.ndarray:
@@ -106,9 +108,8 @@ def test_everything_in_a_folder_is_found(tmp_path, ball_root):
     desk = Desk(found, lambda source: None)
     for item in ask(desk.list_items):
         content = ask(desk.show, item=item["id"])
-        assert content["frames"] == (
-            3 if "sequence" in str(found[item["id"]]) else content["frames"]
-        )
+        counts = {"data": 12, "moving": 3, "reconstructed": 3, "run": 5}
+        assert content["frames"] == counts[item["group"].split()[0]]
         assert content["layers"] and content["model"] is None
         json.dumps(content)
     generated = ask(desk.show, item=number_of(desk, "ball_d/00004"))
@@ -206,8 +207,14 @@ def test_a_single_cloud_has_a_shape_and_no_motion(desk, clouds, tmp_path, model)
         ask(desk.flow, item=item, key=made["key"], t=0.5, rows="")
 
 
+def test_only_what_changes_something_is_posted(desk):
+    """No link and no picture of another page can be a POST."""
+    posted = {route for route in desk.routes if route.startswith("POST ")}
+    assert posted == {"POST /drop", "POST /open", "POST /reconstruct"}
+
+
 def test_only_the_newest_are_remembered():
     kept: OrderedDict[str, str] = OrderedDict()
     for name in "abcdaef":
-        remember(kept, name, name)
+        remember(kept, name, name, 4)
     assert [*kept] == ["d", "a", "e", "f"]

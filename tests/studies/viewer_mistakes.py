@@ -1,5 +1,6 @@
 """Mistakes with the live viewer: each returns the message that docs/errors.md promises."""
 
+import io
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 from im2mesh.build import load_trained
 from im2mesh.errors import UserError
 from im2mesh.machine.devices import build_device
+from im2mesh.studies.viewer import drops
 from im2mesh.studies.viewer.clouds import Clouds
 from im2mesh.studies.viewer.desk import Desk
 from im2mesh.studies.viewer.live_model import LiveModel
-from im2mesh.visualization.viewer.server import Question
+from im2mesh.visualization.viewer.question import Question, Sent
 from scripts import view
 from tests.user import User
 
@@ -30,11 +32,31 @@ def in_use(user: User) -> str:
 def asks(user: User, clouds: np.ndarray, threshold: float = 0.5, **changes: object) -> str:
     """What the model of the finished run says of clouds; `changes` are of its section data."""
     np.savez(user.folder / "walk.npz", points=clouds)
+    return _asks_of(user, "walk.npz", threshold, **changes)
+
+
+def with_gap(user: User) -> str:
+    (user.folder / "walk").mkdir()
+    for number, cloud in zip((0, 1, 2, 3, 9), tracked(), strict=True):
+        np.savetxt(user.folder / "walk" / f"{number}.xyz", cloud)
+    return _asks_of(user, "walk", 0.5)
+
+
+def drops_much(user: User) -> str:
+    user.patch.setattr(drops, "MOST_BYTES", 2**20)
+    desk, sent = Desk([], lambda source: None), Sent(io.BytesIO(), 2**20 + 1)
+    with pytest.raises(UserError) as caught:
+        desk.drop(Question({"name": "a.ply", "batch": "1"}, sent))
+    desk.close()
+    return str(caught.value)
+
+
+def _asks_of(user: User, name: str, threshold: float, **changes: object) -> str:
     file = user.finished_run / "model_best.pt"
     config, generator = load_trained(file, build_device("cpu"))
     data = config.data.model_copy(update=changes)
     model = LiveModel("model_best", config.model_copy(update={"data": data}), generator)
-    desk = Desk([Clouds((Path("walk.npz"),), "walk.npz")], lambda source: model)
+    desk = Desk([Clouds((Path(name),), name)], lambda source: model)
     return _refused(desk, threshold)
 
 
@@ -68,7 +90,10 @@ VIEWER: dict[str, Callable[[User], str]] = {
     "a cloud for weights that observe images": lambda user: asks(user, BODY, input="images"),
     "a cloud without tracked points for weights that need them": lambda user: asks(user, BODY),
     "too few frames for these weights": lambda user: asks(user, tracked(3)),
+    "fewer frames than these weights see": lambda user: asks(user, tracked(3), num_input_frames=4),
+    "a gap in time for weights that see no times": with_gap,
     "a threshold that is nowhere reached": lambda user: asks(user, tracked(), 0.98),
+    "dropped files that are too large": drops_much,
     "a file that is no cloud": lambda user: user.writes("a.xyz", "hello\n").sees(
         view.main, "a.xyz"
     ),

@@ -183,3 +183,11 @@ def test_meshes_without_correspondence_play_frame_by_frame(tmp_path):
     problems, found = in_browser(tmp_path / "report.html", script)
     assert problems == []
     assert found == {"counts": [[0, 12, 12, 12], [0, 4, 12, 12]], "panes": 6}
+
+
+def test_of_large_clouds_some_points_are_shown():
+    """Of what is observed, as of a truth."""
+    cloud = np.random.default_rng(0).random((50_000, 3), np.float32)
+    panel = Panel("large", [Mesh.of_points(cloud)], None, {0: cloud})
+    layers = window_content({"a": panel}, ErrorScale())["layers"]
+    assert [layer["parts"][0]["vertices"] for layer in layers] == [10_000, 10_000]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +22,19 @@ from im2mesh.data.scans import (
 )
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import UserError
-from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
+from im2mesh.files.npz import NpzError, locate_arrays
 from im2mesh.generation.surface import given_clouds
 from im2mesh.generation.window_input import WindowInput
+from im2mesh.studies.viewer.observed import observed_frames
 from im2mesh.studies.viewer.source import Shown, Span
+from im2mesh.studies.viewer.telling import as_user_error
 from im2mesh.visualization.panel import Panel
 
+KEPT_SCANS = 4
+"""So many scans that were asked for last are kept in memory."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)  # two of the same files may be read at different times
 class Clouds:
     """Clouds of somebody's scanner, or a single one."""
 
@@ -40,46 +45,62 @@ class Clouds:
     can_be_cut = True
 
     @cached_property
-    def scan(self) -> Scan:
-        return read_clouds(self.paths)
+    def _count(self) -> int:
+        return len(_scan_of(self).clouds)
 
     @cached_property
-    def upright(self) -> list[Float[np.ndarray, "_ 3"]]:
-        axis = guess_up(self.scan, "auto")
-        return [to_y_up(cloud, axis) for cloud in self.scan.clouds]
+    def _is_tracked(self) -> bool:
+        return rows_correspond(_scan_of(self))
 
     def count_frames(self) -> int:
-        return len(self.scan.clouds)
+        return self._count
+
+    def is_tracked(self) -> bool | None:
+        return self._is_tracked
 
     def show(self, span: Span) -> Shown:
         panel = Panel(self.name, [], None, dict(enumerate(self._local(span)[0])))
-        return Shown(panel, None)
+        return Shown(panel, self._times(span), None)
 
     def observe(self, span: Span, config: Config) -> WindowInput:
-        data = config.data
-        _refuse_other_input(self.name, data.input)
-        needs_rows = data.input_pointcloud_corresponding
-        if needs_rows and span.count > 1 and not rows_correspond(self.scan):
+        _refuse_other_input(self.name, config.data.input)
+        needs_rows = config.data.input_pointcloud_corresponding
+        if needs_rows and span.count > 1 and not self.is_tracked():
             raise UserError(
                 f"{self.name}: these weights need tracked points, and row n is not the same point "
-                "in all clouds; start the viewer with others, such as --weights local_unordered"
+                "in all clouds; start the viewer with others, such as --weights local_unordered, "
+                "or without --weights, and it takes those that suit the clouds"
             )
+        with as_user_error(self.name):
+            return self._seen(span, config)
+
+    def _seen(self, span: Span, config: Config) -> WindowInput:
+        data, made = config.data, config.generation
+        frames = observed_frames(self.name, data, span.count)
         clouds, frame = self._local(span)
-        clouds = gather_clouds(clouds, 0, corresponding=needs_rows, min_points=1)
-        if clouds.shape[1] > MOST_POINTS:
-            rng = np.random.default_rng(0)
-            clouds = clouds[:, rng.choice(clouds.shape[1], MOST_POINTS, replace=False)]
-        times = self.scan.times[span.start : span.start + span.count]
-        relative = (times - times[0]) / max(float(times[-1] - times[0]), 1e-12)
-        seen = Observation(clouds.astype(np.float32), relative.astype(np.float32))
-        is_given = config.generation.surface != "extracted"
-        return WindowInput(seen, given_clouds(seen, data, False) if is_given else None, frame)
+        seen = _drawn([clouds[k] for k in frames], data.input_pointcloud_corresponding)
+        observed = Observation(seen, self._times(span)[frames].astype(np.float32))
+        if made.surface == "extracted":
+            return WindowInput(observed, None, frame)
+        blend = made.blend_from_end and span.count > 1
+        return WindowInput(observed, given_clouds(observed, data, blend), frame)
+
+    def _times(self, span: Span) -> Float[np.ndarray, "T"]:
+        times = _scan_of(self).times[span.start : span.start + span.count]
+        return (times - times[0]) / max(float(times[-1] - times[0]), 1e-12)
 
     def _local(self, span: Span) -> tuple[list[Float[np.ndarray, "_ 3"]], NormalizationFrame]:
-        """The clouds in the frame of reference of the first of them."""
-        chosen = self.upright[span.start : span.start + span.count]
+        """The clouds, upright, in the frame of reference of the first of them."""
+        scan = _scan_of(self)
+        axis = guess_up(scan, "auto")
+        chosen = [to_y_up(x, axis) for x in scan.clouds[span.start : span.start + span.count]]
         frame = bounding_frame(chosen[0])
         return [frame.from_world(cloud).astype(np.float32) for cloud in chosen], frame
+
+
+@lru_cache(KEPT_SCANS)
+def _scan_of(clouds: Clouds) -> Scan:
+    return read_clouds(clouds.paths)
 
 
 def read_clouds(paths: Sequence[Path]) -> Scan:
@@ -99,27 +120,33 @@ def read_clouds(paths: Sequence[Path]) -> Scan:
     return Scan((cloud,), np.zeros(1), (str(paths[0]),))
 
 
-def holds_clouds(path: Path) -> bool:
-    """Whether a file is an .npz with clouds, and not one of moving meshes."""
+def dimensions_of_points(path: Path) -> int:
+    """Dimensions of the array of points of an .npz: 2 for one cloud, 3 for several; 0 without."""
     try:
-        return "points" in locate_arrays(path)
-    except (NpzError, OSError):
-        return False  # whoever reads it will say what is wrong
+        return len(locate_arrays(path)["points"].shape)
+    except (NpzError, OSError, KeyError):
+        return 0  # whoever reads it will say what is wrong
 
 
 def _is_moving(path: Path) -> bool:
     """Whether a file is an .npz that holds the clouds of several frames."""
-    if path.suffix.lower() != ".npz" or not holds_clouds(path):
-        return False
-    try:
-        return read_arrays(path, ["points"])["points"].ndim == 3
-    except (NpzError, OSError):
-        return False
+    return path.suffix.lower() == ".npz" and dimensions_of_points(path) == 3
+
+
+def _drawn(
+    clouds: Sequence[Float[np.ndarray, "_ 3"]], same_rows: bool
+) -> Float[np.ndarray, "K N 3"]:
+    """Clouds of one size, and of no more points than models have been trained with."""
+    gathered = gather_clouds(clouds, 0, corresponding=same_rows, min_points=1)
+    if gathered.shape[1] > MOST_POINTS:
+        rng = np.random.default_rng(0)
+        gathered = gathered[:, rng.choice(gathered.shape[1], MOST_POINTS, replace=False)]
+    return gathered.astype(np.float32)
 
 
 def _refuse_other_input(name: str, observed: str | None) -> None:
     if observed != "pointcloud":
         raise UserError(
             f"{name}: these weights observe {observed or 'nothing'}, not clouds; start the viewer "
-            "with others, such as --weights local"
+            "with others, such as --weights local_unordered, or without --weights"
         )

@@ -1,11 +1,9 @@
 """A trained model that answers one question after the other: a surface, and its place at any t."""
 
+import secrets
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,15 +16,17 @@ from im2mesh.generation.window_input import WindowInput
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.models.sequence_model import SequenceCodes
+from im2mesh.studies.viewer.observed import observed_frames
+from im2mesh.studies.viewer.remembering import remember
+from im2mesh.studies.viewer.source import Frames
+from im2mesh.studies.viewer.telling import as_user_error
 
 COARSE = 32
 """Most cells an axis of the grid on which extraction begins; finer ones are doubled near the
 surface."""
 GRIDS = (16, 32, 64, 128, 256)
-REMEMBERED = 4
-"""Number of sequences whose codes are kept."""
-Name = TypeVar("Name")
-Kept = TypeVar("Kept")
+KEPT_ANSWERS = 16
+"""So many answers can be asked for their flow."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,30 @@ class Surface:
             raise UserError(f"the threshold is {self.threshold:g}; it must be between 0 and 1")
 
 
+@dataclass(frozen=True)
+class LiveAnswer:
+    """What a model has made of some frames.
+
+    Attributes:
+        key: By which its flow is asked for. No other answer has it, so none of another surface,
+            of another browser, or of weights that were loaded since can be mistaken for it.
+        moves: Whether its flow can be asked for.
+    """
+
+    key: str
+    meshes: Reconstruction
+    moves: bool
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is left of an answer: the codes, and the surface at t = 0, if it moves."""
+
+    frames: Frames
+    codes: SequenceCodes
+    start: Float[np.ndarray, "V 3"] | None
+
+
 @dataclass
 class LiveModel:
     """A model that is asked by a page.
@@ -56,8 +80,7 @@ class LiveModel:
     name: str
     config: Config
     generator: Generator
-    _codes: "OrderedDict[str, SequenceCodes]" = field(default_factory=OrderedDict)
-    _surfaces: "OrderedDict[str, MeshSequence]" = field(default_factory=OrderedDict)
+    _kept: "OrderedDict[str, _Kept]" = field(default_factory=OrderedDict)
     _lock: RLock = field(default_factory=RLock)
 
     @property
@@ -72,57 +95,76 @@ class LiveModel:
         """Whether it has a field of velocities."""
         return "motion back" in self.generator.model.answers
 
+    @property
+    def moves(self) -> bool:
+        """Whether its flow alone says where the meshes are between the frames; not if they are
+        blended with the last surface, carried back."""
+        answers = self.generator.model.answers
+        return "motion" in answers and not self.generator.config.blend_from_end
+
     def reconstruct(
-        self, key: str, seen: WindowInput, count: int, asked: Surface
-    ) -> Reconstruction:
+        self, frames: Frames, seen: WindowInput, times: Float[np.ndarray, "T"], asked: Surface
+    ) -> LiveAnswer:
         """The meshes of some frames.
 
         Args:
-            key: Name of the frames; the same name is encoded once.
+            frames: What is encoded once, if it is asked for again.
             seen: What the model observes of them.
-            count: Number of the frames, and of the meshes.
+            times: Of the meshes, from 0 to 1.
             asked: How the surface is extracted.
 
         Raises:
             UserError: If the model cannot read the observation.
         """
-        with self._lock, _as_user_error(key):
-            self._refuse_other_count(seen.observation)
-            generator = self._generator(asked)
-            if count == 1:
+        with self._lock, as_user_error(frames.name):
+            self._refuse_other_frames(seen.observation, len(times))
+            generator, key = self._generator(asked), secrets.token_hex(8)
+            if len(times) == 1:
                 mesh = generator.extract_shape(seen.observation)
-                return MeshSequence(mesh.faces, mesh.vertices[None], np.zeros(1))
-            if key not in self._codes:
-                remember(self._codes, key, generator.encode(seen.observation))
-            times = np.linspace(0.0, 1.0, count)
-            meshes = generator.generate_from_codes(
-                self._codes[key], times, frame=seen.frame, given=seen.given
-            )
-            if isinstance(meshes, MeshSequence):
-                remember(self._surfaces, key, meshes)
-            return meshes
+                still = MeshSequence(mesh.faces, mesh.vertices[None], np.zeros(1))
+                return LiveAnswer(key, still, False)
+            known = (kept.codes for kept in self._kept.values() if kept.frames == frames)
+            codes = next(known, None) or generator.encode(seen.observation)
+            meshes = generator.generate_from_codes(codes, times, frame=seen.frame, given=seen.given)
+            moves = self.moves and isinstance(meshes, MeshSequence)
+            start = meshes.meshes[0].vertices if moves else None
+            remember(self._kept, key, _Kept(frames, codes, start), KEPT_ANSWERS)
+            return LiveAnswer(key, meshes, moves)
 
     def at(self, key: str, t: float, rows: Int[np.ndarray, "R"]) -> Float[np.ndarray, "M 3"]:
         """Where the flow has carried the surface at any time, and how fast some of its vertices
         move there: positions [V, 3], then velocities [R, 3] in units from t = 0 to 1.
 
         Args:
-            key: Name of frames that were reconstructed.
+            key: Of an answer.
             t: Time, from 0 to 1.
             rows: Vertices whose velocity is asked for.
 
         Raises:
-            UserError: If the frames were not reconstructed, or the model moves no points.
+            UserError: If there is no such answer any more, or it does not move.
         """
-        with self._lock, _as_user_error(key):
-            if key not in self._surfaces or "motion" not in self.generator.model.answers:
+        with self._lock, as_user_error("the flow"):
+            kept = self._kept.get(key)
+            if kept is None or kept.start is None:
                 raise UserError("no flow is known of these frames; reconstruct them again")
-            codes, start = self._codes[key], self._surfaces[key].vertices[0]
+            self._kept.move_to_end(key)
             t = float(np.clip(t, 0.0, 1.0))
-            moved = start if t == 0 else self.generator.carry(start, np.array([0.0, t]), codes)[1]
+            moved = kept.start
+            if t > 0:
+                moved = self.generator.carry(moved, np.array([0.0, t]), kept.codes)[1]
+            if not self.has_field:
+                return moved
             rows = rows[(rows >= 0) & (rows < len(moved))]
-            speeds = self.generator.velocities(codes, moved[rows], t) if self.has_field else None
-            return np.concatenate([moved, np.zeros((0, 3)) if speeds is None else speeds])
+            return np.concatenate([moved, self.generator.velocities(kept.codes, moved[rows], t)])
+
+    def remark(self, seen: WindowInput, count: int) -> str:
+        """What may not be expected of an answer for so many frames; empty if there is nothing."""
+        trained, num_seen = self.config.data.num_frames, len(seen.observation.times)
+        if count in (1, trained):
+            return ""
+        return (
+            f"The weights are of windows of {trained} frames, and saw {num_seen} of these {count}."
+        )
 
     def _generator(self, asked: Surface) -> Generator:
         """One that extracts that surface."""
@@ -136,29 +178,23 @@ class LiveModel:
         config = made.config.model_copy(update=changes)
         return Generator(made.model, config, made.num_frames, made.device, made.trained_by)
 
-    def _refuse_other_count(self, seen: Observation) -> None:
-        read, count = self.config.data.observed_frames, len(seen.inputs)
-        if count not in (1, read) and not self.generator.model.takes_any_frames:
+    def _refuse_other_frames(self, seen: Observation, total: int) -> None:
+        """Refuse frames that an encoder would take for others, which counts them and sees no times.
+
+        Args:
+            total: Number of the frames of which some are seen.
+        """
+        data, count = self.config.data, len(seen.inputs)
+        if count == 1 or self.generator.model.takes_any_frames:
+            return
+        if count != data.observed_frames:
             raise UserError(
-                f"{self.name} reads {read} frames, and these are {count}; choose {read}, or "
-                "weights that take any number, such as --weights local"
+                f"{self.name} reads {data.observed_frames} frames, and these are {count}; choose "
+                f"{data.observed_frames}, or weights that take any number, such as --weights local"
             )
-
-
-@contextmanager
-def _as_user_error(key: str) -> Iterator[None]:
-    """What a model says of an observation that it cannot read, as an error of the user."""
-    try:
-        yield
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(f"{key}: {error}") from error
-
-
-def remember(kept: "OrderedDict[Name, Kept]", key: Name, value: Kept) -> None:
-    """Keep a value as the newest, and forget the oldest beyond `REMEMBERED`."""
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > REMEMBERED:
-        kept.popitem(last=False)
+        even = observed_frames(self.name, data, total) / (total - 1)
+        if data.input_frames == "even" and not np.allclose(seen.times, even, atol=1e-4):
+            raise UserError(
+                f"{self.name} takes frames for evenly spaced, and these have gaps in time; choose "
+                "others, or weights that see times, such as --weights local"
+            )

@@ -23,9 +23,12 @@ class MovingMeshes:
     def count_frames(self) -> int:
         return 0  # all of them are shown
 
+    def is_tracked(self) -> bool | None:
+        return None
+
     def show(self, span: Span) -> Shown:
         moving = read_moving_file(self.path)
-        return Shown(moving.panel, moving.duration)
+        return Shown(moving.panel, moving.times, moving.duration)
 
     def observe(self, span: Span, config: Config) -> WindowInput:
         raise UserError(

@@ -1,8 +1,11 @@
 """What the live viewer can show: anything with frames."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float
 
 from im2mesh.config.schema import Config
 from im2mesh.data.frames import StoredWindow
@@ -24,15 +27,35 @@ class Shown:
 
     Attributes:
         panel: Truth, prediction and input, as far as they are known.
+        times: Of the frames, from 0 to 1.
         seconds: From the first frame to the last; None if nobody knows.
         note: What is missing, and why.
         stored: The window with the true points, by which errors are measured, if there is any.
     """
 
     panel: Panel
+    times: Float[np.ndarray, "T"]
     seconds: float | None
     note: str = ""
     stored: StoredWindow | None = None
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Some frames of one thing, by which answers about them are known again.
+
+    Attributes:
+        item: Number of the thing, which no other one ever gets: names may be equal.
+    """
+
+    item: int
+    span: Span
+    name: str = field(compare=False)
+
+
+def even_times(count: int) -> Float[np.ndarray, "T"]:
+    """Times of frames that are evenly spaced."""
+    return np.linspace(0.0, 1.0, count)
 
 
 class Source(Protocol):
@@ -55,6 +78,10 @@ class Source(Protocol):
     def can_be_cut(self) -> bool: ...
 
     def count_frames(self) -> int: ...
+
+    def is_tracked(self) -> bool | None:
+        """Whether row n of its points is the same point in all frames; None if it has no points."""
+        ...
 
     def show(self, span: Span) -> Shown: ...
 

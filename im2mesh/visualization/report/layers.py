@@ -4,7 +4,7 @@ import base64
 import io
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.panel import Panel
 from im2mesh.visualization.sheet import color_by_place
 
-NUM_TRUE_POINTS = 12_000
-"""Of a truth that is a cloud, so many points are shown."""
+NUM_SHOWN_POINTS = 12_000
+"""Of a cloud that is observed or true, so many points are shown."""
 _INPUT_COLOR = (104, 128, 166)  # seen on white and on black
 _IMAGE_SIDE = 200  # pixels
 _KINDS = {"u1": np.uint8, "u2": np.uint16, "i2": np.int16, "u4": np.uint32}
@@ -116,8 +116,8 @@ class _Encoder:
     def input(self, inputs: Mapping[int, np.ndarray]) -> dict[str, Any]:
         if next(iter(inputs.values())).ndim == 3:
             return {"name": "input", "images": {k: _jpeg(image) for k, image in inputs.items()}}
-        blue = {k: np.full(cloud.shape, _INPUT_COLOR, np.uint8) for k, cloud in inputs.items()}
-        clouds = {k: Mesh.of_points(cloud, blue[k]) for k, cloud in inputs.items()}
+        clouds = {k: _thinned(Mesh.of_points(cloud)) for k, cloud in inputs.items()}
+        clouds = {k: replace(cloud, colors=_blue(cloud)) for k, cloud in clouds.items()}
         return {"name": "input", "parts": [self._part([k], [m]) for k, m in clouds.items()]}
 
     def prediction(self, name: str, panel: Panel) -> dict[str, Any]:
@@ -171,11 +171,15 @@ class _Encoder:
 
 
 def _thinned(mesh: Mesh) -> Mesh:
-    """Every n-th point of a cloud, the same rows in all frames; a mesh as it is."""
+    """Every n-th point of a cloud, the same rows of clouds of one size; a mesh as it is."""
     if len(mesh.faces):
         return mesh
-    step = max(1, -(-len(mesh.vertices) // NUM_TRUE_POINTS))
+    step = max(1, -(-len(mesh.vertices) // NUM_SHOWN_POINTS))
     return Mesh.of_points(mesh.vertices[::step])
+
+
+def _blue(cloud: Mesh) -> UInt8[np.ndarray, "N 3"]:
+    return np.full(cloud.vertices.shape, _INPUT_COLOR, np.uint8)
 
 
 def _jpeg(pixels: Float[np.ndarray, "3 H W"]) -> str:

@@ -197,16 +197,17 @@ class Viewer {
   tell(text) { this.status.textContent = text; }
   play() {
     if (!this.ready) return;
-    const last = this.stored.frames - 1;
     let before = performance.now();
     const step = now => {
-      this.show((this.frame + (now - before) / 1000 * this.rate) % (last || 1));
+      this.show(this.later((now - before) / 1000));
       before = now;
       this.playing = requestAnimationFrame(step);
     };
     this.playing = requestAnimationFrame(step);
     this.button.textContent = "Pause";
   }
+  // Where it has come to after some seconds; from the end it goes on at the start.
+  later(seconds) { return (this.frame + seconds * this.rate) % (this.stored.frames - 1 || 1); }
   pause() { cancelAnimationFrame(this.playing); this.playing = 0; this.button.textContent = "Play"; }
   show(frame) {
     this.frame = frame;

@@ -4,10 +4,13 @@
 const {Viewer, Part, unpack, element} = window.viewing;
 const NUM_MARKS = 160, TRAIL_FRAMES = 16, TRAIL_STEPS = 4, LONGEST = 0.13, SHORTEST = 0.018, SIDES = 6;
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
+const POST = {method: "POST", body: ""};
 const at = id => document.getElementById(id);
+const LARGEST = JSON.parse(at("data").textContent).largest;
+const token = new URLSearchParams(location.search).get("token");
 
 async function ask(path, values = {}, options = {}) {
-  const answer = await fetch(`${path}?${new URLSearchParams(values)}`, options);
+  const answer = await fetch(`${path}?${new URLSearchParams({...values, token})}`, options);
   if (!answer.ok) throw new Error((await answer.json()).error);
   return answer;
 }
@@ -102,13 +105,29 @@ class LiveViewer extends Viewer {
     const large = pane ? this.zoom * pane.box.clientHeight / 400 : 1;
     return super.diameterOf(part) * Math.max(1, Math.min(6, large));
   }
-  // Frames a second in which the motion is as fast as it was.
+  // Time from 0 to 1 of a place between the frames, which may be unevenly spaced, and the reverse.
+  timeOf(frame) {
+    const {times} = this.stored, k = Math.max(0, Math.min(Math.floor(frame), times.length - 2));
+    return times.length < 2 ? 0 : times[k] + (frame - k) * (times[k + 1] - times[k]);
+  }
+  frameOf(t) {
+    const {times} = this.stored, last = times.length - 2;
+    if (last < 0) return 0;
+    let k = 0;
+    while (k < last && times[k + 1] <= t) k++;
+    return k + (t - times[k]) / (times[k + 1] - times[k]);
+  }
+  later(seconds) {
+    const last = this.stored.frames - 1;
+    return last ? this.frameOf((this.timeOf(this.frame) + seconds * this.rate / last) % 1) : 0;
+  }
+  // Frames a second, in the mean, in which the motion is as fast as it was.
   get realRate() {
     const {seconds, frames} = this.stored;
     return seconds ? (frames - 1) / seconds : 12;
   }
   label() {
-    const {seconds, frames} = this.stored, t = frames > 1 ? this.frame / (frames - 1) : 0;
+    const {seconds, frames} = this.stored, t = this.timeOf(this.frame);
     return `t = ${t.toFixed(3)}${seconds ? `, ${(t * seconds).toFixed(3)} s` : ""}, frame ${this.frame.toFixed(1)} of ${frames - 1}`;
   }
   pause() { super.pause(); if (this.onpause) this.onpause(); }
@@ -163,7 +182,7 @@ class LiveViewer extends Viewer {
     if (exact && exact.length) return exact.map(v => v * a_second);
     const [before, after] = [Math.max(this.frame - 0.5, 0), Math.min(this.frame + 0.5, last)];
     const [a, b] = [this.placesAt(part, before), this.placesAt(part, after)];
-    return b.map((v, i) => (v - a[i]) * last / (after - before) * a_second);
+    return b.map((v, i) => (v - a[i]) / (this.timeOf(after) - this.timeOf(before)) * a_second);
   }
   // Length of an arrow of speed 1: nearly the fastest one of all frames has the longest arrow.
   arrowLength(part) {
@@ -327,15 +346,16 @@ class Page {
   async reconstructOnce() {
     const viewer = this.viewer, begun = performance.now();
     const values = {item: this.item, span: this.stored.span, grid: at("grid").value, threshold: at("threshold").value};
-    const made = await (await ask("/reconstruct", values)).json();
+    const made = await (await ask("/reconstruct", values, POST)).json();
     if (viewer !== this.viewer) return;
     await viewer.add(made.layers, made.blob);
     this.moves = made.moves;
     this.key = made.key;
+    this.note = made.note;
     this.layer = made.layers[made.layers.length - 1];
     this.tellLegend();
     const part = this.layer.parts[0];
-    this.tell(`${part.vertices} vertices in ${((performance.now() - begun) / 1000).toFixed(2)} s.`);
+    this.tell(`${part.vertices} vertices in ${((performance.now() - begun) / 1000).toFixed(2)} s. ${this.note}`.trim());
     await this.flow();
   }
   // Ask the model for this very time, when time stands still; of many times, only for the last.
@@ -347,28 +367,30 @@ class Page {
     try {
       do {
         this.waiting = false;
-        const frame = viewer.frame, begun = performance.now(), t = frame / (viewer.stored.frames - 1);
+        const frame = viewer.frame, begun = performance.now(), t = viewer.timeOf(frame);
         const values = {item: this.item, key: this.key, t, rows: viewer.rowsOf(part).join()};
         const numbers = new Float32Array(await (await ask("/flow", values)).arrayBuffer());
         const positions = numbers.slice(0, 3 * part.vertices);
         part.exact = {frame, positions, velocities: numbers.slice(3 * part.vertices)};
         if (part.shown) part.shown.frame = null;
         viewer.draw();
-        this.tell(`The flow at t = ${t.toFixed(4)}, evaluated in ${Math.round(performance.now() - begun)} ms.`);
+        this.tell(`The flow at t = ${t.toFixed(4)}, evaluated in ${Math.round(performance.now() - begun)} ms. ${this.note}`.trim());
       } while (this.waiting && viewer === this.viewer);
     } catch (error) { this.tell(error.message, true); } finally { this.flowing = false; }
   }
   drop(files) {
     if (!files.length) return Promise.resolve();
     return this.working(`Sending ${files.length} file${files.length > 1 ? "s" : ""} …`, async () => {
-      const batch = `${Date.now()}`;
-      for (const file of files) await ask("/drop", {name: file.name, batch}, {method: "POST", body: file});
+      const large = files.find(file => file.size > LARGEST);
+      if (large) throw new Error(`${large.name} has ${Math.ceil(large.size / 2 ** 20)} MB, and a file may have at most ${LARGEST >> 20} MB; give its path instead`);
+      const batch = `${Date.now()}_${Math.floor(1e9 * Math.random())}`;
+      for (const file of files) await ask("/drop", {name: file.name, batch}, {...POST, body: file});
       await this.opened({batch});
     });
   }
   open(values) { return this.working("Reading …", () => this.opened(values)); }
   async opened(values) {
-    const {id} = await (await ask("/open", values, {method: "POST", body: ""})).json();
+    const {id} = await (await ask("/open", values, POST)).json();
     this.items = await (await ask("/items")).json();
     at("filter").value = "";
     this.item = id;

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.report.page import as_script, asset, told_scale
+from im2mesh.visualization.viewer.server import MOST_BYTES
 
 CONTENT = """
 <header>
@@ -25,7 +26,8 @@ CONTENT = """
   <label>threshold <input id="threshold" type="range" min="0.02" max="0.98" step="0.01"></label>
   <output id="level" for="threshold"></output>
 </section>
-<p id="nomodel" class="note" hidden>To ask a model, start the viewer with --weights local.</p>
+<p id="nomodel" class="note" hidden>No model answers for this. Of moving meshes, drop the clouds
+from which they were made; for others, start the viewer with --weights and a name or file.</p>
 <section class="tools">
   <strong>Clouds</strong>
   <span>Drop a cloud, an .npz or numbered clouds here, or</span>
@@ -43,7 +45,7 @@ def live_page(title: str, scale: ErrorScale) -> str:
         title: What is shown, in words.
         scale: Largest error that colours tell apart.
     """
-    data = {"windows": [], "errors": told_scale(scale)}
+    data = {"windows": [], "errors": told_scale(scale), "largest": MOST_BYTES}
     return "\n".join(
         (
             '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">',
