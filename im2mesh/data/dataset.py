@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from im2mesh.config.schema import Config, DataConfig
 from im2mesh.data.batch import Sample, SampleDataset
+from im2mesh.data.clip_files import clip_files
 from im2mesh.data.frames import LabelledPoints, StoredWindow
 from im2mesh.data.images import choose_views
 from im2mesh.data.layout import (
@@ -174,18 +175,25 @@ def build_training_data(config: Config) -> WindowDataset:
             f"'{config.data.train_split}' has {len(windows)}: {windows[0]}, {windows[1]}, ...; "
             "raise data.stride or data.num_frames"
         )
-    if config.data.input == "images":
-        for window in {(w.category, w.clip): w for w in windows}.values():
-            stored = StoredWindow(config.data.root, window)
-            choose_views(stored, config.data.num_views)  # refuse a missing view before training
+    num_points = config.data.num_points if _needs_labels(config, windows) else 0
+    _refuse_missing(config.data, windows, num_points)
     return WindowDataset(
         windows,
         config.data,
         seed=config.training.seed,
         shuffle=True,
-        num_points=config.data.num_points if _needs_labels(config, windows) else 0,
+        num_points=num_points,
         batch_size=config.training.batch_size,
     )
+
+
+def _refuse_missing(data: DataConfig, windows: Sequence[Window], num_points: int) -> None:
+    """Refuse clips without what training draws only now and then: it would stop late."""
+    for window in {(w.category, w.clip): w for w in windows}.values():
+        if data.input == "images":
+            choose_views(StoredWindow(data.root, window), data.num_views)
+        if num_points and data.near_surface_fraction:
+            clip_files(data.root, window.category, window.clip, NEAR_POINTS_FOLDER)
 
 
 def build_validation_data(config: Config, windows: Sequence[Window]) -> WindowDataset:

@@ -154,6 +154,9 @@ def _read_frames(
     paths: Sequence[Path],
 ) -> tuple[list[str], list[Float[np.ndarray, "_ 3"]], Float[np.ndarray, "T"]]:
     first = paths[0]
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path} does not exist")
     if len(paths) == 1 and first.is_dir():
         try:
             found = find_numbered(first, (*READ_ENDINGS, "npz"))

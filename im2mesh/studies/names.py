@@ -34,6 +34,8 @@ def name_runs(paths: Sequence[Path], names: Sequence[str] | None = None) -> dict
     chosen = default_names(paths) if names is None else list(names)
     twice = [name for name, count in Counter(chosen).items() if count > 1]
     if twice:
-        what = "run" if names is None else "name"
-        raise UserError(f"the {what} {twice[0]} is given twice; every {what} must differ")
+        what, which = "name", twice[0]
+        if names is None:
+            what, which = "run", str(paths[chosen.index(which)])
+        raise UserError(f"the {what} {which} is given twice; every {what} must differ")
     return dict(zip(chosen, paths, strict=True))

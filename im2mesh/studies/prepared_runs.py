@@ -50,7 +50,10 @@ def config_file(run: Path) -> Path:
     """
     file = RunFolder(run).config if run.is_dir() else run
     if not file.is_file():
-        raise UserError(f"no {file}; name a config or the output folder of a run")
+        raise UserError(
+            f"no {file}, which a training writes; name a config, or the output folder of a run "
+            "that was trained"
+        )
     return file
 
 

@@ -442,6 +442,24 @@ def test_several_processes_find_the_same(root: Path, capsys: pytest.CaptureFixtu
     assert told[0] == told[1]
 
 
+def test_counts_stand_below_their_headings(sound: Path, capsys: pytest.CaptureFixture):
+    check_dataset.main([str(sound)])
+    table = [line for line in capsys.readouterr().out.splitlines() if line.count("  ") > 4]
+    heading = next(line for line in table if line.startswith("category")).split()
+    row = (
+        next(line for line in table if "(all clips)" in line).replace("(all clips)", "all").split()
+    )
+    found = dict(zip(heading, row, strict=False))  # the size has a unit behind it
+    folders = {
+        "near": "points_near_seq",
+        "meshes": "mesh_seq",
+        "views": "img",
+        "depth": "depth_seq",
+    }
+    for name, folder in folders.items():
+        assert int(found[name]) == len(list(sound.glob(f"*/*/{folder}"))), name
+
+
 def test_a_contact_sheet(sound: Path, tmp_path: Path):
     pytest.importorskip("pyvista")
     check_dataset.main([str(sound), "--sheet", str(tmp_path / "sheet.png")])

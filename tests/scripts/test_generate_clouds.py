@@ -113,6 +113,12 @@ def test_files_of_others_stay_and_are_told_before_any_work(
     assert theirs.read_text() == "mine"
 
 
+def test_clouds_that_are_not_there_are_named(tmp_path, capsys):
+    missing = tmp_path / "my_scann"
+    assert exit_status(lambda arguments: run(missing, tmp_path), []) == 2
+    assert f"{missing} does not exist" in capsys.readouterr().err
+
+
 def test_no_meshes_of_an_earlier_result_stay_beside_a_later_one(scan, tmp_path):
     run(scan, tmp_path)
     meshes = tmp_path / "scans" / "walk" / "meshes"

@@ -297,7 +297,7 @@ def test_names_are_relative_to_the_common_folder(tmp_path):
     assert list(runs_of(tmp_path / "a/x", tmp_path / "a/y")) == ["x", "y"]
     assert list(runs_of(tmp_path / "a", tmp_path / "a/y")) == ["a", "a/y"]
     assert list(runs_of(tmp_path / "a")) == ["a"]
-    with pytest.raises(UserError, match="the run a is given twice"):
+    with pytest.raises(UserError, match=r"the run .*a is given twice"):
         runs_of(tmp_path / "a", tmp_path / "b/../a")
     with pytest.raises(UserError, match="the name x is given twice"):
         name_runs([tmp_path / "a", tmp_path / "b"], ["x", "x"])

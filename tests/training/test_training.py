@@ -324,7 +324,7 @@ def test_missing_near_surface_points_name_the_way_out(config_path, tmp_path, bal
         shutil.rmtree(folder)
     root = f"data.root={tmp_path / 'data'}"
     with pytest.raises(DataError, match=r"set data\.near_surface_fraction to 0"):
-        trainer(config_path, root, "data.near_surface_fraction=0.5").fit()
+        trainer(config_path, root, "data.near_surface_fraction=0.5")  # before any step
 
 
 @pytest.mark.parametrize("gradient", ["adjoint", "direct"])

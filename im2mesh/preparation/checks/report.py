@@ -21,9 +21,9 @@ _HEADING = (
     "frames",
     "labels",
     "near",
-    "depth",
     "meshes",
     "views",
+    "depth",
     "size",
 )
 _ALL = "(all clips)"
