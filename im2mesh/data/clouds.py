@@ -8,6 +8,24 @@ from jaxtyping import Float
 
 from im2mesh.errors import Advice
 
+MOST_POINTS = 3000
+"""Of a frame that a network sees; it has been trained with at most so many."""
+
+
+def gather_for_network(
+    inputs: Sequence[np.ndarray], seed: int, *, corresponding: bool
+) -> Float[np.ndarray, "K N 3"]:
+    """As `gather_clouds`, but of large clouds `MOST_POINTS`: the same rows of all.
+
+    Raises:
+        ValueError: As `gather_clouds`.
+    """
+    clouds = gather_clouds(inputs, seed, corresponding=corresponding, min_points=1)
+    if clouds.shape[1] > MOST_POINTS:
+        rows = np.random.default_rng(seed).choice(clouds.shape[1], MOST_POINTS, replace=False)
+        clouds = clouds[:, rows]
+    return clouds.astype(np.float32)
+
 
 def gather_clouds(
     inputs: Sequence[np.ndarray] | np.ndarray, seed: int, *, corresponding: bool, min_points: int

@@ -41,8 +41,6 @@ CELLS = 24
 WIDE_CELLS = 12
 """Cells along the longest side, of a grid in which all parts of one body touch, though a scanner
 may miss what lies between them."""
-MOST_POINTS = 3000
-"""Of a frame that a network sees; it has been trained with at most so many."""
 SECOND_BODY = 0.25
 """Share of the points, apart from all others, that is taken for another body."""
 

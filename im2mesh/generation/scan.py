@@ -13,8 +13,8 @@ from jaxtyping import Float
 
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
-from im2mesh.data.clouds import gather_clouds
-from im2mesh.data.scans import MOST_POINTS, Scan, from_y_up, most_seen, to_y_up
+from im2mesh.data.clouds import gather_for_network
+from im2mesh.data.scans import Scan, from_y_up, most_seen, to_y_up
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import UserError
 from im2mesh.generation.fitting.clip import WINDOW, ObservedClip
@@ -135,13 +135,10 @@ def _seen(
     else:
         back = slice(key, key - WINDOW if key >= WINDOW else None, -1)
         seen, clock = clouds[back], -times[back]
-    seen = gather_clouds(seen, settings.seed, corresponding=settings.corresponding, min_points=1)
-    rng = np.random.default_rng(settings.seed)
-    if seen.shape[1] > MOST_POINTS:
-        seen = seen[:, rng.choice(seen.shape[1], MOST_POINTS, replace=False)]
+    seen = gather_for_network(seen, settings.seed, corresponding=settings.corresponding)
     length = max(float(clock[-1] - clock[0]), 1e-12)
     relative = (clock - clock[0]) / length
-    return Observation(seen.astype(np.float32), relative.astype(np.float32))
+    return Observation(seen, relative.astype(np.float32))
 
 
 def _in_scan(

@@ -43,27 +43,19 @@ LOCAL_MOTION = (
     "model.velocity_field=null",
     "model.deformation={name: anchored}",
 )
+AS_CONFIGURED = (
+    "static", "carried", "onet_per_frame", "onet4d", "psgn4d", "psgn4d_w_correspond", "oflow",
+    "oflow_w_correspond", "displacement", "coupling", "local", "local_flow", "oflow_unordered",
+    "local_unordered",
+)  # fmt: skip
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "static": ("static", ()),
-    "carried": ("carried", ()),
-    "onet_per_frame": ("onet_per_frame", ()),
-    "onet4d": ("onet4d", ()),
-    "psgn4d": ("psgn4d", ()),
-    "psgn4d_w_correspond": ("psgn4d_w_correspond", ()),
-    "oflow": ("oflow", ()),
-    "oflow_w_correspond": ("oflow_w_correspond", ()),
-    "displacement": ("displacement", ()),
-    "coupling": ("coupling", ()),
-    "local": ("local", ()),
-    "local_flow": ("local_flow", ()),
+    **{name: (name, ()) for name in AS_CONFIGURED},
     "carried_local": (
         "carried",
         (*LOCAL_SHAPE, "model.code_size=64", "training.batch_size=6", "loss.motion_share=0.25"),
     ),
     "local_shape": ("oflow_w_correspond", LOCAL_SHAPE),
     "anchored_motion": ("oflow_w_correspond", LOCAL_MOTION),
-    "oflow_unordered": ("oflow_unordered", ()),
-    "local_unordered": ("local_unordered", ()),
 }
 """Name -> the small variant of which config of configs/pointcloud, and overrides.
 

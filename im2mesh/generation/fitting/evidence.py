@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from im2mesh.data.scans import MOST_POINTS
+from im2mesh.data.clouds import MOST_POINTS
 from im2mesh.errors import Advice
 from im2mesh.generation.fitting.clip import ObservedClip
 from im2mesh.generation.fitting.graph import NodeGraph, build_graph

@@ -9,10 +9,11 @@ from jaxtyping import Float, Int
 
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.batch import Observation
+from im2mesh.data.clouds import MOST_POINTS
 from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import CLOUD_FOLDER, Window
 from im2mesh.data.observation import draw_observation
-from im2mesh.data.scans import MOST_POINTS, Scan
+from im2mesh.data.scans import Scan
 from im2mesh.errors import UserError
 from im2mesh.evaluation.metrics import iou, sample_surface, surface_distances
 from im2mesh.generation.fitting.clip import ObservedClip

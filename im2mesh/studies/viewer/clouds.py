@@ -10,9 +10,8 @@ from jaxtyping import Float
 
 from im2mesh.config.schema import Config
 from im2mesh.data.batch import Observation
-from im2mesh.data.clouds import gather_clouds
+from im2mesh.data.clouds import gather_for_network
 from im2mesh.data.scans import (
-    MOST_POINTS,
     Scan,
     guess_up,
     read_frame,
@@ -78,7 +77,8 @@ class Clouds:
         data, made = config.data, config.generation
         frames = observed_frames(self.name, data, span.count)
         clouds, frame = self._local(span)
-        seen = _drawn([clouds[k] for k in frames], data.input_pointcloud_corresponding)
+        needs_rows = data.input_pointcloud_corresponding
+        seen = gather_for_network([clouds[k] for k in frames], 0, corresponding=needs_rows)
         observed = Observation(seen, self._times(span)[frames].astype(np.float32))
         if made.surface == "extracted":
             return WindowInput(observed, None, frame)
@@ -131,17 +131,6 @@ def dimensions_of_points(path: Path) -> int:
 def _is_moving(path: Path) -> bool:
     """Whether a file is an .npz that holds the clouds of several frames."""
     return path.suffix.lower() == ".npz" and dimensions_of_points(path) == 3
-
-
-def _drawn(
-    clouds: Sequence[Float[np.ndarray, "_ 3"]], same_rows: bool
-) -> Float[np.ndarray, "K N 3"]:
-    """Clouds of one size, and of no more points than models have been trained with."""
-    gathered = gather_clouds(clouds, 0, corresponding=same_rows, min_points=1)
-    if gathered.shape[1] > MOST_POINTS:
-        rng = np.random.default_rng(0)
-        gathered = gathered[:, rng.choice(gathered.shape[1], MOST_POINTS, replace=False)]
-    return gathered.astype(np.float32)
 
 
 def _refuse_other_input(name: str, observed: str | None) -> None:
