@@ -7,8 +7,17 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from im2mesh.build import build_config, build_generator, build_run_origin
+from tqdm import tqdm
+
+from im2mesh.build import (
+    build_config,
+    build_evaluator,
+    build_generator,
+    build_origin,
+    build_run_origin,
+)
 from im2mesh.command_line import (
     add_body_output,
     add_checkpoint,
@@ -26,6 +35,8 @@ from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.data.layout import Window
 from im2mesh.data.windows import find_window
+from im2mesh.errors import UserError
+from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import (
     CODE_NAMES,
@@ -39,6 +50,9 @@ from im2mesh.generation.latent.code_table import encode_windows
 from im2mesh.generation.latent.files import result_name, write_bodies
 from im2mesh.machine.devices import build_device
 from im2mesh.runs.folder import RunFolder
+from im2mesh.studies.generative.study import Subject, count_work, measure_generative
+from im2mesh.studies.generative.transfer import find_pairs
+from im2mesh.studies.window_study import WindowStudy, format_study, write_study
 
 WHERE = {"required": True, "metavar": "CLIP/START"}
 
@@ -49,6 +63,7 @@ def main(arguments: Sequence[str]) -> None:
         "interpolate": interpolate_command,
         "transfer": transfer_command,
         "sample": sample_command,
+        "measure": measure_command,
     }
     run_command("latent.py", commands, arguments, __doc__)
 
@@ -172,6 +187,25 @@ def sample_command(arguments: Sequence[str]) -> None:
     _run(_sample, parser, arguments)
 
 
+def measure_command(arguments: Sequence[str]) -> None:
+    """Measure how well a body moves as another, and whether what a model invents is a body.
+
+    The data set holds the motions of its test clips on other bodies, too; make_bodies.py
+    --benchmark transfers makes it. Compared with these are the body with the motion code of the
+    other (transfer), with that of its own window (observed), and standing still. Codes are blended
+    from every second test window to the next. Samples are drawn where the model has a prior.
+    This writes generative.csv and .md.
+    Example: python scripts/latent.py measure configs/generative/oflow.yaml \\
+                 data.root=data/bodies-1-transfers
+    """
+    parser = config_parser(measure_command.__doc__, "latent.py measure")
+    parser.add_argument("--samples", type=int, default=64, help="samples of the prior (default 64)")
+    parser.add_argument("--output", type=Path, help="folder, instead of <run>/latent/measured")
+    add_checkpoint(parser)
+    add_device(parser)
+    _run(_measure, parser, arguments)
+
+
 def _add_body_options(parser: argparse.ArgumentParser) -> None:
     add_checkpoint(parser)
     add_body_output(parser)
@@ -231,6 +265,26 @@ def _sample(task: Task) -> None:
     bodies = sample_prior(generator, task.args.count, seed)
     name, title = result_name("samples", "seed", seed), f"drawn from the prior, seed {seed}"
     task.write(generator, bodies, title, name, [], seed)
+
+
+def _measure(task: Task) -> None:
+    config, study = task.config, WindowStudy("generative")
+    output = task.args.output or task.folder.latent("measured")
+    refuse_other_results(output, study.files)
+    pairs, windows, generator = find_pairs(config), task.windows("test"), task.generator()
+    notes, seed = [], config.generation.seed
+    try:
+        samples = sample_prior(generator, task.args.samples, seed)
+    except UserError as error:
+        samples, notes = [], [f"No samples: {error}."]
+    if generator.model.has_posterior:
+        notes.append(f"Codes of the test windows:\n\n{encode_windows(generator, config, windows)}")
+    origin = build_origin(config, windows, generator=generator)
+    subject = Subject(generator, config, build_evaluator(config), task.folder.path, origin)
+    with tqdm(total=count_work(pairs, samples, windows), desc="measure", unit="body") as progress:
+        measure_generative(study, subject, pairs, samples, windows, progress.update)
+    write_study(output, study, "\n\n".join(notes))
+    print("\n\n".join([format_study(study), *notes, f"written to {output}"]))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.plan import MESH_CHOICES, DatasetSettings
+from im2mesh.synthesis.transfers import TransferSettings
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -57,8 +58,9 @@ def _make_benchmark(args: argparse.Namespace, parser: argparse.ArgumentParser) -
     ]
     if changed:
         raise UserError(f"--benchmark fixes all other settings; leave out {' '.join(changed)}")
-    if args.benchmark == "sample":
-        make_dataset(args.out, BenchmarkSample(), args.workers, args.overwrite)
+    parts = {"sample": BenchmarkSample, "transfers": TransferSettings}
+    if args.benchmark in parts:
+        make_dataset(args.out, parts[args.benchmark](), args.workers, args.overwrite)
         return
     settings = benchmark_with_images() if args.benchmark == "images" else BenchmarkSettings()
     make_dataset(args.out, settings, args.workers, args.overwrite)
@@ -125,9 +127,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--benchmark",
         nargs="?",
         const="whole",
-        choices=("whole", "images", "sample"),
+        choices=("whole", "images", "sample", "transfers"),
         help=f"make the benchmark {NAME}, 110 people and the ten bodies; with images, four views "
-        "of 112 pixels; or a sample of its tests, six clips of 17 frames; see docs/data.md",
+        "of 112 pixels; a sample of its tests, six clips of 17 frames; or transfers, its test "
+        "motions also on other bodies, 63 clips of 17 frames; see docs/data.md",
     )
 
 

@@ -31,13 +31,8 @@ from im2mesh.generation.generator import Generator
 from im2mesh.machine.devices import build_device
 from im2mesh.pretrained.shipped import find_weights, suiting_clouds
 from im2mesh.runs.folder import RunFolder
+from im2mesh.studies import window_study
 from im2mesh.studies.motion.measure import find_meshes, measure_motion
-from im2mesh.studies.motion.report import (
-    MOTION_FILES,
-    MotionStudy,
-    format_motion,
-    write_motion,
-)
 from im2mesh.studies.prepared_runs import (
     PreparedRun,
     config_file,
@@ -51,6 +46,7 @@ from im2mesh.studies.robustness.report import files_of_study, format_study, writ
 from im2mesh.studies.robustness.study import Study, measure_run
 from im2mesh.studies.robustness.sweeps import SWEEPS, Sweep, parse_sweeps, refuse_useless
 from im2mesh.studies.scans.measure import METHODS, measure_clip
+from im2mesh.studies.window_study import WindowStudy
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -98,12 +94,12 @@ def motion(arguments: Sequence[str]) -> None:
     """
     parser = measurement_parser(motion.__doc__, "measure.py motion", Path("out/motion"))
     args = parser.parse_args(arguments)
-    refuse_other_results(args.output, MOTION_FILES)
+    study = WindowStudy("motion")
+    refuse_other_results(args.output, study.files)
     names = label_runs(args.runs, args.names)
     runs = [_prepare_with_meshes(path, args) for path in args.runs]
     for run in runs:  # all mistakes are told now, not after an hour
         refuse_other_windows(runs[0].windows, run.windows, run.path)
-    study = MotionStudy()
     for name, run in zip(names, runs, strict=True):
         for window in tqdm(run.windows, desc=f"measure {name}", unit="window"):
             file = find_meshes(run.folder, run.split, window)
@@ -112,9 +108,9 @@ def motion(arguments: Sequence[str]) -> None:
                 window,
                 partial(measure_motion, run.generator, run.data, window, file, run.seed),
             )
-            study.add(name, run, window.place, numbers)
-    write_motion(args.output, study)
-    print(format_motion(study))
+            study.add(name, run.path, run.origin, window.place, numbers)
+    window_study.write_study(args.output, study)
+    print(window_study.format_study(study))
     print(f"written to {args.output}")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Tool = Literal["evaluation", "generation", "robustness", "motion", "scans", "seeds"]
+Tool = Literal["evaluation", "generation", "robustness", "motion", "generative", "scans", "seeds"]
 """The tool that measures a metric: eval.py, generate.py, one of the studies of
 scripts/measure.py, or the summary over several seeds."""
 
@@ -123,6 +123,51 @@ TABLE = (
     MetricInfo(
         "overlap_increase", "Self-overlap of the last frame minus that of the first", "lower",
         short="Overlap gained", digits=5, measured_by="motion",
+    ),
+    MetricInfo(
+        "iou", "IoU with the body moving as the other", "higher", short="IoU", digits=3,
+        measured_by="generative",
+    ),
+    MetricInfo(
+        "chamfer_l1", "Chamfer-L1 to the body moving as the other, not squared", "lower", "length",
+        "Chamfer-L1", measured_by="generative",
+    ),
+    MetricInfo(
+        "correspondence_l2", "Correspondence with the body moving as the other, not squared",
+        "lower", "length", "Corr.", measured_by="generative",
+    ),
+    MetricInfo(
+        "correspondence_l2_last", "Correspondence of the last frame, not squared", "lower",
+        "length", "Corr. last", measured_by="generative",
+    ),
+    MetricInfo(
+        "volume_error", "Volume: relative difference from the true one, mean over frames", "lower",
+        short="Volume", digits=3, measured_by="generative",
+    ),
+    MetricInfo(
+        "limb_error", "Lengths of arms and legs: relative difference from the true ones, mean over "
+        "limbs and frames", "lower", short="Limbs", digits=3, measured_by="generative",
+    ),
+    MetricInfo(
+        "one_piece", "Share of surfaces of one piece", "higher", short="One piece", digits=2,
+        measured_by="generative",
+    ),
+    MetricInfo(
+        "closed", "Share of watertight surfaces", "higher", short="Closed", digits=2,
+        measured_by="generative",
+    ),
+    MetricInfo(
+        "plausible", "Share whose volume and height lie, in every frame, in the range of true "
+        "bodies or within a tenth of it", "higher", short="Plausible", digits=2,
+        measured_by="generative",
+    ),
+    MetricInfo(
+        "is_body", "Share of bodies: of one piece, closed and plausible", "higher", short="Bodies",
+        digits=2, measured_by="generative",
+    ),
+    MetricInfo(
+        "largest_step", "Largest step along a path between two windows, divided by the mean step",
+        "lower", short="Largest step", digits=2, measured_by="generative",
     ),
     MetricInfo(
         "followed_l2", "True points followed from the first frame, mean of the later frames",

@@ -14,23 +14,28 @@ from im2mesh.synthesis.randomness import Purpose, random_for
 from im2mesh.synthesis.rotations import rotate_y
 from im2mesh.synthesis.shape_space import find_body, is_of_space
 from im2mesh.synthesis.soft_tissue import add_soft_tissue
+from im2mesh.synthesis.splits import Clip
 from im2mesh.synthesis.style import FRAMES_PER_SECOND, Style, draw_style
 from im2mesh.synthesis.tracks import Posture, Travel
 
 _SETTLING = 24  # frames before the clip in which soft tissue falls in with the motion
 
 
-def animate(body_index: int, motion: str, num_frames: int, seed: int) -> Float[np.ndarray, "T V 3"]:
+def animate(clip: Clip, num_frames: int, seed: int) -> Float[np.ndarray, "T V 3"]:
     """Vertices of one clip in metres, 60 frames a second; ground level is y = 0.
 
     The lowest vertex is exactly on the ground or, in flight, as high above it as the motion says.
     The ten baked bodies face +z and move as they always did. People of the shape space face any
     direction, move their hands, have a tempo of their own, and soft tissue.
+
+    With the manner of another body, the joints turn as those of the other do, while proportions,
+    the room that arms leave, and flesh stay its own.
     """
-    body = find_body(body_index)
-    rng = random_for(seed, body_index, list(EVERY_MOTION).index(motion), Purpose.STYLE)
+    body, motion = find_body(clip.body), clip.motion
+    manner_of = clip.body if clip.manner_of is None else clip.manner_of
+    rng = random_for(seed, manner_of, list(EVERY_MOTION).index(motion), Purpose.STYLE)
     style = draw_style(num_frames, rng)
-    if not is_of_space(body_index):
+    if not is_of_space(manner_of):
         return _perform(body, EVERY_MOTION[motion](style), style)
     style = replace(style, times=(np.arange(-_SETTLING, num_frames)) / FRAMES_PER_SECOND)
     manner = draw_manner(style.times, rng)

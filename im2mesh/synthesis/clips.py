@@ -142,9 +142,7 @@ class ClipWriter:
             remove_temporary_files(folder)  # of a process that was killed
         write_json(self.folder / STARTED_NOTE, as_noted(asdict(self.settings)))
         body = find_body(self.clip.body)
-        vertices = animate(
-            self.clip.body, self.clip.motion, self.settings.frames, self.settings.seed
-        )
+        vertices = animate(self.clip, self.settings.frames, self.settings.seed)
         sample = sample_surface(
             vertices[0], body.faces, self.settings.surface_points, self._random(Purpose.SURFACE)
         )

@@ -14,6 +14,7 @@ from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.plan import Plan
 from im2mesh.synthesis.removal import remove_clips
 from im2mesh.synthesis.split_files import remove_outdated, write_split_files
+from im2mesh.synthesis.splits import Clip
 from im2mesh.synthesis.style import FRAMES_PER_SECOND
 
 CATEGORY = "bodies"
@@ -97,4 +98,12 @@ def _remove_clips(folder: Path) -> None:
             "remove the link"
         )
     clips = sorted(folder.glob("[0-9][0-9]*_*"))
-    remove_clips([clip for clip in clips if clip.name.partition("_")[2] in EVERY_MOTION])
+    remove_clips([clip for clip in clips if _motion_of(clip.name) in EVERY_MOTION])
+
+
+def _motion_of(name: str) -> str | None:
+    """The motion of a clip; None for a folder that is none of ours."""
+    try:
+        return Clip.named(name).motion
+    except ValueError:
+        return None

@@ -44,9 +44,7 @@ def _writer_of(folder: Path) -> ClipWriter | None:
         settings = ClipSettings(**found) if found.keys() >= _NEEDED else None
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    body, _, motion = folder.name.partition("_")
-    clip = Clip(int(body), motion)
-    return None if settings is None else ClipWriter(folder, clip, settings)
+    return None if settings is None else ClipWriter(folder, Clip.named(folder.name), settings)
 
 
 def _parts(writer: ClipWriter) -> list[Path]:

@@ -1,26 +1,54 @@
 """Assignment of clips to splits, which are of the same kind as those of D-FAUST."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from im2mesh.errors import UserError
 
+_NAME = re.compile("([0-9]+)_(.+?)(?:_as_([0-9]+))?")
 _VAL_SHARE = 0.05  # share of the clips of seen bodies
 _OVERFIT_MOTION = "one_leg_jump"  # as in the authors' overfit split
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One body performing one motion."""
+    """One body performing one motion.
+
+    Attributes:
+        body: Number of the body; see `find_body`.
+        motion: Name of the motion.
+        manner_of: Number of the body whose manner of performing the motion it has; None for its
+            own.
+    """
 
     body: int
     motion: str
+    manner_of: int | None = None
 
     @property
     def name(self) -> str:
-        """Folder name, like 00_punching; people of the shape space have three digits."""
-        return f"{self.body:02d}_{self.motion}"
+        """Folder name, like 00_punching, or 100_punching_as_135 with the manner of another; people
+        of the shape space have three digits."""
+        of = "" if self.manner_of is None else f"_as_{self.manner_of:02d}"
+        return f"{self.body:02d}_{self.motion}{of}"
+
+    @staticmethod
+    def named(name: str) -> "Clip":
+        """The clip of a folder name.
+
+        Raises:
+            ValueError: If it is no name of a clip.
+        """
+        found = _NAME.fullmatch(name)
+        if found is None:
+            raise ValueError(f"{name} is no clip of synthetic bodies, such as 00_punching")
+        body, motion, other = found.groups()
+        clip = Clip(int(body), motion, None if other is None else int(other))
+        if clip.name != name:
+            raise ValueError(f"{name} is no clip of synthetic bodies; {clip.name} would be one")
+        return clip
 
 
 def split_clips(num_bodies: int, motions: tuple[str, ...]) -> dict[str, list[Clip]]:

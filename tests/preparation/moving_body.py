@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.shape_space import find_body
+from im2mesh.synthesis.splits import Clip
 from tests.gltf_files import GltfFile
 
 FEW = (
@@ -32,7 +33,7 @@ def egg(frames: int = 4) -> tuple[np.ndarray, np.ndarray]:
 @functools.cache
 def person(frames: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """The same of a synthetic body."""
-    return animate(0, "hips", frames, 0), find_body(0).faces
+    return animate(Clip(0, "hips"), frames, 0), find_body(0).faces
 
 
 def write_hdf5(path: Path, clips: dict[str, np.ndarray], faces: np.ndarray) -> Path:

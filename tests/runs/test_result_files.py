@@ -10,13 +10,14 @@ from benchmarks.growth import plot_growth, plot_memory
 from benchmarks.soak.report import plot as plot_soak
 from im2mesh.config.schema import DataConfig
 from im2mesh.evaluation.report import write_report
+from im2mesh.studies import window_study
 from im2mesh.studies.comparison.report import write_comparison
 from im2mesh.studies.comparison.runs import compare
 from im2mesh.studies.comparison.seeds import write_summary
-from im2mesh.studies.motion.report import MotionStudy, write_motion
 from im2mesh.studies.robustness.report import write_study
 from im2mesh.studies.robustness.study import Number, Study
 from im2mesh.studies.robustness.sweeps import parse_sweep
+from im2mesh.studies.window_study import WindowStudy
 from im2mesh.visualization.contact_sheet import draw_contact_sheet
 from im2mesh.visualization.panel import Panel
 from tests.benchmarks.test_soak import findings
@@ -47,10 +48,10 @@ def robustness(folder):
 
 
 def motion(folder):
-    study = MotionStudy(origins={"run": origin_of()})
+    study = WindowStudy("motion", origins={"run": origin_of()})
     study.runs["a"].append("run")
     study.numbers["a", "volume"].append(("run", "window", 0.5))
-    write_motion(folder, study)
+    window_study.write_study(folder, study)
 
 
 def soak(folder):

@@ -13,6 +13,7 @@ from im2mesh.generation.scan_files import result_name
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.synthesis.animation import animate
+from im2mesh.synthesis.splits import Clip
 
 COUNTS = (300, 800, 500, 300)
 ORIGIN = np.array([500_000.0, 5_400_000.0, 30.0])
@@ -24,7 +25,7 @@ def scan(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scan") / "walk"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    moving = animate(0, "hips", len(COUNTS), seed=0)
+    moving = animate(Clip(0, "hips"), len(COUNTS), seed=0)
     for k, count in enumerate(COUNTS):
         points = moving[k][rng.choice(moving.shape[1], count, replace=False)]
         upright = np.stack([points[:, 0], -points[:, 2], points[:, 1]], 1)

@@ -49,7 +49,7 @@ def benchmark(few_motions: None, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def test_ten_bodies_move_as_in_their_own_data_set(benchmark: Path) -> None:
     clip = SMALL.splits()["test_ten_bodies"][0]
-    vertices = animate(clip.body, clip.motion, 1, seed=0)[0]
+    vertices = animate(clip, 1, seed=0)[0]
     with np.load(benchmark / CATEGORY / clip.name / "pcl_seq" / "00000000.npz") as file:
         assert file["scale"] == pytest.approx(np.ptp(vertices, axis=0).max(), rel=1e-6)
 

@@ -113,7 +113,7 @@ def test_what_is_behind_a_wall_is_not_seen():
 
 
 def test_a_body_is_seen_from_one_side_with_the_noise_of_the_depth(rng):
-    vertices = animate(0, "hips", 2, seed=0).astype(float)
+    vertices = animate(Clip(0, "hips"), 2, seed=0).astype(float)
     faces = load_body(0).faces
     (camera,) = surround_by_depth_cameras(vertices, 1)
     ways, depth = camera.see(vertices[0], faces, MIDDLE)

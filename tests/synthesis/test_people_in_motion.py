@@ -14,6 +14,7 @@ from im2mesh.synthesis.rotations import rotate_y
 from im2mesh.synthesis.shape_space import FIRST_OF_SPACE, find_body
 from im2mesh.synthesis.soft_tissue import add_soft_tissue, follow_late, limit_length
 from im2mesh.synthesis.softness import softness_of, volume_of
+from im2mesh.synthesis.splits import Clip
 from im2mesh.synthesis.style import FRAMES_PER_SECOND, draw_style
 from im2mesh.synthesis.tracks import Hand
 
@@ -39,7 +40,7 @@ def overlap(vertices: np.ndarray, faces: np.ndarray) -> float:
 def test_motion_keeps_a_person_a_body(motion: str) -> None:
     index = FIRST_OF_SPACE + list(EVERY_MOTION).index(motion)
     body = find_body(index)
-    vertices = animate(index, motion, 40, seed=0).astype(np.float64)
+    vertices = animate(Clip(index, motion), 40, seed=0).astype(np.float64)
     steps = np.linalg.norm(np.diff(vertices, axis=0), axis=-1)
     assert 0.001 < steps.mean() < 0.035
     assert steps.max() < 0.12, "no vertex jumps"
@@ -59,7 +60,7 @@ def test_people_face_any_direction_and_baked_bodies_the_front() -> None:
 
     def heading(index: int) -> float:
         body = find_body(index)
-        vertices = animate(index, "punching", 1, 0)[0]
+        vertices = animate(Clip(index, "punching"), 1, 0)[0]
         main = body.weights.toarray().argmax(axis=1)
         across = vertices[main == left].mean(axis=0) - vertices[main == right].mean(axis=0)
         return float(np.rad2deg(np.arctan2(-across[2], across[0])))
@@ -70,9 +71,9 @@ def test_people_face_any_direction_and_baked_bodies_the_front() -> None:
 
 
 def test_walks_travel_and_turns_turn() -> None:
-    walked = middle_of(animate(FIRST_OF_SPACE, "walk", 50, 0))
+    walked = middle_of(animate(Clip(FIRST_OF_SPACE, "walk"), 50, 0))
     assert 0.4 < np.linalg.norm(walked[-1] - walked[0]) < 2.0
-    stood = middle_of(animate(FIRST_OF_SPACE, "punching", 50, 0))
+    stood = middle_of(animate(Clip(FIRST_OF_SPACE, "punching"), 50, 0))
     assert np.ptp(stood, axis=0).max() < 0.3
 
 
@@ -160,7 +161,7 @@ def test_tempo_covers_its_range() -> None:
 
 
 def test_a_shorter_clip_is_the_beginning_of_a_longer_one() -> None:
-    short, long = (animate(HEAVY, "walk", frames, 0) for frames in (6, 12))
+    short, long = (animate(Clip(HEAVY, "walk"), frames, 0) for frames in (6, 12))
     np.testing.assert_array_equal(short, long[:6])
 
 

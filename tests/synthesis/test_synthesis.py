@@ -85,7 +85,7 @@ def _overlap(vertices: Float[np.ndarray, "V 3"], faces: np.ndarray) -> float:
 
 def _check_clip(body_index: int, motion: str, seed: int, frames: list[int]) -> None:
     body = load_body(body_index)
-    vertices = animate(body_index, motion, 60, seed).astype(np.float64)
+    vertices = animate(Clip(body_index, motion), 60, seed).astype(np.float64)
     steps = np.linalg.norm(np.diff(vertices, axis=0), axis=-1)
     assert 0.003 < steps.mean() < 0.012, "speed of real clips"
     assert steps.max() < 0.08, "no vertex jumps"
@@ -121,14 +121,14 @@ def test_planted_feet_do_not_slide(motion: str) -> None:
     body = load_body(5)
     toes = np.flatnonzero([name.startswith("toe") for name in body.names])
     rows = np.isin(np.asarray(body.weights.toarray().argmax(axis=1)), toes)
-    places = animate(5, motion, 40, seed=1)[:, rows]
+    places = animate(Clip(5, motion), 40, seed=1)[:, rows]
     assert np.ptp(places, axis=0).max() < 0.01
 
 
 def test_motion_varies_with_body_and_seed() -> None:
     """Measured where body shape hardly enters: when the highest point rises and falls."""
     heights = [
-        animate(body, "knees", 30, seed)[..., 1].max(axis=1)
+        animate(Clip(body, "knees"), 30, seed)[..., 1].max(axis=1)
         for body, seed in ((0, 0), (0, 1), (2, 0))
     ]
     curves = [np.diff(height) / np.abs(np.diff(height)).max() for height in heights]
@@ -137,7 +137,9 @@ def test_motion_varies_with_body_and_seed() -> None:
 
 
 def test_shorter_clip_is_the_beginning_of_a_longer_one() -> None:
-    np.testing.assert_array_equal(animate(0, "punching", 5, 0), animate(0, "punching", 9, 0)[:5])
+    np.testing.assert_array_equal(
+        animate(Clip(0, "punching"), 5, 0), animate(Clip(0, "punching"), 9, 0)[:5]
+    )
 
 
 @pytest.mark.parametrize("index", [0, count_bodies() - 1])
@@ -169,7 +171,7 @@ def test_two_bones_reach_their_target() -> None:
 
 def test_labels_of_a_body_equal_exact_winding_numbers() -> None:
     body = load_body(4)
-    vertices = animate(4, "chicken_wings", 12, 0)[11].astype(np.float64)
+    vertices = animate(Clip(4, "chicken_wings"), 12, 0)[11].astype(np.float64)
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     points = low + (high - low) * np.random.default_rng(1).random((400, 3))
     exact = np.asarray(igl.winding_number(vertices, body.faces, points)) > 0.5

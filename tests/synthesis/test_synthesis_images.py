@@ -22,6 +22,7 @@ from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import CATEGORY, make_dataset
 from im2mesh.synthesis.images import draw_body, surround
 from im2mesh.synthesis.plan import DatasetSettings
+from im2mesh.synthesis.splits import Clip
 from scripts import make_bodies
 from tests.synthesis.digests import digests
 
@@ -58,7 +59,7 @@ def test_every_frame_has_an_image_of_each_view(dataset: Path) -> None:
 
 def test_cameras_see_the_body_where_the_images_show_it(dataset: Path) -> None:
     stored = StoredWindow(dataset, Window(CATEGORY, "01_knees", 0, 2))
-    vertices = animate(1, "knees", 2, seed=0)[1]
+    vertices = animate(Clip(1, "knees"), 2, seed=0)[1]
     local = stored.frame.from_world(vertices)
     for view in ("0", "1", "2"):
         image = read_images(stored, view, [1], 48)[0].transpose(1, 2, 0)
@@ -76,7 +77,7 @@ def test_written_images_are_read_back(dataset: Path) -> None:
     assert choose_views(StoredWindow(dataset, window), 3) == ("0", "1", "2")
     images = read_images(StoredWindow(dataset, window), "1", [0, 1], 48)
     body = load_body(1)
-    vertices = animate(1, "knees", 2, seed=0)
+    vertices = animate(Clip(1, "knees"), 2, seed=0)
     drawn = list(draw_body(vertices[1], body.faces, surround(vertices, 3), 48))[1]
     assert np.abs(images[1] - drawn.transpose(2, 0, 1) / 255).mean() < 0.02  # JPEG
 
@@ -101,7 +102,7 @@ def test_interrupted_run_draws_what_is_missing(dataset: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("motion", ["jumping_jacks", "one_leg_jump"])
 def test_body_stays_whole_and_large_in_every_view(motion: str) -> None:
-    vertices = animate(0, motion, 60, seed=0)
+    vertices = animate(Clip(0, motion), 60, seed=0)
     cameras = surround(vertices, 4)
     reach = [np.abs((vertices - camera.center) @ camera.axes[:2].T).max() for camera in cameras]
     assert len({camera.half_height for camera in cameras}) == 1
@@ -117,7 +118,7 @@ def test_body_stays_whole_and_large_in_every_view(motion: str) -> None:
 
 def test_views_show_front_left_back_and_right() -> None:
     """The nose points towards the first camera, and to the left of the second."""
-    vertices = animate(0, "hips", 1, seed=0)
+    vertices = animate(Clip(0, "hips"), 1, seed=0)
     front, left, back, right = (camera.axes @ [0.0, 0.0, 1.0] for camera in surround(vertices, 4))
     assert front[2] > 0.9 and back[2] < -0.9
     assert left[0] < -0.9 and right[0] > 0.9
@@ -125,7 +126,7 @@ def test_views_show_front_left_back_and_right() -> None:
 
 def test_skin_is_bright_above_and_of_skin_colour() -> None:
     pytest.importorskip("pyvista")
-    vertices = animate(0, "hips", 1, seed=0)
+    vertices = animate(Clip(0, "hips"), 1, seed=0)
     (image,) = draw_body(vertices[0], load_body(0).faces, surround(vertices, 1), 96)
     red, green, blue = image[np.abs(image.astype(int) - BACKGROUND).max(axis=-1) > 60].mean(axis=0)
     assert 130 < red < 230 and red > green > blue

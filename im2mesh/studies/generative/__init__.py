@@ -1,0 +1,1 @@
+"""What a generative model invents, and how well it moves one body as another."""

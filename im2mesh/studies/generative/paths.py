@@ -1,0 +1,58 @@
+"""How even the steps are when a code goes from one window to another."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from im2mesh.generation.generator import Generator
+from im2mesh.generation.latent.bodies import CodedBody, CodeName, interpolate
+from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.studies.generative.invented import Plausible, judge
+
+STEPS = 7
+"""Bodies along a path, both ends included."""
+
+
+def measure_path(
+    generator: Generator, first: CodedBody, last: CodedBody, what: CodeName, plausible: Plausible
+) -> dict[str, float]:
+    """Blend one code of two bodies: metric -> number.
+
+    largest_step is that of the steps along the path, divided by their mean: 1 if all are equal. A
+    step of the shape is the distance of the surfaces at t = 0, one of the motion that of the
+    vertices in the last frame; where the surface is lost on the way, there is no number. is_body is
+    the share of the path that `judge` takes for bodies.
+    """
+    path = [
+        generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
+        for body in interpolate(first, last, what, STEPS)
+    ]
+    moving = [meshes for meshes in path if isinstance(meshes, MeshSequence) and len(meshes.faces)]
+    bodies = [judge(m.meshes, plausible) for m in moving]
+    share = {"is_body": sum(found["is_body"] for found in bodies) / len(path)}
+    if len(moving) < len(path):
+        return share  # where nothing is, no step can be measured
+    return {"largest_step": largest_step(moving, what), **share}
+
+
+def largest_step(path: Sequence[MeshSequence], what: CodeName) -> float:
+    """The largest step along a path, divided by the mean step; see `measure_path`."""
+    steps = _steps_of_shape(path) if what == "shape" else _steps_of_motion(path)
+    return max(steps) / float(np.mean(steps))
+
+
+def _steps_of_shape(path: Sequence[MeshSequence]) -> list[float]:
+    """Mean distance between the vertices of neighbouring surfaces, in both directions."""
+    clouds = [meshes.vertices[0] for meshes in path]
+    trees = [KDTree(cloud) for cloud in clouds]
+    return [
+        float(there.query(b)[0].mean() + here.query(a)[0].mean()) / 2
+        for (a, there), (b, here) in pairwise(zip(clouds, trees, strict=True))
+    ]
+
+
+def _steps_of_motion(path: Sequence[MeshSequence]) -> list[float]:
+    ends = [meshes.vertices[-1] for meshes in path]
+    return [float(np.linalg.norm(b - a, axis=-1).mean()) for a, b in pairwise(ends)]

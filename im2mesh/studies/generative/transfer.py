@@ -1,0 +1,128 @@
+"""Transfer of motion: the motion of one clip on another body, compared with the truth.
+
+A velocity field carries a body from where it stands at t = 0. So the other body is seen in the pose
+in which the motion begins, and the truth is that body moving in the manner of the first.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import KDTree
+
+from im2mesh.config.schema import Config
+from im2mesh.data.dataset import build_windows
+from im2mesh.data.layout import Window
+from im2mesh.errors import UserError
+from im2mesh.evaluation.evaluator import Evaluator
+from im2mesh.evaluation.predictions import Prediction
+from im2mesh.evaluation.summary import with_last_frame
+from im2mesh.generation.generator import Generator
+from im2mesh.generation.latent.bodies import CodedBody, encode_body, transfer_motion
+from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.studies.generative.truth import TrueBody, read_true_body
+from im2mesh.studies.motion.solids import volume
+from im2mesh.synthesis.limbs import limb_lengths
+from im2mesh.synthesis.splits import Clip
+from im2mesh.synthesis.transfers import SPLIT
+
+HOW_TO_MAKE = "python scripts/make_bodies.py data/bodies-1-transfers --benchmark transfers"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The window whose motion is taken, and that of the other body moving just so."""
+
+    motion: Window
+    body: Window
+
+
+def find_pairs(config: Config) -> list[Pair]:
+    """The windows of split `transfers`, each with the window whose manner it has.
+
+    Raises:
+        UserError: If the data set has no such split, or lacks the clip of a motion.
+    """
+    bodies = build_windows(config, SPLIT, stride=config.data.eval_stride)
+    pairs = []
+    for body in bodies:
+        clip = Clip.named(body.clip)
+        if clip.manner_of is None:
+            raise UserError(
+                f"clip {body.clip} of split {SPLIT} has the manner of no other body; make the data "
+                f"again: {HOW_TO_MAKE}"
+            )
+        own = Clip(clip.manner_of, clip.motion).name
+        pairs.append(Pair(replace(body, clip=own), body))
+    return pairs
+
+
+def measure_transfer(
+    generator: Generator, config: Config, evaluator: Evaluator, pair: Pair
+) -> dict[str, dict[str, float]]:
+    """Compare the body of a pair with the truth, moved in three ways: way -> metrics.
+
+    They are the motion code of the other window (transfer), that of its own, which is what such a
+    code can say at best (observed), and none (still).
+
+    Raises:
+        UserError: If the model has no motion code that could be given to another body.
+    """
+    motion = encode_body(generator, config, pair.motion, "motion")
+    body = encode_body(generator, config, pair.body, "body")
+    truth = read_true_body(config.data.root, pair.body)
+    observed = _meshes(body, generator)
+    ways = {
+        "transfer": _meshes(transfer_motion(motion, body), generator),
+        "observed": observed,
+        "still": replace(
+            observed, vertices=np.repeat(observed.vertices[:1], observed.num_frames, 0)
+        ),
+    }
+    return {way: _compare(evaluator, pair.body, meshes, truth) for way, meshes in ways.items()}
+
+
+def volume_error(meshes: Sequence[Mesh], truth: TrueBody) -> float:
+    """Relative difference of the volume from the true one, mean over frames."""
+    pairs = zip(meshes, truth.meshes, strict=True)
+    return float(np.mean([abs(volume(mesh) / volume(true) - 1) for mesh, true in pairs]))
+
+
+def limb_error(vertices: Float[np.ndarray, "T V 3"], truth: TrueBody) -> float:
+    """Relative difference of the lengths of limbs from the true ones, mean over limbs and frames.
+
+    The points that tell a limb's length are the vertices nearest, at t = 0, to those of the true
+    body; they are followed. Without any, nothing of the limbs is there: 1.
+    """
+    if not vertices.shape[1]:
+        return 1.0
+    true_points = truth.vertices[:, truth.limbs]
+    rows = KDTree(vertices[0]).query(true_points[0])[1]
+    return float(np.abs(limb_lengths(vertices[:, rows]) / limb_lengths(true_points) - 1).mean())
+
+
+def _meshes(body: CodedBody, generator: Generator) -> MeshSequence:
+    meshes = generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
+    if not isinstance(meshes, MeshSequence):
+        raise UserError(
+            "the model extracts the surface of every frame anew, so no motion can be transferred; "
+            "that takes model.method occupancy_flow"
+        )
+    return meshes
+
+
+def _compare(
+    evaluator: Evaluator, window: Window, moving: MeshSequence, truth: TrueBody
+) -> dict[str, float]:
+    prediction = Prediction(dict(enumerate(moving.meshes)), corresponds=True)
+    values: dict[str, list[float]] = defaultdict(list)
+    for record in with_last_frame(evaluator.evaluate_window(window, prediction)):
+        values[record.metric].append(record.value)
+    return {
+        **{metric: float(np.mean(found)) for metric, found in values.items()},
+        "volume_error": volume_error(moving.meshes, truth),
+        "limb_error": limb_error(moving.vertices, truth),
+    }
