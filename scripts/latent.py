@@ -7,9 +7,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-from tqdm import tqdm
 
 from im2mesh.build import (
     build_config,
@@ -35,7 +34,6 @@ from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.data.layout import Window
 from im2mesh.data.windows import find_window
-from im2mesh.errors import UserError
 from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import (
@@ -45,14 +43,16 @@ from im2mesh.generation.latent.bodies import (
     interpolate,
     sample_prior,
     transfer_motion,
+    transfer_motions,
 )
 from im2mesh.generation.latent.code_table import encode_windows
-from im2mesh.generation.latent.files import result_name, write_bodies
+from im2mesh.generation.latent.files import Draw, result_name, write_bodies
 from im2mesh.machine.devices import build_device
 from im2mesh.runs.folder import RunFolder
-from im2mesh.studies.generative.study import Subject, count_work, measure_generative
+from im2mesh.studies.generative.study import Subject, measure_generative
 from im2mesh.studies.generative.transfer import find_pairs
 from im2mesh.studies.window_study import WindowStudy, format_study, write_study
+from im2mesh.visualization.motion_sheet import draw_grid, draw_motions
 
 WHERE = {"required": True, "metavar": "CLIP/START"}
 
@@ -98,26 +98,18 @@ class Task:
         name: str,
         windows: Sequence[Window],
         seed: int,
+        draw: Draw | None = None,
     ) -> None:
         """Write bodies as moving meshes, and print what was written.
 
-        Args:
-            title: What the bodies are, in words.
-            name: Name of a folder in <run>/latent; --output, if given, is used instead.
-            windows: Windows whose codes the bodies are made from.
-            seed: Random seed with which the bodies were made.
+        The folder is <run>/latent/<name>, unless --output names another. The bodies were made from
+        codes of the windows, with the seed. They are drawn over time, or as `draw` does.
         """
-        report = write_bodies(
-            generator,
-            bodies,
-            self.config,
-            self.args.output or self.folder.latent(name),
-            title,
-            build_run_origin(self.config, generator, windows, seed),
-            num_columns=self.args.columns,
-            cell_height=self.args.height,
-        )
-        print(report)
+        args = self.args
+        draw = draw or partial(draw_motions, num_columns=args.columns, cell_height=args.height)
+        folder = args.output or self.folder.latent(name)
+        origin = build_run_origin(self.config, generator, windows, seed)
+        print(write_bodies(generator, bodies, self.config, folder, title, origin, draw))
 
 
 def encode_command(arguments: Sequence[str]) -> None:
@@ -161,13 +153,16 @@ def transfer_command(arguments: Sequence[str]) -> None:
 
     This writes three moving meshes: A and B as the model reconstructs them, and the transfer, in
     the normalised coordinates of the first frame; loc and scale of the transfer are those of
-    --body-of. For a model with encoders, the conditioned codes are exchanged.
+    --body-of. Of several windows, every body moves as each of the others, and the picture has a row
+    per body and a column per motion. For a model with encoders, the conditioned codes are
+    exchanged.
     Example: python scripts/latent.py transfer configs/generative/oflow.yaml \\
                  --motion-of 01_hips/00000 --body-of 02_arms/00000
     """
     parser = config_parser(transfer_command.__doc__, "latent.py transfer")
-    parser.add_argument("--motion-of", help="whose motion, such as 01_hips/00000", **WHERE)
-    parser.add_argument("--body-of", help="whose body, such as 02_arms/00000", **WHERE)
+    several = {"nargs": "+", **WHERE}
+    parser.add_argument("--motion-of", help="whose motion, such as 01_hips/00000", **several)
+    parser.add_argument("--body-of", help="whose body, such as 02_arms/00000", **several)
     add_split(parser)
     _add_body_options(parser)
     _run(_transfer, parser, arguments)
@@ -238,10 +233,8 @@ def _interpolate(task: Task) -> None:
     config, what = task.config, task.args.what
     first, last = task.find_windows(task.args.first, task.args.last)
     generator = task.generator()
-    start, end = (
-        encode_body(generator, config, window, name)
-        for window, name in ((first, "from"), (last, "to"))
-    )
+    start = encode_body(generator, config, first, "from")
+    end = encode_body(generator, config, last, "to")
     bodies = interpolate(start, end, what, task.args.steps)
     name = result_name("interpolate", what, first, last)
     title = f"{what} from {first} to {last}"
@@ -249,15 +242,39 @@ def _interpolate(task: Task) -> None:
 
 
 def _transfer(task: Task) -> None:
-    config = task.config
-    motion_of, body_of = task.find_windows(task.args.motion_of, task.args.body_of)
-    generator = task.generator()
+    motions = task.find_windows(*task.args.motion_of)
+    bodies = task.find_windows(*task.args.body_of)
+    if len(motions) == len(bodies) == 1:
+        _transfer_one(task, motions[0], bodies[0])
+    else:
+        _transfer_all(task, motions, bodies)
+
+
+def _transfer_one(task: Task, motion_of: Window, body_of: Window) -> None:
+    config, generator = task.config, task.generator()
     motion = encode_body(generator, config, motion_of, "motion")
     body = encode_body(generator, config, body_of, "body")
-    bodies = [motion, body, transfer_motion(motion, body)]
-    name = result_name("transfer", motion_of, "to", body_of)
+    bodies, windows = [motion, body, transfer_motion(motion, body)], [motion_of, body_of]
     title = f"motion of {motion_of} on the body of {body_of}"
-    task.write(generator, bodies, title, name, [motion_of, body_of], config.generation.seed)
+    name = result_name("transfer", motion_of, "to", body_of)
+    task.write(generator, bodies, title, name, windows, config.generation.seed)
+
+
+def _transfer_all(task: Task, motions_of: Sequence[Window], bodies_of: Sequence[Window]) -> None:
+    """Every body with every motion, as a grid."""
+    generator, windows = task.generator(), list(dict.fromkeys([*motions_of, *bodies_of]))
+    own = {w: encode_body(generator, task.config, w, result_name(w)) for w in windows}
+    moved = transfer_motions([own[w] for w in motions_of], [own[w] for w in bodies_of])
+    draw = partial(
+        draw_grid,
+        rows={label: [body.label for body in row] for label, row in moved.items()},
+        columns=[own[window].label for window in motions_of],
+        cell_height=task.args.height,
+    )
+    name = result_name("transfers", len(motions_of), "to", len(bodies_of))
+    title = f"motions of {len(motions_of)} windows on the bodies of {len(bodies_of)}"
+    bodies = [*own.values(), *(body for row in moved.values() for body in row)]
+    task.write(generator, bodies, title, name, windows, task.config.generation.seed, draw)
 
 
 def _sample(task: Task) -> None:
@@ -272,19 +289,11 @@ def _measure(task: Task) -> None:
     output = task.args.output or task.folder.latent("measured")
     refuse_other_results(output, study.files)
     pairs, windows, generator = find_pairs(config), task.windows("test"), task.generator()
-    notes, seed = [], config.generation.seed
-    try:
-        samples = sample_prior(generator, task.args.samples, seed)
-    except UserError as error:
-        samples, notes = [], [f"No samples: {error}."]
-    if generator.model.has_posterior:
-        notes.append(f"Codes of the test windows:\n\n{encode_windows(generator, config, windows)}")
     origin = build_origin(config, windows, generator=generator)
     subject = Subject(generator, config, build_evaluator(config), task.folder.path, origin)
-    with tqdm(total=count_work(pairs, samples, windows), desc="measure", unit="body") as progress:
-        measure_generative(study, subject, pairs, samples, windows, progress.update)
-    write_study(output, study, "\n\n".join(notes))
-    print("\n\n".join([format_study(study), *notes, f"written to {output}"]))
+    notes = measure_generative(study, subject, pairs, windows, task.args.samples)
+    write_study(output, study, notes)
+    print(f"{format_study(study)}\n{notes}\n\nwritten to {output}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""One picture of moving bodies: a named row for each, columns over time."""
+"""One picture of moving bodies: over time, or of the motions of some on the bodies of others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from im2mesh.meshing.frame_meshes import Reconstruction
+from im2mesh.meshing.mesh import Mesh
 from im2mesh.visualization.sheet import (
     Cell,
     Section,
@@ -42,14 +44,52 @@ def draw_motions(
     Raises:
         ValueError: If there is nothing to see in any row.
     """
-    shown = [mesh.vertices for body in motions.values() for mesh in body.meshes]
-    points = np.concatenate([np.zeros((0, 3), np.float32), *shown])
-    if len(points) == 0:
-        raise ValueError("every mesh is empty, so there is nothing to draw")
+    shown = [mesh for body in motions.values() for mesh in body.meshes]
+    points = _in_view(shown)
     times = next(iter(motions.values())).times
     frames = spread_frames(len(times), min(num_columns, len(times)))
     rows = {name: [_cell(body, int(k)) for k in frames] for name, body in motions.items()}
     draw_sections([Section(title, times[frames], rows, points)], path, cell_height, origin=origin)
+
+
+def draw_grid(
+    title: str,
+    motions: Mapping[str, Reconstruction],
+    path: Path | str,
+    *,
+    rows: Mapping[str, Sequence[str]],
+    columns: Sequence[str],
+    cell_height: int = 300,
+    origin: str = "",
+) -> None:
+    """Draw how each body moves as each of others: a row per body, a column per motion.
+
+    The first column shows the bodies at t = 0, the first row those whose motion it is; all else is
+    drawn at t = 1. Colours are those of `draw_motions`.
+
+    Args:
+        motions: Name -> meshes, for all names of `rows` and `columns`.
+        rows: Name of a body -> names of the same body with each of the motions.
+        columns: Names of those whose motion is shown.
+
+    Raises:
+        ValueError: If there is nothing to see.
+    """
+    cells = {"moves so": [Cell(), *(_cell(motions[name], -1) for name in columns)]}
+    for body, moved in rows.items():
+        cells[body] = [_cell(motions[body], 0), *(_cell(motions[name], -1) for name in moved)]
+    shown = [body.meshes[k] for body in motions.values() for k in (0, -1)]
+    times = np.array([0.0, *(1.0 for _ in columns)])
+    headings = ["t = 0", *columns]
+    section = Section(title, times, cells, _in_view(shown), headings=headings)
+    draw_sections([section], path, cell_height, origin=origin)
+
+
+def _in_view(meshes: Sequence[Mesh]) -> Float[np.ndarray, "N 3"]:
+    points = np.concatenate([np.zeros((0, 3), np.float32), *(mesh.vertices for mesh in meshes)])
+    if len(points) == 0:
+        raise ValueError("every mesh is empty, so there is nothing to draw")
+    return points
 
 
 def _cell(body: Reconstruction, frame: int) -> Cell:

@@ -52,6 +52,7 @@ class Section:
         rows: Name -> one cell per time.
         in_view: Points that must be seen, in the coordinates of the cells; at least one.
         notes: Name of a row -> short lines written below its name.
+        headings: Text above each column; none for the times.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Section:
     rows: dict[str, list[Cell]]
     in_view: Float[np.ndarray, "N 3"]
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    headings: Sequence[str] = ()
 
 
 def draw_sections(
@@ -176,10 +178,9 @@ class _Sheet:
     def draw(self, section: Section, renderer: Renderer, camera: Camera) -> None:
         self._write(MARGIN, self.top + TITLE_HEIGHT // 2, section.title, TITLE_SIZE, INK, "lm")
         self.top += TITLE_HEIGHT
-        for column, time in enumerate(section.times):
-            self._write(
-                self._middle(column), self.top + TIME_HEIGHT // 2, f"t = {time:.2f}", 17, PALE_INK
-            )
+        headings = section.headings or [f"t = {time:.2f}" for time in section.times]
+        for column, text in enumerate(headings):
+            self._write(self._middle(column), self.top + TIME_HEIGHT // 2, text, 17, PALE_INK)
         self.top += TIME_HEIGHT
         for name, cells in section.rows.items():
             middle = self.top + self.cell_height // 2

@@ -24,6 +24,7 @@ from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.models.code import Gaussian
 from im2mesh.runs.folder import RunFolder
+from im2mesh.visualization.sheet import MARGIN, ROW_GAP, TIME_HEIGHT, TITLE_HEIGHT
 from scripts.latent import main as latent
 from tests.shapes import unchecked_shapes
 from tests.small import write_small_config
@@ -373,3 +374,19 @@ def test_a_window_of_two_categories_must_be_named_in_full():
     assert find_window(windows, "women/walk/00000") is windows[1]
     with pytest.raises(UserError, match="say which: men/walk/00000, women/walk/00000"):
         find_window(windows, "walk/00000")
+
+
+def test_several_bodies_move_as_each_of_several_others(trained, tmp_path):
+    pytest.importorskip("pyvista")
+    _, generator, first, last = load(trained)
+    windows = ["--motion-of", A, "--body-of", A, B, "--split", "train"]
+    latent(["transfer", str(trained), *windows, "--output", str(tmp_path / "t"), *PICTURE])
+    made = {path.parent.name: MeshSequence.load(path) for path in tmp_path.glob("t/*/sequence.npz")}
+    a, b = "ball_a-00000", "ball_b-00004"
+    assert set(made) == {a, b, f"{a}_as_{a}", f"{b}_as_{a}"}
+    assert_same_meshes(made[a], meshes_of(generator, first))
+    assert_same_meshes(made[f"{a}_as_{a}"], made[a])
+    assert_same_meshes(made[f"{b}_as_{a}"], meshes_of(generator, transfer_motion(first, last)))
+    with Image.open(tmp_path / "t" / "sheet.png") as sheet:
+        around, row = 2 * MARGIN + TITLE_HEIGHT + TIME_HEIGHT, 40 + ROW_GAP
+        assert sheet.height == around + 3 * row  # whose motion it is, and two bodies

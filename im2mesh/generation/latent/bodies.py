@@ -4,6 +4,7 @@ Every body moves in the normalised coordinates of its own first frame, whatever 
 come from. Its place in the world is that of the window that gave its shape: `CodedBody.frame`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -30,7 +31,7 @@ class CodedBody:
 
     Attributes:
         name: Name of its folder.
-        label: Text beside its pictures, at most 12 letters.
+        label: Text beside its pictures; short, and of one folder all different.
         codes: Codes of one sequence (B = 1).
         frame: Place and size in the world of the body whose shape it has; loc 0 and scale 1, the
             normalised coordinates themselves, for a sample of the prior.
@@ -105,6 +106,27 @@ def transfer_motion(motion_of: CodedBody, body_of: CodedBody) -> CodedBody:
         motion_posterior=motion_of.codes.motion_posterior,
     )
     return replace(body_of, name="transfer", label="transfer", codes=codes)
+
+
+def transfer_motions(
+    motions_of: Sequence[CodedBody], bodies_of: Sequence[CodedBody]
+) -> dict[str, list[CodedBody]]:
+    """Every body with every motion; see `transfer_motion`.
+
+    Returns:
+        Label of a body -> that body with each of the motions.
+    """
+    return {
+        body.label: [
+            replace(
+                transfer_motion(motion, body),
+                name=f"{body.name}_as_{motion.name}",
+                label=f"{body.label} as {motion.label}",
+            )
+            for motion in motions_of
+        ]
+        for body in bodies_of
+    }
 
 
 def sample_prior(generator: Generator, count: int, seed: int) -> list[CodedBody]:

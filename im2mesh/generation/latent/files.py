@@ -1,7 +1,7 @@
 """Bodies made from codes -> a folder of moving meshes and one picture of all."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from im2mesh.config.schema import Config
@@ -18,8 +18,8 @@ from im2mesh.meshing.io import MESH_FORMATS, is_numbered_mesh
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
 from im2mesh.runs.folder import CONFIG_FILE, WindowFolder
 from im2mesh.runs.origins import RunOrigin
-from im2mesh.visualization.motion_sheet import draw_motions
 
+Draw = Callable[..., None]
 CONTENTS_FILE = "bodies.json"
 SHEET_FILE = "sheet.png"
 
@@ -41,15 +41,16 @@ def write_bodies(
     folder: Path,
     title: str,
     origin: RunOrigin,
-    *,
-    num_columns: int,
-    cell_height: int,
+    draw: Draw,
 ) -> str:
     """Generate bodies and write for each <folder>/<name>/sequence.npz and meshes/00000.ply ...
 
     Files are in the normalised coordinates of each body's first frame; loc and scale in
     sequence.npz tell its place in the world. <folder>/bodies.json says what the bodies are and what
-    made them, <folder>/sheet.png shows one body per row. An earlier result is removed first.
+    made them, <folder>/sheet.png shows them. An earlier result is removed first.
+
+    Args:
+        draw: Function that draws the sheet: title, label -> meshes, file, and `origin` in words.
 
     Returns:
         Text for the user: what was written, and which bodies are empty.
@@ -77,7 +78,7 @@ def write_bodies(
     lines += [f"empty: {name}; no probability reaches generation.threshold there" for name in empty]
     if len(empty) < len(bodies):
         with replacing_files(folder, [SHEET_FILE]) as place:
-            draw_motions(title, motions, place / SHEET_FILE, num_columns, cell_height, str(origin))
+            draw(title, motions, place / SHEET_FILE, origin=str(origin))
         lines.append(f"picture: {folder / SHEET_FILE}")
     else:
         lines.append("no picture, as there is nothing to see")

@@ -1,14 +1,18 @@
 """Transfers, samples and paths of one model -> the numbers of a study."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from im2mesh.config.schema import Config
 from im2mesh.data.layout import Window
+from im2mesh.errors import UserError
 from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.latent.bodies import CODE_NAMES, CodedBody, encode_body
+from im2mesh.generation.latent.bodies import CODE_NAMES, encode_body, sample_prior
+from im2mesh.generation.latent.code_table import encode_windows
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.studies.generative.invented import Plausible, judge
 from im2mesh.studies.generative.paths import measure_path
@@ -35,51 +39,60 @@ class Subject:
     path: Path
     origin: ResultOrigin
 
-
-def count_work(
-    pairs: Sequence[Pair], samples: Sequence[CodedBody], windows: Sequence[Window]
-) -> int:
-    """How often `measure_generative` calls back."""
-    return len(pairs) + len(samples) + len(PATHS) * (len(windows) // 2)
+    def add(self, study: WindowStudy, name: str, window: str, numbers: Mapping[str, float]) -> None:
+        """Add what was measured of the model to a study."""
+        study.add(name, self.path, self.origin, window, numbers)
 
 
 def measure_generative(
     study: WindowStudy,
     subject: Subject,
     pairs: Sequence[Pair],
-    samples: Sequence[CodedBody],
     windows: Sequence[Window],
-    on_progress: Callable[[], object],
-) -> None:
+    num_samples: int,
+) -> str:
     """Measure a model, and add the numbers to the study.
 
     Args:
         pairs: Transfers to compare with the truth.
-        samples: Samples of the prior.
         windows: Windows of true bodies; codes are blended from every second one to the next.
-        on_progress: Function called after each transfer, sample and path.
+        num_samples: Samples of the prior, if the model has one.
+
+    Returns:
+        Notes on what has no numbers of windows.
 
     Raises:
         UserError: If the data set is not one of make_bodies.py, or the model lacks a code.
     """
-    generator, config = subject.generator, subject.config
-
-    def add(name: str, window: str, numbers: dict[str, float]) -> None:
-        study.add(name, subject.path, subject.origin, window, numbers)
-
-    plausible = Plausible.of(config.data.root, windows)
-    for pair in pairs:
-        found = measure_transfer(generator, config, subject.evaluator, pair)
+    generator, notes = subject.generator, []
+    try:
+        samples = sample_prior(generator, num_samples, subject.config.generation.seed)
+    except UserError as error:
+        samples, notes = [], [f"No samples: {error}."]
+    plausible = Plausible.of(subject.config.data.root, windows)
+    for pair in tqdm(pairs, desc="transfers", unit="body"):
+        found = measure_transfer(generator, subject.config, subject.evaluator, pair)
         for way, numbers in found.items():
-            add(way, pair.body.place, numbers)
-        on_progress()
-    for body in samples:
+            subject.add(study, way, pair.body.place, numbers)
+    for body in tqdm(samples, desc="samples", unit="body", disable=not samples):
         made = generator.generate_from_codes(body.codes, frame=body.frame)
-        add(SAMPLES, body.name, judge(made.meshes, plausible))
-        on_progress()
-    for first, last in zip(windows[::2], windows[1::2], strict=False):
-        start = encode_body(generator, config, first, "first")
-        end = encode_body(generator, config, last, "last")
+        subject.add(study, SAMPLES, body.name, judge(made.meshes, plausible))
+    _measure_paths(study, subject, windows, plausible)
+    if generator.model.has_posterior:
+        table = encode_windows(generator, subject.config, windows)
+        notes.append(f"Codes of the test windows:\n\n{table}")
+    return "\n\n".join(notes)
+
+
+def _measure_paths(
+    study: WindowStudy, subject: Subject, windows: Sequence[Window], plausible: Plausible
+) -> None:
+    ends = list(zip(windows[::2], windows[1::2], strict=False))
+    for first, last in tqdm(ends, desc="paths", unit="pair"):
+        start, end = (
+            encode_body(subject.generator, subject.config, window, str(window))
+            for window in (first, last)
+        )
         for what in CODE_NAMES:
-            add(PATHS[what], first.place, measure_path(generator, start, end, what, plausible))
-            on_progress()
+            numbers = measure_path(subject.generator, start, end, what, plausible)
+            subject.add(study, PATHS[what], first.place, numbers)
