@@ -53,6 +53,7 @@ from im2mesh.generation.split import generate_split
 from im2mesh.machine.devices import build_device
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
+from im2mesh.meshing.animated_saving import refuse_missing_library
 from im2mesh.pretrained.shipped import find_weights, suiting_clouds
 from im2mesh.runs.folder import RunFolder
 from im2mesh.synthesis.images import ELEVATION, FRONT_AZIMUTH
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str]) -> None:
         print(dump_config(config), end="")
         return
     refuse_unused(args, config)
+    refuse_missing_library(config.generation.mesh_format)
     if args.clouds:
         reconstruct_clouds(args, config)
         return

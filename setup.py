@@ -7,6 +7,8 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "im2mesh/__init__.py").read_text())[1]
+HAS_USD = "python_version >= '3.11' or platform_machine != 'aarch64'"
+"""Where usd-core has binaries."""
 
 setup(
     name="occupancy-flow",
@@ -57,11 +59,14 @@ setup(
         "hdf5": ["h5py>=3.10"],  # only to prepare registrations of D-FAUST
         # only to stream packed clips from a web server; object stores also need their own, as s3fs
         "stream": ["fsspec>=2024.6", "aiohttp>=3.10"],
+        # only to write and read animated USD files; it has no binary for Python 3.10 on Linux arm64
+        "usd": [f"usd-core>=26.8; {HAS_USD}"],
         "wandb": ["wandb>=0.19"],  # only to tell Weights & Biases of a training
         "bake": ["anny==0.6.2", "roma", "safetensors"],  # only to bake the synthetic bodies anew
         "dev": [
             "pytest>=8",
             "h5py>=3.10",
+            f"usd-core>=26.8; {HAS_USD}",
             "aiohttp>=3.10",
             "pytest-cov>=6",
             "pytest-xdist>=3.6",

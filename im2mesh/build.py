@@ -25,7 +25,7 @@ from im2mesh.generation.generator import Generator
 from im2mesh.generation.surface import check_generation
 from im2mesh.losses.objective import active_terms, check_objective
 from im2mesh.machine.ranks import Ranks
-from im2mesh.meshing.io import MESH_FORMATS
+from im2mesh.meshing.io import SEQUENCE_FORMATS
 from im2mesh.models.flow.flow import SOLVER_METHODS
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring.compatibility import check_parts, check_sizes
@@ -48,7 +48,7 @@ CHOICES = Choices(
     names={
         "model.method": list(METHODS),
         "ode.method": SOLVER_METHODS,
-        "generation.mesh_format": MESH_FORMATS,
+        "generation.mesh_format": SEQUENCE_FORMATS,
         "training.tracker": list(TRACKERS),
     },
 )

@@ -231,7 +231,8 @@ def draw_video(arguments: Sequence[str]) -> None:
     """Film windows of an evaluated run: input, prediction, truth and error move side by side.
 
     Without a WINDOW it is the median one by IoU. The file may be an .mp4, a .gif or a .webp. In
-    place of a run, a sequence.npz, a moving .glb or the folder of a scan is shown without a truth.
+    place of a run, a sequence.npz, a moving .glb or .usdc, or the folder of a scan is shown without
+    a truth.
     Arrows are velocities: on the surface of the prediction, those of its vertices; on a slice
     through the body, the model's field, inside and close to the body, where it has been trained.
     Example: python scripts/draw.py video out/pointcloud/oflow worst --arrows --output worst.mp4

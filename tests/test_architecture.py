@@ -45,6 +45,7 @@ ONLY_HERE = {
     "safetensors": {"runs/trained.py"},
     "torch.utils.tensorboard": {"training/trackers/tensorboard.py"},
     "wandb": {"training/trackers/weights_and_biases.py"},
+    "pxr": {"meshing/formats/usd/library.py"},
 }
 
 

@@ -489,6 +489,9 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a file where the folder of the meshes should be": lambda user: (
             user.has_trained().loses("run/generation").writes("run/generation", "").generates()
         ),
+        "meshes in USD without its library": lambda user: user.lacks("pxr").generates(
+            "generation.mesh_format=usd"
+        ),
         "too little memory on the GPU": lambda user: (
             user.has_trained()
             .loses("run/generation")

@@ -128,6 +128,11 @@ class User:
         self.patch.setattr(owner, function, fail)
         return self
 
+    def lacks(self, library: str) -> "User":
+        """An extra that is not installed."""
+        self.patch.setitem(sys.modules, library, None)
+        return self
+
     def has_diverged(self) -> "User":
         """Whatever occupancy is asked for, it is not finite; in training all is well."""
         decode = DecoderCBatchNorm.forward

@@ -259,7 +259,8 @@ class GenerationConfig(Section):
     batch_points: Annotated[PositiveInt, NOTHING] = 100_000
     """Largest number of points that are given to the networks at once."""
     mesh_format: Annotated[str | None, NOTHING] = "ply"
-    """Format of the numbered mesh files; null writes only the compact file of the sequence."""
+    """Format of the numbered mesh files (ply, off, obj) or of one animated file (glb, usd); null
+    writes only the compact file of the sequence."""
     write_inputs: Annotated[bool, NOTHING] = False
     """Also write what the model observes: clouds as ply, or images as png."""
     seed: Annotated[NonNegativeInt, MESHES] = 0

@@ -67,7 +67,7 @@ def write_scan(
     result.meshes.save(folder / SEQUENCE_FILE)
     remove_written(folder / MESHES)  # of an earlier result, perhaps in another format
     if mesh_format is not None:
-        result.meshes.save(folder / MESHES, mesh_format)
+        result.meshes.save(folder / MESHES, mesh_format, _seconds(scan))
     with replacing_files(folder, [RESIDUALS, SCAN_FILE]) as place:
         length = result.frame.scale
         np.savez(
@@ -77,6 +77,11 @@ def write_scan(
         )
         (place / SCAN_FILE).write_text(json.dumps(report, indent=1))
     return report
+
+
+def _seconds(scan: Scan) -> float | None:
+    """From the first frame to the last; None where frames were only counted, or there is one."""
+    return float(scan.times[-1] - scan.times[0]) or None if scan.in_seconds else None
 
 
 def scan_report(result: ScanResult, scan: Scan, unit: Unit) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from im2mesh.generation.inputs import (
 from im2mesh.generation.stage_timer import StageTimer
 from im2mesh.machine.ranks import Ranks
 from im2mesh.machine.shared_work import for_each
-from im2mesh.meshing.animated_file import ENDING, FILE_NAME
+from im2mesh.meshing.animated_file import FILE_NAMES
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import is_numbered_mesh
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
@@ -171,7 +171,7 @@ def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     """A hash of all that the files depend on: weights, input, solver, mesh settings, file types."""
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
     kind = config.generation.mesh_format
-    kind = f"animated {kind}" if kind == ENDING else kind  # earlier versions wrote one per frame
+    kind = f"animated {kind}" if kind == "glb" else kind  # earlier versions wrote one per frame
     files = f"{kind} {config.generation.write_inputs}"
     digest = hashlib.sha256(f"{weights} {mesh_settings(config)} {files} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
@@ -240,7 +240,7 @@ def _write(
 
 
 def _is_mesh(name: str) -> bool:
-    return name == FILE_NAME or is_numbered_mesh(name)
+    return name in FILE_NAMES.values() or is_numbered_mesh(name)
 
 
 def _refuse_files_of_others(files: WindowFolder, config: Config) -> None:

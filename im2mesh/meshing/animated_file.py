@@ -1,5 +1,6 @@
 """Where an animated file of moving meshes lies, and when its frames are shown."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,18 +8,29 @@ from jaxtyping import Float
 
 from im2mesh.files.written import replacing_files
 
-ENDING = "glb"
-FILE_NAME = f"sequence.{ENDING}"
-"""In a folder of meshes, in place of one file per frame."""
+ENDINGS = {"glb": ".glb", "usd": ".usdc"}
+"""Format -> ending of its files. The binary form of USD is .usdc."""
+FILE_NAMES = {name: f"sequence{ending}" for name, ending in ENDINGS.items()}
+"""Format -> name of the file in a folder of meshes, in place of one file per frame."""
 FRAMES_PER_SECOND = 60.0
 """Where nothing says otherwise, as in D-FAUST."""
 
 
 def animated_path(path: Path, format: str | None) -> Path | None:
     """The animated file that a path and a format name; None if they name another kind of file."""
-    if path.suffix.lower() == f".{ENDING}" and format in (None, ENDING):
+    named = next((n for n, ending in ENDINGS.items() if path.suffix.lower() == ending), None)
+    if named is not None and format in (None, named):
         return path
-    return path / FILE_NAME if format == ENDING else None
+    return path / FILE_NAMES[format] if format in FILE_NAMES else None
+
+
+def is_animated_name(path: Path) -> bool:
+    """Whether a file may be an animated one, by its ending."""
+    return path.suffix.lower() in ENDINGS.values()
+
+
+def is_usd(path: Path) -> bool:
+    return path.suffix.lower() == ENDINGS["usd"]
 
 
 def seconds_of(times: Float[np.ndarray, "T"], duration: float | None) -> Float[np.ndarray, "T"]:
@@ -38,11 +50,16 @@ def seconds_of(times: Float[np.ndarray, "T"], duration: float | None) -> Float[n
     return duration * times
 
 
-def write_animated(path: Path, content: bytes) -> None:
+def write_animated(path: Path, write: Callable[[Path], object]) -> None:
     """Write the file.
+
+    Args:
+        path: Where it will lie.
+        write: Writes its content to a path of the same name, from where it is moved when it is
+            whole.
 
     Raises:
         UserError: If it would replace a file of somebody else.
     """
     with replacing_files(path.parent, [path.name]) as place:
-        (place / path.name).write_bytes(content)
+        write(place / path.name)

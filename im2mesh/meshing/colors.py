@@ -52,5 +52,16 @@ def _oklch_to_rgb(
     lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1)
     cones = (lab @ _OKLAB_TO_CONES.T) ** 3
     linear = np.clip(cones @ _CONES_TO_RGB.T, 0.0, 1.0)
-    rgb = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    return rgb_of_light(linear)
+
+
+def linear_light(colors: UInt8[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
+    """sRGB as the linear light, from 0 to 1, that glTF and USD want of vertex colours."""
+    values = colors / 255.0
+    return np.where(values > 0.04045, ((values + 0.055) / 1.055) ** 2.4, values / 12.92)
+
+
+def rgb_of_light(light: Float[np.ndarray, "N 3"]) -> UInt8[np.ndarray, "N 3"]:
+    """The reverse of `linear_light`, for light from 0 to 1."""
+    rgb = np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, 12.92 * light)
     return np.rint(255.0 * rgb).astype(np.uint8)

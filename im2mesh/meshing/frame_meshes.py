@@ -10,8 +10,8 @@ from im2mesh.config.times import exact_ends
 from im2mesh.errors import UserError, is_refused_by_system
 from im2mesh.files.atomic import atomic_file
 from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
-from im2mesh.meshing.animated_file import animated_path, seconds_of, write_animated
-from im2mesh.meshing.formats.gltf.write_moving import flip_book_glb
+from im2mesh.meshing.animated_file import animated_path, seconds_of
+from im2mesh.meshing.animated_saving import save_flip_book
 from im2mesh.meshing.io import write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence, refuse_other_npz
@@ -79,8 +79,8 @@ class FrameMeshes:
     def save(
         self, path: Path | str, format: str | None = None, duration: float | None = None
     ) -> None:
-        """Write all frames as .npz or animated .glb, or a folder of one mesh per frame (ply by
-        default); see `MeshSequence.save`."""
+        """Write all frames as .npz or animated (.glb, .usdc), or a folder of one mesh per frame
+        (ply by default); see `MeshSequence.save`."""
         path = Path(path)
         if path.suffix == ".npz" and format in (None, "npz"):
             return self._save_npz(path)
@@ -88,7 +88,7 @@ class FrameMeshes:
         if animated is not None:
             compact = [replace(m, vertices=compact_positions(m.vertices)) for m in self.meshes]
             seconds = seconds_of(self.times, duration)
-            return write_animated(animated, flip_book_glb(compact, seconds))
+            return save_flip_book(animated, compact, seconds, self.loc, self.scale)
         normals = self.normals or [None] * self.num_frames
         meshes = [replace(mesh, normals=n) for mesh, n in zip(self.meshes, normals, strict=True)]
         write_numbered_meshes(path, meshes, format=format or "ply")

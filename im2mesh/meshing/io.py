@@ -57,7 +57,9 @@ _WRITERS: dict[str, Callable[[Path, Mesh], None]] = {
     "glb": write_glb,
 }
 MESH_FORMATS = tuple(_WRITERS)
-"""The formats that are written."""
+"""The formats in which a mesh is written, ..."""
+SEQUENCE_FORMATS = (*MESH_FORMATS, "usd")
+"""... and those in which a moving one is, beside .npz."""
 
 
 def read_mesh(path: Path | str) -> Mesh:

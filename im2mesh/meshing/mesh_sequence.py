@@ -10,11 +10,13 @@ from im2mesh.config.times import exact_ends
 from im2mesh.errors import UserError, is_refused_by_system
 from im2mesh.files.atomic import atomic_file
 from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
-from im2mesh.meshing.animated_file import animated_path, seconds_of, write_animated
+from im2mesh.meshing.animated_file import animated_path, is_animated_name, is_usd, seconds_of
+from im2mesh.meshing.animated_saving import save_moving
 from im2mesh.meshing.colors import position_colors
 from im2mesh.meshing.formats.gltf.read_moving import read_moving_glb
-from im2mesh.meshing.formats.gltf.write_moving import moving_glb
-from im2mesh.meshing.io import MESH_FORMATS, write_numbered_meshes
+from im2mesh.meshing.formats.moving import MovingMeshes
+from im2mesh.meshing.formats.usd.read import read_moving_usd
+from im2mesh.meshing.io import SEQUENCE_FORMATS, write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import (
     compact_positions,
@@ -105,17 +107,19 @@ class MeshSequence:
     def save(
         self, path: Path | str, format: str | None = None, duration: float | None = None
     ) -> None:
-        """Write the whole sequence as .npz or animated .glb, or a coloured mesh per frame.
+        """Write the whole sequence in one file, or a coloured mesh per frame.
 
         Args:
-            path: A file name ending in .npz or .glb, or a folder; created if missing.
-            format: Mesh format for a folder: ply (default, binary), off or obj; glb for one
+            path: A file name ending in .npz, or .glb or .usdc (animated), or a folder; created if
+                missing.
+            format: Mesh format for a folder: ply (default, binary), off or obj; glb or usd for one
                 animated file in it.
-            duration: Seconds from time 0 to 1, for .glb; None for 60 frames a second.
+            duration: Seconds from time 0 to 1, for animated files; None for 60 frames a second.
 
         Raises:
             ValueError: If path names one mesh file, or the format is unknown.
-            UserError: If files of somebody else would be replaced, or would mix with ours.
+            UserError: If files of somebody else would be replaced, or would mix with ours; or if
+                usd-core, which .usdc needs, is not installed.
         """
         path = Path(path)
         if path.suffix == ".npz" and format in (None, "npz"):
@@ -123,10 +127,11 @@ class MeshSequence:
         animated = animated_path(path, format)
         if animated is not None:
             return self._save_animated(animated, duration)
-        if path.suffix[1:] in (*MESH_FORMATS, "npz") or format == "npz":
+        if path.suffix[1:] in (*SEQUENCE_FORMATS, "npz") or format == "npz":
             raise ValueError(
-                f"cannot save to {path} with format {format!r}: give a name that ends in .npz or "
-                f".glb for one file, or a folder and one of the formats {', '.join(MESH_FORMATS)}"
+                f"cannot save to {path} with format {format!r}: give a name that ends in .npz, "
+                ".glb or .usdc for one file, or a folder and one of the formats "
+                f"{', '.join(SEQUENCE_FORMATS)}"
             )
         colors, normals = self.colors, self.normals
         normals = [None] * self.num_frames if normals is None else normals
@@ -137,7 +142,8 @@ class MeshSequence:
     def _save_animated(self, path: Path, duration: float | None) -> None:
         vertices = compact_positions(self.vertices)
         first = Mesh(vertices[0], self.faces, self.colors)
-        write_animated(path, moving_glb(first, vertices, seconds_of(self.times, duration)))
+        seconds = seconds_of(self.times, duration)
+        save_moving(path, first, vertices, seconds, self.loc, self.scale)
 
     def _save_npz(self, path: Path) -> None:
         refuse_other_npz(path)
@@ -155,18 +161,19 @@ class MeshSequence:
 
     @staticmethod
     def load(path: Path | str) -> "MeshSequence":
-        """Read a sequence written by `save` as .npz or, to `TOLERANCE`, as .glb.
+        """Read a sequence written by `save` as .npz, as .usdc or, to `TOLERANCE`, as .glb.
 
         A .glb has no place in the world: its positions are those that were written.
 
         Raises:
-            UserError: If there is no such file, or it is broken or lacks an array.
+            UserError: If there is no such file, or it is broken or lacks an array; or if usd-core,
+                which .usdc needs, is not installed.
         """
         path = Path(path)
         if not path.is_file():
             raise UserError(f"no mesh sequence at {path}; run generate.py first")
         try:
-            if path.suffix.lower() == ".glb":
+            if is_animated_name(path):
                 return _from_animated(path)
             stored = read_arrays(path)
             vertices = valid_positions(stored["vertices"])
@@ -174,20 +181,31 @@ class MeshSequence:
             loc, scale = valid_frame(stored["loc"], stored["scale"])
             return MeshSequence(faces, vertices, stored["times"], stored.get("normals"), loc, scale)
         except Exception as error:  # readers fail in many ways; the user needs the file's name
-            if is_refused_by_system(error):
+            if is_refused_by_system(error) or isinstance(error, UserError):
                 raise
             raise UserError(
                 f"{path}: not a readable mesh sequence: {error}; copy or make it again"
             ) from error
 
 
+def read_moving(path: Path) -> MovingMeshes:
+    """Read the meshes of all frames of an animated file, with correspondence or without.
+
+    Raises:
+        ValueError: If it is broken, or holds what is not understood.
+        UserError: If usd-core, which .usdc needs, is not installed.
+    """
+    return read_moving_usd(path) if is_usd(path) else read_moving_glb(path)
+
+
 def _from_animated(path: Path) -> MeshSequence:
-    moving = read_moving_glb(path)
+    moving = read_moving(path)
     first, seconds = moving.meshes[0], moving.seconds
     if not all(np.array_equal(mesh.faces, first.faces) for mesh in moving.meshes):
         raise ValueError("its frames have faces of their own, so they do not correspond")
     vertices = np.stack([mesh.vertices for mesh in moving.meshes])
-    return MeshSequence(first.faces, vertices, seconds / max(seconds[-1], 1e-9))
+    times = seconds / max(seconds[-1], 1e-9)
+    return MeshSequence(first.faces, vertices, times, loc=moving.loc, scale=moving.scale)
 
 
 def refuse_other_npz(path: Path) -> None:

@@ -26,3 +26,12 @@ def vertex_normals(
     normals = np.asarray(sums).reshape(num_vertices, num_frames, 3).transpose(1, 0, 2)
     length = np.linalg.norm(normals, axis=-1, keepdims=True)
     return (normals / np.maximum(length, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def unit_normals(
+    vertices: Float[np.ndarray, "T V 3"], faces: Int[np.ndarray, "F 3"]
+) -> Float[np.ndarray, "T V 3"]:
+    """Normals of unit length, as glTF and USD want them, also where a vertex has no area."""
+    normals = vertex_normals(vertices, faces)
+    normals[~normals.any(axis=-1)] = (0.0, 0.0, 1.0)
+    return normals

@@ -12,7 +12,9 @@ from jaxtyping import Float
 from im2mesh.data.scans import Scan, Up, guess_up, read_scan, to_y_up
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import UserError
+from im2mesh.meshing.animated_file import is_animated_name, is_usd
 from im2mesh.meshing.formats.gltf.read_moving import keyframe_seconds
+from im2mesh.meshing.formats.usd.read import usd_seconds
 from im2mesh.meshing.frame_meshes import load_reconstruction
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
@@ -39,14 +41,15 @@ class MovingFile:
 
 def is_moving_file(path: Path) -> bool:
     """Whether a path is that of moving meshes, and not of a run."""
-    return path.suffix.lower() in (".npz", ".glb") or (path / SEQUENCE_FILE).is_file()
+    is_one = is_animated_name(path) or path.suffix.lower() == ".npz"
+    return is_one or (path / SEQUENCE_FILE).is_file()
 
 
 def read_moving_file(path: Path, clouds: Sequence[Path] = (), up: Up = "auto") -> MovingFile:
     """Read moving meshes.
 
     Args:
-        path: sequence.npz, a moving .glb, or a folder with sequence.npz.
+        path: sequence.npz, a moving .glb or .usdc, or a folder with sequence.npz.
         clouds: The clouds from which the meshes were made, to be shown beside them.
         up: The axis that points up; auto takes the longer one of y and z.
 
@@ -54,13 +57,14 @@ def read_moving_file(path: Path, clouds: Sequence[Path] = (), up: Up = "auto") -
         UserError: If there is no readable file, or not one cloud for each frame.
     """
     file = path / SEQUENCE_FILE if path.is_dir() else path
-    is_animated = file.suffix.lower() == ".glb"
+    is_animated = is_animated_name(file)
     meshes = MeshSequence.load(file) if is_animated else load_reconstruction(file)
     if meshes.meshes[0].is_empty:
         raise UserError(
             f"{file}: the mesh of its first frame is empty, so there is nothing to show"
         )
-    duration = _glb_seconds(file) if is_animated else _scan_seconds(file.parent / SCAN_FILE)
+    report = file.parent / SCAN_FILE
+    duration = _length(animated_seconds(file)) if is_animated else _scan_seconds(report)
     first = meshes.meshes[0].vertices
     axis = guess_up(Scan((first,), np.zeros(1), ("first",)), up)
     frame = bounding_frame(to_y_up(first, axis))
@@ -89,8 +93,17 @@ def _inputs(
     return {k: frame.from_world(cloud).astype(np.float32) for k, cloud in enumerate(upright)}
 
 
-def _glb_seconds(path: Path) -> float | None:
-    seconds = keyframe_seconds(path)
+def animated_seconds(path: Path) -> Float[np.ndarray, "T"]:
+    """When the frames of an animated file are shown; a single 0 if it does not move.
+
+    Raises:
+        ValueError: If it is broken, or holds what is not understood.
+        UserError: If usd-core, which .usdc needs, is not installed.
+    """
+    return usd_seconds(path) if is_usd(path) else keyframe_seconds(path)
+
+
+def _length(seconds: Float[np.ndarray, "T"]) -> float | None:
     return float(seconds[-1] - seconds[0]) or None
 
 

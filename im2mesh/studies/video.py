@@ -124,7 +124,7 @@ def show_file(
     """The scene of a file of moving meshes, or of the folder of a scan: without a truth.
 
     Args:
-        path: sequence.npz, a moving .glb, or a folder with sequence.npz.
+        path: sequence.npz, a moving .glb or .usdc, or a folder with sequence.npz.
         clouds: The clouds from which the meshes were made, to be shown beside them.
         up: The axis that points up; auto takes the longer one of y and z.
 

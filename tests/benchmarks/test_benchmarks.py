@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import benchmarks.__main__ as command
+from benchmarks import animated
 from benchmarks.accuracy import measure_batch, measure_mesh
 from benchmarks.processes import Bench
 from benchmarks.rows import ROWS
@@ -212,3 +213,14 @@ def test_table():
 
 def test_the_window_is_held_out(place):
     assert held_out_window(place.config("pointcloud/oflow")).num_frames == 5
+
+
+def test_animated_files_are_written_and_read(tmp_path, monkeypatch):
+    pytest.importorskip("pxr", reason="needs usd-core, the extra usd")
+    for name, value in (("FRAMES", 5), ("RINGS", 6), ("AROUND", 7)):
+        monkeypatch.setattr(animated, name, value)
+    tube = animated.bending_tube()
+    assert tube.vertices.shape == (5, 42, 3) and tube.num_faces == 2 * 5 * 7
+    rows = {ending: animated.measure(tube, tmp_path / f"a{ending}") for ending in animated.ENDINGS}
+    assert rows[".usdc"]["largest error"] == 0 and 0 < rows[".glb"]["largest error"] < 2e-4
+    assert all(row["MB"] > 0 for row in rows.values())

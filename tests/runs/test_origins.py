@@ -4,6 +4,7 @@ import json
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,8 @@ from im2mesh.data.fingerprint import dataset_fingerprint
 from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation.report import read_report
+from im2mesh.meshing.animated_file import FILE_NAMES
+from im2mesh.meshing.mesh_sequence import MeshSequence, read_moving
 from im2mesh.runs import provenance as module
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import RunFolder
@@ -144,6 +147,25 @@ def test_what_decides_meshes_is_generated_anew(generated, overrides, done, capsy
     capsys.readouterr()
     generate.main([str(config), *OPTIONS, "--device", "cpu", *overrides])
     assert done in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("format", ["glb", "usd"])
+def test_an_animated_file_takes_the_place_of_numbered_ones(generated, format):
+    if format == "usd":
+        pytest.importorskip("pxr", reason="needs usd-core, the extra usd")
+    config, run = generated
+    arguments = [str(config), *OPTIONS, "--device", "cpu"]
+    generate.main(arguments)
+    generate.main([*arguments, f"generation.mesh_format={format}"])
+    folders = sorted(run.generation("train").rglob("meshes"))
+    for folder in folders:
+        (written,) = (path for path in folder.iterdir() if path.name[0] != ".")
+        assert written.name == FILE_NAMES[format]
+        sequence = MeshSequence.load(folder.parent / "sequence.npz")
+        back = read_moving(written)
+        assert back.seconds[-1] == pytest.approx(4 / 60)  # of five frames
+        np.testing.assert_allclose(back.meshes[-1].vertices, sequence.vertices[-1], atol=1e-3)
+    assert len(folders) == 4
 
 
 def test_meshes_of_other_observations_are_not_mixed(generated):

@@ -11,7 +11,7 @@ import generate
 from im2mesh.command_line import exit_status
 from im2mesh.generation.scan_files import result_name
 from im2mesh.meshing.io import read_mesh
-from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.meshing.mesh_sequence import MeshSequence, read_moving
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.splits import Clip
 
@@ -128,6 +128,18 @@ def test_no_meshes_of_an_earlier_result_stay_beside_a_later_one(scan, tmp_path):
     assert [path.suffix for path in meshes.iterdir() if path.name[0] != "."] == [".glb"]
     run(scan, tmp_path, "generation.mesh_format=null")
     assert not meshes.exists()
+
+
+def test_an_animated_file_takes_the_seconds_of_the_scan(scan, tmp_path):
+    pytest.importorskip("pxr", reason="needs usd-core, the extra usd")
+    (tmp_path / "times.txt").write_text("2.0 2.1 2.2 2.6")
+    run(scan, tmp_path, "generation.mesh_format=usd", "--times", str(tmp_path / "times.txt"))
+    result = tmp_path / "scans" / "walk"
+    moving = read_moving(result / "meshes" / "sequence.usdc")
+    np.testing.assert_allclose(moving.seconds, [0, 0.1, 0.2, 0.6], atol=1e-9)
+    sequence = MeshSequence.load(result / "sequence.npz")
+    found = np.stack([mesh.vertices for mesh in moving.meshes])
+    np.testing.assert_allclose(found, sequence.vertices, atol=1e-3)  # of a millimetre, far from 0
 
 
 def test_weights_for_tracked_points_refuse_others(scan, tmp_path, capsys):

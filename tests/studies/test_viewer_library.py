@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -64,6 +65,21 @@ def test_files_and_scans_are_found_at_every_depth(tmp_path, moving, clouds):  # 
     ]
     desk = Desk(find_sources(tmp_path, build_config), lambda source: None)
     assert [ask(desk.show, item=item)["frames"] for item in desk.sources] == [5, 3, 3, 5, 5, 5]
+
+
+def test_moving_usd_is_found_and_shown_as_long_as_it_lasts(tmp_path, moving, monkeypatch):
+    pytest.importorskip("pxr", reason="needs usd-core, the extra usd")
+    moving.save(tmp_path / "a/moving.usdc", duration=2.5)
+    moving.save(tmp_path / "a/walk.npz")
+    (tmp_path / "a/film.usdc").write_bytes(b"of another program")
+    assert found_in(tmp_path) == [("moving", "a/moving.usdc"), ("moving", "a/walk.npz")]
+    shown = read_moving_file(tmp_path / "a/moving.usdc")
+    assert shown.duration == pytest.approx(2.5) and len(shown.panel.prediction or {}) == 3
+    np.testing.assert_allclose(shown.times, [0, 0.2, 1])
+    (tmp_path / "a/film.usdc").unlink()
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    with pytest.warns(Advice, match=r"moving\.usdc is not shown: .* run: pip install -e"):
+        assert found_in(tmp_path) == [("moving", "a/walk.npz")]
 
 
 def test_clouds_beside_a_result_are_found_and_its_meshes_are_no_clouds(tmp_path, moving, clouds):  # noqa: F811

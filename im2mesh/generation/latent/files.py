@@ -13,6 +13,7 @@ from im2mesh.files.written import adopt, refuse_foreign, remove_written, replaci
 from im2mesh.generation.earlier import adopt_frames
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import CodedBody
+from im2mesh.meshing.animated_saving import refuse_missing_library
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import MESH_FORMATS, is_numbered_mesh
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
@@ -56,8 +57,10 @@ def write_bodies(
         Text for the user: what was written, and which bodies are empty.
 
     Raises:
-        UserError: If the folder holds anything but an earlier result, or pyvista is missing.
+        UserError: If the folder holds anything but an earlier result, or a
+            library that pictures or the format of the meshes need is missing.
     """
+    refuse_missing_library(config.generation.mesh_format)
     _clear(folder)
     labels = {body.name: body.label for body in bodies}
     contents = {"title": title, "bodies": labels, "made_by": origin.as_dict()}

@@ -1,27 +1,30 @@
 """The files of a folder -> the clouds and moving meshes that can be shown."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from im2mesh.errors import Advice, UserError
 from im2mesh.files.npz import NpzError, locate_arrays
 from im2mesh.files.numbered import READ_ENDINGS, find_numbered, split_name
-from im2mesh.meshing.formats.gltf.read_moving import keyframe_seconds
+from im2mesh.meshing.animated_file import is_animated_name
 from im2mesh.runs.folder import SEQUENCE_FILE
+from im2mesh.studies.moving_file import animated_seconds
 from im2mesh.studies.viewer.clouds import Clouds, dimensions_of_points
 from im2mesh.studies.viewer.moving_meshes import MovingMeshes
 from im2mesh.studies.viewer.source import Source
 
 Kind = Literal["frame", "scan", "still", "moving", "other"]
 """One cloud, clouds over time, a mesh that stands still, moving meshes, or something else."""
-SINGLE = ("npz", "glb")
+SINGLE = ("npz", "glb", "usdc")
 """Endings of files that are shown on their own: others, such as .ply, may be meshes of anything."""
 
 
 def of_file(path: Path) -> Source:
     """What a file is that the user named; if it is none of ours, reading it says so."""
-    is_meshes = path.suffix.lower() in (".glb", ".npz") and not dimensions_of_points(path)
-    if is_meshes:
+    is_single = is_animated_name(path) or path.suffix.lower() == ".npz"
+    if is_single and not dimensions_of_points(path):
         return MovingMeshes(path, "moving meshes", path.name)
     return Clouds((path,), path.name)
 
@@ -62,7 +65,7 @@ def _kind_of(path: Path) -> Kind:
     ending = split_name(path.name)[1]
     if ending == "npz":
         return _kind_of_npz(path)
-    if ending == "glb":
+    if is_animated_name(path):
         return "moving" if _is_animated(path) else "still"
     return "frame"
 
@@ -79,6 +82,9 @@ def _kind_of_npz(path: Path) -> Kind:
 
 def _is_animated(path: Path) -> bool:
     try:
-        return len(keyframe_seconds(path)) > 1
+        return len(animated_seconds(path)) > 1
+    except UserError as error:  # a library is missing
+        warnings.warn(f"{path.name} is not shown: {error}", Advice, stacklevel=2)
+        return False
     except (ValueError, OSError):
         return False

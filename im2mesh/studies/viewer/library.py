@@ -33,7 +33,7 @@ Found = TypeVar("Found")
 GENERATION = RunFolder(Path()).generation("").name
 KNOWN = (
     "data sets (docs/data.md), runs after generate.py, reconstructed scans, sequence.npz, moving "
-    ".glb, and clouds (docs/scans.md)"
+    ".glb and .usdc, and clouds (docs/scans.md)"
 )
 
 

@@ -1,6 +1,5 @@
 """An animated .glb as its meshes at the keyframes."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +13,9 @@ from im2mesh.meshing.formats.gltf.animations import (
 from im2mesh.meshing.formats.gltf.container import open_glb
 from im2mesh.meshing.formats.gltf.document import Document
 from im2mesh.meshing.formats.gltf.read import read_document
+from im2mesh.meshing.formats.moving import MovingMeshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import valid_faces, valid_positions
-
-
-@dataclass(frozen=True)
-class MovingMeshes:
-    """The meshes of an animation; they may differ in their faces.
-
-    Attributes:
-        seconds: Times of the keyframes; a single 0 for a file that does not move.
-    """
-
-    meshes: list[Mesh]
-    seconds: Float[np.ndarray, "T"]
 
 
 def read_moving_glb(path: Path) -> MovingMeshes:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from im2mesh.meshing.colors import linear_light
 from im2mesh.meshing.formats.gltf.motion_basis import MotionBasis, motion_basis
 from im2mesh.meshing.formats.gltf.write import glb_of
 from im2mesh.meshing.mesh import Mesh
-from im2mesh.meshing.normals import vertex_normals
+from im2mesh.meshing.normals import unit_normals
 
 _FLOAT = 5126
 _MATERIAL = {
@@ -30,10 +31,10 @@ def moving_glb(
         vertices: Positions over time.
         seconds: Time of each frame, increasing.
     """
-    normals = _unit_normals(vertices, first.faces) if len(first.faces) else None
+    normals = unit_normals(vertices, first.faces) if len(first.faces) else None
     shown = replace(
         first,
-        colors=None if first.colors is None else _linear(first.colors),
+        colors=None if first.colors is None else _light(first.colors),
         normals=None if normals is None else normals[0],
     )
     basis = None if first.is_empty or len(vertices) == 1 else motion_basis(vertices, normals)
@@ -140,21 +141,11 @@ def _separate(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-def _linear(colors: UInt8[np.ndarray, "V 3"]) -> UInt8[np.ndarray, "V 3"]:
-    """sRGB as the linear light that the standard wants of vertex colours."""
-    values = colors / 255.0
-    light = np.where(values > 0.04045, ((values + 0.055) / 1.055) ** 2.4, values / 12.92)
-    return np.rint(255.0 * light).astype(np.uint8)
+def _light(colors: UInt8[np.ndarray, "V 3"]) -> UInt8[np.ndarray, "V 3"]:
+    return np.rint(255.0 * linear_light(colors)).astype(np.uint8)
 
 
 def _with_normals(mesh: Mesh) -> Mesh:
     if len(mesh.faces) == 0:
         return mesh
-    return replace(mesh, normals=_unit_normals(mesh.vertices[None], mesh.faces)[0])
-
-
-def _unit_normals(vertices: np.ndarray, faces: np.ndarray) -> Float[np.ndarray, "T V 3"]:
-    """Normals of unit length, as the standard wants them, also where a vertex has no area."""
-    normals = vertex_normals(vertices, faces)
-    normals[~normals.any(axis=-1)] = (0.0, 0.0, 1.0)
-    return normals
+    return replace(mesh, normals=unit_normals(mesh.vertices[None], mesh.faces)[0])

@@ -1,0 +1,1 @@
+"""Universal Scene Description (OpenUSD), by the library usd-core."""
