@@ -7,6 +7,8 @@ import numpy as np
 
 from im2mesh.errors import UserError
 
+TRANSFERS = "transfers"
+"""Split of clips that have the manner of another body."""
 _NAME = re.compile("([0-9]+)_(.+?)(?:_as_([0-9]+))?")
 _VAL_SHARE = 0.05  # share of the clips of seen bodies
 _OVERFIT_MOTION = "one_leg_jump"  # as in the authors' overfit split

@@ -5,9 +5,8 @@ from typing import Any
 
 from im2mesh.synthesis.benchmark import NAME, BenchmarkSettings
 from im2mesh.synthesis.clips import ClipSettings
-from im2mesh.synthesis.splits import Clip
+from im2mesh.synthesis.splits import TRANSFERS, Clip
 
-SPLIT = "transfers"
 _FRAMES = 17
 _BODIES_OF_A_MOTION = 2
 
@@ -33,7 +32,7 @@ class TransferSettings:
             for number, clip in enumerate(motions)
             for turn in range(_BODIES_OF_A_MOTION)
         ]
-        return {"test": motions, SPLIT: transfers}
+        return {"test": motions, TRANSFERS: transfers}
 
     def settings_by_clip(self) -> dict[Clip, ClipSettings]:
         """What is written of each clip."""

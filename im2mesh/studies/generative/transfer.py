@@ -26,8 +26,7 @@ from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.studies.generative.truth import TrueBody, read_true_body
 from im2mesh.studies.motion.solids import volume
 from im2mesh.synthesis.limbs import limb_lengths
-from im2mesh.synthesis.splits import Clip
-from im2mesh.synthesis.transfers import SPLIT
+from im2mesh.synthesis.splits import TRANSFERS, Clip
 
 HOW_TO_MAKE = "python scripts/make_bodies.py data/bodies-1-transfers --benchmark transfers"
 
@@ -46,13 +45,13 @@ def find_pairs(config: Config) -> list[Pair]:
     Raises:
         UserError: If the data set has no such split, or lacks the clip of a motion.
     """
-    bodies = build_windows(config, SPLIT, stride=config.data.eval_stride)
+    bodies = build_windows(config, TRANSFERS, stride=config.data.eval_stride)
     pairs = []
     for body in bodies:
         clip = Clip.named(body.clip)
         if clip.manner_of is None:
             raise UserError(
-                f"clip {body.clip} of split {SPLIT} has the manner of no other body; make the data "
+                f"clip {body.clip} of split {TRANSFERS} has the manner of no other body; make the data "
                 f"again: {HOW_TO_MAKE}"
             )
         own = Clip(clip.manner_of, clip.motion).name
