@@ -16,6 +16,7 @@ from im2mesh.synthesis.benchmark import (
     NAME,
     BenchmarkSample,
     BenchmarkSettings,
+    TransferSettings,
     benchmark_with_images,
     tell_fingerprint,
 )
@@ -23,7 +24,6 @@ from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.plan import MESH_CHOICES, DatasetSettings
-from im2mesh.synthesis.transfers import TransferSettings
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from im2mesh.synthesis.dataset import CATEGORY
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.plan import DatasetSettings
 from im2mesh.synthesis.shape_space import FIRST_OF_SPACE
-from im2mesh.synthesis.splits import Clip
+from im2mesh.synthesis.splits import TRANSFERS, Clip
 
 NAME = "bodies-1"
 FINGERPRINT = "9ba147e562a6427a"
@@ -44,6 +44,7 @@ _TEN_BODIES_FRAMES = 60  # as make_bodies.py makes them, so that windows are the
 _SAMPLE_FRAMES = 17
 _SAMPLED_PER_SPLIT = 3
 _SAMPLED_SPLITS = ("test", "test_new_individual")
+_BODIES_OF_A_TRANSFER = 2
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,38 @@ class BenchmarkSample:
 
     def content(self) -> dict[str, Any]:
         return {"name": f"sample of {NAME}", **asdict(self)}
+
+    def extent(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """Each test clip of the benchmark, and two people who never train moving in its manner.
+
+    So the motion of a clip on another body is known exactly, from its first pose on.
+    """
+
+    clip: ClipSettings = field(default_factory=lambda: replace(_TEST, frames=_SAMPLE_FRAMES))
+
+    def splits(self) -> dict[str, list[Clip]]:
+        """test, the clips whose motion is transferred, and transfers, the truth."""
+        whole = BenchmarkSettings().splits()
+        motions = whole["test"]
+        people = sorted({clip.body for clip in whole["test_new_individual"]})
+        transfers = [
+            Clip(people[(number + turn) % len(people)], clip.motion, manner_of=clip.body)
+            for number, clip in enumerate(motions)
+            for turn in range(_BODIES_OF_A_TRANSFER)
+        ]
+        return {"test": motions, TRANSFERS: transfers}
+
+    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
+        """What is written of each clip."""
+        return {clip: self.clip for clips in self.splits().values() for clip in clips}
+
+    def content(self) -> dict[str, Any]:
+        return {"name": f"transfers of {NAME}", **asdict(self)}
 
     def extent(self) -> dict[str, Any]:
         return {}

@@ -21,12 +21,12 @@ from im2mesh.studies.generative.transfer import find_pairs, limb_error, volume_e
 from im2mesh.studies.generative.truth import read_true_body
 from im2mesh.studies.motion.solids import volume
 from im2mesh.synthesis.animation import animate
+from im2mesh.synthesis.benchmark import TransferSettings
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.limbs import limb_lengths, limb_points
 from im2mesh.synthesis.shape_space import find_body
 from im2mesh.synthesis.splits import Clip
-from im2mesh.synthesis.transfers import TransferSettings
 from scripts.latent import main as latent
 from tests.shapes import unchecked_shapes
 from tests.small import write_small_config

@@ -2,35 +2,30 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from scipy.spatial import KDTree
 
-from im2mesh.generation.generator import Generator
-from im2mesh.generation.latent.bodies import CodedBody, CodeName, interpolate
+from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.studies.generative.invented import Plausible, judge
 
-STEPS = 7
-"""Bodies along a path, both ends included."""
+CodeName = Literal["shape", "motion"]
 
 
 def measure_path(
-    generator: Generator, first: CodedBody, last: CodedBody, what: CodeName, plausible: Plausible
+    path: Sequence[Reconstruction], what: CodeName, plausible: Plausible
 ) -> dict[str, float]:
-    """Blend one code of two bodies: metric -> number.
+    """How even the steps between bodies are, one code of which is blended: metric -> number.
 
     largest_step is that of the steps along the path, divided by their mean: 1 if all are equal. A
     step of the shape is the distance of the surfaces at t = 0, one of the motion that of the
     vertices in the last frame; where the surface is lost on the way, there is no number. is_body is
     the share of the path that `judge` takes for bodies.
     """
-    path = [
-        generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
-        for body in interpolate(first, last, what, STEPS)
-    ]
     moving = [meshes for meshes in path if isinstance(meshes, MeshSequence) and len(meshes.faces)]
-    bodies = [judge(m.meshes, plausible) for m in moving]
+    bodies = [judge(meshes.meshes, plausible) for meshes in moving]
     share = {"is_body": sum(found["is_body"] for found in bodies) / len(path)}
     if len(moving) < len(path):
         return share  # where nothing is, no step can be measured

@@ -1,9 +1,10 @@
 """Transfers, samples and paths of one model -> the numbers of a study."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from im2mesh.config.schema import Config
@@ -11,17 +12,26 @@ from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.latent.bodies import CODE_NAMES, encode_body, sample_prior
+from im2mesh.generation.latent.bodies import (
+    CODE_NAMES,
+    interpolate,
+    sample_prior,
+    transfer_motion,
+)
 from im2mesh.generation.latent.code_table import encode_windows
+from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.studies.generative.invented import Plausible, judge
 from im2mesh.studies.generative.paths import measure_path
-from im2mesh.studies.generative.transfer import Pair, measure_transfer
+from im2mesh.studies.generative.transfer import Pair, compare_with_truth
+from im2mesh.studies.generative.truth import read_true_body
 from im2mesh.studies.window_study import WindowStudy
 
 SAMPLES = "samples"
 PATHS = {"shape": "path of shapes", "motion": "path of motions"}
 """Names in tables."""
+STEPS = 7
+"""Bodies along a path, both ends included."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,12 @@ class Subject:
     evaluator: Evaluator
     path: Path
     origin: ResultOrigin
+
+    def encode(self, window: Window) -> CodedBody:
+        return encode_body(self.generator, self.config, window, str(window))
+
+    def make(self, body: CodedBody) -> Reconstruction:
+        return self.generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
 
     def add(self, study: WindowStudy, name: str, window: str, numbers: Mapping[str, float]) -> None:
         """Add what was measured of the model to a study."""
@@ -64,35 +80,45 @@ def measure_generative(
     Raises:
         UserError: If the data set is not one of make_bodies.py, or the model lacks a code.
     """
-    generator, notes = subject.generator, []
     try:
-        samples = sample_prior(generator, num_samples, subject.config.generation.seed)
+        samples = sample_prior(subject.generator, num_samples, subject.config.generation.seed)
+        notes = []
     except UserError as error:
         samples, notes = [], [f"No samples: {error}."]
     plausible = Plausible.of(subject.config.data.root, windows)
     for pair in tqdm(pairs, desc="transfers", unit="body"):
-        found = measure_transfer(generator, subject.config, subject.evaluator, pair)
-        for way, numbers in found.items():
-            subject.add(study, way, pair.body.place, numbers)
+        _measure_transfer(study, subject, pair)
     for body in tqdm(samples, desc="samples", unit="body", disable=not samples):
-        made = generator.generate_from_codes(body.codes, frame=body.frame)
-        subject.add(study, SAMPLES, body.name, judge(made.meshes, plausible))
-    _measure_paths(study, subject, windows, plausible)
-    if generator.model.has_posterior:
-        table = encode_windows(generator, subject.config, windows)
+        subject.add(study, SAMPLES, body.name, judge(subject.make(body).meshes, plausible))
+    ends = list(zip(windows[::2], windows[1::2], strict=False))
+    for first, last in tqdm(ends, desc="paths", unit="pair"):
+        for what in CODE_NAMES:
+            bodies = interpolate(subject.encode(first), subject.encode(last), what, STEPS)
+            numbers = measure_path([subject.make(body) for body in bodies], what, plausible)
+            subject.add(study, PATHS[what], first.place, numbers)
+    if subject.generator.model.has_posterior:
+        table = encode_windows(subject.generator, subject.config, windows)
         notes.append(f"Codes of the test windows:\n\n{table}")
     return "\n\n".join(notes)
 
 
-def _measure_paths(
-    study: WindowStudy, subject: Subject, windows: Sequence[Window], plausible: Plausible
-) -> None:
-    ends = list(zip(windows[::2], windows[1::2], strict=False))
-    for first, last in tqdm(ends, desc="paths", unit="pair"):
-        start, end = (
-            encode_body(subject.generator, subject.config, window, str(window))
-            for window in (first, last)
+def _measure_transfer(study: WindowStudy, subject: Subject, pair: Pair) -> None:
+    """Compare the body of a pair with the truth, moved in three ways.
+
+    They are the motion code of the other window (transfer), that of its own, which is what such a
+    code can say at best (observed), and none (still).
+    """
+    body = subject.encode(pair.body)
+    truth = read_true_body(subject.config.data.root, pair.body)
+    observed = subject.make(body)
+    moved = subject.make(transfer_motion(subject.encode(pair.motion), body))
+    if not (isinstance(observed, MeshSequence) and isinstance(moved, MeshSequence)):
+        raise UserError(
+            "the model extracts the surface of every frame anew, so no motion can be transferred; "
+            "that takes model.method occupancy_flow"
         )
-        for what in CODE_NAMES:
-            numbers = measure_path(subject.generator, start, end, what, plausible)
-            subject.add(study, PATHS[what], first.place, numbers)
+    start = np.repeat(observed.vertices[:1], observed.num_frames, 0)
+    ways = {"transfer": moved, "observed": observed, "still": replace(observed, vertices=start)}
+    for way, meshes in ways.items():
+        numbers = compare_with_truth(subject.evaluator, pair.body, meshes, truth)
+        subject.add(study, way, pair.body.place, numbers)

@@ -19,11 +19,9 @@ from im2mesh.errors import UserError
 from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.evaluation.predictions import Prediction
 from im2mesh.evaluation.summary import with_last_frame
-from im2mesh.generation.generator import Generator
-from im2mesh.generation.latent.bodies import CodedBody, encode_body, transfer_motion
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
-from im2mesh.studies.generative.truth import TrueBody, read_true_body
+from im2mesh.studies.generative.truth import TrueBody
 from im2mesh.studies.motion.solids import volume
 from im2mesh.synthesis.limbs import limb_lengths
 from im2mesh.synthesis.splits import TRANSFERS, Clip
@@ -51,37 +49,27 @@ def find_pairs(config: Config) -> list[Pair]:
         clip = Clip.named(body.clip)
         if clip.manner_of is None:
             raise UserError(
-                f"clip {body.clip} of split {TRANSFERS} has the manner of no other body; make the data "
-                f"again: {HOW_TO_MAKE}"
+                f"clip {body.clip} of split {TRANSFERS} has the manner of no other body; make the "
+                f"data again: {HOW_TO_MAKE}"
             )
         own = Clip(clip.manner_of, clip.motion).name
         pairs.append(Pair(replace(body, clip=own), body))
     return pairs
 
 
-def measure_transfer(
-    generator: Generator, config: Config, evaluator: Evaluator, pair: Pair
-) -> dict[str, dict[str, float]]:
-    """Compare the body of a pair with the truth, moved in three ways: way -> metrics.
-
-    They are the motion code of the other window (transfer), that of its own, which is what such a
-    code can say at best (observed), and none (still).
-
-    Raises:
-        UserError: If the model has no motion code that could be given to another body.
-    """
-    motion = encode_body(generator, config, pair.motion, "motion")
-    body = encode_body(generator, config, pair.body, "body")
-    truth = read_true_body(config.data.root, pair.body)
-    observed = _meshes(body, generator)
-    ways = {
-        "transfer": _meshes(transfer_motion(motion, body), generator),
-        "observed": observed,
-        "still": replace(
-            observed, vertices=np.repeat(observed.vertices[:1], observed.num_frames, 0)
-        ),
+def compare_with_truth(
+    evaluator: Evaluator, window: Window, moving: MeshSequence, truth: TrueBody
+) -> dict[str, float]:
+    """Compare a moving body with what is stored of a window, and with the true body: metrics."""
+    prediction = Prediction(dict(enumerate(moving.meshes)), corresponds=True)
+    values: dict[str, list[float]] = defaultdict(list)
+    for record in with_last_frame(evaluator.evaluate_window(window, prediction)):
+        values[record.metric].append(record.value)
+    return {
+        **{metric: float(np.mean(found)) for metric, found in values.items()},
+        "volume_error": volume_error(moving.meshes, truth),
+        "limb_error": limb_error(moving.vertices, truth),
     }
-    return {way: _compare(evaluator, pair.body, meshes, truth) for way, meshes in ways.items()}
 
 
 def volume_error(meshes: Sequence[Mesh], truth: TrueBody) -> float:
@@ -101,27 +89,3 @@ def limb_error(vertices: Float[np.ndarray, "T V 3"], truth: TrueBody) -> float:
     true_points = truth.vertices[:, truth.limbs]
     rows = KDTree(vertices[0]).query(true_points[0])[1]
     return float(np.abs(limb_lengths(vertices[:, rows]) / limb_lengths(true_points) - 1).mean())
-
-
-def _meshes(body: CodedBody, generator: Generator) -> MeshSequence:
-    meshes = generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
-    if not isinstance(meshes, MeshSequence):
-        raise UserError(
-            "the model extracts the surface of every frame anew, so no motion can be transferred; "
-            "that takes model.method occupancy_flow"
-        )
-    return meshes
-
-
-def _compare(
-    evaluator: Evaluator, window: Window, moving: MeshSequence, truth: TrueBody
-) -> dict[str, float]:
-    prediction = Prediction(dict(enumerate(moving.meshes)), corresponds=True)
-    values: dict[str, list[float]] = defaultdict(list)
-    for record in with_last_frame(evaluator.evaluate_window(window, prediction)):
-        values[record.metric].append(record.value)
-    return {
-        **{metric: float(np.mean(found)) for metric, found in values.items()},
-        "volume_error": volume_error(moving.meshes, truth),
-        "limb_error": limb_error(moving.vertices, truth),
-    }
