@@ -14,11 +14,14 @@ from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import (
     CODE_NAMES,
+    CodedBody,
+    encode_body,
     interpolate,
     sample_prior,
     transfer_motion,
 )
 from im2mesh.generation.latent.code_table import encode_windows
+from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.studies.generative.invented import Plausible, judge
