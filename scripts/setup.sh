@@ -146,3 +146,5 @@ install_packages() {
 
 choose_environment
 install_packages
+# without a terminal, bars that are drawn ten times a second would fill the log
+[ -t 2 ] || export TQDM_MININTERVAL="${TQDM_MININTERVAL:-30}"

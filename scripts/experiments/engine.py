@@ -121,7 +121,7 @@ def run_script(arguments: list[str], log: Path, threads: int | None = None) -> N
             [sys.executable, *arguments],
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **limits},
+            env={**os.environ, **limits, "TQDM_MININTERVAL": "30"},  # seconds between bars
             check=False,
         ).returncode
     if status:
