@@ -13,7 +13,7 @@ from im2mesh.config.times import exact_ends
 from im2mesh.data.batch import NO_CAMERAS, Observation
 from im2mesh.data.cameras import in_frame
 from im2mesh.data.clouds import gather_clouds
-from im2mesh.data.transforms import NormalizationFrame, bounding_frame
+from im2mesh.data.transforms import AS_IT_IS, NormalizationFrame, bounding_frame
 from im2mesh.errors import Advice
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.surface import GivenSurface, given_clouds
@@ -104,7 +104,7 @@ class Reconstructor:
             advice = "a body in its frame; check it"
             tell_misplaced("the first cloud", observed[0], UNIT_CUBE, advice)
         elif frame is None:
-            frame = NormalizationFrame(np.zeros(3), 1.0)
+            frame = AS_IT_IS
         observation = Observation(
             observed.astype(np.float32),
             schedule.astype(np.float32),

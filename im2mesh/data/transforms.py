@@ -28,6 +28,10 @@ class NormalizationFrame:
         return (points - self.loc) / self.scale
 
 
+AS_IT_IS = NormalizationFrame(np.zeros(3), 1.0)
+"""Of coordinates that have no other place in the world."""
+
+
 def bounding_frame(points: Float[np.ndarray, "N 3"]) -> NormalizationFrame:
     """The frame in which a cloud is centred and spans 1 along the longest side of its box."""
     low, high = points.min(0), points.max(0)

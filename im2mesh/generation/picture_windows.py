@@ -9,14 +9,13 @@ from jaxtyping import Float, Int
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.batch import NO_CAMERAS, Observation
 from im2mesh.data.cut_out import CutOut
-from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.data.transforms import AS_IT_IS
 from im2mesh.errors import UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.rendering import Camera
 
-OF_THE_BODY = NormalizationFrame(np.zeros(3), 1.0)
 MOST_STRETCHED = 0.15
 """How much longer or shorter than in training a window may last, as a part of that."""
 
@@ -88,7 +87,7 @@ def reconstruct_pictures(
             if data.view_cameras:
                 cameras = _cameras(body, first, len(seen), settings)
             observation = Observation(body.images[seen], times, cameras)
-            meshes = generator.generate(observation, clock, frame=OF_THE_BODY)
+            meshes = generator.generate(observation, clock, frame=AS_IT_IS)
             yield PictureWindow(first, len(shown), whole / settings.rate, meshes)
             finish()
 

@@ -13,7 +13,7 @@ import torch
 
 from im2mesh.config.schema import Config
 from im2mesh.data.layout import Window
-from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.data.transforms import AS_IT_IS, NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
@@ -144,12 +144,11 @@ def sample_prior(generator: Generator, count: int, seed: int) -> list[CodedBody]
             "given surface; set it to extracted"
         )
     random = torch.Generator().manual_seed(seed)
-    nowhere = NormalizationFrame(np.zeros(3), 1.0)
     try:
         drawn = [model.draw_prior(1, random) for _ in range(count)]
     except ValueError as error:
         raise UserError(str(error)) from error
-    return [CodedBody(f"{k:02d}", f"sample {k}", codes, nowhere) for k, codes in enumerate(drawn)]
+    return [CodedBody(f"{k:02d}", f"sample {k}", codes, AS_IT_IS) for k, codes in enumerate(drawn)]
 
 
 def _blend(
