@@ -376,9 +376,9 @@ def test_a_scene_has_the_panes_that_the_panel_has():
     assert names(panel, field) == ["input", "prediction", "truth", "error"]
 
 
-def test_arrows_and_trails_stand_on_the_prediction():
+def test_arrows_stand_on_the_prediction():
     meshes = turning()
-    settings = VideoSettings(num_trails=4, show_arrows=True)
+    settings = VideoSettings(show_arrows=True)
     scene = window_scene(panel_of(meshes), even_clock(5, 1.0, None), settings)
     marks = dict(zip((p.name for p in scene.panes), (p.marks for p in scene.panes), strict=True))
     assert len(marks["prediction"]) == 5 and not marks["truth"]
@@ -388,6 +388,22 @@ def test_arrows_and_trails_stand_on_the_prediction():
     dark = [(np.asarray(frame).max(-1) < 70).sum() for frame in film.frames([2])]
     plain = [(np.asarray(f).max(-1) < 70).sum() for f in film_of(meshes, height=80).frames([2])]
     assert dark[0] > plain[0] + 50
+
+
+def test_trails_of_the_truth_begin_where_those_of_the_prediction_do():
+    meshes, clock = turning(), even_clock(5, 1.0, None)
+    truth = [Mesh(mesh.vertices[::2], np.zeros((0, 3), np.int32)) for mesh in meshes]
+    predicted = dict(enumerate(Mesh(0.9 * mesh.vertices, mesh.faces) for mesh in meshes))
+    scene = window_scene(Panel("a ball", truth, predicted), clock, VideoSettings(num_trails=4))
+    marks = {pane.name: pane.marks for pane in scene.panes}
+    assert len(marks["prediction"]) == len(marks["truth"]) == 5
+    for k, (of_prediction, of_truth) in enumerate(zip(*marks.values(), strict=True)):
+        assert of_prediction.vertices.shape == of_truth.vertices.shape
+        apart = np.linalg.norm(of_prediction.vertices - of_truth.vertices, axis=1)
+        assert 0 < apart.max() < 0.3 * np.ptp(meshes[k].vertices, axis=0).max()
+    elsewhere = [*truth[:-1], Mesh(truth[-1].vertices[1:], truth[-1].faces)]
+    scene = window_scene(Panel("a ball", elsewhere, predicted), clock, VideoSettings(num_trails=4))
+    assert [len(pane.marks) for pane in scene.panes] == [5, 0]
 
 
 def test_meshes_that_do_not_correspond_have_no_arrows():

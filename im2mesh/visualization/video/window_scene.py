@@ -1,12 +1,13 @@
 """The contents of one window -> the panes of a scene."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.spatial import KDTree
 
 from im2mesh.errors import UserError
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
@@ -179,16 +180,18 @@ class _Shown:
         """Trails and arrows of the prediction, one mesh for each frame; none if none is wanted."""
         marks: list[list[Mesh]] = [[] for _ in range(self.count)]
         if self.settings.num_trails:
-            rows = spread_points(self.path[0], self.settings.num_trails)
-            colors, path = colored[0].colors, self.path[:, rows]
-            assert colors is not None  # of `color_by_place`
-            for k, parts in enumerate(marks):
-                parts.append(trails(path, k, colors[rows]))
+            drawn = _trails(self.path, colored[0], self._trail_rows)
+            for parts, trail in zip(marks, drawn, strict=True):
+                parts.append(trail)
         if self.settings.show_arrows:
             for k, parts in enumerate(marks):
                 vectors = self.arrow_scale.length * self.velocities[k]
                 parts.append(arrows(self.path[k, self._arrow_rows], vectors))
         return [joined(*parts) for parts in marks if parts]
+
+    @cached_property
+    def _trail_rows(self) -> Int[np.ndarray, "N"]:
+        return spread_points(self.path[0], self.settings.num_trails)
 
     @cached_property
     def _arrow_rows(self) -> Int[np.ndarray, "N"]:
@@ -227,7 +230,17 @@ class _Shown:
         if not self.panel.truth:
             return None
         colored = color_by_place(dict(enumerate(self.panel.truth)), self.panel.truth[0])
-        return Pane("truth", [Cell(colored[k], "", _DIAMETER) for k in range(self.count)])
+        cells = [Cell(colored[k], "", _DIAMETER) for k in range(self.count)]
+        return Pane("truth", cells, self._true_trails([colored[k] for k in range(self.count)]))
+
+    def _true_trails(self, truth: Sequence[Mesh]) -> list[Mesh]:
+        """Those of the true points that are, at t = 0, nearest to the points of the prediction that
+        have trails; none where the truth does not correspond."""
+        if not (self.settings.num_trails and self.meshes and all(map(truth[0].shares_rows, truth))):
+            return []
+        starts = self.path[0, self._trail_rows]
+        rows = np.asarray(KDTree(truth[0].vertices).query(starts)[1])
+        return _trails(np.stack([mesh.vertices for mesh in truth]), truth[0], rows)
 
     def error(self) -> Pane | None:
         errors = self.panel.errors
@@ -241,6 +254,14 @@ class _Shown:
         distances = by_frame[frame]
         mesh = replace(self.meshes[frame], colors=self.settings.scale.colors(distances))
         return Cell(mesh, f"mean {distances.mean():.3f}", _DIAMETER, even_light=True)
+
+
+def _trails(
+    path: Float[np.ndarray, "T V 3"], first: Mesh, rows: Int[np.ndarray, "N"]
+) -> list[Mesh]:
+    """Trails of some vertices, in the colours of the first mesh: one mesh for each frame."""
+    assert first.colors is not None  # of `color_by_place`
+    return [trails(path[:, rows], k, first.colors[rows]) for k in range(len(path))]
 
 
 def _grey(mesh: Mesh) -> Mesh:
