@@ -1,5 +1,6 @@
 """YAML files, inheritance and overrides -> settings, each with the place where it was set."""
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from im2mesh.errors import ConfigError
 
 INHERIT_KEY = "inherit_from"
 COMMAND_LINE = "command line"
-CONFIGS_HINT = "; those of this project are in configs/"
 MAX_BYTES = 2**18  # size of one file, a hundred times what any config needs
 MAX_KEYS = 1000  # keys of one config, with those that it inherits
 MAX_DEPTH = 50  # values within values
@@ -109,7 +109,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-
 
 def _read_inherited(path: Path, children: tuple[Path, ...], read: list[Path]) -> Settings:
     """Read a file and what it inherits. `children` led to it; `read` lists all files so far."""
-    hint = f", which {children[-1]} inherits from" if children else CONFIGS_HINT
+    hint = f", which {children[-1]} inherits from" if children else _hint(path)
     values = read_yaml(path, hint)
     if path.resolve() in children:
         raise ConfigError(f"{path}: {INHERIT_KEY} leads back to this file; name another, or none")
@@ -176,6 +176,14 @@ def read_yaml(path: Path, hint: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold keys and values, got {type(values).__name__}")
     return values
+
+
+def _hint(path: Path) -> str:
+    """Where configs are, and which of them has nearly the name of one that is not there."""
+    ours = [file.as_posix() for file in sorted(Path("configs").rglob("*.yaml"))]
+    near = difflib.get_close_matches(path.as_posix(), ours, n=1, cutoff=0.75)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{meant}; those of this project are in configs/"
 
 
 def _parse_yaml(text: str, what: str) -> Any:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from im2mesh.build import CHOICES, build_config, build_model, has_weights
+from im2mesh.config.files import read_settings
 from im2mesh.config.validation import config_from_dict, dump_config, json_schema
 from im2mesh.errors import ConfigError
 from im2mesh.models.wiring.parts import PARTS
@@ -222,3 +223,10 @@ def test_several_files_can_be_inherited_and_the_later_one_wins(tmp_path):
 def test_parts_that_do_not_go_together_are_refused(overrides, message):
     with pytest.raises(ConfigError, match=message):
         build_model(build_config(OFLOW, overrides))
+
+
+def test_a_mistyped_config_is_told_with_the_one_that_was_meant():
+    with pytest.raises(ConfigError, match=r"did you mean configs/pointcloud/oflow\.yaml\?; those"):
+        read_settings("configs/pointclod/oflow.yaml")
+    with pytest.raises(ConfigError, match=r"no config file nowhere\.yaml; those of this project"):
+        read_settings("nowhere.yaml")
