@@ -180,10 +180,15 @@ def read_yaml(path: Path, hint: str) -> dict[str, Any]:
 
 def _hint(path: Path) -> str:
     """Where configs are, and which of them has nearly the name of one that is not there."""
-    ours = [file.as_posix() for file in sorted(Path("configs").rglob("*.yaml"))]
-    near = difflib.get_close_matches(path.as_posix(), ours, n=1, cutoff=0.75)
-    meant = f"; did you mean {near[0]}?" if near else ""
+    ours = {_short(file): file for file in sorted(Path("configs").rglob("*.yaml"))}
+    near = difflib.get_close_matches(_short(path), ours, n=1, cutoff=0.75)
+    meant = f"; did you mean {ours[near[0]].as_posix()}?" if near else ""
     return f"{meant}; those of this project are in configs/"
+
+
+def _short(config: Path) -> str:
+    """What tells configs of this project apart."""
+    return config.as_posix().removeprefix("configs/").removesuffix(".yaml")
 
 
 def _parse_yaml(text: str, what: str) -> Any:
