@@ -5,7 +5,7 @@ clouds, forward and backward in time, as far as the clip goes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
 from im2mesh.data.clouds import gather_for_network
-from im2mesh.data.scans import Scan, from_y_up, most_seen, to_y_up
+from im2mesh.data.scans import METRES, Scan, Unit, from_y_up, most_seen, to_y_up
 from im2mesh.data.transforms import NormalizationFrame, bounding_frame
 from im2mesh.errors import UserError
 from im2mesh.generation.fitting.clip import WINDOW, ObservedClip
@@ -66,6 +66,7 @@ class ScanResult:
         residuals: Distances of the observed points, in sizes of the body.
         of_vertices: The same at the vertices; NaN where nothing was observed near one.
         frame: Place and size of the body in the key frame, up being y.
+        up: The axis of the scan that points up.
     """
 
     meshes: MeshSequence
@@ -73,6 +74,16 @@ class ScanResult:
     residuals: Residuals
     of_vertices: Float[np.ndarray, "T V"]
     frame: NormalizationFrame
+    up: Literal["y", "z"]
+
+    def in_metres(self, unit: Unit) -> MeshSequence:
+        """The meshes with y up and in metres, as programs take animated files to be."""
+        normals = self.meshes.normals
+        return replace(
+            self.meshes,
+            vertices=METRES[unit] * to_y_up(self.meshes.vertices, self.up),
+            normals=None if normals is None else to_y_up(normals, self.up),
+        )
 
 
 def reconstruct_scan(
@@ -118,6 +129,7 @@ def reconstruct_scan(
         residuals,
         vertex_residuals(fitted, residuals),
         frame,
+        settings.up,
     )
 
 

@@ -67,7 +67,9 @@ def write_scan(
     result.meshes.save(folder / SEQUENCE_FILE)
     remove_written(folder / MESHES)  # of an earlier result, perhaps in another format
     if mesh_format is not None:
-        result.meshes.save(folder / MESHES, mesh_format, _seconds(scan))
+        is_animated = animated_path(folder / MESHES, mesh_format) is not None
+        meshes = result.in_metres(unit) if is_animated else result.meshes
+        meshes.save(folder / MESHES, mesh_format, _seconds(scan))
     with replacing_files(folder, [RESIDUALS, SCAN_FILE]) as place:
         length = result.frame.scale
         np.savez(

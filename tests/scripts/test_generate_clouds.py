@@ -130,7 +130,7 @@ def test_no_meshes_of_an_earlier_result_stay_beside_a_later_one(scan, tmp_path):
     assert not meshes.exists()
 
 
-def test_an_animated_file_takes_the_seconds_of_the_scan(scan, tmp_path):
+def test_an_animated_file_stands_upright_in_metres_and_seconds(scan, tmp_path):
     pytest.importorskip("pxr", reason="needs usd-core, the extra usd")
     (tmp_path / "times.txt").write_text("2.0 2.1 2.2 2.6")
     run(scan, tmp_path, "generation.mesh_format=usd", "--times", str(tmp_path / "times.txt"))
@@ -139,7 +139,8 @@ def test_an_animated_file_takes_the_seconds_of_the_scan(scan, tmp_path):
     np.testing.assert_allclose(moving.seconds, [0, 0.1, 0.2, 0.6], atol=1e-9)
     sequence = MeshSequence.load(result / "sequence.npz")
     found = np.stack([mesh.vertices for mesh in moving.meshes])
-    np.testing.assert_allclose(found, sequence.vertices, atol=1e-3)  # of a millimetre, far from 0
+    x, y, z = np.moveaxis(sequence.vertices, -1, 0)  # z up, millimetres
+    np.testing.assert_allclose(found, np.stack([x, z, -y], -1) / 1000, rtol=0, atol=1e-6)
 
 
 def test_weights_for_tracked_points_refuse_others(scan, tmp_path, capsys):
