@@ -65,7 +65,8 @@ def draw_grid(
     """Draw how each body moves as each of others: a row per body, a column per motion.
 
     The first column shows the bodies at t = 0, the first row those whose motion it is; all else is
-    drawn at t = 1. Colours are those of `draw_motions`.
+    drawn at t = 1. Rows and columns are numbered, and names, which may be long, stand at the left.
+    Colours are those of `draw_motions`.
 
     Args:
         motions: Name -> meshes, for all names of `rows` and `columns`.
@@ -75,13 +76,16 @@ def draw_grid(
     Raises:
         ValueError: If there is nothing to see.
     """
-    cells = {"moves so": [Cell(), *(_cell(motions[name], -1) for name in columns)]}
-    for body, moved in rows.items():
-        cells[body] = [_cell(motions[body], 0), *(_cell(motions[name], -1) for name in moved)]
+    headings = ["t = 0", *(f"motion {number}" for number in range(1, len(columns) + 1))]
+    cells = {"motions": [Cell(), *(_cell(motions[name], -1) for name in columns)]}
+    notes = {"motions": [f"{number}: {name}" for number, name in enumerate(columns, 1)]}
+    for number, (body, moved) in enumerate(rows.items(), 1):
+        row = f"body {number}"
+        cells[row] = [_cell(motions[body], 0), *(_cell(motions[name], -1) for name in moved)]
+        notes[row] = [body]
     shown = [body.meshes[k] for body in motions.values() for k in (0, -1)]
     times = np.array([0.0, *(1.0 for _ in columns)])
-    headings = ["t = 0", *columns]
-    section = Section(title, times, cells, _in_view(shown), headings=headings)
+    section = Section(title, times, cells, _in_view(shown), notes, headings)
     draw_sections([section], path, cell_height, origin=origin)
 
 
