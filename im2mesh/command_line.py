@@ -83,12 +83,12 @@ def parse_with_overrides(
     `--clips A data.root=x`, the last word is a setting.
     """
     args = parser.parse_intermixed_args(arguments)
-    for option in {"clips", "windows", "clouds"} & vars(args).keys():
+    for option in {"clips", "windows", "clouds", "motion_of", "body_of"} & vars(args).keys():
         words = getattr(args, option) or []
         settings = [word for word in words if re.match(r"[a-z_]+(\.\w+)*=", word)]
         names = [word for word in words if word not in settings]
         if settings and not names:
-            parser.error(f"argument --{option}: expected at least one name")
+            parser.error(f"argument --{option.replace('_', '-')}: expected at least one name")
         args.overrides += settings
         setattr(args, option, names or None)
     return args

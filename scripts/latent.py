@@ -26,6 +26,7 @@ from im2mesh.command_line import (
     chosen_weights,
     config_parser,
     exit_status,
+    parse_with_overrides,
     path_ending_in,
     run_command,
 )
@@ -34,6 +35,7 @@ from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.data.layout import Window
 from im2mesh.data.windows import find_window
+from im2mesh.files.hashes import hash_text
 from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import (
@@ -188,10 +190,9 @@ def measure_command(arguments: Sequence[str]) -> None:
     The data set holds the motions of its test clips on other bodies, too; make_bodies.py
     --benchmark transfers makes it. Compared with these are the body with the motion code of the
     other (transfer), with that of its own window (observed), and standing still. Codes are blended
-    from every second test window to the next. Samples are drawn where the model has a prior.
-    This writes generative.csv and .md.
+    from every second test window to the next, and samples drawn of a prior: generative.csv and .md.
     Example: python scripts/latent.py measure configs/generative/oflow.yaml \\
-                 data.root=data/bodies-1-transfers
+                 data.root=data/bodies-1-transfers data.skip_frames=0
     """
     parser = config_parser(measure_command.__doc__, "latent.py measure")
     parser.add_argument("--samples", type=int, default=64, help="samples of the prior (default 64)")
@@ -212,12 +213,11 @@ def _run(
     command: Callable[[Task], None], parser: argparse.ArgumentParser, arguments: Sequence[str]
 ) -> None:
     """Do what a command is asked to do; with --print-config, only show the configuration."""
-    args = parser.parse_intermixed_args(arguments)
+    args = parse_with_overrides(parser, arguments)
     task = Task(args, build_config(args.config, args.overrides))
     if args.print_config:
-        print(dump_config(task.config), end="")
-    else:
-        command(task)
+        return print(dump_config(task.config), end="")
+    command(task)
 
 
 def _encode(task: Task) -> None:
@@ -233,11 +233,10 @@ def _interpolate(task: Task) -> None:
     config, what = task.config, task.args.what
     first, last = task.find_windows(task.args.first, task.args.last)
     generator = task.generator()
-    start = encode_body(generator, config, first, "from")
-    end = encode_body(generator, config, last, "to")
+    named = ((first, "from"), (last, "to"))
+    start, end = (encode_body(generator, config, window, name) for window, name in named)
     bodies = interpolate(start, end, what, task.args.steps)
-    name = result_name("interpolate", what, first, last)
-    title = f"{what} from {first} to {last}"
+    name, title = result_name("interpolate", what, first, last), f"{what} from {first} to {last}"
     task.write(generator, bodies, title, name, [first, last], config.generation.seed)
 
 
@@ -271,7 +270,7 @@ def _transfer_all(task: Task, motions_of: Sequence[Window], bodies_of: Sequence[
         columns=[own[window].label for window in motions_of],
         cell_height=task.args.height,
     )
-    name = result_name("transfers", len(motions_of), "to", len(bodies_of))
+    name = result_name("transfers", hash_text(*map(str, [*motions_of, "to", *bodies_of])))
     title = f"motions of {len(motions_of)} windows on the bodies of {len(bodies_of)}"
     bodies = [*own.values(), *(body for row in moved.values() for body in row)]
     task.write(generator, bodies, title, name, windows, task.config.generation.seed, draw)
@@ -289,7 +288,8 @@ def _measure(task: Task) -> None:
     output = task.args.output or task.folder.latent("measured")
     refuse_other_results(output, study.files)
     pairs, windows, generator = find_pairs(config), task.windows("test"), task.generator()
-    origin = build_origin(config, windows, generator=generator)
+    measured = [*windows, *(pair.body for pair in pairs)]  # motions are among the windows
+    origin = build_origin(config, measured, generator=generator)
     subject = Subject(generator, config, build_evaluator(config), task.folder.path, origin)
     notes = measure_generative(study, subject, pairs, windows, task.args.samples)
     write_study(output, study, notes)

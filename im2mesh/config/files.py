@@ -182,7 +182,8 @@ def _hint(path: Path) -> str:
     """Where configs are, and which of them has nearly the name of one that is not there."""
     ours = {_short(file): file for file in sorted(Path("configs").rglob("*.yaml"))}
     near = difflib.get_close_matches(_short(path), ours, n=1, cutoff=0.75)
-    meant = f"; did you mean {ours[near[0]].as_posix()}?" if near else ""
+    same = [name for name, file in ours.items() if file.name == path.name]
+    meant = f"; did you mean {ours[(near or same)[0]].as_posix()}?" if near or same else ""
     return f"{meant}; those of this project are in configs/"
 
 

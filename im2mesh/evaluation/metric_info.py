@@ -5,7 +5,7 @@ from typing import Literal
 
 Tool = Literal["evaluation", "generation", "robustness", "motion", "generative", "scans", "seeds"]
 """The tool that measures a metric: eval.py, generate.py, one of the studies of
-scripts/measure.py, or the summary over several seeds."""
+scripts/measure.py, latent.py measure (generative), or the summary over several seeds."""
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,15 @@ TABLE = (
         short="Overlap gained", digits=5, measured_by="motion",
     ),
     MetricInfo(
-        "iou", "IoU with the body moving as the other", "higher", short="IoU", digits=3,
+        "iou", "IoU with the true body that moves as the other", "higher", short="IoU", digits=3,
         measured_by="generative",
     ),
     MetricInfo(
-        "chamfer_l1", "Chamfer-L1 to the body moving as the other, not squared", "lower", "length",
+        "chamfer_l1", "Chamfer-L1 to that true body, not squared", "lower", "length",
         "Chamfer-L1", measured_by="generative",
     ),
     MetricInfo(
-        "correspondence_l2", "Correspondence with the body moving as the other, not squared",
+        "correspondence_l2", "Correspondence with that true body, not squared",
         "lower", "length", "Corr.", measured_by="generative",
     ),
     MetricInfo(

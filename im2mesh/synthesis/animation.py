@@ -28,8 +28,9 @@ def animate(clip: Clip, num_frames: int, seed: int) -> Float[np.ndarray, "T V 3"
     The ten baked bodies face +z and move as they always did. People of the shape space face any
     direction, move their hands, have a tempo of their own, and soft tissue.
 
-    With the manner of another body, the joints turn as those of the other do, while proportions,
-    the room that arms leave, and flesh stay its own.
+    With the manner of another body, the joints turn as those of the other do, but for the room that
+    arms need beside another trunk and the ground under other legs; proportions and flesh stay its
+    own.
     """
     body, motion = find_body(clip.body), clip.motion
     manner_of = clip.body if clip.manner_of is None else clip.manner_of

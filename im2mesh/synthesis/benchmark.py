@@ -153,7 +153,7 @@ class BenchmarkSample:
 class TransferSettings:
     """Each test clip of the benchmark, and two people who never train moving in its manner.
 
-    So the motion of a clip on another body is known exactly, from its first pose on.
+    So it is known how another body performs the motion of a clip, from its first pose on.
     """
 
     clip: ClipSettings = field(default_factory=lambda: replace(_TEST, frames=_SAMPLE_FRAMES))

@@ -228,5 +228,7 @@ def test_parts_that_do_not_go_together_are_refused(overrides, message):
 def test_a_mistyped_config_is_told_with_the_one_that_was_meant():
     with pytest.raises(ConfigError, match=r"did you mean configs/pointcloud/oflow\.yaml\?; those"):
         read_settings("configs/pointclod/oflow.yaml")
+    with pytest.raises(ConfigError, match=r"did you mean configs/.*oflow\.yaml\?"):
+        read_settings("/somewhere/oflow.yaml")
     with pytest.raises(ConfigError, match=r"no config file nowhere\.yaml; those of this project"):
         read_settings("nowhere.yaml")

@@ -379,8 +379,10 @@ def test_a_window_of_two_categories_must_be_named_in_full():
 def test_several_bodies_move_as_each_of_several_others(trained, tmp_path):
     pytest.importorskip("pyvista")
     _, generator, first, last = load(trained)
-    windows = ["--motion-of", A, "--body-of", A, B, "--split", "train"]
-    latent(["transfer", str(trained), *windows, "--output", str(tmp_path / "t"), *PICTURE])
+    windows = ["--motion-of", A, "--split", "train", "--output", str(tmp_path / "t"), *PICTURE]
+    windows += ["--body-of", A, B, "generation.mesh_format=obj"]  # a setting, and no window
+    latent(["transfer", str(trained), *windows])
+    assert len(list(tmp_path.glob("t/*/meshes/*.obj"))) == 4 * 5
     made = {path.parent.name: MeshSequence.load(path) for path in tmp_path.glob("t/*/sequence.npz")}
     a, b = "ball_a-00000", "ball_b-00004"
     assert set(made) == {a, b, f"{a}_as_{a}", f"{b}_as_{a}"}

@@ -1,6 +1,7 @@
 """Transfers, samples and paths of generative models: measures against bodies that are known."""
 
 import csv
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,13 @@ import pytest
 
 import train
 from im2mesh.build import build_config
+from im2mesh.command_line import exit_status
 from im2mesh.data.dataset import build_windows
 from im2mesh.data.frames import StoredWindow
 from im2mesh.errors import UserError
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
-from im2mesh.studies.generative import paths
+from im2mesh.studies.generative import paths, study
 from im2mesh.studies.generative.invented import Plausible, height, judge
 from im2mesh.studies.generative.transfer import find_pairs, limb_error, volume_error
 from im2mesh.studies.generative.truth import read_true_body
@@ -171,6 +173,39 @@ def test_the_largest_step_of_a_path_tells_a_jump():
 
     assert paths.largest_step([body_at(p) for p in places], "motion") == pytest.approx(3 / (5 / 3))
     assert paths.largest_step([body_at(p) for p in places[:3]], "motion") == pytest.approx(1)
+    assert paths.largest_step([body_at(1.0)] * 3, "motion") is None
+    assert paths.largest_step([body_at(1.0)] * 3, "shape") is None
+
+
+def test_lost_limbs_are_wholly_wrong(transfers):
+    truth = read_true_body(transfers.data.root, find_pairs(transfers)[0].body)
+    assert limb_error(np.zeros((5, 0, 3)), truth) == 1
+    nothing = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    assert volume_error([nothing] * 5, truth) == 1
+
+
+@pytest.mark.parametrize(
+    "setting", ["generation.times=[0,1]", "generation.num_steps=3", "evaluation.frames=last"]
+)
+def test_settings_that_change_frames_are_refused(transfers, setting):
+    settings = [f"data.root={transfers.data.root}", "data.num_frames=5", "data.skip_frames=0"]
+    config = build_config("configs/generative/oflow.yaml", [*settings, setting])
+    with pytest.raises(UserError, match=setting.partition("=")[0]):
+        find_pairs(config)
+
+
+def test_a_split_of_other_clips_is_refused(transfers, tmp_path):
+    shutil.copytree(transfers.data.root, tmp_path / "data")
+    settings = [f"data.root={tmp_path / 'data'}", "data.num_frames=5", "data.skip_frames=0"]
+    config = build_config("configs/generative/oflow.yaml", settings)
+    folder = tmp_path / "data/bodies"
+    others = (folder / "test.lst").read_text().split()[1:]
+    (folder / "test.lst").write_text("\n".join(others))
+    with pytest.raises(UserError, match="which split test lacks"):
+        find_pairs(config)
+    (folder / "transfers.lst").write_text("\n".join(others))
+    with pytest.raises(UserError, match="has the manner of no other body"):
+        find_pairs(config)
 
 
 VAE = """
@@ -213,11 +248,12 @@ def test_the_command_measures_transfers_samples_and_paths(generative, tmp_path, 
     assert windows["samples", "is_body"] == 3
     assert windows["path of shapes", "is_body"] == windows["path of motions", "is_body"] == 1
     numbers = {(row["run"], row["window"], row["metric"]): float(row["number"]) for row in rows}
-    moved, still = (
-        [number for (way, _, metric), number in numbers.items() if (way, metric) == wanted]
-        for wanted in (("transfer", "correspondence_l2_last"), ("still", "correspondence_l2_last"))
-    )
-    assert moved != still
+    body = "100_chicken_wings_as_105"
+    places = {place for _, place, metric in numbers if metric == "limb_error"}
+    assert sum(body in place for place in places) == 1
+    last = {way: numbers[way, place, "correspondence_l2_last"] for way, place, metric in numbers
+            if metric == "correspondence_l2_last" and body in place}  # fmt: skip
+    assert len(set(last.values())) == 3
     text = (tmp_path / "out/generative.md").read_text()
     assert "| samples" in text and "posterior std" in text and "posterior std" in told
 
@@ -235,6 +271,16 @@ def test_a_model_without_a_prior_has_no_samples_and_says_so(generative, tmp_path
     assert "samples" not in (tmp_path / "out/generative.csv").read_text()
 
 
-def test_other_data_are_refused_before_anything_is_measured(generative, ball_root, capsys):
+def test_other_data_and_given_surfaces_are_refused_before_anything_is_measured(
+    generative, ball_root, monkeypatch
+):
+    monkeypatch.delattr(study, "compare_with_truth")
     with pytest.raises(UserError, match=r"transfers"):
         latent(["measure", str(generative), f"data.root={ball_root}"])
+    with pytest.raises(UserError, match=r"set it to extracted"):
+        latent(["measure", str(generative), "generation.surface=cloud"])
+
+
+def test_fewer_than_no_samples_are_refused(generative, capsys):
+    assert exit_status(latent, ["measure", str(generative), "--samples", "-3"]) == 2
+    assert "it must be 0 or more" in capsys.readouterr().err

@@ -394,16 +394,24 @@ def test_trails_of_the_truth_begin_where_those_of_the_prediction_do():
     meshes, clock = turning(), even_clock(5, 1.0, None)
     truth = [Mesh(mesh.vertices[::2], np.zeros((0, 3), np.int32)) for mesh in meshes]
     predicted = dict(enumerate(Mesh(0.9 * mesh.vertices, mesh.faces) for mesh in meshes))
-    scene = window_scene(Panel("a ball", truth, predicted), clock, VideoSettings(num_trails=4))
-    marks = {pane.name: pane.marks for pane in scene.panes}
+    errors = VertexErrors({}, "matched")
+
+    def scene_of(truth, errors):
+        panel = Panel("a ball", truth, predicted, errors=errors)
+        return window_scene(panel, clock, VideoSettings(num_trails=4))
+
+    marks = {
+        pane.name: pane.marks for pane in scene_of(truth, errors).panes if pane.name != "error"
+    }
     assert len(marks["prediction"]) == len(marks["truth"]) == 5
     for k, (of_prediction, of_truth) in enumerate(zip(*marks.values(), strict=True)):
         assert of_prediction.vertices.shape == of_truth.vertices.shape
         apart = np.linalg.norm(of_prediction.vertices - of_truth.vertices, axis=1)
         assert 0 < apart.max() < 0.3 * np.ptp(meshes[k].vertices, axis=0).max()
     elsewhere = [*truth[:-1], Mesh(truth[-1].vertices[1:], truth[-1].faces)]
-    scene = window_scene(Panel("a ball", elsewhere, predicted), clock, VideoSettings(num_trails=4))
-    assert [len(pane.marks) for pane in scene.panes] == [5, 0]
+    for others, kind in ((elsewhere, errors), (truth, VertexErrors({}, "nearest")), (truth, None)):
+        lengths = {pane.name: len(pane.marks) for pane in scene_of(others, kind).panes}
+        assert (lengths["prediction"], lengths["truth"]) == (5, 0)
 
 
 def test_meshes_that_do_not_correspond_have_no_arrows():

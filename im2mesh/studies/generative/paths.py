@@ -21,21 +21,21 @@ def measure_path(
 
     largest_step is that of the steps along the path, divided by their mean: 1 if all are equal. A
     step of the shape is the distance of the surfaces at t = 0, one of the motion that of the
-    vertices in the last frame; where the surface is lost on the way, there is no number. is_body is
-    the share of the path that `judge` takes for bodies.
+    vertices in the last frame; where the surface is lost on the way, or nothing changes, there is
+    no number. is_body is the share of the path that `judge` takes for bodies.
     """
     moving = [meshes for meshes in path if isinstance(meshes, MeshSequence) and len(meshes.faces)]
     bodies = [judge(meshes.meshes, plausible) for meshes in moving]
     share = {"is_body": sum(found["is_body"] for found in bodies) / len(path)}
-    if len(moving) < len(path):
-        return share  # where nothing is, no step can be measured
-    return {"largest_step": largest_step(moving, what), **share}
+    step = largest_step(moving, what) if len(moving) == len(path) else None
+    return share if step is None else {"largest_step": step, **share}
 
 
-def largest_step(path: Sequence[MeshSequence], what: CodeName) -> float:
-    """The largest step along a path, divided by the mean step; see `measure_path`."""
+def largest_step(path: Sequence[MeshSequence], what: CodeName) -> float | None:
+    """The largest step along a path, divided by the mean step; None where nothing changes."""
     steps = _steps_of_shape(path) if what == "shape" else _steps_of_motion(path)
-    return max(steps) / float(np.mean(steps))
+    mean = float(np.mean(steps))
+    return max(steps) / mean if mean else None
 
 
 def _steps_of_shape(path: Sequence[MeshSequence]) -> list[float]:

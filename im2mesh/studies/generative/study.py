@@ -15,6 +15,7 @@ from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import (
     CODE_NAMES,
     CodedBody,
+    CodeName,
     encode_body,
     interpolate,
     sample_prior,
@@ -83,11 +84,9 @@ def measure_generative(
     Raises:
         UserError: If the data set is not one of make_bodies.py, or the model lacks a code.
     """
-    try:
-        samples = sample_prior(subject.generator, num_samples, subject.config.generation.seed)
-        notes = []
-    except UserError as error:
-        samples, notes = [], [f"No samples: {error}."]
+    samples, notes = _draw_samples(subject, num_samples)
+    paths, more = _possible_paths(subject, pairs[0])
+    notes += more
     plausible = Plausible.of(subject.config.data.root, windows)
     for pair in tqdm(pairs, desc="transfers", unit="body"):
         _measure_transfer(study, subject, pair)
@@ -95,7 +94,7 @@ def measure_generative(
         subject.add(study, SAMPLES, body.name, judge(subject.make(body).meshes, plausible))
     ends = list(zip(windows[::2], windows[1::2], strict=False))
     for first, last in tqdm(ends, desc="paths", unit="pair"):
-        for what in CODE_NAMES:
+        for what in paths:
             bodies = interpolate(subject.encode(first), subject.encode(last), what, STEPS)
             numbers = measure_path([subject.make(body) for body in bodies], what, plausible)
             subject.add(study, PATHS[what], first.place, numbers)
@@ -105,11 +104,46 @@ def measure_generative(
     return "\n\n".join(notes)
 
 
+def _draw_samples(subject: Subject, count: int) -> tuple[list[CodedBody], list[str]]:
+    """Samples of the prior, or a note on why there are none."""
+    if count < 0:
+        raise UserError(f"--samples is {count}; it must be 0 or more")
+    if count == 0:
+        return [], []
+    try:
+        return sample_prior(subject.generator, count, subject.config.generation.seed), []
+    except UserError as error:
+        return [], [f"No samples: {error}."]
+
+
+def _possible_paths(subject: Subject, pair: Pair) -> tuple[list[CodeName], list[str]]:
+    """The codes that can be blended, and notes on the others.
+
+    Raises:
+        UserError: If the model cannot give the motion of one window to the body of another.
+    """
+    if subject.generator.needs_given_surface:
+        raise UserError(
+            "generation.surface names a given surface, but transfers need one that the model makes "
+            "of the shape code; set it to extracted"
+        )
+    body = subject.encode(pair.body)
+    transfer_motion(subject.encode(pair.motion), body)
+    possible, notes = [], []
+    for what in CODE_NAMES:
+        try:
+            interpolate(body, body, what, STEPS)
+            possible.append(what)
+        except UserError as error:
+            notes.append(f"No {PATHS[what]}: {error}.")
+    return possible, notes
+
+
 def _measure_transfer(study: WindowStudy, subject: Subject, pair: Pair) -> None:
     """Compare the body of a pair with the truth, moved in three ways.
 
-    They are the motion code of the other window (transfer), that of its own, which is what such a
-    code can say at best (observed), and none (still).
+    They are the motion code of the other window (transfer), for comparison that of its own
+    (observed), and none (still).
     """
     body = subject.encode(pair.body)
     truth = read_true_body(subject.config.data.root, pair.body)

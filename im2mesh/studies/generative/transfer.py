@@ -41,20 +41,53 @@ def find_pairs(config: Config) -> list[Pair]:
     """The windows of split `transfers`, each with the window whose manner it has.
 
     Raises:
-        UserError: If the data set has no such split, or lacks the clip of a motion.
+        UserError: If the data set has no such split, or lacks the clip of a motion; or if not all
+            frames would be made and measured.
     """
-    bodies = build_windows(config, TRANSFERS, stride=config.data.eval_stride)
+    _refuse_other_frames(config)
+    stride = config.data.eval_stride
+    known = {window.place: window for window in build_windows(config, "test", stride=stride)}
     pairs = []
-    for body in bodies:
-        clip = Clip.named(body.clip)
-        if clip.manner_of is None:
+    for body in build_windows(config, TRANSFERS, stride=stride):
+        motion = known.get(replace(body, clip=_whose_manner(body.clip)).place)
+        if motion is None:
             raise UserError(
-                f"clip {body.clip} of split {TRANSFERS} has the manner of no other body; make the "
-                f"data again: {HOW_TO_MAKE}"
+                f"clip {body.clip} of split {TRANSFERS} has the manner of "
+                f"{_whose_manner(body.clip)}, which split test lacks; make the data again: "
+                f"{HOW_TO_MAKE}"
             )
-        own = Clip(clip.manner_of, clip.motion).name
-        pairs.append(Pair(replace(body, clip=own), body))
+        pairs.append(Pair(motion, body))
     return pairs
+
+
+def _whose_manner(name: str) -> str:
+    """The clip whose manner another clip has."""
+    try:
+        clip = Clip.named(name)
+    except ValueError as error:
+        raise UserError(f"split {TRANSFERS}: {error}; make the data: {HOW_TO_MAKE}") from error
+    if clip.manner_of is None:
+        raise UserError(
+            f"clip {name} of split {TRANSFERS} has the manner of no other body; make the data "
+            f"again: {HOW_TO_MAKE}"
+        )
+    return Clip(clip.manner_of, clip.motion).name
+
+
+def _refuse_other_frames(config: Config) -> None:
+    """Refuse settings with which meshes and true bodies would be of different times."""
+    changed = {
+        "generation.times": config.generation.times is not None,
+        "generation.num_steps": config.generation.num_steps is not None,
+        "evaluation.frames": config.evaluation.frames != "all",
+    }
+    for key, is_changed in changed.items():
+        if is_changed:
+            way_out = "all" if key == "evaluation.frames" else "null"
+            raise UserError(
+                f"{key} is set, but transfers are measured in every frame of a window; set it to "
+                f"{way_out}"
+            )
 
 
 def compare_with_truth(

@@ -50,16 +50,20 @@ def read_true_body(root: Path | str, window: Window, num_frames: int | None = No
     stored = StoredWindow(root, window)
     try:
         clip, seed = Clip.named(window.clip), _seed_of(stored.clip_folder)
-    except (ValueError, KeyError, TypeError) as error:
+        body, frames = find_body(clip.body), _frames(window, num_frames)
+        moving = animate(clip, int(frames[-1]) + 1, seed)[frames]
+    except (ValueError, KeyError, TypeError, UserError) as error:
         raise UserError(
             f"clip {window.clip}: its truth can only be made for bodies of scripts/make_bodies.py "
             f"({error}); name such a data set by data.root"
         ) from error
-    count = window.num_frames if num_frames is None else num_frames
-    frames = window.start + window.frame_step * np.arange(count)
-    moving = animate(clip, int(frames[-1]) + 1, seed)[frames]
-    body = find_body(clip.body)
     return TrueBody(stored.frame.from_world(moving), body.faces, limb_points(body))
+
+
+def _frames(window: Window, num_frames: int | None) -> Int[np.ndarray, "T"]:
+    """Numbers of frames within the clip."""
+    count = window.num_frames if num_frames is None else num_frames
+    return window.start + window.frame_step * np.arange(count)
 
 
 def _seed_of(folder: Path) -> int:

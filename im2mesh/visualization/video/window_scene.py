@@ -235,8 +235,11 @@ class _Shown:
 
     def _true_trails(self, truth: Sequence[Mesh]) -> list[Mesh]:
         """Those of the true points that are, at t = 0, nearest to the points of the prediction that
-        have trails; none where the truth does not correspond."""
-        if not (self.settings.num_trails and self.meshes and all(map(truth[0].shares_rows, truth))):
+        have trails; none where the truth does not correspond, which of clouds their errors tell."""
+        errors = self.panel.errors
+        is_tracked = len(truth[0].faces) > 0 or (errors is not None and errors.kind != "nearest")
+        is_tracked = is_tracked and all(map(truth[0].shares_rows, truth))
+        if not (self.settings.num_trails and self.meshes and is_tracked):
             return []
         starts = self.path[0, self._trail_rows]
         rows = np.asarray(KDTree(truth[0].vertices).query(starts)[1])

@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 CODES_PER_SECOND = 60.0
-"""Where frames do not lie on a grid."""
+"""Where frames do not lie on a grid, or on one that nobody could step through."""
+RATES = (1.0, 1000.0)
+"""Steps of a grid that one can step through, a second."""
 OFF_GRID = 1e-4
 """Of a step of the grid: frames that are off by less, as those computed in float32, lie on it."""
 
@@ -40,7 +42,7 @@ def timeline_of(seconds: Float[np.ndarray, "T"]) -> Timeline:
     """
     rate = _rate_of_grid(seconds)
     whole = np.rint(rate * seconds)
-    if np.abs(rate * seconds - whole).max() > OFF_GRID:
+    if not RATES[0] <= rate <= RATES[1] or np.abs(rate * seconds - whole).max() > OFF_GRID:
         return Timeline(CODES_PER_SECOND * seconds, CODES_PER_SECOND)
     return Timeline(whole, rate)
 
