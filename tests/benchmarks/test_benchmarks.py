@@ -224,3 +224,12 @@ def test_animated_files_are_written_and_read(tmp_path, monkeypatch):
     rows = {ending: animated.measure(tube, tmp_path / f"a{ending}") for ending in animated.ENDINGS}
     assert rows[".usdc"]["largest error"] == 0 and 0 < rows[".glb"]["largest error"] < 2e-4
     assert all(row["MB"] > 0 for row in rows.values())
+
+
+def test_moving_meshes_are_filmed(tmp_path, monkeypatch):
+    pytest.importorskip("pyvista")
+    for name, value in (("FRAMES", 5), ("RINGS", 6), ("AROUND", 7), ("HEIGHT", 60)):
+        monkeypatch.setattr(animated, name, value)
+    animated.bending_tube().save(tmp_path / "tube.npz")
+    found = animated.film(tmp_path / "tube.npz", tmp_path / "tube.webp")
+    assert found["frames"] == 5 and found["MB"] > 0 and found["write, s"] > 0
