@@ -102,7 +102,12 @@ def test_a_signal_that_ends_the_viewer_leaves_no_files(name, clouds, tmp_path): 
     command = [sys.executable, "scripts/view.py", str(tmp_path / "scan"), "--port", "0"]
     changes = {"TMPDIR": str(tmp_path / "temporary"), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **changes}, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env={**os.environ, **changes},
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(getattr(signal, name), signal.SIG_DFL),  # nohup ignores it
     )
     try:
         assert process.stdout is not None
