@@ -28,10 +28,9 @@ from im2mesh.generation.inputs import (
 from im2mesh.generation.stage_timer import StageTimer
 from im2mesh.machine.ranks import Ranks
 from im2mesh.machine.shared_work import for_each
-from im2mesh.meshing.animated_file import FILE_NAMES
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import is_numbered_mesh
-from im2mesh.meshing.mesh_sequence import refuse_other_npz
+from im2mesh.meshing.mesh_sequence import is_written_mesh, refuse_other_npz
 from im2mesh.runs.advice import collected_advice, once_per_kind
 from im2mesh.runs.folder import CONFIG_FILE, LOCK_FILE, RunFolder, WindowFolder
 from im2mesh.runs.origins import RunOrigin
@@ -239,10 +238,6 @@ def _write(
         write_observation(files.inputs, observation)
 
 
-def _is_mesh(name: str) -> bool:
-    return name in FILE_NAMES.values() or is_numbered_mesh(name)
-
-
 def _refuse_files_of_others(files: WindowFolder, config: Config) -> None:
     """Refuse a window's folder before any work if files of somebody else would be replaced there,
     or would be hidden by ours.
@@ -253,7 +248,7 @@ def _refuse_files_of_others(files: WindowFolder, config: Config) -> None:
     adopt_window(files)
     refuse_foreign(files.path, is_numbered_mesh)
     if config.generation.mesh_format is not None:
-        refuse_foreign(files.meshes, _is_mesh)
+        refuse_foreign(files.meshes, is_written_mesh)
     if config.generation.write_inputs:
         refuse_foreign(files.inputs, is_observed_file)
     refuse_other_npz(files.sequence)

@@ -10,13 +10,19 @@ from im2mesh.config.times import exact_ends
 from im2mesh.errors import UserError, is_refused_by_system
 from im2mesh.files.atomic import atomic_file
 from im2mesh.files.npz import NpzError, locate_arrays, read_arrays
-from im2mesh.meshing.animated_file import animated_path, is_animated_name, is_usd, seconds_of
+from im2mesh.meshing.animated_file import (
+    FILE_NAMES,
+    animated_path,
+    is_animated_name,
+    is_usd,
+    seconds_of,
+)
 from im2mesh.meshing.animated_saving import save_moving
 from im2mesh.meshing.colors import position_colors
 from im2mesh.meshing.formats.gltf.read_moving import read_moving_glb
 from im2mesh.meshing.formats.moving import MovingMeshes
 from im2mesh.meshing.formats.usd.read import read_moving_usd
-from im2mesh.meshing.io import SEQUENCE_FORMATS, write_numbered_meshes
+from im2mesh.meshing.io import SEQUENCE_FORMATS, is_numbered_mesh, write_numbered_meshes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.validity import (
     compact_positions,
@@ -206,6 +212,11 @@ def _from_animated(path: Path) -> MeshSequence:
     vertices = np.stack([mesh.vertices for mesh in moving.meshes])
     times = seconds / max(seconds[-1], 1e-9)
     return MeshSequence(first.faces, vertices, times, loc=moving.loc, scale=moving.scale)
+
+
+def is_written_mesh(name: str) -> bool:
+    """Whether a file of that name in a folder of meshes may be one that `save` wrote."""
+    return name in FILE_NAMES.values() or is_numbered_mesh(name)
 
 
 def refuse_other_npz(path: Path) -> None:

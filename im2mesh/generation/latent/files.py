@@ -13,11 +13,10 @@ from im2mesh.files.written import adopt, refuse_foreign, remove_written, replaci
 from im2mesh.generation.earlier import adopt_frames
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import CodedBody
-from im2mesh.meshing.animated_file import FILE_NAMES
 from im2mesh.meshing.animated_saving import refuse_missing_library
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import MESH_FORMATS, is_numbered_mesh
-from im2mesh.meshing.mesh_sequence import refuse_other_npz
+from im2mesh.meshing.mesh_sequence import is_written_mesh, refuse_other_npz
 from im2mesh.runs.folder import CONFIG_FILE, WindowFolder
 from im2mesh.runs.origins import RunOrigin
 
@@ -108,15 +107,11 @@ def _clear(folder: Path) -> None:
     refuse_foreign(folder, (CONTENTS_FILE, CONFIG_FILE, SHEET_FILE).__contains__)
     for files in bodies:
         refuse_foreign(files.path, lambda name: name == "sequence.npz" or is_numbered_mesh(name))
-        refuse_foreign(files.meshes, _may_be_ours)
+        refuse_foreign(files.meshes, is_written_mesh)
     for files in bodies:
         remove_written(files.meshes)
         remove_written(files.path)
     remove_written(folder)
-
-
-def _may_be_ours(name: str) -> bool:
-    return name in FILE_NAMES.values() or is_numbered_mesh(name)
 
 
 def _adopt_earlier(folder: Path, bodies: Sequence[WindowFolder]) -> None:

@@ -94,8 +94,9 @@ def measure_generative(
         subject.add(study, SAMPLES, body.name, judge(subject.make(body).meshes, plausible))
     ends = list(zip(windows[::2], windows[1::2], strict=False))
     for first, last in tqdm(ends, desc="paths", unit="pair"):
+        start, end = subject.encode(first), subject.encode(last)
         for what in paths:
-            bodies = interpolate(subject.encode(first), subject.encode(last), what, STEPS)
+            bodies = interpolate(start, end, what, STEPS)
             numbers = measure_path([subject.make(body) for body in bodies], what, plausible)
             subject.add(study, PATHS[what], first.place, numbers)
     if subject.generator.model.has_posterior:
