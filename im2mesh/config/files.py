@@ -17,6 +17,8 @@ MAX_KEYS = 1000  # keys of one config, with those that it inherits
 MAX_DEPTH = 50  # values within values
 MAX_FILES = 100  # files that one config reads; one that is inherited twice counts twice
 YAML_1_2_FLOAT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+YAML_1_2_BOOL = re.compile(r"^(true|True|TRUE|false|False|FALSE)$")
+BOOL_TAG = "tag:yaml.org,2002:bool"
 
 Settings = dict[str, tuple[Any, str]]
 """Dotted key -> (value, where it was set)."""
@@ -61,7 +63,8 @@ def nest(settings: Settings) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that reads 1e-4 as a number (YAML 1.2) and refuses a key written twice.
+    """Safe YAML that reads 1e-4 as a number and `off`, the name of a format, as a word (YAML 1.2),
+    and refuses a key written twice.
 
     Aliases are refused, for with them a small file can stand for more than fits into memory, and so
     are values deep inside of others, whose end takes long to find.
@@ -103,6 +106,12 @@ def _at(mark: Any, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
+# YAML 1.1 also took yes, no, on and off for truth values
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != BOOL_TAG]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(BOOL_TAG, YAML_1_2_BOOL, list("tTfF"))
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", YAML_1_2_FLOAT, list("-+.0123456789"))
 

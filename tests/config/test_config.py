@@ -48,6 +48,14 @@ def test_overrides_win_over_files():
     assert config.ode.rtol == 1e-4  # a number, although YAML 1.1 reads a string
 
 
+def test_off_is_a_mesh_format_and_no_truth_value(tmp_path):
+    config = build_config(OFLOW, ["generation.mesh_format=off", "generation.normals=true"])
+    assert (config.generation.mesh_format, config.generation.normals) == ("off", True)
+    path = tmp_path / "again.yaml"
+    path.write_text(dump_config(config))
+    assert build_config(path).generation.mesh_format == "off"
+
+
 def test_resolved_config_reads_back(tmp_path):
     config = build_config(OFLOW, ["model.decoder.name=simple"])
     (tmp_path / "config.yaml").write_text(dump_config(config))
@@ -118,6 +126,7 @@ def test_another_network_drops_inherited_options(tmp_path):
         ("ode.method=rk5", "ode.method is 'rk5'; choose one of: dopri8"),
         ("training=5", "training must be a section of keys and values, got 5"),
         ("generation.normals=yes please", "generation.normals must be true or false"),
+        ("generation.normals=off", "generation.normals must be true or false, got 'off' (str)"),
         ("batch_size", "'batch_size' is not of the form key=value"),
         ("output_dir=null", "output_dir must be a string, got None"),
     ],
