@@ -102,7 +102,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(
             f"no checkpoint at {path}; run train.py with this config first "
-            "(model_best.pt is written at the first validation), or name another checkpoint"
+            "(model_best.pt is written at the first validation), or name another checkpoint, or "
+            "weights that ship, with --weights"
         )
     values = read_values(path, "use a model.pt or model_best.pt that train.py wrote")
     if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
