@@ -11,7 +11,7 @@ All pictures are cropped alike, to the square in which the body stays throughout
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +65,7 @@ def cut_out(pictures: Iterable[Picture], size: int) -> CutOut:
         UserError: If no body is found by the rule above, or pictures differ in size; names the
             picture.
     """
-    names, bodies, boxes, full = [], [], [], None
+    names, bodies, boxes, cut_off, full = [], [], [], [], None
     for picture in pictures:
         shape = picture.pixels.shape[:2]
         full = shape if full is None else full
@@ -76,6 +76,8 @@ def cut_out(pictures: Iterable[Picture], size: int) -> CutOut:
             )
         pixels = _smaller(picture.pixels)
         mask = find_body(picture.name, pixels)
+        if not _has_transparent(pixels) and _reaches_edge(mask):
+            cut_off.append(picture.name)
         left, top, right, bottom = box = _box(mask)
         shown = np.where(mask[..., None], pixels[..., :3], np.array(BACKGROUND, np.uint8))
         names.append(picture.name)
@@ -83,6 +85,7 @@ def cut_out(pictures: Iterable[Picture], size: int) -> CutOut:
         bodies.append(shown[top:bottom, left:right].copy())  # the rest is not kept in memory
     if not names:
         raise UserError("there is no picture to cut a body out of")
+    _tell_cut_off(cut_off)
     found = np.array(boxes, np.float64)
     low, side = _square(found)
     images = [
@@ -97,11 +100,10 @@ def find_body(name: str, pixels: UInt8[np.ndarray, "H W C"]) -> Bool[np.ndarray,
     Raises:
         UserError: If the background is not plain, or there is no body before it.
     """
-    if pixels.shape[2] == 4 and pixels[..., 3].min() < 128:
+    if _has_transparent(pixels):
         mask = pixels[..., 3] >= 128
     else:
         mask = _without_specks(_before_plain_background(name, pixels[..., :3]))
-        _tell_cut_off(name, mask)
     share = float(mask.mean())
     if share < LEAST_BODY:
         raise UserError(
@@ -133,12 +135,23 @@ def _before_plain_background(
     return np.abs(pixels.astype(np.int16) - colour).max(axis=2) > SAME_COLOUR
 
 
-def _tell_cut_off(name: str, mask: Bool[np.ndarray, "H W"]) -> None:
-    if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any():
+def _has_transparent(pixels: UInt8[np.ndarray, "H W C"]) -> bool:
+    return pixels.shape[2] == 4 and bool(pixels[..., 3].min() < 128)
+
+
+def _reaches_edge(mask: Bool[np.ndarray, "H W"]) -> bool:
+    return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+
+
+def _tell_cut_off(names: Sequence[str]) -> None:
+    """Once for all pictures: a film has hundreds."""
+    if names:
+        others = f" and {len(names) - 1} others" if len(names) > 1 else ""
         warnings.warn(
-            f"{name}: the body reaches the edge of the picture; networks have only seen whole ones",
+            f"{names[0]}{others}: the body reaches the edge of the picture; networks have only "
+            "seen whole ones",
             Advice,
-            stacklevel=4,
+            stacklevel=3,
         )
 
 

@@ -73,8 +73,12 @@ class TestCutOut:
     def test_a_body_at_the_edge_is_told(self) -> None:
         cut_off = scene()
         cut_off[80:, 45:55] = SHIRT
-        with pytest.warns(Advice, match="picture 0: the body reaches the edge"):
+        with pytest.warns(Advice, match="picture 0: the body reaches the edge") as told:
             cut_out(pictures(cut_off), 32)
+        assert len(told) == 1
+        with pytest.warns(Advice, match="picture 1 and 1 others: the body reaches") as told:
+            cut_out(pictures(scene(), cut_off, cut_off), 32)
+        assert len(told) == 1
 
     def test_dots_everywhere_are_no_body(self) -> None:
         dots = np.full((100, 160, 3), 90, np.uint8)
