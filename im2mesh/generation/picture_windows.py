@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.batch import NO_CAMERAS, Observation
 from im2mesh.data.cut_out import CutOut
-from im2mesh.data.transforms import AS_IT_IS
+from im2mesh.data.transforms import AS_IT_IS, NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
@@ -37,12 +37,14 @@ class PictureSettings:
 
 @dataclass(frozen=True)
 class PictureWindow:
-    """The meshes of some consecutive pictures, in a frame in which the first body has size 1.
+    """The meshes of some consecutive pictures.
 
     Attributes:
         first: Index of the first picture.
         count: Number of pictures, each with a mesh.
         seconds: From time 0 of the meshes to time 1.
+        meshes: In the frame in which the body of picture 0 has size 1; if the model knows no
+            cameras, in that in which the body of the window's first picture has.
     """
 
     first: int
@@ -83,11 +85,12 @@ def reconstruct_pictures(
         for first, shown, seen in planned:
             clock = ((shown - first) / whole).astype(np.float32)
             times = ((seen - first) / whole).astype(np.float32)
-            cameras = NO_CAMERAS
+            cameras, frame = NO_CAMERAS, AS_IT_IS
             if data.view_cameras:
                 cameras = _cameras(body, first, len(seen), settings)
+                frame = place_in_film(body.boxes[first], body.boxes[0], settings)
             observation = Observation(body.images[seen], times, cameras)
-            meshes = generator.generate(observation, clock, frame=AS_IT_IS)
+            meshes = generator.generate(observation, clock, frame=frame)
             yield PictureWindow(first, len(shown), whole / settings.rate, meshes)
             finish()
 
@@ -138,11 +141,31 @@ def camera_of(box: Float[np.ndarray, "4"], settings: PictureSettings) -> Float[n
 
     The camera is far away, and the body is as long as its box: so it is for who stands upright.
     """
-    longest = float((box[2:] - box[:2]).max())
-    x, y = ((box[:2] + box[2:]) / 2 / longest).tolist()
-    right, up, _ = Camera(np.zeros(3), 1.0, settings.azimuth, settings.elevation).axes
-    center = y * up - x * right
+    longest = _longest(box)
+    center = -_in_space(box, settings) / longest
     return Camera(center, 1 / longest, settings.azimuth, settings.elevation).projection
+
+
+def place_in_film(
+    box: Float[np.ndarray, "4"], first: Float[np.ndarray, "4"], settings: PictureSettings
+) -> NormalizationFrame:
+    """Where a body that is seen in a box stands, and its size, in the frame of the body that is
+    seen in the first box. The camera stands still; it sees no depth, so both are taken to be as far
+    from it.
+    """
+    moved = _in_space(box, settings) - _in_space(first, settings)
+    return NormalizationFrame(moved / _longest(first), _longest(box) / _longest(first))
+
+
+def _longest(box: Float[np.ndarray, "4"]) -> float:
+    return float((box[2:] - box[:2]).max())
+
+
+def _in_space(box: Float[np.ndarray, "4"], settings: PictureSettings) -> Float[np.ndarray, "3"]:
+    """The middle of a box from that of the picture, in halves of its side; y points down there."""
+    x, y = ((box[:2] + box[2:]) / 2).tolist()
+    right, up, _ = Camera(np.zeros(3), 1.0, settings.azimuth, settings.elevation).axes
+    return x * right - y * up
 
 
 def _cameras(

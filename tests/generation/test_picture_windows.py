@@ -15,6 +15,7 @@ from im2mesh.generation.picture_windows import (
     PictureSettings,
     camera_of,
     pictures_of_window,
+    place_in_film,
     plan_windows,
     reconstruct_pictures,
 )
@@ -72,6 +73,19 @@ def test_the_camera_sees_a_body_of_size_1_in_its_box() -> None:
     np.testing.assert_allclose(bottom[:2] / bottom[2], [0.1, 0.6], atol=1e-12)
     right = camera_of(BOX, PictureSettings(60.0, 90.0, 0.0)) @ [0.0, 0.0, -0.5, 1.0]
     np.testing.assert_allclose(right[:2], [0.1 + 0.7, -0.1], atol=1e-12)
+
+
+def test_a_body_that_walks_through_the_film_stays_in_one_frame() -> None:
+    """A point of space is seen in the same place, whichever window it is told in."""
+    settings = PictureSettings(60.0, 20.0, 10.0)
+    later = np.array([0.1, -0.5, 0.7, 0.6])  # farther to the right, and shorter
+    frame = place_in_film(later, BOX, settings)
+    point = np.array([0.1, -0.4, 0.2])  # in the frame of the later window
+    seen = camera_of(later, settings) @ [*point, 1.0]
+    again = camera_of(BOX, settings) @ [*frame.to_world(point), 1.0]
+    np.testing.assert_allclose(seen[:2] / seen[2], again[:2] / again[2], atol=1e-12)
+    assert frame.scale == pytest.approx(1.1 / 1.4)
+    np.testing.assert_array_equal(place_in_film(BOX, BOX, settings).loc, np.zeros(3))
 
 
 @pytest.fixture
