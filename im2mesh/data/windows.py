@@ -112,7 +112,9 @@ def read_split(category_folder: Path, split: str) -> list[str]:
 
 def _categories(root: Path, split: str, categories: Sequence[str] | None) -> list[str]:
     if not root.is_dir():
-        raise DataError(f"data folder {root} does not exist; set data.root")
+        raise DataError(
+            f"data folder {root} does not exist; set data.root, or make the data (docs/data.md)"
+        )
     check_name(split, "split")
     if categories is not None:
         for category in categories:
