@@ -103,7 +103,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise CheckpointError(
             f"no checkpoint at {path}; run train.py with this config first "
             "(model_best.pt is written at the first validation), or name another checkpoint, or "
-            "weights that ship, with --weights"
+            "weights that ship (python scripts/weights.py list)"
         )
     values = read_values(path, "use a model.pt or model_best.pt that train.py wrote")
     if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
