@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
             held.enter_context(folder.for_training())
         checkpoint = trainer.resume()
         if checkpoint is None:
-            trainer.load_pretrained()
+            trainer.start()
         elif ranks.is_main:
             print(f"resuming {checkpoint} at iteration {trainer.state.iteration}")
         begun_at = trainer.state.iteration

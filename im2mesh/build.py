@@ -36,7 +36,7 @@ from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import Notes, ResultOrigin, RunOrigin
 from im2mesh.runs.provenance import provenance, run_hash
 from im2mesh.runs.snapshots import Snapshot
-from im2mesh.runs.trained import TrainedModel, read_trained
+from im2mesh.runs.trained import TrainedModel, read_trained, refuse_other_input
 from im2mesh.runs.weights import check_described, load_weights, weights_digest
 from im2mesh.runs.window_summary import read_origins
 from im2mesh.training.outlook import warn_of_rough_shapes
@@ -116,7 +116,7 @@ def build_generator(config: Config, model_file: str | Path, device: torch.device
     model, trained_by = build_model(config), []
     if has_weights(model):
         trained = read_trained(model_file)
-        _check_same(trained, config, model_file)
+        refuse_other_input(trained, config, model_file)
         load_weights(model, trained.model, model_file)
         warn_of_rough_shapes(trained.best_score, model_file)
         trained_by = trained.origins
@@ -126,18 +126,6 @@ def build_generator(config: Config, model_file: str | Path, device: torch.device
 def has_weights(model: SequenceModel) -> bool:
     """Whether a model has anything to train."""
     return next(model.parameters(), None) is not None
-
-
-def _check_same(of_file: TrainedModel, config: Config, model_file: str | Path) -> None:
-    """Refuse a checkpoint whose weights mean something else, even with equal names and shapes."""
-    now = config.model_dump()
-    for section, key in (("model", "method"), ("data", "num_frames"), ("data", "input")):
-        trained, asked = of_file.config[section].get(key), now[section][key]
-        if trained != asked:
-            raise ConfigError(
-                f"{model_file} was trained with {section}.{key} {trained}, the config says "
-                f"{asked}; use the config it was trained with"
-            )
 
 
 def build_evaluator(config: Config) -> Evaluator:

@@ -372,6 +372,10 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "an unknown device": lambda user: user.trains("--device", "gpu"),
         "a word instead of seconds": lambda user: user.trains("--exit-after", "soon"),
         "a method without weights": lambda user: user.trains(config=NEAREST),
+        "a start from unknown weights": lambda user: user.trains("training.start_from=locla"),
+        "a start from weights of other windows": lambda user: user.trains(
+            "training.start_from=local"
+        ),
         "many windows for a model without input": lambda user: user.trains(
             "data.input=null",
             "model.encoder=null",

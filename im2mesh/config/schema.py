@@ -190,6 +190,9 @@ class TrainingConfig(Section):
     it and a measurement at the start finds it faster, else fp32; kept when training resumes."""
     seed: Annotated[NonNegativeInt, LEARNING] = 0
     """Seed of the first weights, the order of the windows, and all random draws of training."""
+    start_from: Annotated[str | None, LEARNING] = None
+    """Weights to start from: the name of shipped ones, or a file (.safetensors, .pt); null for
+    fresh ones. A run that is resumed reads its own checkpoint."""
     deterministic: Annotated[bool, LEARNING] = False
     """Give the same weights in every run, by refusing operations whose rounding may vary."""
     compile: Annotated[bool, LEARNING] = False

@@ -52,7 +52,7 @@ LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {
         "view_cameras",
     ),
     GenerationConfig: ("carry_tolerance", "fit_iterations"),
-    TrainingConfig: ("compile",),
+    TrainingConfig: ("compile", "start_from"),
     ValidationConfig: ("stride",),
 }
 """Keys that version 0.1.0 did not have. At their default values they are left out of hashes, so

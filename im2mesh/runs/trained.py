@@ -12,6 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from im2mesh.config.schema import Config
+from im2mesh.errors import ConfigError
 from im2mesh.files.atomic import atomic_file
 from im2mesh.pretrained.shipped import ENDING
 from im2mesh.runs.checkpoints import (
@@ -54,6 +56,22 @@ def read_trained(path: str | Path) -> TrainedModel:
     checkpoint = load_checkpoint(path)
     state = checkpoint.state
     return TrainedModel(checkpoint.config, checkpoint.model, state.origins, state.best_score)
+
+
+def refuse_other_input(trained: TrainedModel, config: Config, file: str | Path) -> None:
+    """Refuse weights that mean something else, even where all names and shapes are equal.
+
+    Raises:
+        ConfigError: If the method, the number of frames or the kind of input differs.
+    """
+    now = config.model_dump()
+    for section, key in (("model", "method"), ("data", "num_frames"), ("data", "input")):
+        before, asked = trained.config[section].get(key), now[section][key]
+        if before != asked:
+            raise ConfigError(
+                f"{file} was trained with {section}.{key} {before}, the config says {asked}; use "
+                "the config it was trained with"
+            )
 
 
 def write_weights(path: Path, trained: TrainedModel) -> None:

@@ -15,7 +15,6 @@ from im2mesh.machine.cores import leave_cores_to_workers
 from im2mesh.machine.determinism import deterministic_operations
 from im2mesh.machine.processes import Processes
 from im2mesh.machine.ranks import Ranks
-from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.runs.checkpoints import Checkpoint, TrainingState, save_checkpoint
 from im2mesh.runs.folder import RunFolder
@@ -30,6 +29,7 @@ from im2mesh.training.outlook import tell_distance
 from im2mesh.training.precision import choose_precision
 from im2mesh.training.progress import Draw, Progress
 from im2mesh.training.reports import StepReport
+from im2mesh.training.start import load_first_weights
 from im2mesh.training.step import StepError, Stepper
 from im2mesh.training.stopping import StopRequest
 from im2mesh.training.validation import NotFiniteScoreError, validate
@@ -178,11 +178,10 @@ class Trainer:
             self.save(self.folder.checkpoint, self.folder.previous_checkpoint if is_new else None)
             self._saved_at = self.state.iteration
 
-    def load_pretrained(self) -> None:
-        """Load the pretrained weights of all encoders that have some; for a fresh training."""
-        for module in self.model.modules():
-            if isinstance(module, Encoder):
-                module.load_pretrained()
+    def start(self) -> None:
+        """Begin anew, with the weights of another training if the configuration names some."""
+        before = load_first_weights(self.model, self.config)
+        self.state.origins = continued(before, self.origin, 0)
 
     def resume(self) -> Path | None:
         """Load the newest intact checkpoint of the folder; returns its path, None without any.

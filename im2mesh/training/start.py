@@ -1,0 +1,51 @@
+"""How a training that is not resumed begins: with fresh weights, or with those of another one."""
+
+from pathlib import Path
+
+from im2mesh.config.schema import Config
+from im2mesh.errors import ConfigError
+from im2mesh.models.encoders.encoder import Encoder
+from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.pretrained.shipped import ENDING, find_weights, shipped_names
+from im2mesh.runs.origins import Notes
+from im2mesh.runs.trained import read_trained, refuse_other_input
+from im2mesh.runs.weights import load_weights
+
+CHECKPOINT_ENDING = ".pt"
+
+
+def load_first_weights(model: SequenceModel, config: Config) -> Notes:
+    """Fill a fresh model with the weights that a training starts from, if it names some.
+
+    Without training.start_from, only encoders that have pretrained weights of their own load them.
+
+    Returns:
+        The notes of the training that made the weights; empty for fresh ones.
+
+    Raises:
+        ConfigError: If training.start_from names no weights, or such of another kind of input.
+        CheckpointError: If the file is missing or damaged, or holds another model.
+    """
+    name = config.training.start_from
+    if name is None:
+        for module in model.modules():
+            if isinstance(module, Encoder):
+                module.load_pretrained()
+        return ()
+    file = _find(name)
+    trained = read_trained(file)
+    refuse_other_input(trained, config, file)
+    load_weights(model, trained.model, file)
+    return trained.origins
+
+
+def _find(name: str) -> Path:
+    if name.endswith(CHECKPOINT_ENDING):
+        return Path(name)
+    if name.endswith(ENDING) or name in shipped_names():
+        return find_weights(name)
+    raise ConfigError(
+        f"training.start_from is '{name}', but no weights are called so; give one of "
+        f"{', '.join(shipped_names())}, or the path of a checkpoint ({CHECKPOINT_ENDING}) or of a "
+        f"{ENDING} file"
+    )
