@@ -35,7 +35,6 @@ from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.data.layout import Window
 from im2mesh.data.windows import find_window
-from im2mesh.files.hashes import hash_text
 from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import (
@@ -44,12 +43,13 @@ from im2mesh.generation.latent.bodies import (
     encode_body,
     interpolate,
     sample_prior,
-    transfer_motion,
     transfer_motions,
 )
 from im2mesh.generation.latent.code_table import encode_windows
-from im2mesh.generation.latent.files import Draw, result_name, write_bodies
+from im2mesh.generation.latent.files import Draw, result_name, transfer_name, write_bodies
+from im2mesh.generation.latent.nearby import NearbyCodes, sample_nearby
 from im2mesh.machine.devices import build_device
+from im2mesh.pretrained.shipped import find_codes
 from im2mesh.runs.folder import RunFolder
 from im2mesh.studies.generative.study import Subject, measure_generative
 from im2mesh.studies.generative.transfer import find_pairs
@@ -92,6 +92,13 @@ class Task:
         checkpoint = chosen_weights(self.args, self.folder.best_checkpoint)
         return build_generator(self.config, checkpoint, build_device(self.args.device))
 
+    def nearby(self, generator: Generator, file: Path | None = None) -> NearbyCodes | None:
+        """The codes near which samples are drawn, if not from the prior."""
+        if file is None and not generator.model.has_posterior:
+            own = self.folder.codes(self.config.data.train_split)
+            file = find_codes(self.args.weights) or (own if own.is_file() else None)
+        return None if file is None else NearbyCodes.load(file, generator)
+
     def write(
         self,
         generator: Generator,
@@ -121,11 +128,8 @@ def encode_command(arguments: Sequence[str]) -> None:
     """
     parser = config_parser(encode_command.__doc__, "latent.py encode")
     parser.add_argument("--split", help="split file to encode instead of data.train_split")
-    parser.add_argument(
-        "--output",
-        type=path_ending_in(".npz"),
-        help="file to write, .npz, instead of <run>/codes/<split>.npz",
-    )
+    file = "file to write, .npz, instead of <run>/codes/<split>.npz"
+    parser.add_argument("--output", type=path_ending_in(".npz"), help=file)
     add_checkpoint(parser)
     add_device(parser)
     _run(_encode, parser, arguments)
@@ -153,11 +157,9 @@ def interpolate_command(arguments: Sequence[str]) -> None:
 def transfer_command(arguments: Sequence[str]) -> None:
     """Let the body of one window move as that of another: motion code of A, shape code of B.
 
-    This writes three moving meshes: A and B as the model reconstructs them, and the transfer, in
-    the normalised coordinates of the first frame; loc and scale of the transfer are those of
-    --body-of. Of several windows, every body moves as each of the others, and the picture has a row
-    per body and a column per motion. For a model with encoders, the conditioned codes are
-    exchanged.
+    This writes all as the model reconstructs them, and every body with every motion, in normalised
+    coordinates of the first frame; loc and scale are those of --body-of. The picture has a row per
+    body and a column per motion. For a model with encoders, the conditioned codes are exchanged.
     Example: python scripts/latent.py transfer configs/generative/oflow.yaml \\
                  --motion-of 01_hips/00000 --body-of 02_arms/00000
     """
@@ -171,15 +173,24 @@ def transfer_command(arguments: Sequence[str]) -> None:
 
 
 def sample_command(arguments: Sequence[str]) -> None:
-    """Invent bodies and motions: shape and motion codes drawn from the prior N(0, I).
+    """Invent bodies and motions: codes drawn from the prior N(0, I), or near those of many windows.
 
     This writes one moving mesh per sample, in the normalised coordinates of its first frame; an
-    invented body has no place in the world. The model must have latent codes alone.
+    invented body has no place in the world. A model with latent codes alone has a prior; for one
+    with encoders, codes are mixed of those of similar windows.
+    Example: python scripts/latent.py sample configs/benchmark/oflow_w_correspond.yaml \\
+                 --weights oflow_w_correspond
     Example: python scripts/latent.py sample configs/generative/oflow.yaml --count 4
     """
     parser = config_parser(sample_command.__doc__, "latent.py sample")
     parser.add_argument("--count", type=int, default=4, help="samples")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples")
+    parser.add_argument(
+        "--codes",
+        type=path_ending_in(".npz"),
+        help="draw near the codes of this file, which encode wrote (default without a prior: codes "
+        "that ship, or <run>/codes/<train_split>.npz)",
+    )
     _add_body_options(parser)
     _run(_sample, parser, arguments)
 
@@ -195,7 +206,7 @@ def measure_command(arguments: Sequence[str]) -> None:
                  data.root=data/bodies-1-transfers data.skip_frames=0
     """
     parser = config_parser(measure_command.__doc__, "latent.py measure")
-    parser.add_argument("--samples", type=int, default=64, help="samples of the prior (default 64)")
+    parser.add_argument("--samples", type=int, default=64, help="samples to judge (default 64)")
     parser.add_argument("--output", type=Path, help="folder, instead of <run>/latent/measured")
     add_checkpoint(parser)
     add_device(parser)
@@ -241,46 +252,33 @@ def _interpolate(task: Task) -> None:
 
 
 def _transfer(task: Task) -> None:
-    motions = task.find_windows(*task.args.motion_of)
-    bodies = task.find_windows(*task.args.body_of)
-    if len(motions) == len(bodies) == 1:
-        _transfer_one(task, motions[0], bodies[0])
-    else:
-        _transfer_all(task, motions, bodies)
-
-
-def _transfer_one(task: Task, motion_of: Window, body_of: Window) -> None:
-    config, generator = task.config, task.generator()
-    motion = encode_body(generator, config, motion_of, "motion")
-    body = encode_body(generator, config, body_of, "body")
-    bodies, windows = [motion, body, transfer_motion(motion, body)], [motion_of, body_of]
-    title = f"motion of {motion_of} on the body of {body_of}"
-    name = result_name("transfer", motion_of, "to", body_of)
-    task.write(generator, bodies, title, name, windows, config.generation.seed)
-
-
-def _transfer_all(task: Task, motions_of: Sequence[Window], bodies_of: Sequence[Window]) -> None:
-    """Every body with every motion, as a grid."""
-    generator, windows = task.generator(), list(dict.fromkeys([*motions_of, *bodies_of]))
+    args, generator = task.args, task.generator()
+    motions_of, bodies_of = (task.find_windows(*n) for n in (args.motion_of, args.body_of))
+    windows = list(dict.fromkeys([*motions_of, *bodies_of]))
     own = {w: encode_body(generator, task.config, w, result_name(w)) for w in windows}
     moved = transfer_motions([own[w] for w in motions_of], [own[w] for w in bodies_of])
     draw = partial(
         draw_grid,
         rows={label: [body.label for body in row] for label, row in moved.items()},
         columns=[own[window].label for window in motions_of],
-        cell_height=task.args.height,
+        cell_height=args.height,
     )
-    name = result_name("transfers", hash_text(*map(str, [*motions_of, "to", *bodies_of])))
-    title = f"motions of {len(motions_of)} windows on the bodies of {len(bodies_of)}"
+    name = transfer_name(motions_of, bodies_of)
+    title = "bodies (rows) that move as others (columns)"
     bodies = [*own.values(), *(body for row in moved.values() for body in row)]
     task.write(generator, bodies, title, name, windows, task.config.generation.seed, draw)
 
 
 def _sample(task: Task) -> None:
-    generator, seed = task.generator(), task.args.seed
-    bodies = sample_prior(generator, task.args.count, seed)
-    name, title = result_name("samples", "seed", seed), f"drawn from the prior, seed {seed}"
-    task.write(generator, bodies, title, name, [], seed)
+    generator, seed, count = task.generator(), task.args.seed, task.args.count
+    nearby = task.nearby(generator, task.args.codes)
+    if nearby is None:
+        bodies, whence = sample_prior(generator, count, seed), "from the prior"
+    else:
+        bodies = sample_nearby(generator, nearby, count, seed)
+        whence = f"near the codes of {len(nearby.of_clip)} windows"
+    name = result_name("samples", "seed", seed)
+    task.write(generator, bodies, f"drawn {whence}, seed {seed}", name, [], seed)
 
 
 def _measure(task: Task) -> None:
@@ -291,7 +289,8 @@ def _measure(task: Task) -> None:
     measured = [*windows, *(pair.body for pair in pairs)]  # motions are among the windows
     origin = build_origin(config, measured, generator=generator)
     subject = Subject(generator, config, build_evaluator(config), task.folder.path, origin)
-    notes = measure_generative(study, subject, pairs, windows, task.args.samples)
+    nearby = task.nearby(generator)
+    notes = measure_generative(study, subject, pairs, windows, task.args.samples, nearby)
     write_study(output, study, notes)
     print(f"{format_study(study)}\n{notes}\n\nwritten to {output}")
 

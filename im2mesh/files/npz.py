@@ -29,16 +29,24 @@ MAX_RATIO = 64  # ... or to so many times its own size; our own files are not co
 LOCAL_HEADER_SIZE = 30  # fixed part of a zip member's local header, APPNOTE.TXT section 4.3.7
 
 
-def locate_arrays(path: str | Path) -> dict[str, ArrayLocation]:
-    """Name -> location of every array of a file. All locations lie within the file.
+def locate_arrays(
+    path: str | Path, names: Collection[str] | None = None
+) -> dict[str, ArrayLocation]:
+    """Name -> location of arrays of a file: of those names that it has, or of all.
+
+    All locations lie within the file.
 
     Raises:
-        NpzError: If the file is damaged, claims more than it holds, or holds other things than
-            numbers.
+        NpzError: If the file is damaged or claims more than it holds, or if one of these arrays
+            holds other things than numbers.
     """
     try:
         with _open(path) as archive:
-            return {_name(info): _locate(archive, info) for info in _members(archive)}
+            return {
+                _name(info): _locate(archive, info)
+                for info in _members(archive)
+                if names is None or _name(info) in names
+            }
     except NpzError:
         raise
     except Exception as error:  # zipfile and numpy fail in many ways on damaged headers
@@ -53,11 +61,10 @@ def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[
     Raises:
         NpzError: As `locate_arrays`, or if the content does not match its checksum.
     """
-    found = locate_arrays(path)
-    wanted = [name for name in found if names is None or name in names]
+    found = locate_arrays(path, names)
     try:
         with _open(path) as archive:
-            return {name: _read(archive, f"{name}.npy") for name in wanted}
+            return {name: _read(archive, f"{name}.npy") for name in found}
     except Exception as error:  # zipfile, zlib and numpy fail in many ways
         if is_refused_by_system(error):
             raise

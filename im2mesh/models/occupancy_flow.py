@@ -174,8 +174,9 @@ class OccupancyFlow(SequenceModel):
         """Draw the codes of `count` new sequences from the prior N(0, I) (sec. 3.4)."""
         if self.encoder_spatial is not None or self.encoder_temporal is not None:
             raise ValueError(
-                "a model with encoders needs an observation, so it cannot draw new bodies; train "
-                "one with latent codes alone, such as configs/generative/oflow.yaml"
+                "a model with encoders has no prior to draw new bodies from; draw them near the "
+                "codes of many windows, which scripts/latent.py encode writes, or train a model "
+                "with latent codes alone, such as configs/generative/oflow.yaml"
             )
         if not self.has_posterior:
             raise ValueError(

@@ -37,3 +37,9 @@ def find_weights(name: str) -> Path:
             f"these, the path of a {ENDING} file, or a checkpoint with --checkpoint"
         )
     return FOLDER / f"{name}{ENDING}"
+
+
+def find_codes(name: str | None) -> Path | None:
+    """The codes of training windows that ship beside weights of that name, if they do."""
+    path = FOLDER / f"{name}.codes.npz"
+    return path if name in shipped_names() and path.is_file() else None

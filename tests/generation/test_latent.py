@@ -18,7 +18,7 @@ from im2mesh.errors import UserError
 from im2mesh.files.hashes import hash_text
 from im2mesh.files.written import NOTE
 from im2mesh.generation.latent.bodies import encode_body, interpolate, sample_prior, transfer_motion
-from im2mesh.generation.latent.code_table import CodeTable, Posteriors
+from im2mesh.generation.latent.code_table import CodeTable, Posteriors, WindowCodes
 from im2mesh.meshing.frame_meshes import load_reconstruction
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
@@ -136,9 +136,33 @@ def test_latent_encode_with_a_motion_code_alone(tmp_path, ball_root, capsys):
         latent(["interpolate", str(path), *ENDS, "--what", "shape", *best])
 
 
-def test_a_model_without_posterior_has_no_codes_to_write(conditioned):
-    with pytest.raises(UserError, match=r"set model\.posterior or model\.posterior_temporal"):
-        latent(["encode", str(conditioned)])
+def test_conditioned_codes_are_written_too(conditioned, capsys):
+    latent(["encode", str(conditioned)])
+    with np.load(RunFolder.of(build_config(conditioned)).codes("train")) as table:
+        assert table["c_shape"].shape == table["c_motion"].shape == (4, 16)
+        assert table["z_shape"].shape == (4, 0)
+        row = table["c_motion"][3]
+    np.testing.assert_allclose(row, load(conditioned)[3].codes.motion.c[0], atol=1e-5)
+    told = capsys.readouterr().out
+    assert "shape: c of width 16; " in told and "hold 99% of its variance" in told
+    assert "prior" not in told
+
+
+def test_codes_of_one_observation_fill_no_table(tmp_path, ball_root):
+    arguments = fresh(tmp_path, ball_root, LOCAL_SHAPE)
+    with pytest.raises(UserError, match=r"the shape code of this model is no vector but a \w+Code"):
+        latent(["encode", *arguments])
+
+
+def test_a_model_without_codes_has_none_to_write(tmp_path, ball_root):
+    nothing = [
+        "data.input=null", "data.stride=8", "data.train_split=test", "data.val_split=test",
+        "model.encoder=null", "model.encoder_temporal=null",
+        "model.decoder={name: simple, hidden_size: 8, num_blocks: 1}",
+    ]  # fmt: skip
+    arguments = fresh(tmp_path, ball_root, nothing)
+    with pytest.raises(UserError, match=r"has no code to write; set model\.encoder or"):
+        latent(["encode", *arguments])
 
 
 def test_codes_are_written_as_npz(trained, capsys):
@@ -155,16 +179,22 @@ def test_kl_is_that_of_the_loss(rng):
     assert kl.shape == (3,) and kl.mean() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def table_of(windows, shape: Posteriors, motion: Posteriors) -> CodeTable:
+    nothing = np.zeros((len(windows), 0), np.float32)
+    return CodeTable(windows, WindowCodes(nothing, shape), WindowCodes(nothing, motion), "00")
+
+
 def test_a_collapsed_posterior_is_told():
     windows = tuple(Window("balls", "ball_a", start, 5) for start in range(3))
     collapsed = Posteriors(np.full((3, 4), 0.01, np.float32), np.ones((3, 4), np.float32))
     constant = Posteriors(np.ones((3, 4), np.float32), np.full((3, 4), 0.1, np.float32))
-    text = str(CodeTable(windows, collapsed, constant))
+    text = str(table_of(windows, collapsed, constant))
     assert "shape: the posterior has collapsed to the prior; lower loss.kl" in text
     assert "motion: the code hardly differs between windows" in text
     mean = np.float32([[1, 0, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 0]])
     varied = Posteriors(mean, np.full((3, 4), 0.5, np.float32))
-    assert varied.num_active == 1 and "collapsed" not in str(CodeTable(windows, varied, varied))
+    assert varied.num_active == 1
+    assert "collapsed" not in str(table_of(windows, varied, varied))
 
 
 @pytest.mark.parametrize(("what", "fixed"), [("shape", "motion"), ("motion", "shape")])
@@ -221,9 +251,11 @@ def test_transfer_motion_takes_one_code_of_each(trained, tmp_path):
     assert body.frame is last.frame
     windows = ["--motion-of", A, "--body-of", B, "--split", "train"]
     latent(["transfer", str(trained), *windows, "--output", str(tmp_path / "t"), *PICTURE])
+    a, b = "ball_a-00000", "ball_b-00004"
+    names = {"motion": a, "body": b, "transfer": f"{b}_as_{a}"}
     made = {
-        name: MeshSequence.load(tmp_path / "t" / name / "sequence.npz")
-        for name in ("motion", "body", "transfer")
+        what: MeshSequence.load(tmp_path / "t" / name / "sequence.npz")
+        for what, name in names.items()
     }
     assert_same_meshes(made["motion"], meshes_of(generator, first))
     assert_same_meshes(made["body"], meshes_of(generator, last))
@@ -241,8 +273,6 @@ def test_models_with_encoders_are_blended_and_exchanged_too(conditioned, tmp_pat
     windows = ["--motion-of", A, "--body-of", B, "--split", "train"]
     latent(["transfer", str(conditioned), *windows, "--output", str(tmp_path / "t"), *PICTURE])
     assert (tmp_path / "t" / "sheet.png").is_file()
-    with pytest.raises(UserError, match="needs an observation"):
-        latent(["sample", str(conditioned)])
 
 
 LOCAL = "{name: pointnet_local, hidden_size: 8, num_blocks: 1}"
@@ -356,7 +386,7 @@ def test_errors_say_the_way_out(trained, arguments, message):
 
 
 def test_samples_need_a_surface_of_their_own_and_a_count(trained):
-    with pytest.raises(UserError, match="a sample of the prior has no given surface"):
+    with pytest.raises(UserError, match="a sample has no given surface"):
         latent(["sample", str(trained), "generation.surface=cloud"])
     with pytest.raises(UserError, match="count is 0"):
         latent(["sample", str(trained), "--count", "0"])

@@ -161,5 +161,5 @@ def test_only_a_generative_model_invents():
     with pytest.raises(ValueError, match=r"no latent code to draw; set model\.posterior"):
         OccupancyFlow(None, None, None, Flow(Constant())).draw_prior(1, generator)
     encoder = PointnetResnet(1, C, hidden_size=8)
-    with pytest.raises(ValueError, match="a model with encoders needs an observation"):
+    with pytest.raises(ValueError, match="a model with encoders has no prior"):
         OccupancyFlow(encoder, None, None, Flow(Constant())).draw_prior(1, generator)

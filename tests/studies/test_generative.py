@@ -267,7 +267,7 @@ def test_a_model_without_a_prior_has_no_samples_and_says_so(generative, tmp_path
         train.main([str(generative), *settings])
     latent(["measure", str(generative), *settings, "--output", str(tmp_path / "out")])
     told = capsys.readouterr().out
-    assert "No samples: a model with encoders needs an observation" in told
+    assert "No samples: a model with encoders has no prior" in told
     assert "samples" not in (tmp_path / "out/generative.csv").read_text()
 
 

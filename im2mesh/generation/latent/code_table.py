@@ -1,12 +1,12 @@
-"""A table of the latent codes of many windows, and how far they are from the prior."""
+"""A table of the codes of many windows, and how far their latent parts are from the prior."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from tqdm import tqdm
 
 from im2mesh.config.schema import Config
@@ -16,10 +16,15 @@ from im2mesh.files.atomic import atomic_file, write_csv
 from im2mesh.files.results import replacing_results
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
-from im2mesh.models.code import Gaussian
+from im2mesh.models.code import Code, Gaussian
 from im2mesh.runs.origins import RunOrigin
+from im2mesh.runs.weights import weights_digest
+
+Coded = tuple[Code, Gaussian]
+"""One code of a window, and the distribution of its latent part."""
 
 ACTIVE_VARIANCE = 0.01  # above it, a dimension is active (Burda et al., ICLR 2016)
+SPREAD = 0.99
 COLLAPSED_NATS = 0.01  # per dimension; below it, a posterior is practically the prior
 
 
@@ -42,19 +47,38 @@ class Posteriors:
 
 
 @dataclass(frozen=True)
+class WindowCodes:
+    """One code of every window: its conditioned part, and the distribution of its latent part."""
+
+    c: Float[np.ndarray, "W C"]
+    posterior: Posteriors
+
+    @property
+    def width(self) -> int:
+        return self.c.shape[1] + self.posterior.mean.shape[1]
+
+
+@dataclass(frozen=True)
 class CodeTable:
-    """Posteriors of the shape and motion codes; row i belongs to window i."""
+    """The shape and motion codes of a model; row i belongs to window i.
+
+    Attributes:
+        weights: Hash of the weights of the model (see `weights_digest`).
+    """
 
     windows: tuple[Window, ...]
-    shape: Posteriors
-    motion: Posteriors
+    shape: WindowCodes
+    motion: WindowCodes
+    weights: str
 
     def save(self, path: Path, origin: RunOrigin) -> None:
         """Write an .npz file and, beside it, a .csv file with the windows of its rows.
 
-        Arrays of the .npz: z_shape [W, Z] and z_motion [W, Z], the posterior means;
-        std_shape and std_motion, their standard deviations; category [W], clip [W], start [W];
-        origin [], JSON text of what made the codes. Each line of the .csv has the origin's hash.
+        Arrays of the .npz: c_shape [W, C] and c_motion [W, C], the conditioned codes; z_shape
+        [W, Z] and z_motion [W, Z], the posterior means; std_shape and std_motion, their standard
+        deviations; category [W], clip [W], start [W]; of_clip [W], equal for windows of one clip;
+        weights [32], the hash of the model's weights; origin [], JSON text of what made the codes.
+        Each line of the .csv has the origin's hash.
 
         Raises:
             UserError: If files of somebody else would be replaced.
@@ -68,15 +92,24 @@ class CodeTable:
         with atomic_file(path) as file:
             np.savez(
                 file,
-                z_shape=self.shape.mean,
-                z_motion=self.motion.mean,
-                std_shape=self.shape.std,
-                std_motion=self.motion.std,
+                c_shape=self.shape.c,
+                c_motion=self.motion.c,
+                z_shape=self.shape.posterior.mean,
+                z_motion=self.motion.posterior.mean,
+                std_shape=self.shape.posterior.std,
+                std_motion=self.motion.posterior.std,
+                weights=weights_as_numbers(self.weights),
+                of_clip=self._clip_numbers(),
                 category=np.array([window.category for window in self.windows]),
                 clip=np.array([window.clip for window in self.windows]),
                 start=np.array([window.start for window in self.windows]),
                 origin=np.array(json.dumps(origin.as_dict())),
             )
+
+    def _clip_numbers(self) -> Int[np.ndarray, "W"]:
+        clips = [(window.category, window.clip) for window in self.windows]
+        first = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
+        return np.array([first[clip] for clip in clips])
 
     def _save_names(self, path: Path, origin: RunOrigin) -> None:
         names = (
@@ -87,45 +120,80 @@ class CodeTable:
         write_csv(path, [heading, *names])
 
     def __str__(self) -> str:
-        """How the codes compare with the prior, one line per code."""
-        lines = [
-            f"{'code':8}{'width':>7}{'z: |mean|':>12}{'std':>8}{'posterior std':>16}"
-            f"{'KL: mean':>11}{'largest':>9}{'active':>9}"
-        ]
+        """How the codes spread, and how their latent parts compare with the prior."""
         codes = {"shape": self.shape, "motion": self.motion}
-        lines += [_line(name, posteriors) for name, posteriors in codes.items()]
-        lines.append(
-            "prior: z has mean 0 and std 1 over windows; a posterior equal to it has std 1, KL 0.\n"
-            "KL in nats, per dimension. active: dimensions in which z has a variance above "
-            f"{ACTIVE_VARIANCE} over windows."
-        )
-        lines += [f"{name}: {_warning(code)}" for name, code in codes.items() if _warning(code)]
+        lines = [_spread(name, code.c) for name, code in codes.items() if code.c.shape[1]]
+        if any(code.posterior.mean.shape[1] for code in codes.values()):
+            lines += _compare_with_prior({name: code.posterior for name, code in codes.items()})
         return "\n".join(lines)
 
 
+def weights_as_numbers(digest: str) -> UInt8[np.ndarray, "32"]:
+    """A hash of weights (see `weights_digest`) as bytes, which every reader of arrays accepts."""
+    return np.frombuffer(bytes.fromhex(digest), np.uint8)
+
+
+def _compare_with_prior(codes: Mapping[str, Posteriors]) -> list[str]:
+    return [
+        f"{'code':8}{'width':>7}{'z: |mean|':>12}{'std':>8}{'posterior std':>16}"
+        f"{'KL: mean':>11}{'largest':>9}{'active':>9}",
+        *(_line(name, posteriors) for name, posteriors in codes.items()),
+        "prior: z has mean 0 and std 1 over windows; a posterior equal to it has std 1, KL 0.\n"
+        "KL in nats, per dimension. active: dimensions in which z has a variance above "
+        f"{ACTIVE_VARIANCE} over windows.",
+        *(f"{name}: {_warning(code)}" for name, code in codes.items() if _warning(code)),
+    ]
+
+
+def _spread(name: str, c: Float[np.ndarray, "W C"]) -> str:
+    """In how many directions a conditioned code differs between windows."""
+    variances = np.linalg.svd(c - c.mean(0), compute_uv=False) ** 2
+    parts = variances.cumsum() / max(variances.sum(), np.finfo(c.dtype).tiny)
+    needed = int((parts < SPREAD).sum()) + 1
+    return f"{name}: c of width {c.shape[1]}; {needed} directions hold {SPREAD:.0%} of its variance"
+
+
 def encode_windows(generator: Generator, config: Config, windows: Sequence[Window]) -> CodeTable:
-    """The posteriors of both latent codes of every window.
+    """The codes of every window.
 
     Raises:
-        UserError: If the model has no latent code.
+        UserError: If a code of the model is no vector, or the model has none.
     """
-    if not generator.model.has_posterior:
-        raise UserError(
-            "the model has no latent code to write; set model.posterior or "
-            "model.posterior_temporal (or both), and train"
-        )
-    found = []
-    for window in tqdm(windows, desc="encode", unit="window"):
-        codes = generator.encode(read_input(config, window).observation)
-        found.append((codes.shape_posterior, codes.motion_posterior))
+    found = [
+        _encode_window(generator, config, window)
+        for window in tqdm(windows, desc="encode", unit="window")
+    ]
     shape, motion = zip(*found, strict=True)
-    return CodeTable(tuple(windows), _stack(shape), _stack(motion))
+    table = CodeTable(
+        tuple(windows), _stack(shape), _stack(motion), weights_digest(generator.model)
+    )
+    if table.shape.width + table.motion.width == 0:
+        raise UserError(
+            "the model has no code to write; set model.encoder or model.posterior (or the temporal "
+            "ones), and train"
+        )
+    return table
 
 
-def _stack(posteriors: Sequence[Gaussian]) -> Posteriors:
-    means = [posterior.mean.cpu().numpy() for posterior in posteriors]
-    stds = [posterior.log_std.exp().cpu().numpy() for posterior in posteriors]
-    return Posteriors(np.concatenate(means), np.concatenate(stds))
+def _encode_window(generator: Generator, config: Config, window: Window) -> tuple[Coded, Coded]:
+    """Shape and motion of a window."""
+    codes = generator.encode(read_input(config, window).observation)
+    for what, code in (("shape", codes.shape), ("motion", codes.motion)):
+        if type(code) is not Code:
+            raise UserError(
+                f"the {what} code of this model is no vector but a {type(code).__name__}, which "
+                "belongs to one observation: there is no table of such codes; use a config whose "
+                "codes are vectors, such as configs/pointcloud/oflow.yaml"
+            )
+    return (codes.shape, codes.shape_posterior), (codes.motion, codes.motion_posterior)
+
+
+def _stack(found: Sequence[Coded]) -> WindowCodes:
+    conditioned = [code.c.cpu().numpy() for code, _ in found]
+    means = [posterior.mean.cpu().numpy() for _, posterior in found]
+    stds = [posterior.log_std.exp().cpu().numpy() for _, posterior in found]
+    latent = Posteriors(np.concatenate(means), np.concatenate(stds))
+    return WindowCodes(np.concatenate(conditioned), latent)
 
 
 def _warning(posteriors: Posteriors) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from im2mesh.config.schema import Config
 from im2mesh.config.validation import refuse_own_config, write_config
+from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.files.atomic import write_json
+from im2mesh.files.hashes import hash_text
 from im2mesh.files.results import states_origin
 from im2mesh.files.written import adopt, refuse_foreign, remove_written, replacing_files
 from im2mesh.generation.earlier import adopt_frames
@@ -33,6 +35,13 @@ def result_name(*parts: object) -> str:
         'interpolate_shape_01_hips-00000_02_arms-00015'
     """
     return "_".join(map(str, parts)).replace("/", "-")
+
+
+def transfer_name(motions_of: Sequence[Window], bodies_of: Sequence[Window]) -> str:
+    """Name of the result folder of transfers: with the windows if it is one, else their hash."""
+    if len(motions_of) == len(bodies_of) == 1:
+        return result_name("transfer", motions_of[0], "to", bodies_of[0])
+    return result_name("transfers", hash_text(*map(str, [*motions_of, "to", *bodies_of])))
 
 
 def write_bodies(

@@ -22,6 +22,7 @@ from im2mesh.generation.latent.bodies import (
     transfer_motion,
 )
 from im2mesh.generation.latent.code_table import encode_windows
+from im2mesh.generation.latent.nearby import NearbyCodes, sample_nearby
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.origins import ResultOrigin
@@ -70,13 +71,15 @@ def measure_generative(
     pairs: Sequence[Pair],
     windows: Sequence[Window],
     num_samples: int,
+    nearby: NearbyCodes | None = None,
 ) -> str:
     """Measure a model, and add the numbers to the study.
 
     Args:
         pairs: Transfers to compare with the truth.
         windows: Windows of true bodies; codes are blended from every second one to the next.
-        num_samples: Samples of the prior, if the model has one.
+        num_samples: Invented bodies to judge, if the model can invent any.
+        nearby: Codes near which they are drawn; None for those of the prior.
 
     Returns:
         Notes on what has no numbers of windows.
@@ -84,7 +87,7 @@ def measure_generative(
     Raises:
         UserError: If the data set is not one of make_bodies.py, or the model lacks a code.
     """
-    samples, notes = _draw_samples(subject, num_samples)
+    samples, notes = _draw_samples(subject, num_samples, nearby)
     paths, more = _possible_paths(subject, pairs[0])
     notes += more
     plausible = Plausible.of(subject.config.data.root, windows)
@@ -105,14 +108,19 @@ def measure_generative(
     return "\n\n".join(notes)
 
 
-def _draw_samples(subject: Subject, count: int) -> tuple[list[CodedBody], list[str]]:
-    """Samples of the prior, or a note on why there are none."""
+def _draw_samples(
+    subject: Subject, count: int, nearby: NearbyCodes | None
+) -> tuple[list[CodedBody], list[str]]:
+    """Invented bodies, or a note on why there are none."""
     if count < 0:
         raise UserError(f"--samples is {count}; it must be 0 or more")
     if count == 0:
         return [], []
+    generator, seed = subject.generator, subject.config.generation.seed
     try:
-        return sample_prior(subject.generator, count, subject.config.generation.seed), []
+        if nearby is None:
+            return sample_prior(generator, count, seed), []
+        return sample_nearby(generator, nearby, count, seed), []
     except UserError as error:
         return [], [f"No samples: {error}."]
 
