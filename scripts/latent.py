@@ -37,17 +37,12 @@ from im2mesh.data.layout import Window
 from im2mesh.data.windows import find_window
 from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.latent.bodies import (
-    CODE_NAMES,
-    CodedBody,
-    encode_body,
-    interpolate,
-    sample_prior,
-    transfer_motions,
-)
+from im2mesh.generation.latent.bodies import encode_body, interpolate, transfer_motions
 from im2mesh.generation.latent.code_table import encode_windows
+from im2mesh.generation.latent.coded_body import CODE_NAMES, CodedBody
 from im2mesh.generation.latent.files import Draw, result_name, transfer_name, write_bodies
 from im2mesh.generation.latent.nearby import NearbyCodes, sample_nearby
+from im2mesh.generation.latent.samples import sample_prior
 from im2mesh.machine.devices import build_device
 from im2mesh.pretrained.shipped import find_codes
 from im2mesh.runs.folder import RunFolder

@@ -17,8 +17,9 @@ from im2mesh.data.windows import find_window
 from im2mesh.errors import UserError
 from im2mesh.files.hashes import hash_text
 from im2mesh.files.written import NOTE
-from im2mesh.generation.latent.bodies import encode_body, interpolate, sample_prior, transfer_motion
+from im2mesh.generation.latent.bodies import encode_body, interpolate, transfer_motion
 from im2mesh.generation.latent.code_table import CodeTable, Posteriors, WindowCodes
+from im2mesh.generation.latent.samples import sample_prior
 from im2mesh.meshing.frame_meshes import load_reconstruction
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence

@@ -66,6 +66,27 @@ def test_a_simple_motion_needs_few_targets():
     np.testing.assert_allclose(moved, turning.vertices, atol=2 * TOLERANCE)
 
 
+@pytest.mark.parametrize("wobble", [0.0, 0.05])
+def test_weights_of_targets_lie_between_0_and_1(tmp_path, wobble):
+    """Blender 4.5 sets aside others, though the standard allows them, and the body stands still."""
+    cube = moving_cube(wobble)
+    signed = motion_basis(cube.vertices, cube.vertices)
+    positive = signed.with_positive_weights()
+    assert signed.weights.min() < 0 <= positive.weights.min() and positive.weights.max() <= 1
+    assert not positive.weights[0].any(), "the mesh without its targets is the first frame"
+    assert len(positive.positions) == len(signed.positions) + 1
+    for what in ("positions", "normals"):
+        expected, moved = (
+            np.einsum("tk,kvc->tvc", basis.weights, getattr(basis, what))
+            for basis in (signed, positive)
+        )
+        np.testing.assert_allclose(moved, expected, atol=1e-5)
+    cube.save(tmp_path / "cube.glb")
+    content = json.loads(glb_chunks((tmp_path / "cube.glb").read_bytes())[0])
+    output = content["accessors"][content["animations"][0]["samplers"][0]["output"]]
+    assert output["min"] == [0] and output["max"] == [1]
+
+
 def test_positions_far_from_0_keep_their_shape(tmp_path):
     near = moving_cube()
     far = MeshSequence(near.faces, near.vertices + np.array([5.4e6, 0, 4e5]), TIMES)

@@ -1,48 +1,18 @@
-"""Codes -> new moving bodies: blends of two windows, a motion on another body, prior samples.
-
-Every body moves in the normalised coordinates of its own first frame, whatever window its codes
-come from. Its place in the world is that of the window that gave its shape: `CodedBody.frame`.
-"""
+"""Codes of windows -> new moving bodies: blends of two windows, a motion on another body."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import replace
 
 import numpy as np
-import torch
 
 from im2mesh.config.schema import Config
 from im2mesh.data.layout import Window
-from im2mesh.data.transforms import AS_IT_IS, NormalizationFrame
 from im2mesh.errors import UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
-from im2mesh.generation.surface import GivenSurface
+from im2mesh.generation.latent.coded_body import CodedBody, CodeName
 from im2mesh.models.code import Code, blend_codes, empty_gaussian
 from im2mesh.models.sequence_model import SequenceCodes
-
-CodeName = Literal["shape", "motion"]
-CODE_NAMES: tuple[CodeName, ...] = get_args(CodeName)
-
-
-@dataclass(frozen=True)
-class CodedBody:
-    """The codes of a moving body, from which meshes can be made.
-
-    Attributes:
-        name: Name of its folder.
-        label: Text beside its pictures; short, and of one folder all different.
-        codes: Codes of one sequence (B = 1).
-        frame: Place and size in the world of the body whose shape it has; loc 0 and scale 1, the
-            normalised coordinates themselves, for a sample of the prior.
-        given: Surface at t = 0, for configs with generation.surface mesh or cloud.
-    """
-
-    name: str
-    label: str
-    codes: SequenceCodes
-    frame: NormalizationFrame
-    given: GivenSurface | None = None
 
 
 def encode_body(generator: Generator, config: Config, window: Window, name: str) -> CodedBody:
@@ -127,37 +97,6 @@ def transfer_motions(
         ]
         for body in bodies_of
     }
-
-
-def sample_prior(generator: Generator, count: int, seed: int) -> list[CodedBody]:
-    """Draw new bodies and motions from the prior N(0, I); body k does not depend on the count.
-
-    Raises:
-        UserError: If the model has no latent code, or needs an observation or a surface.
-    """
-    model = generator.model
-    refuse_impossible_samples(generator, count)
-    random = torch.Generator().manual_seed(seed)
-    try:
-        drawn = [model.draw_prior(1, random) for _ in range(count)]
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    return [CodedBody(f"{k:02d}", f"sample {k}", codes, AS_IT_IS) for k, codes in enumerate(drawn)]
-
-
-def refuse_impossible_samples(generator: Generator, count: int) -> None:
-    """Refuse to draw no bodies, or such as would need a given surface.
-
-    Raises:
-        UserError: In these cases.
-    """
-    if count < 1:
-        raise UserError(f"count is {count}; it must be at least 1")
-    if generator.needs_given_surface:
-        raise UserError(
-            f"generation.surface is {generator.config.surface}, but a sample has no given surface; "
-            "set it to extracted"
-        )
 
 
 def _blend(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from tqdm import tqdm
 
 from im2mesh.config.schema import Config
@@ -18,7 +18,7 @@ from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
 from im2mesh.models.code import Code, Gaussian
 from im2mesh.runs.origins import RunOrigin
-from im2mesh.runs.weights import weights_digest
+from im2mesh.runs.weights import digest_as_numbers, weights_digest
 
 Coded = tuple[Code, Gaussian]
 """One code of a window, and the distribution of its latent part."""
@@ -98,7 +98,7 @@ class CodeTable:
                 z_motion=self.motion.posterior.mean,
                 std_shape=self.shape.posterior.std,
                 std_motion=self.motion.posterior.std,
-                weights=weights_as_numbers(self.weights),
+                weights=digest_as_numbers(self.weights),
                 of_clip=self._clip_numbers(),
                 category=np.array([window.category for window in self.windows]),
                 clip=np.array([window.clip for window in self.windows]),
@@ -126,11 +126,6 @@ class CodeTable:
         if any(code.posterior.mean.shape[1] for code in codes.values()):
             lines += _compare_with_prior({name: code.posterior for name, code in codes.items()})
         return "\n".join(lines)
-
-
-def weights_as_numbers(digest: str) -> UInt8[np.ndarray, "32"]:
-    """A hash of weights (see `weights_digest`) as bytes, which every reader of arrays accepts."""
-    return np.frombuffer(bytes.fromhex(digest), np.uint8)
 
 
 def _compare_with_prior(codes: Mapping[str, Posteriors]) -> list[str]:

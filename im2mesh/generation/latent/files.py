@@ -14,7 +14,7 @@ from im2mesh.files.results import states_origin
 from im2mesh.files.written import adopt, refuse_foreign, remove_written, replacing_files
 from im2mesh.generation.earlier import adopt_frames
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.latent.bodies import CodedBody
+from im2mesh.generation.latent.coded_body import CodedBody
 from im2mesh.meshing.animated_saving import refuse_missing_library
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.io import MESH_FORMATS, is_numbered_mesh

@@ -19,15 +19,11 @@ from im2mesh.data.transforms import AS_IT_IS
 from im2mesh.errors import UserError
 from im2mesh.files.npz import NpzError, read_arrays
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.latent.bodies import (
-    CODE_NAMES,
-    CodedBody,
-    refuse_impossible_samples,
-)
-from im2mesh.generation.latent.code_table import weights_as_numbers
+from im2mesh.generation.latent.coded_body import CODE_NAMES, CodedBody
+from im2mesh.generation.latent.samples import refuse_impossible_samples
 from im2mesh.models.code import Code, empty_gaussian
 from im2mesh.models.sequence_model import SequenceCodes
-from im2mesh.runs.weights import weights_digest
+from im2mesh.runs.weights import digest_as_numbers, weights_digest
 
 NEIGHBOURS = 6
 PARTS = ("c_shape", "z_shape", "c_motion", "z_motion")
@@ -73,7 +69,7 @@ class NearbyCodes:
             raise UserError(
                 f"{path} is no table of codes: {error}; scripts/latent.py encode writes one"
             ) from error
-        if not np.array_equal(weights, weights_as_numbers(weights_digest(generator.model))):
+        if not np.array_equal(weights, digest_as_numbers(weights_digest(generator.model))):
             raise UserError(
                 f"the codes of {path} are of other weights; encode the windows with these "
                 "(scripts/latent.py encode)"

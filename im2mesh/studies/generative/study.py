@@ -12,17 +12,11 @@ from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.latent.bodies import (
-    CODE_NAMES,
-    CodedBody,
-    CodeName,
-    encode_body,
-    interpolate,
-    sample_prior,
-    transfer_motion,
-)
+from im2mesh.generation.latent.bodies import encode_body, interpolate, transfer_motion
 from im2mesh.generation.latent.code_table import encode_windows
+from im2mesh.generation.latent.coded_body import CODE_NAMES, CodedBody, CodeName
 from im2mesh.generation.latent.nearby import NearbyCodes, sample_nearby
+from im2mesh.generation.latent.samples import sample_prior
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.origins import ResultOrigin

@@ -19,12 +19,33 @@ class MotionBasis:
 
     Attributes:
         positions, normals: Offsets from the first frame; normals are None for points.
-        weights: Within [-1, 1], since some programs cut off others; 0 in the first frame.
+        weights: Within [-1, 1]; 0 in the first frame.
     """
 
     positions: Float[np.ndarray, "K V 3"]
     normals: Float[np.ndarray, "K V 3"] | None
     weights: Float[np.ndarray, "T K"]
+
+    def with_positive_weights(self) -> "MotionBasis":
+        """The same motion, also between frames, with weights within [0, 1] and one shape more.
+
+        The new shape takes back the sum of all others. So each of these may be raised by what the
+        most negative weight of a frame lacks, if the new one is raised by as much.
+        """
+        lacking = np.maximum(-self.weights.min(1, keepdims=True), 0)
+        weights = np.concatenate([self.weights + lacking, lacking], 1)
+        largest = weights.max(0)
+
+        def shapes(values: Float[np.ndarray, "K V 3"]) -> Float[np.ndarray, "L V 3"]:
+            whole = np.concatenate([values, -values.sum(0, keepdims=True)])
+            return (whole * largest[:, None, None])[used]
+
+        used = largest > 0
+        return MotionBasis(
+            shapes(self.positions),
+            None if self.normals is None else shapes(self.normals),
+            weights[:, used] / largest[used],
+        )
 
 
 def motion_basis(
