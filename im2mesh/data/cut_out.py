@@ -146,9 +146,9 @@ def _reaches_edge(mask: Bool[np.ndarray, "H W"]) -> bool:
 def _tell_cut_off(names: Sequence[str]) -> None:
     """Once for all pictures: a film has hundreds."""
     if names:
-        others = f" and {len(names) - 1} others" if len(names) > 1 else ""
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         warnings.warn(
-            f"{names[0]}{others}: the body reaches the edge of the picture; networks have only "
+            f"{names[0]}{more}: the body reaches the edge of the picture; networks have only "
             "seen whole ones",
             Advice,
             stacklevel=3,

@@ -76,7 +76,7 @@ class TestCutOut:
         with pytest.warns(Advice, match="picture 0: the body reaches the edge") as told:
             cut_out(pictures(cut_off), 32)
         assert len(told) == 1
-        with pytest.warns(Advice, match="picture 1 and 1 others: the body reaches") as told:
+        with pytest.warns(Advice, match="picture 1 and 1 more: the body reaches") as told:
             cut_out(pictures(scene(), cut_off, cut_off), 32)
         assert len(told) == 1
 
