@@ -191,8 +191,7 @@ class TrainingConfig(Section):
     seed: Annotated[NonNegativeInt, LEARNING] = 0
     """Seed of the first weights, the order of the windows, and all random draws of training."""
     start_from: Annotated[str | None, LEARNING] = None
-    """Weights to start from: the name of shipped ones, or a file (.safetensors, .pt); null for
-    fresh ones. A run that is resumed reads its own checkpoint."""
+    """Weights to start from: the name of shipped ones, or a file (.safetensors, .pt)."""
     deterministic: Annotated[bool, LEARNING] = False
     """Give the same weights in every run, by refusing operations whose rounding may vary."""
     compile: Annotated[bool, LEARNING] = False
@@ -243,6 +242,9 @@ class GenerationConfig(Section):
     """Doublings of the grid near the surface; resolution 32 and 2 steps give 129 points an axis."""
     padding: Annotated[NonNegativeFloat, MESHES] = 0.1
     """Padding of the box in which the surface is extracted: its side is 1 + padding."""
+    turns: Annotated[PositiveInt, MESHES] = 1
+    """Directions, about the vertical, from which clouds are seen; the mean of all answers counts.
+    4 make better meshes, in almost four times as long."""
     num_steps: Annotated[Annotated[int, Field(ge=2)] | None, MESHES] = None
     """Number of meshes to write, evenly spaced over the window; null for one per frame."""
     times: Annotated[Times | None, MESHES] = None
@@ -262,8 +264,7 @@ class GenerationConfig(Section):
     batch_points: Annotated[PositiveInt, NOTHING] = 100_000
     """Largest number of points that are given to the networks at once."""
     mesh_format: Annotated[str | None, NOTHING] = "ply"
-    """Format of the numbered mesh files (ply, off, obj) or of one animated file (glb, usd); null
-    writes only the compact file of the sequence."""
+    """Numbered mesh files (ply, off, obj), one animated file (glb, usd), or null for neither."""
     write_inputs: Annotated[bool, NOTHING] = False
     """Also write what the model observes: clouds as ply, or images as png."""
     seed: Annotated[NonNegativeInt, MESHES] = 0
@@ -278,8 +279,7 @@ class EvaluationConfig(Section):
     correspondence: Annotated[bool, COVERAGE] = True
     """Measure the correspondence error; false is for clips whose rows do not correspond."""
     frames: Annotated[Literal["all", "between", "last"], COVERAGE] = "all"
-    """Frames to measure: all; those between the first and the last, which interpolation is given;
-    or the last alone, for shape matching."""
+    """Frames to measure: all; those between the first and the last; or the last alone."""
     seed: Annotated[NonNegativeInt, METRICS] = 0
     """Seed of the points that are sampled on the meshes."""
 

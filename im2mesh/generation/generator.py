@@ -26,6 +26,7 @@ from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
 from im2mesh.models.sequence_model import Inputs, SequenceCodes, SequenceModel
+from im2mesh.models.turned import TurnedModel
 from im2mesh.models.views import with_cameras
 from im2mesh.runs.origins import Notes
 
@@ -51,6 +52,7 @@ class Generator:
         trained_by: Notes on the training of the model, stored with results (see `RunOrigin`).
 
     Attributes:
+        asked: What answers: the model, or its mean over directions if generation.turns asks for it.
         fit: What fits the motion to the observation, if generation.fit_iterations asks for it.
 
     Raises:
@@ -67,6 +69,7 @@ class Generator:
     ) -> None:
         self.device = torch.device("cpu") if device is None else device
         self.model = model.to(self.device).eval()
+        self.asked = self.model if config.turns == 1 else TurnedModel(self.model, config.turns)
         self.config = config
         self.num_frames = num_frames
         self.trained_by = trained_by
@@ -119,7 +122,7 @@ class Generator:
     @explain_out_of_memory(WHAT_TO_LOWER)
     def encode(self, observation: Observation) -> SequenceCodes:
         """Encode one window (B = 1); latent codes are the means of their posteriors."""
-        return self.model.encode(*self._batch_of(observation))
+        return self.asked.encode(*self._batch_of(observation))
 
     def velocities(
         self, codes: SequenceCodes, points: Float[np.ndarray, "N 3"], t: float
@@ -135,14 +138,14 @@ class Generator:
                 f"{self.model.method} moves no points of space, so it has no field of velocities"
             )
         batches = self._tensor(points).split(self.config.batch_points)
-        moved = [self.model.velocities(batch[None], t, codes)[0] for batch in batches]
+        moved = [self.asked.velocities(batch[None], t, codes)[0] for batch in batches]
         return torch.cat(moved).cpu().numpy() if moved else points[:0]
 
     @torch.no_grad()
     @explain_out_of_memory(WHAT_TO_LOWER)
     def extract_shape(self, observation: Observation) -> Mesh:
         """The surface at t = 0 alone, of one window."""
-        codes = self.model.encode_shape(*self._batch_of(observation))
+        codes = self.asked.encode_shape(*self._batch_of(observation))
         return self._extract(0.0, codes, StageTimer())
 
     def surface_of(self, cloud: Float[np.ndarray, "N 3"]) -> Mesh:
@@ -165,7 +168,7 @@ class Generator:
         times = self._schedule() if times is None else exact_ends(times.astype(np.float64))
         if "point set" in self.model.answers:
             with timer.stage("points"):
-                points = self.model.point_set(_host_times(times), codes)[0].cpu().numpy()
+                points = self.asked.point_set(_host_times(times), codes)[0].cpu().numpy()
             return self._sequence(points, np.zeros((0, 3), np.int32), times, frame, timer)
         if self.needs_given_surface:
             if given is None:
@@ -198,8 +201,8 @@ class Generator:
         def logits(points: Tensor) -> Tensor:
             batch = points.to(self.device).unsqueeze(0)
             if t == 0:
-                return self.model.occupancy_logits_0(batch, codes)[0]
-            return self.model.occupancy_logits(batch, time, codes)[0]
+                return self.asked.occupancy_logits_0(batch, codes)[0]
+            return self.asked.occupancy_logits(batch, time, codes)[0]
 
         with timer.stage("extract"):
             return extract_mesh(logits, self.config)
@@ -225,7 +228,7 @@ class Generator:
         schedule = _host_times(times)
 
         def carry(points: Tensor) -> Tensor:
-            return self.model.trajectories(points, schedule, codes)
+            return self.asked.trajectories(points, schedule, codes)
 
         return self._paths(vertices_0, carry)
 
@@ -252,7 +255,7 @@ class Generator:
         schedule = _host_times(times if times[-1] == 1 else np.append(times, 1.0))
 
         def carry(points: Tensor) -> Tensor:
-            return self.model.trajectories_from_end(points, schedule, codes)
+            return self.asked.trajectories_from_end(points, schedule, codes)
 
         return self._paths(vertices_1, carry)[: len(times)]
 

@@ -122,6 +122,11 @@ def check_generation(model: SequenceModel, config: GenerationConfig) -> None:
             "generation.simplify_faces and refinement_steps are for extracted surfaces; nothing is "
             "extracted here, so set them to null and 0"
         )
+    if config.turns > 1 and "point set" in model.answers:
+        raise ValueError(
+            "generation.turns averages what is said of the same points, and those of a point set "
+            "are others in each direction; set it to 1"
+        )
     if config.carry_tolerance is not None and "motion" not in model.answers:
         raise ValueError(
             f"generation.carry_tolerance is for surfaces that are carried, and {model.method} "

@@ -51,7 +51,7 @@ LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {
         "input_variety",
         "view_cameras",
     ),
-    GenerationConfig: ("carry_tolerance", "fit_iterations"),
+    GenerationConfig: ("carry_tolerance", "fit_iterations", "turns"),
     TrainingConfig: ("compile", "start_from"),
     ValidationConfig: ("stride",),
 }

@@ -25,15 +25,29 @@ def sample_prior(generator: Generator, count: int, seed: int) -> list[CodedBody]
 
 
 def refuse_impossible_samples(generator: Generator, count: int) -> None:
-    """Refuse to draw no bodies, or such as would need a given surface.
+    """Refuse to draw no bodies, or such as would need a given surface or several codes each.
 
     Raises:
         UserError: In these cases.
     """
+    refuse_turns(generator)
     if count < 1:
         raise UserError(f"count is {count}; it must be at least 1")
     if generator.needs_given_surface:
         raise UserError(
             f"generation.surface is {generator.config.surface}, but a sample has no given surface; "
             "set it to extracted"
+        )
+
+
+def refuse_turns(generator: Generator) -> None:
+    """Refuse a sequence of several codes, where one is needed.
+
+    Raises:
+        UserError: If it is observed from several directions.
+    """
+    if generator.config.turns > 1:
+        raise UserError(
+            f"generation.turns is {generator.config.turns}, so a window has a code for each "
+            "direction; set it to 1"
         )

@@ -98,7 +98,7 @@ def _measure(generator: Generator, data: DataConfig, window: Window, seed: int) 
         truth = read_true_motion(stored, seed)
         times = frame_times(window.num_frames).to(generator.device)
         start = torch.as_tensor(truth[:1], device=generator.device)
-        carried = generator.model.trajectories(start, times, codes)[0].cpu().numpy()
+        carried = generator.asked.trajectories(start, times, codes)[0].cpu().numpy()
         errors = np.linalg.norm(carried - truth, axis=-1).mean(axis=1)  # [T]
         numbers["correspondence_l2"] = float(errors[1:].mean())
         numbers["correspondence_l2_last"] = float(errors[-1])
@@ -133,9 +133,9 @@ def _iou(
     truth = stored.labelled_points(frame, rows)
     points = torch.as_tensor(truth.points, device=generator.device).unsqueeze(0)
     if frame == 0:
-        logits = generator.model.occupancy_logits_0(points, codes)
+        logits = generator.asked.occupancy_logits_0(points, codes)
     else:
-        logits = generator.model.occupancy_logits(points, points.new_ones(1), codes)
+        logits = generator.asked.occupancy_logits(points, points.new_ones(1), codes)
     if not logits.isfinite().all():
         return math.nan  # without this, NaN would count as outside
     inside = torch.sigmoid(logits[0]) > generator.config.threshold

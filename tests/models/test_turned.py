@@ -1,0 +1,129 @@
+"""Answers averaged over the directions from which a cloud is seen."""
+
+import numpy as np
+import pytest
+import torch
+
+import generate
+import train
+from im2mesh.build import build_config, build_generator, build_model
+from im2mesh.data.batch import Observation
+from im2mesh.data.transforms import AS_IT_IS
+from im2mesh.errors import UserError
+from im2mesh.generation.surface import check_generation
+from im2mesh.models.turned import TurnedModel
+from im2mesh.runs.folder import RunFolder
+from scripts.latent import main as latent
+from tests.small import write_small_config
+
+LOCAL = "configs/pointcloud/local-small.yaml"
+OFLOW = "configs/pointcloud/oflow-small.yaml"
+TIMES = torch.linspace(0, 1, 17)
+QUARTER = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+
+
+@pytest.fixture(params=[LOCAL, OFLOW])
+def model(request):
+    torch.manual_seed(0)
+    return build_model(build_config(request.param)).eval()
+
+
+@pytest.fixture
+def cloud():
+    """Two sequences of corresponding points that drift."""
+    torch.manual_seed(1)
+    start = torch.rand(2, 1, 60, 3) - 0.5
+    return start + TIMES.view(1, -1, 1, 1) * 0.1 * torch.randn(2, 1, 60, 3)
+
+
+def answers(model, cloud, points):
+    with torch.no_grad():
+        codes = model.encode(cloud, TIMES.expand(len(cloud), -1))
+        end = torch.full((len(cloud),), 0.7)
+        return (
+            model.occupancy_logits_0(points, codes),
+            model.occupancy_logits(points, end, codes),
+            model.trajectories(points, TIMES, codes),
+            model.trajectories_from_end(points, TIMES, codes),
+            model.velocities(points, 0.3, codes),
+        )
+
+
+def test_one_direction_is_the_model_itself(model, cloud):
+    points = torch.rand(2, 30, 3) - 0.5
+    for own, turned in zip(
+        answers(model, cloud, points), answers(TurnedModel(model, 1), cloud, points), strict=True
+    ):
+        torch.testing.assert_close(turned, own)
+
+
+def test_four_directions_do_not_depend_on_a_quarter_turn(model, cloud):
+    points = torch.rand(2, 30, 3) - 0.5
+    mean = TurnedModel(model, 4)
+    before, after = answers(mean, cloud, points), answers(mean, cloud @ QUARTER, points @ QUARTER)
+    for number, (own, turned) in enumerate(zip(before, after, strict=True)):
+        moved = own if number < 2 else own @ QUARTER
+        torch.testing.assert_close(turned, moved, rtol=1e-4, atol=1e-5)
+    alone = answers(model, cloud @ QUARTER, points @ QUARTER)[0]
+    assert (alone - answers(model, cloud, points)[0]).abs().max() > 1e-3, "the model does depend"
+
+
+def test_answers_are_means_over_the_copies(model, cloud):
+    points = torch.rand(2, 30, 3) - 0.5
+    half = torch.diag(torch.tensor([-1.0, 1, -1]))
+    own, other = (answers(model, cloud @ r, points @ r) for r in (torch.eye(3), half))
+    found = answers(TurnedModel(model, 2), cloud, points)
+    for number, (a, b, mean) in enumerate(zip(own, other, found, strict=True)):
+        back = b if number < 2 else b @ half
+        torch.testing.assert_close(mean, (a + back) / 2, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, ball_root):
+    path = write_small_config(tmp_path_factory.mktemp("turned"), ball_root)
+    train.main([str(path), "training.max_iterations=40", "training.validate_every=40"])
+    return path
+
+
+def test_meshes_are_made_of_the_mean(trained, rng):
+    settings = ["generation.threshold=0.3", "generation.turns=4"]
+    config = build_config(trained, settings)
+    generator = build_generator(config, RunFolder.of(config).best_checkpoint, torch.device("cpu"))
+    inputs = rng.uniform(-0.4, 0.4, (5, 40, 3)).astype(np.float32)
+    times = np.linspace(0, 1, 5).astype(np.float32)
+    quarter = QUARTER.numpy()
+    own, turned = (
+        generator.generate(Observation(cloud, times), frame=AS_IT_IS)
+        for cloud in (inputs, inputs @ quarter)
+    )
+    assert len(own.faces), "a surface was found"
+    for coordinate, other, sign in ((0, 2, 1), (1, 1, 1), (2, 0, -1)):
+        bounds = [own.vertices[..., coordinate].min(), own.vertices[..., coordinate].max()]
+        moved = sign * turned.vertices[..., other]
+        np.testing.assert_allclose([moved.min(), moved.max()], bounds, atol=0.01)
+
+
+def test_other_directions_make_another_run(trained, capsys):
+    generate.main([str(trained), "--device", "cpu"])
+    capsys.readouterr()
+    generate.main([str(trained), "generation.turns=2", "--device", "cpu"])
+    assert "2 windows generated, 0 were finished" in capsys.readouterr().out
+
+
+def test_a_code_of_several_directions_is_refused(trained):
+    for command in ("encode", "sample"):
+        with pytest.raises(UserError, match=r"a code for each direction; set it to 1"):
+            latent([command, str(trained), "generation.turns=4"])
+
+
+def test_images_are_not_turned():
+    config = build_config("configs/img/oflow-small.yaml")
+    model = TurnedModel(build_model(config).eval(), 4)
+    with pytest.raises(UserError, match=r"images cannot be turned; set generation\.turns to 1"):
+        model.encode(torch.rand(1, 5, 3, 64, 64), TIMES[:5].unsqueeze(0))
+
+
+def test_point_sets_have_no_mean():
+    config = build_config("configs/pointcloud/psgn4d-small.yaml", ["generation.turns=2"])
+    with pytest.raises(ValueError, match=r"generation\.turns averages .* set it to 1"):
+        check_generation(build_model(config), config.generation)
