@@ -23,8 +23,7 @@ BODIES = ["--near-surface-points", "4000", "--surface-points", "4000"]
 BODIES += ["--occupancy-points", "20000"]
 DATASETS = {
     "data/bodies": [
-        "--bodies", "10", "--frames", "28", "--meshes", "held-out", "--views", "4",
-        "--image-size", "64", "--workers", "2",
+        "--bodies", "10", "--frames", "50", "--meshes", "held-out", "--workers", "2",
     ],
     "data/clip": [
         "--bodies", "2", "--motions", "one_leg_jump", "hips", "punching", "--frames", "50",

@@ -1,6 +1,9 @@
-"""Train every small experiment for equally many steps on the same bodies, and compare them.
+"""The paper's experiments that the benchmark has no part in, at equal steps on the same bodies.
 
-Example: python -m scripts.experiments.paper --iterations 2000 --jobs 2
+They interpolate between two meshes, match a mesh with a cloud, and store one clip in the weights.
+Reconstruction from clouds is compared by scripts.experiments.methods and the benchmark, from images
+and from nothing by the benchmark (docs/benchmark.md).
+Example: python -m scripts.experiments.paper --iterations 4000 --jobs 2
 Writes out/experiments: one table per task, with plots, and a contact sheet per experiment; the runs
 lie where their configs say. Started again, the script goes on where it stopped.
 """
@@ -25,17 +28,10 @@ from scripts.experiments.engine import (
 
 OUT = Path("out/experiments")
 TASKS = {
-    "pointcloud": [
-        "static", "carried", "oflow", "oflow_w_correspond", "onet4d", "onet_per_frame", "psgn4d",
-        "psgn4d_w_correspond", "displacement", "coupling", "local", "oflow_unordered",
-        "oflow_irregular", "local_unordered",
-    ],
-    "img": ["static", "oflow", "oflow_w_correspond", "onet4d", "psgn4d", "psgn4d_w_correspond"],
     "interpolation": ["static", "carried", "oflow"],
     "shape_matching": ["static", "nearest_neighbour", "oflow"],
-    "generative": ["static", "oflow"],
     "representation_power": ["static", "oflow"],
-}  # fmt: skip
+}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -66,9 +62,10 @@ def run_experiment(experiment: Experiment, threads: int) -> None:
     started = time.monotonic()
     train_and_evaluate(experiment, threads, OUT)
     sheet = ["--split", experiment.splits[0], "--height", "180"]
+    settings = [experiment.config, *experiment.overrides]
     picture = OUT / f"{experiment.name}.png"
     run_script(
-        ["scripts/draw.py", "sheet", experiment.config, *sheet, "--output", str(picture)],
+        ["scripts/draw.py", "sheet", *settings, *sheet, "--output", str(picture)],
         experiment.log(OUT),
         threads,
     )
@@ -92,7 +89,7 @@ def _compare(task: str, experiments: Sequence[Experiment]) -> None:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = docstring_parser(__doc__, "python -m scripts.experiments.paper")
-    parser.add_argument("--iterations", type=int, default=2000, help="steps of each training")
+    parser.add_argument("--iterations", type=int, default=4000, help="steps of each training")
     parser.add_argument("--jobs", type=int, default=1, help="experiments side by side")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK")
     return parser.parse_args(arguments)
