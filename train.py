@@ -50,14 +50,16 @@ def main(arguments: Sequence[str]) -> None:
             from im2mesh.generation.training_pictures import build_pictures
 
             trainer.draw = build_pictures(config).draw
-        if args.fresh and (old := folder.set_aside(config.data.root)):
-            print(f"the run in {folder.path} is now in {old}")
+        if args.fresh:
+            trainer.start()  # the weights that it starts from may lie in the folder that is moved
+            if old := folder.set_aside(config.data.root):
+                print(f"the run in {folder.path} is now in {old}")
         if ranks.is_main:
             held.enter_context(folder.for_training())
-        checkpoint = trainer.resume()
-        if checkpoint is None:
+        checkpoint = None if args.fresh else trainer.resume()
+        if checkpoint is None and not args.fresh:
             trainer.start()
-        elif ranks.is_main:
+        elif checkpoint is not None and ranks.is_main:
             print(f"resuming {checkpoint} at iteration {trainer.state.iteration}")
         begun_at = trainer.state.iteration
         trainer.fit(args.exit_after, stop)

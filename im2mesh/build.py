@@ -171,15 +171,20 @@ def build_origin(
 
 
 def build_run_origin(
-    config: Config, generator: Generator, windows: Sequence[Window], seed: int
+    config: Config,
+    generator: Generator,
+    windows: Sequence[Window],
+    seed: int,
+    dataset: str = "none",
 ) -> RunOrigin:
     """The origin of codes or bodies that are about to be made.
 
     Args:
-        windows: Windows from which they are made; none if codes are drawn from the prior.
+        windows: Windows from which they are made; none if codes are drawn.
         seed: Seed of this stage.
+        dataset: What codes were drawn from, if there are no windows; "none" for the prior.
     """
-    dataset = dataset_fingerprint(config.data.root, windows) if windows else "none"
+    dataset = dataset_fingerprint(config.data.root, windows) if windows else dataset
     run = run_hash(weights_digest(generator.model), config)
     return RunOrigin(run, provenance(config, dataset, seed), generator.trained_by)
 
@@ -224,6 +229,11 @@ def with_settings(made: Generator, settings: GenerationConfig) -> Generator:
 def _generator(
     model: SequenceModel, config: Config, device: torch.device, trained_by: Notes
 ) -> Generator:
+    if config.generation.turns > 1 and config.data.input != "pointcloud":
+        raise ConfigError(
+            f"generation.turns is {config.generation.turns}, but only clouds can be turned, and "
+            f"data.input is {config.data.input or 'null'}; set it to 1"
+        )
     generator = Generator(model, config.generation, config.data.num_frames, device, trained_by)
     generator.fit = partial(refit, corresponding=config.data.input_pointcloud_corresponding)
     return generator

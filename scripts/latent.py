@@ -1,6 +1,6 @@
 """Work with the latent codes of a trained model.
 
-Interpolation and transfer also work with the conditioned codes of models with encoders.
+All commands also work with models with encoders, if their codes are vectors.
 """
 
 import argparse
@@ -46,6 +46,7 @@ from im2mesh.generation.latent.samples import sample_prior
 from im2mesh.machine.devices import build_device
 from im2mesh.pretrained.shipped import find_codes
 from im2mesh.runs.folder import RunFolder
+from im2mesh.runs.origins import RunOrigin
 from im2mesh.studies.generative.study import Subject, measure_generative
 from im2mesh.studies.generative.transfer import find_pairs
 from im2mesh.studies.window_study import WindowStudy, format_study, write_study
@@ -87,12 +88,11 @@ class Task:
         checkpoint = chosen_weights(self.args, self.folder.best_checkpoint)
         return build_generator(self.config, checkpoint, build_device(self.args.device))
 
-    def nearby(self, generator: Generator, file: Path | None = None) -> NearbyCodes | None:
-        """The codes near which samples are drawn, if not from the prior."""
-        if file is None and not generator.model.has_posterior:
-            own = self.folder.codes(self.config.data.train_split)
-            file = find_codes(self.args.weights) or (own if own.is_file() else None)
-        return None if file is None else NearbyCodes.load(file, generator)
+    def codes_file(self, generator: Generator) -> Path | None:
+        """The table of codes near which samples are drawn, for a model without a prior."""
+        own = self.folder.codes(self.config.data.train_split)
+        found = find_codes(self.args.weights) or (own if own.is_file() else None)
+        return None if generator.model.has_prior else found
 
     def write(
         self,
@@ -100,19 +100,17 @@ class Task:
         bodies: Sequence[CodedBody],
         title: str,
         name: str,
-        windows: Sequence[Window],
-        seed: int,
+        origin: RunOrigin,
         draw: Draw | None = None,
     ) -> None:
         """Write bodies as moving meshes, and print what was written.
 
-        The folder is <run>/latent/<name>, unless --output names another. The bodies were made from
-        codes of the windows, with the seed. They are drawn over time, or as `draw` does.
+        The folder is <run>/latent/<name>, unless --output names another. They are drawn over time,
+        or as `draw` does.
         """
         args = self.args
         draw = draw or partial(draw_motions, num_columns=args.columns, cell_height=args.height)
         folder = args.output or self.folder.latent(name)
-        origin = build_run_origin(self.config, generator, windows, seed)
         print(write_bodies(generator, bodies, self.config, folder, title, origin, draw))
 
 
@@ -196,7 +194,7 @@ def measure_command(arguments: Sequence[str]) -> None:
     The data set holds the motions of its test clips on other bodies, too; make_bodies.py
     --benchmark transfers makes it. Compared with these are the body with the motion code of the
     other (transfer), with that of its own window (observed), and standing still. Codes are blended
-    from every second test window to the next, and samples drawn of a prior: generative.csv and .md.
+    from every second test window to the next, and samples drawn: generative.csv and .md.
     Example: python scripts/latent.py measure configs/generative/oflow.yaml \\
                  data.root=data/bodies-1-transfers data.skip_frames=0
     """
@@ -243,7 +241,8 @@ def _interpolate(task: Task) -> None:
     start, end = (encode_body(generator, config, window, name) for window, name in named)
     bodies = interpolate(start, end, what, task.args.steps)
     name, title = result_name("interpolate", what, first, last), f"{what} from {first} to {last}"
-    task.write(generator, bodies, title, name, [first, last], config.generation.seed)
+    origin = build_run_origin(config, generator, [first, last], config.generation.seed)
+    task.write(generator, bodies, title, name, origin)
 
 
 def _transfer(task: Task) -> None:
@@ -261,19 +260,22 @@ def _transfer(task: Task) -> None:
     name = transfer_name(motions_of, bodies_of)
     title = "bodies (rows) that move as others (columns)"
     bodies = [*own.values(), *(body for row in moved.values() for body in row)]
-    task.write(generator, bodies, title, name, windows, task.config.generation.seed, draw)
+    origin = build_run_origin(task.config, generator, windows, task.config.generation.seed)
+    task.write(generator, bodies, title, name, origin, draw)
 
 
 def _sample(task: Task) -> None:
     generator, seed, count = task.generator(), task.args.seed, task.args.count
-    nearby = task.nearby(generator, task.args.codes)
-    if nearby is None:
-        bodies, whence = sample_prior(generator, count, seed), "from the prior"
+    file, source, whence = task.args.codes or task.codes_file(generator), "none", "from the prior"
+    if file is None:
+        bodies = sample_prior(generator, count, seed)
     else:
-        bodies = sample_nearby(generator, nearby, count, seed)
-        whence = f"near the codes of {len(nearby.of_clip)} windows"
+        nearby = NearbyCodes.load(file, generator)
+        bodies, source = sample_nearby(generator, nearby, count, seed), nearby.fingerprint
+        whence = f"near the {source}, of {len(nearby.of_clip)} windows"
+    origin = build_run_origin(task.config, generator, [], seed, source)
     name = result_name("samples", "seed", seed)
-    task.write(generator, bodies, f"drawn {whence}, seed {seed}", name, [], seed)
+    task.write(generator, bodies, f"drawn {whence}, seed {seed}", name, origin)
 
 
 def _measure(task: Task) -> None:
@@ -284,8 +286,8 @@ def _measure(task: Task) -> None:
     measured = [*windows, *(pair.body for pair in pairs)]  # motions are among the windows
     origin = build_origin(config, measured, generator=generator)
     subject = Subject(generator, config, build_evaluator(config), task.folder.path, origin)
-    nearby = task.nearby(generator)
-    notes = measure_generative(study, subject, pairs, windows, task.args.samples, nearby)
+    codes = task.codes_file(generator)
+    notes = measure_generative(study, subject, pairs, windows, task.args.samples, codes)
     write_study(output, study, notes)
     print(f"{format_study(study)}\n{notes}\n\nwritten to {output}")
 

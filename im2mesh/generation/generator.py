@@ -19,6 +19,7 @@ from im2mesh.generation.surface import (
     SurfaceOfCloud,
     check_generation,
     extract_mesh,
+    points_at_once,
 )
 from im2mesh.machine.memory import explain_out_of_memory
 from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
@@ -52,7 +53,7 @@ class Generator:
         trained_by: Notes on the training of the model, stored with results (see `RunOrigin`).
 
     Attributes:
-        asked: What answers: the model, or its mean over directions if generation.turns asks for it.
+        asked: What answers: the model, or its mean over generation.turns directions.
         fit: What fits the motion to the observation, if generation.fit_iterations asks for it.
 
     Raises:
@@ -69,7 +70,8 @@ class Generator:
     ) -> None:
         self.device = torch.device("cpu") if device is None else device
         self.model = model.to(self.device).eval()
-        self.asked = self.model if config.turns == 1 else TurnedModel(self.model, config.turns)
+        turned = TurnedModel(self.model, config.turns).to(self.device)
+        self.asked = turned if config.turns > 1 else self.model
         self.config = config
         self.num_frames = num_frames
         self.trained_by = trained_by
@@ -137,7 +139,7 @@ class Generator:
             raise UserError(
                 f"{self.model.method} moves no points of space, so it has no field of velocities"
             )
-        batches = self._tensor(points).split(self.config.batch_points)
+        batches = self._tensor(points).split(points_at_once(self.config))
         moved = [self.asked.velocities(batch[None], t, codes)[0] for batch in batches]
         return torch.cat(moved).cpu().numpy() if moved else points[:0]
 
@@ -267,7 +269,7 @@ class Generator:
 
         @torch.no_grad()
         def carry_all(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "S N 3"]:
-            batches = self._tensor(points).split(self.config.batch_points)
+            batches = self._tensor(points).split(points_at_once(self.config))
             paths = [carry(batch.unsqueeze(0))[0] for batch in batches]
             return torch.cat(paths, dim=1).cpu().numpy()
 

@@ -170,7 +170,8 @@ def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     """A hash of all that the files depend on: weights, input, solver, mesh settings, file types."""
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
     kind = config.generation.mesh_format
-    kind = f"animated {kind}" if kind == "glb" else kind  # earlier versions wrote one per frame
+    # earlier versions wrote one per frame, then one whose weights Blender did not read
+    kind = "animated glb, weights in [0, 1]" if kind == "glb" else kind
     files = f"{kind} {config.generation.write_inputs}"
     digest = hashlib.sha256(f"{weights} {mesh_settings(config)} {files} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())

@@ -55,7 +55,7 @@ def extract_mesh(logits: Callable[[Tensor], Tensor], config: GenerationConfig) -
         resolution=config.resolution,
         upsampling_steps=config.upsampling_steps,
         padding=config.padding,
-        batch_points=config.batch_points,
+        batch_points=points_at_once(config),
     )
     vertices, faces = surface.vertices, surface.faces
     if config.simplify_faces is not None and len(faces):
@@ -67,9 +67,14 @@ def extract_mesh(logits: Callable[[Tensor], Tensor], config: GenerationConfig) -
             threshold=config.threshold,
             voxel_size=surface.voxel_size,
             num_steps=config.refinement_steps,
-            batch_points=config.batch_points,
+            batch_points=points_at_once(config),
         )
     return Mesh(vertices, faces)
+
+
+def points_at_once(config: GenerationConfig) -> int:
+    """Points that are asked for at once; the networks get them once for each direction."""
+    return max(1, config.batch_points // config.turns)
 
 
 def given_clouds(observation: Observation, data: DataConfig, with_end: bool) -> GivenSurface:

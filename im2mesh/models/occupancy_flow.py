@@ -109,6 +109,11 @@ class OccupancyFlow(SequenceModel):
     def has_posterior(self) -> bool:
         return self.posterior is not None or self.posterior_temporal is not None
 
+    @property
+    def has_prior(self) -> bool:
+        has_encoder = self.encoder_spatial is not None or self.encoder_temporal is not None
+        return self.has_posterior and not has_encoder
+
     def encode(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
@@ -175,8 +180,9 @@ class OccupancyFlow(SequenceModel):
         if self.encoder_spatial is not None or self.encoder_temporal is not None:
             raise ValueError(
                 "a model with encoders has no prior to draw new bodies from; draw them near the "
-                "codes of many windows, which scripts/latent.py encode writes, or train a model "
-                "with latent codes alone, such as configs/generative/oflow.yaml"
+                "codes of many windows (scripts/latent.py encode writes them, and sample --codes "
+                "reads them), or train a model with latent codes alone, such as "
+                "configs/generative/oflow.yaml"
             )
         if not self.has_posterior:
             raise ValueError(

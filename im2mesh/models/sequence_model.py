@@ -129,6 +129,11 @@ class SequenceModel(nn.Module):
         return False
 
     @property
+    def has_prior(self) -> bool:
+        """Whether the codes of new sequences can be drawn from a prior (see `draw_prior`)."""
+        return False
+
+    @property
     def learns_motion(self) -> bool:
         """Whether the networks that determine the motion have weights."""
         return True

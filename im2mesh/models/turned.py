@@ -1,13 +1,11 @@
 """A model that observes clouds several times, turned, and averages its answers."""
 
 import math
-from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from im2mesh.errors import UserError
 from im2mesh.models.code import Generators
 from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
 
@@ -29,7 +27,7 @@ class TurnedModel(SequenceModel):
         self.model = model
         self.count = count
         self.turns: Tensor
-        self.register_buffer("turns", _about_y(count).to(next(model.parameters()).device))
+        self.register_buffer("turns", _about_y(count))
 
     @property
     def answers(self) -> frozenset[Question]:
@@ -38,12 +36,16 @@ class TurnedModel(SequenceModel):
     def encode(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
-        return self.model.encode(self._turned_inputs(inputs), self._each(times))
+        return self.model.encode(
+            self._turned_inputs(inputs), self._each(times), self._each_generator(generators)
+        )
 
     def encode_shape(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
-        return self.model.encode_shape(self._turned_inputs(inputs), self._each(times))
+        return self.model.encode_shape(
+            self._turned_inputs(inputs), self._each(times), self._each_generator(generators)
+        )
 
     def occupancy_logits_0(
         self, points_0: Float[Tensor, "B N 3"], codes: SequenceCodes
@@ -76,8 +78,13 @@ class TurnedModel(SequenceModel):
 
     def _turned_inputs(self, inputs: Inputs) -> Float[Tensor, "S T N 3"]:
         if not isinstance(inputs, Tensor) or inputs.dim() != 4:
-            raise UserError("images cannot be turned; set generation.turns to 1")
-        return self._turned(cast(Tensor, inputs))
+            raise ValueError("images cannot be turned; set generation.turns to 1")
+        return self._turned(inputs)
+
+    def _each_generator(self, generators: Generators | None) -> Generators | None:
+        if generators is None:
+            return None
+        return [generator for generator in generators for _ in range(self.count)]
 
     def _turned(self, points: Float[Tensor, "B *N 3"]) -> Float[Tensor, "S *N 3"]:
         """All copies of all sequences; S = B * count."""

@@ -149,8 +149,8 @@ def tell_training(notes: Notes) -> str:
     """The notes of a training in words, stretch by stretch."""
     stretches = (
         _told(note) + f", data {note['dataset']}"
-        + (f" from iteration {note['since']}" if note["since"] else "")
-        for note in notes
+        + (f" from iteration {note['since']}" if note["since"] else " anew" if number else "")
+        for number, note in enumerate(notes)
     )  # fmt: skip
     return f"trained by {', then '.join(stretches)}"
 

@@ -71,15 +71,21 @@ def warn_of_changes(checkpoint: Checkpoint, config: Config, now: Provenance, pat
 
 def _warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -> None:
     """Warn of changed settings that affect what is learned from here on."""
-    before, now = (dict(flatten(c, "")) for c in (checkpoint.config, config.model_dump()))
+    default = Config(output_dir="").model_dump()  # what a checkpoint older than a key had
+    before, now = (
+        dict(flatten(default, "")) | dict(flatten(c, ""))
+        for c in (checkpoint.config, config.model_dump())
+    )
     changed = [
         f"{key} {before[key][0]} -> {now[key][0]}"
         for key in keys_affecting(Config, Affects.LEARNING)
-        if key in before and before[key][0] != now[key][0]
+        if before[key][0] != now[key][0]
     ]
     if changed:
+        started = before["training.start_from"] != now["training.start_from"]
+        own = " Its weights stay its own: training.start_from is for new runs." if started else ""
         warnings.warn(
-            f"{path} was trained with other settings: {', '.join(sorted(changed))}. The "
+            f"{path} was trained with other settings: {', '.join(sorted(changed))}.{own} The "
             "result will not be that of a run with one set of settings; --fresh starts anew",
             Advice,
             stacklevel=4,

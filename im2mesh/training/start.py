@@ -8,35 +8,48 @@ from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.pretrained.shipped import ENDING, find_weights, shipped_names
 from im2mesh.runs.origins import Notes
-from im2mesh.runs.trained import read_trained, refuse_other_input
+from im2mesh.runs.trained import TrainedModel, read_trained, refuse_other_input
 from im2mesh.runs.weights import load_weights
 
 CHECKPOINT_ENDING = ".pt"
 
 
-def load_first_weights(model: SequenceModel, config: Config) -> Notes:
-    """Fill a fresh model with the weights that a training starts from, if it names some.
+def read_first_weights(config: Config) -> TrainedModel | None:
+    """Read the weights that a training starts from; None without training.start_from.
 
-    Without training.start_from, only encoders that have pretrained weights of their own load them.
+    Raises:
+        ConfigError: If training.start_from names no weights, or such of another kind of input.
+        CheckpointError: If the file is missing or damaged.
+    """
+    if config.training.start_from is None:
+        return None
+    file = _find(config.training.start_from)
+    trained = read_trained(file)
+    refuse_other_input(trained, config, file)
+    return trained
+
+
+def load_first_weights(model: SequenceModel, first: TrainedModel | None, config: Config) -> Notes:
+    """Fill a fresh model with the weights that a training starts from.
+
+    Without any, only encoders that have pretrained weights of their own load them.
+
+    Args:
+        first: Weights to start from, if any; the configuration names them.
 
     Returns:
         The notes of the training that made the weights; empty for fresh ones.
 
     Raises:
-        ConfigError: If training.start_from names no weights, or such of another kind of input.
-        CheckpointError: If the file is missing or damaged, or holds another model.
+        CheckpointError: If they are of another model.
     """
-    name = config.training.start_from
-    if name is None:
+    if first is None:
         for module in model.modules():
             if isinstance(module, Encoder):
                 module.load_pretrained()
         return ()
-    file = _find(name)
-    trained = read_trained(file)
-    refuse_other_input(trained, config, file)
-    load_weights(model, trained.model, file)
-    return trained.origins
+    load_weights(model, first.model, f"training.start_from {config.training.start_from}")
+    return first.origins
 
 
 def _find(name: str) -> Path:

@@ -29,7 +29,7 @@ from im2mesh.training.outlook import tell_distance
 from im2mesh.training.precision import choose_precision
 from im2mesh.training.progress import Draw, Progress
 from im2mesh.training.reports import StepReport
-from im2mesh.training.start import load_first_weights
+from im2mesh.training.start import load_first_weights, read_first_weights
 from im2mesh.training.step import StepError, Stepper
 from im2mesh.training.stopping import StopRequest
 from im2mesh.training.validation import NotFiniteScoreError, validate
@@ -179,8 +179,9 @@ class Trainer:
             self._saved_at = self.state.iteration
 
     def start(self) -> None:
-        """Begin anew, with the weights of another training if the configuration names some."""
-        before = load_first_weights(self.model, self.config)
+        """Begin anew; the main process reads the weights to start from, if any, for all."""
+        first = read_first_weights(self.config) if self.processes.ranks.is_main else None
+        before = load_first_weights(self.model, self.processes.from_main(first), self.config)
         self.state.origins = continued(before, self.origin, 0)
 
     def resume(self) -> Path | None:

@@ -1,15 +1,18 @@
 """Samples near the codes of many windows, for models without a prior."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 import train
-from im2mesh.build import build_config, build_generator
+from im2mesh.build import build_config, build_generator, load_trained
 from im2mesh.errors import UserError
 from im2mesh.files.npz import read_arrays
 from im2mesh.generation.latent.nearby import NEIGHBOURS, PARTS, NearbyCodes, sample_nearby
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.pretrained.shipped import find_codes, find_weights, shipped_names
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.weights import weights_digest
 from scripts.latent import main as latent
@@ -90,6 +93,57 @@ def test_windows_of_the_same_clip_are_not_mixed(tmp_path, generator):
     assert (np.abs(drawn - 100) > 1).all()
 
 
+def test_each_neighbour_is_of_another_clip(tmp_path, generator):
+    """The 20 windows of the nearest clip are alike; they must not fill all places."""
+    clips = np.repeat(np.arange(NEIGHBOURS + 1), 20)
+    parts = ring(len(clips))
+    parts["c_shape"] = np.stack([clips, clips], 1) + 1e-3 * np.arange(len(clips))[:, None]
+    parts["c_motion"] = parts["c_motion"] * 0
+    path = write_codes(tmp_path / "far.npz", generator, parts, clips)
+    nearby = NearbyCodes.load(path, generator)
+    drawn = np.array([nearby.draw(np.random.default_rng(k))["c_shape"][0] for k in range(50)])
+    assert abs(np.mean(drawn) - clips.mean()) < 0.5, "each group has one window of every clip"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_codes_that_are_not_finite_are_refused(tmp_path, generator, value):
+    parts = ring(20)
+    parts["c_motion"][3] = value
+    path = write_codes(tmp_path / "a.npz", generator, parts, np.arange(20))
+    with pytest.raises(UserError, match="not finite"):
+        NearbyCodes.load(path, generator)
+
+
+def test_a_seed_below_0_is_refused(trained):
+    with pytest.raises(UserError, match="the seed is -1; it must be 0 or more"):
+        latent(["sample", str(trained), "--seed", "-1"])
+
+
+def test_the_origin_of_samples_tells_the_codes(trained, codes, tmp_path):
+    pytest.importorskip("pyvista")
+    small = ["--height", "40", "--count", "1", "generation.threshold=0.3"]
+    latent(["sample", str(trained), *small, "--output", str(tmp_path / "a")])
+    changed = dict(np.load(codes))
+    changed["c_shape"] = changed["c_shape"] + 0.01
+    np.savez(tmp_path / "other.npz", **changed)
+    other = ["--codes", str(tmp_path / "other.npz"), "--output", str(tmp_path / "b")]
+    latent(["sample", str(trained), *small, *other])
+    origins = [
+        json.loads((tmp_path / name / "bodies.json").read_text())["made_by"]["dataset"]
+        for name in "ab"
+    ]
+    assert origins[0].startswith("codes ") and origins[0] != origins[1]
+
+
+def test_shipped_codes_are_those_of_the_shipped_weights():
+    found = [path for name in shipped_names() if (path := find_codes(name))]
+    assert found, "some weights have codes"
+    for path in found:
+        name = path.name.removesuffix(".codes.npz")
+        _, shipped = load_trained(find_weights(name), torch.device("cpu"))
+        assert len(NearbyCodes.load(path, shipped).of_clip) > 1000
+
+
 def test_the_same_seed_gives_the_same_samples(codes, generator):
     nearby = NearbyCodes.load(codes, generator)
     few, many = (sample_nearby(generator, nearby, count, seed=5) for count in (2, 3))
@@ -104,7 +158,7 @@ def test_samples_of_a_run_are_written(trained, tmp_path, capsys):
     pytest.importorskip("pyvista")
     small = ["--height", "40", "--columns", "3", "--output", str(tmp_path / "out")]
     latent(["sample", str(trained), "--count", "2", *small, "generation.threshold=0.3"])
-    assert "drawn near the codes of" in capsys.readouterr().out
+    assert "drawn near the codes " in capsys.readouterr().out
     meshes = MeshSequence.load(tmp_path / "out/01/sequence.npz")
     assert meshes.num_frames == 5 and len(meshes.faces)
 
@@ -121,7 +175,7 @@ def test_codes_of_other_weights_are_refused(trained, codes, generator, tmp_path)
 def test_too_few_clips_are_refused(trained, codes, generator, tmp_path):
     stored = read_arrays(codes, (*PARTS, "of_clip"))
     few = write_codes(tmp_path / "a.npz", generator, stored, stored["of_clip"] % NEIGHBOURS)
-    with pytest.raises(UserError, match="codes of 6 clips; it takes at least 7"):
+    with pytest.raises(UserError, match="codes of 3 clips; it takes at least 4"):
         latent(["sample", str(trained), "--codes", str(few)])
 
 
@@ -140,7 +194,7 @@ def test_other_files_are_refused(trained, codes, generator, tmp_path):
 def test_without_codes_the_way_to_them_is_told(trained, tmp_path):
     best = RunFolder.of(build_config(trained)).best_checkpoint
     arguments = ["--checkpoint", str(best), f"output_dir={tmp_path / 'another'}"]
-    with pytest.raises(UserError, match=r"no prior .* which scripts/latent\.py encode writes"):
+    with pytest.raises(UserError, match=r"no prior .*scripts/latent\.py encode writes"):
         latent(["sample", str(trained), *arguments])
     with pytest.raises(UserError, match="count is 0"):
         latent(["sample", str(trained), "--count", "0"])

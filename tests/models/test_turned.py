@@ -8,13 +8,16 @@ import generate
 import train
 from im2mesh.build import build_config, build_generator, build_model
 from im2mesh.data.batch import Observation
+from im2mesh.data.dataset import build_windows
 from im2mesh.data.transforms import AS_IT_IS
-from im2mesh.errors import UserError
+from im2mesh.errors import ConfigError, UserError
 from im2mesh.generation.surface import check_generation
 from im2mesh.models.turned import TurnedModel
+from im2mesh.runs.checkpoints import save_checkpoint
 from im2mesh.runs.folder import RunFolder
+from im2mesh.studies.motion.measure import _measure_model
 from scripts.latent import main as latent
-from tests.small import write_small_config
+from tests.small import empty_checkpoint, write_small_config
 
 LOCAL = "configs/pointcloud/local-small.yaml"
 OFLOW = "configs/pointcloud/oflow-small.yaml"
@@ -116,10 +119,41 @@ def test_a_code_of_several_directions_is_refused(trained):
             latent([command, str(trained), "generation.turns=4"])
 
 
+@pytest.mark.parametrize(
+    ("name", "given"), [("img/oflow", "images"), ("representation_power/oflow", "null")]
+)
+def test_only_clouds_are_turned(tmp_path, name, given):
+    settings = ["generation.turns=4", f"output_dir={tmp_path}"]
+    config = build_config(f"configs/{name}-small.yaml", settings)
+    trainer_free = build_model(config)
+    save = RunFolder.of(config).best_checkpoint
+    state = empty_checkpoint(config=config.model_dump(), model=trainer_free.state_dict())
+    save_checkpoint(save, state)
+    with pytest.raises(
+        ConfigError, match=rf"only clouds can be turned, and data\.input is {given}"
+    ):
+        build_generator(config, save, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["interpolation/carried", "shape_matching/nearest_neighbour"])
+def test_models_without_weights_are_turned(name):
+    config = build_config(f"configs/{name}-small.yaml", ["generation.turns=4"])
+    generator = build_generator(config, "", torch.device("cpu"))
+    assert generator.asked.count == 4
+
+
+def test_the_study_of_motion_asks_all_directions(trained):
+    config = build_config(trained, ["generation.turns=4"])
+    generator = build_generator(config, RunFolder.of(config).best_checkpoint, torch.device("cpu"))
+    (window, *_) = build_windows(config, "test", stride=4)
+    numbers = _measure_model(generator, config.data, window, 0)
+    assert np.isfinite(list(numbers.values())).all()
+
+
 def test_images_are_not_turned():
     config = build_config("configs/img/oflow-small.yaml")
     model = TurnedModel(build_model(config).eval(), 4)
-    with pytest.raises(UserError, match=r"images cannot be turned; set generation\.turns to 1"):
+    with pytest.raises(ValueError, match=r"images cannot be turned; set generation\.turns to 1"):
         model.encode(torch.rand(1, 5, 3, 64, 64), TIMES[:5].unsqueeze(0))
 
 

@@ -5,7 +5,8 @@ import torch
 
 import train
 from im2mesh.build import build_config, build_trainer
-from im2mesh.errors import ConfigError
+from im2mesh.errors import Advice, ConfigError
+from im2mesh.pretrained.shipped import find_weights
 from im2mesh.runs.checkpoints import CheckpointError, load_checkpoint
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.trained import read_trained, write_weights
@@ -69,6 +70,28 @@ def test_a_resumed_run_reads_its_own_checkpoint(config_path, tmp_path, first):
     assert checkpoint.state.iteration == 6 and len(checkpoint.state.origins) == 3
 
 
+def test_a_resumed_run_says_that_it_keeps_its_own_weights(config_path, tmp_path, first):
+    with pytest.warns(Advice, match=r"None -> locla.* Its weights stay its own"):
+        run_training(config_path, first.path, "training.start_from=locla")
+
+
+def test_a_fresh_start_may_begin_with_the_weights_of_the_folder_that_it_moves(config_path, first):
+    best = first.path / "model.pt"
+    trained = load_checkpoint(best).model
+    settings = [f"training.start_from={best}", "training.max_iterations=1", "--fresh"]
+    run = run_training(config_path, first.path, *settings, "training.learning_rate=1e-12")
+    now = load_checkpoint(run.checkpoint)
+    assert now.state.iteration == 1
+    name = "decoder.fc_p.weight"
+    torch.testing.assert_close(now.model[name], trained[name], rtol=1e-4, atol=1e-6)
+
+
+def test_a_fresh_start_from_unknown_weights_moves_nothing(config_path, first):
+    with pytest.raises(ConfigError, match="no weights are called so"):
+        run_training(config_path, first.path, "training.start_from=locla", "--fresh")
+    assert first.checkpoint.is_file()
+
+
 def test_another_model_is_refused_by_name(config_path, tmp_path, first):
     wider = "model.decoder={name: cbatchnorm, hidden_size: 24, num_blocks: 2}"
     name = f"training.start_from={first.checkpoint}"
@@ -94,3 +117,10 @@ def test_unknown_weights_are_told_with_those_that_ship(config_path, tmp_path, na
 def test_a_missing_file_is_named(config_path, tmp_path, name):
     with pytest.raises(CheckpointError, match=name):
         run_training(config_path, tmp_path / "second", f"training.start_from={name}")
+
+
+def test_shipped_weights_fit_the_config_that_starts_from_them():
+    config = build_config("configs/benchmark/oflow_w_correspond.yaml")
+    assert config.training.start_from == "oflow"
+    trained = read_trained(find_weights("oflow"))
+    assert trained.config["model"] == config.model_dump(mode="json")["model"]

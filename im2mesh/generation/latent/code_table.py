@@ -144,8 +144,9 @@ def _compare_with_prior(codes: Mapping[str, Posteriors]) -> list[str]:
 def _spread(name: str, c: Float[np.ndarray, "W C"]) -> str:
     """In how many directions a conditioned code differs between windows."""
     variances = np.linalg.svd(c - c.mean(0), compute_uv=False) ** 2
-    parts = variances.cumsum() / max(variances.sum(), np.finfo(c.dtype).tiny)
-    needed = int((parts < SPREAD).sum()) + 1
+    if not variances.sum():
+        return f"{name}: c of width {c.shape[1]}; it does not differ between these windows"
+    needed = int((variances.cumsum() < SPREAD * variances.sum()).sum()) + 1
     return f"{name}: c of width {c.shape[1]}; {needed} directions hold {SPREAD:.0%} of its variance"
 
 
@@ -182,6 +183,11 @@ def _encode_window(generator: Generator, config: Config, window: Window) -> tupl
                 f"the {what} code of this model is no vector but a {type(code).__name__}, which "
                 "belongs to one observation: there is no table of such codes; use a config whose "
                 "codes are vectors, such as configs/pointcloud/oflow.yaml"
+            )
+        if not (code.c.isfinite().all() and code.z.isfinite().all()):
+            raise UserError(
+                f"the {what} code of window {window} is not finite; the weights have diverged: "
+                "train again with a lower training.learning_rate"
             )
     return (codes.shape, codes.shape_posterior), (codes.motion, codes.motion_posterior)
 

@@ -2,9 +2,9 @@
 
 A variational autoencoder teaches its latent codes to follow N(0, I); an ordinary encoder has no
 such duty. Its codes of bodies that face all directions lie around a ring, say, and in the middle of
-the ring there is no body. So a distribution is taken from codes of true windows: a mixture of one
-normal distribution around each, as wide as the distances to its neighbours (Manifold Parzen
-Windows: Vincent and Bengio, NIPS 2002).
+the ring there is no body. So a distribution is taken from codes of true windows: a mixture of
+normal distributions, each of a window and its neighbours, which follows the surface that codes lie
+on (as do Manifold Parzen Windows: Vincent and Bengio, NIPS 2002).
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 
 from im2mesh.data.transforms import AS_IT_IS
 from im2mesh.errors import UserError
+from im2mesh.files.hashes import hash_file
 from im2mesh.files.npz import NpzError, read_arrays
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.coded_body import CODE_NAMES, CodedBody
@@ -25,7 +26,8 @@ from im2mesh.models.code import Code, empty_gaussian
 from im2mesh.models.sequence_model import SequenceCodes
 from im2mesh.runs.weights import digest_as_numbers, weights_digest
 
-NEIGHBOURS = 6
+NEIGHBOURS = 3
+"""With 6, 78 % of 40 samples were of one piece, closed and of a body's size; with 3, 88 %."""
 PARTS = ("c_shape", "z_shape", "c_motion", "z_motion")
 
 
@@ -33,9 +35,9 @@ PARTS = ("c_shape", "z_shape", "c_motion", "z_motion")
 class NearbyCodes:
     """A mixture of normal distributions, one per window.
 
-    Each has the mean and the covariance of the code of its window and of the `NEIGHBOURS` nearest
-    codes of other clips. (Windows of one clip overlap, and their codes say little new.) Shape and
-    motion are drawn together, since a motion belongs to where the limbs are.
+    Each has the mean and the covariance of a group: the code of its window, and the nearest one of
+    each of the `NEIGHBOURS` nearest other clips. (Windows of one clip overlap, and their codes say
+    little new.) Shape and motion are drawn together, since a motion belongs to where limbs are.
 
     Attributes:
         parts: Name, out of `PARTS` -> that part of the code of every window.
@@ -74,6 +76,11 @@ class NearbyCodes:
                 f"the codes of {path} are of other weights; encode the windows with these "
                 "(scripts/latent.py encode)"
             )
+        rows = {len(part) for part in (*parts.values(), found.of_clip)}
+        if len(rows) > 1 or not all(np.isfinite(part).all() for part in parts.values()):
+            raise UserError(
+                f"the codes of {path} are not finite, or not one for each window; encode again"
+            )
         if len(np.unique(found.of_clip)) <= NEIGHBOURS:
             raise UserError(
                 f"{path} has codes of {len(np.unique(found.of_clip))} clips; it takes at least "
@@ -84,14 +91,20 @@ class NearbyCodes:
     def draw(self, random: np.random.Generator) -> dict[str, Float[np.ndarray, "_"]]:
         """Draw the parts of one code."""
         window = random.integers(len(self.of_clip))
-        distances = np.square(self._scaled - self._scaled[window]).sum(1)
-        distances[self.of_clip == self.of_clip[window]] = np.inf
-        group = np.append(np.argsort(distances)[:NEIGHBOURS], window)
+        order = np.argsort(np.square(self._scaled - self._scaled[window]).sum(1), kind="stable")
+        order = order[self.of_clip[order] != self.of_clip[window]]
+        _, first_of_clip = np.unique(self.of_clip[order], return_index=True)
+        group = np.append(order[np.sort(first_of_clip)[:NEIGHBOURS]], window)
         noise = random.normal(size=len(group)) / np.sqrt(len(group))
         means = {name: part[group].mean(0) for name, part in self.parts.items()}
         return {
             name: mean + noise @ (self.parts[name][group] - mean) for name, mean in means.items()
         }
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the file; in origins it takes the place of a data set's."""
+        return f"codes {hash_file(self.path)}"
 
     @cached_property
     def _scaled(self) -> Float[np.ndarray, "W D"]:
@@ -110,9 +123,11 @@ def sample_nearby(
     """Draw new bodies and motions near those of true windows; body k does not depend on the count.
 
     Raises:
-        UserError: If the count is below 1, or the model needs a given surface.
+        UserError: If the count is below 1 or the seed below 0, or the model needs a given surface.
     """
     refuse_impossible_samples(generator, count)
+    if seed < 0:
+        raise UserError(f"the seed is {seed}; it must be 0 or more")
     drawn = [nearby.draw(np.random.default_rng((seed, k))) for k in range(count)]
     return [
         CodedBody(f"{k:02d}", f"sample {k}", _as_codes(parts, generator.device), AS_IT_IS)

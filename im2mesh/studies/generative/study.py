@@ -16,7 +16,7 @@ from im2mesh.generation.latent.bodies import encode_body, interpolate, transfer_
 from im2mesh.generation.latent.code_table import encode_windows
 from im2mesh.generation.latent.coded_body import CODE_NAMES, CodedBody, CodeName
 from im2mesh.generation.latent.nearby import NearbyCodes, sample_nearby
-from im2mesh.generation.latent.samples import sample_prior
+from im2mesh.generation.latent.samples import refuse_turns, sample_prior
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.origins import ResultOrigin
@@ -65,7 +65,7 @@ def measure_generative(
     pairs: Sequence[Pair],
     windows: Sequence[Window],
     num_samples: int,
-    nearby: NearbyCodes | None = None,
+    codes: Path | None = None,
 ) -> str:
     """Measure a model, and add the numbers to the study.
 
@@ -73,15 +73,17 @@ def measure_generative(
         pairs: Transfers to compare with the truth.
         windows: Windows of true bodies; codes are blended from every second one to the next.
         num_samples: Invented bodies to judge, if the model can invent any.
-        nearby: Codes near which they are drawn; None for those of the prior.
+        codes: Table of codes near which they are drawn; None for samples of the prior.
 
     Returns:
         Notes on what has no numbers of windows.
 
     Raises:
-        UserError: If the data set is not one of make_bodies.py, or the model lacks a code.
+        UserError: If the data set is not one of make_bodies.py, or the model lacks a code, or
+            windows are observed from several directions.
     """
-    samples, notes = _draw_samples(subject, num_samples, nearby)
+    refuse_turns(subject.generator)
+    samples, notes = _draw_samples(subject, num_samples, codes)
     paths, more = _possible_paths(subject, pairs[0])
     notes += more
     plausible = Plausible.of(subject.config.data.root, windows)
@@ -97,24 +99,33 @@ def measure_generative(
             numbers = measure_path([subject.make(body) for body in bodies], what, plausible)
             subject.add(study, PATHS[what], first.place, numbers)
     if subject.generator.model.has_posterior:
-        table = encode_windows(subject.generator, subject.config, windows)
-        notes.append(f"Codes of the test windows:\n\n{table}")
+        notes.append(_tell_codes(subject, windows))
     return "\n\n".join(notes)
 
 
+def _tell_codes(subject: Subject, windows: Sequence[Window]) -> str:
+    try:
+        table = encode_windows(subject.generator, subject.config, windows)
+    except UserError as error:  # a code is no vector, say, which the rest of the study bears
+        return f"No table of codes: {error}."
+    return f"Codes of the test windows:\n\n{table}"
+
+
 def _draw_samples(
-    subject: Subject, count: int, nearby: NearbyCodes | None
+    subject: Subject, count: int, codes: Path | None
 ) -> tuple[list[CodedBody], list[str]]:
-    """Invented bodies, or a note on why there are none."""
+    """Invented bodies, and a note on what they were drawn from or why there are none."""
     if count < 0:
         raise UserError(f"--samples is {count}; it must be 0 or more")
     if count == 0:
         return [], []
     generator, seed = subject.generator, subject.config.generation.seed
     try:
-        if nearby is None:
-            return sample_prior(generator, count, seed), []
-        return sample_nearby(generator, nearby, count, seed), []
+        if codes is None:
+            return sample_prior(generator, count, seed), ["Samples: of the prior."]
+        nearby = NearbyCodes.load(codes, generator)
+        drawn_from = f"Samples: near the {nearby.fingerprint}, of {len(nearby.of_clip)} windows."
+        return sample_nearby(generator, nearby, count, seed), [drawn_from]
     except UserError as error:
         return [], [f"No samples: {error}."]
 

@@ -65,7 +65,7 @@ def measure_motion(
 def _measure_model(
     generator: Generator, data: DataConfig, window: Window, seed: int
 ) -> dict[str, float]:
-    model, device = generator.model, generator.device
+    model, device = generator.asked, generator.device
     codes = encode_window(generator, data, window, seed)
     start = torch.as_tensor(
         read_true_motion(StoredWindow(data.root, window), seed)[:1], device=device
@@ -88,7 +88,7 @@ class _Cost:
 
 def _measure_cost(generator: Generator, start: Tensor, codes: SequenceCodes) -> _Cost:
     """Measure the cost of carrying points to evenly spaced times, without the encoding."""
-    model, times = generator.model, frame_times(NUM_TIMES).to(generator.device)
+    model, times = generator.asked, frame_times(NUM_TIMES).to(generator.device)
     seconds = []
     for _ in range(1 + NUM_RUNS):
         model.take_nfe()

@@ -113,7 +113,7 @@ class _File:
 
 
 def _move(file: _File, basis: MotionBasis, seconds: np.ndarray) -> None:
-    basis = basis.with_positive_weights()  # Blender cuts off negative ones
+    basis = basis.with_positive_weights()  # Blender sets negative ones aside
     targets = [{"POSITION": file.add(shape, "VEC3")} for shape in basis.positions]
     for target, shape in zip(targets, () if basis.normals is None else basis.normals, strict=False):
         target["NORMAL"] = file.add(shape, "VEC3")
