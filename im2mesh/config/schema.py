@@ -244,7 +244,7 @@ class GenerationConfig(Section):
     """Padding of the box in which the surface is extracted: its side is 1 + padding."""
     turns: Annotated[PositiveInt, MESHES] = 1
     """Directions, about the vertical, from which clouds are seen; the mean of all answers counts.
-    4 make better meshes, in almost four times as long."""
+    4 make better meshes, in up to four times as long."""
     num_steps: Annotated[Annotated[int, Field(ge=2)] | None, MESHES] = None
     """Number of meshes to write, evenly spaced over the window; null for one per frame."""
     times: Annotated[Times | None, MESHES] = None
