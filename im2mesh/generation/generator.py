@@ -70,8 +70,9 @@ class Generator:
     ) -> None:
         self.device = torch.device("cpu") if device is None else device
         self.model = model.to(self.device).eval()
-        turned = TurnedModel(self.model, config.turns).to(self.device)
-        self.asked = turned if config.turns > 1 else self.model
+        self.asked = self.model
+        if config.turns > 1:
+            self.asked = TurnedModel(self.model, config.turns).to(self.device)
         self.config = config
         self.num_frames = num_frames
         self.trained_by = trained_by
@@ -227,12 +228,8 @@ class Generator:
         self, vertices_0: Float[np.ndarray, "V 3"], times: np.ndarray, codes: SequenceCodes
     ) -> Float[np.ndarray, "S V 3"]:
         """Carry points from t = 0 to each of the times, which increase from 0; B = 1."""
-        schedule = _host_times(times)
-
-        def carry(points: Tensor) -> Tensor:
-            return self.asked.trajectories(points, schedule, codes)
-
-        return self._paths(vertices_0, carry)
+        schedule, ask = _host_times(times), self.asked.trajectories
+        return self._paths(vertices_0, lambda points: ask(points, schedule, codes))
 
     def _carry_given(
         self, given: GivenSurface, times: np.ndarray, codes: SequenceCodes
@@ -256,10 +253,8 @@ class Generator:
     ) -> Float[np.ndarray, "S V 3"]:
         schedule = _host_times(times if times[-1] == 1 else np.append(times, 1.0))
 
-        def carry(points: Tensor) -> Tensor:
-            return self.asked.trajectories_from_end(points, schedule, codes)
-
-        return self._paths(vertices_1, carry)[: len(times)]
+        ask = self.asked.trajectories_from_end
+        return self._paths(vertices_1, lambda points: ask(points, schedule, codes))[: len(times)]
 
     def _paths(
         self, vertices: Float[np.ndarray, "V 3"], carry: Callable[[Tensor], Tensor]
