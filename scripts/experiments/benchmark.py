@@ -104,6 +104,7 @@ def describe(experiment: Experiment, data_fingerprint: str) -> dict[str, Any]:
     folder = RunFolder.of(config)
     return {
         "name": experiment.name,
+        "start_from": config.training.start_from,
         "benchmark": settings_of(config).name,
         "fingerprint": data_fingerprint,
         **_budget(config, folder),
@@ -140,6 +141,8 @@ def _cells(row: dict[str, Any], numbers: dict[str, Any]) -> list[str]:
     worst = numbers["worst_iou"]
     differs = row["benchmark"] == NAME and row["fingerprint"] != FINGERPRINT
     mark = " (other data)" if differs else ""
+    if row.get("start_from"):  # the iterations are those since then
+        mark = f", from the weights {row['start_from']}{mark}"
     return [
         row["name"] + mark,
         *told,

@@ -71,6 +71,8 @@ def test_a_row_tells_means_spread_and_the_worst(row):
 def test_the_table_has_every_split_and_marks_other_data(row, tmp_path, monkeypatch):
     table = format_rows([row, {**row, "name": "more"}])
     assert table.count("static (other data)") == len(SPLITS)
+    begun = format_rows([{**row, "start_from": "oflow"}])
+    assert begun.count("static, from the weights oflow (other data)") == len(SPLITS)
     assert "0.8000 (0.1000)" in table and "| 700 " in table and "| 0.5 " in table
     monkeypatch.setattr(benchmark, "FINGERPRINT", "abc")
     assert "other data" not in format_rows([row])
