@@ -56,11 +56,12 @@ def main(arguments: Sequence[str]) -> None:
                 print(f"the run in {folder.path} is now in {old}")
         if ranks.is_main:
             held.enter_context(folder.for_training())
-        checkpoint = None if args.fresh else trainer.resume()
-        if checkpoint is None and not args.fresh:
-            trainer.start()
-        elif checkpoint is not None and ranks.is_main:
-            print(f"resuming {checkpoint} at iteration {trainer.state.iteration}")
+        if not args.fresh:
+            checkpoint = trainer.resume()
+            if checkpoint is None:
+                trainer.start()
+            elif ranks.is_main:
+                print(f"resuming {checkpoint} at iteration {trainer.state.iteration}")
         begun_at = trainer.state.iteration
         trainer.fit(args.exit_after, stop)
     if ranks.is_main and trainer.state.iteration > begun_at:

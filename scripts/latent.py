@@ -90,9 +90,10 @@ class Task:
 
     def codes_file(self, generator: Generator) -> Path | None:
         """The table of codes near which samples are drawn, for a model without a prior."""
+        if generator.model.has_prior:
+            return None
         own = self.folder.codes(self.config.data.train_split)
-        found = find_codes(self.args.weights) or (own if own.is_file() else None)
-        return None if generator.model.has_prior else found
+        return find_codes(self.args.weights) or (own if own.is_file() else None)
 
     def write(
         self,

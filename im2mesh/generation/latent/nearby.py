@@ -76,17 +76,22 @@ class NearbyCodes:
                 f"the codes of {path} are of other weights; encode the windows with these "
                 "(scripts/latent.py encode)"
             )
-        rows = {len(part) for part in (*parts.values(), found.of_clip)}
-        if len(rows) > 1 or not all(np.isfinite(part).all() for part in parts.values()):
+        found._refuse_unusable()
+        return found
+
+    def _refuse_unusable(self) -> None:
+        """Refuse codes that are no codes of windows, or too few clips to mix."""
+        rows = {len(part) for part in (*self.parts.values(), self.of_clip)}
+        if len(rows) > 1 or not all(np.isfinite(part).all() for part in self.parts.values()):
             raise UserError(
-                f"the codes of {path} are not finite, or not one for each window; encode again"
+                f"the codes of {self.path} are not finite, or not one for each window; encode again"
             )
-        if len(np.unique(found.of_clip)) <= NEIGHBOURS:
+        clips = len(np.unique(self.of_clip))
+        if clips <= NEIGHBOURS:
             raise UserError(
-                f"{path} has codes of {len(np.unique(found.of_clip))} clips; it takes at least "
+                f"{self.path} has codes of {clips} clips; it takes at least "
                 f"{NEIGHBOURS + 1}, of which new ones are mixed: encode a larger split"
             )
-        return found
 
     def draw(self, random: np.random.Generator) -> dict[str, Float[np.ndarray, "_"]]:
         """Draw the parts of one code."""
