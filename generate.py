@@ -199,13 +199,6 @@ def _picture_settings(
     given = [name for name, value in camera.items() if value is not None]
     if given and not trained.data.view_cameras:
         raise UserError(f"--{given[0]} has no effect: these weights know no cameras; leave it out")
-    if given and trained.data.num_views == 1:
-        warnings.warn(
-            f"these weights were trained with one view, so they know one camera: with --{given[0]} "
-            "meshes may be worse",
-            Advice,
-            stacklevel=1,
-        )
     return PictureSettings(
         args.fps or rate or FRAMES_PER_SECOND,
         FRONT_AZIMUTH if args.azimuth is None else args.azimuth,

@@ -84,6 +84,8 @@ class DataConfig(Section):
     """Read the cameras of the images, <view>/cameras.npz, too; pixel-aligned networks need them."""
     image_size: Annotated[PositiveInt, OBSERVATION, LEARNING] = 224
     """Height and width of the observed images, in pixels; other images are resized."""
+    augment: Annotated[bool, LEARNING] = False
+    """Turn training windows by quarter turns and mirror them, at random; mirror and crop images."""
     num_points: Annotated[NonNegativeInt, LEARNING] = 512
     """Labelled points that a training sample has at t = 0, and again at one random frame."""
     near_surface_fraction: Annotated[Fraction, LEARNING] = 0.0
@@ -243,8 +245,7 @@ class GenerationConfig(Section):
     padding: Annotated[NonNegativeFloat, MESHES] = 0.1
     """Padding of the box in which the surface is extracted: its side is 1 + padding."""
     turns: Annotated[PositiveInt, MESHES] = 1
-    """Directions, about the vertical, from which clouds are seen; the mean of all answers counts.
-    4 make better meshes, in up to four times as long."""
+    """Directions about the vertical whose mean counts; 4 are better, and up to 4 times slower."""
     num_steps: Annotated[Annotated[int, Field(ge=2)] | None, MESHES] = None
     """Number of meshes to write, evenly spaced over the window; null for one per frame."""
     times: Annotated[Times | None, MESHES] = None
@@ -257,8 +258,7 @@ class GenerationConfig(Section):
     refinement_steps: Annotated[NonNegativeInt, MESHES] = 0
     """Number of Newton steps that move the extracted vertices onto the level set."""
     fit_iterations: Annotated[NonNegativeInt, MESHES] = 0
-    """Steps of a search that fits the carried surface to the observed clouds (docs/scans.md); 0 for
-    none. 80 are enough, and take some fifteen seconds on one core."""
+    """Steps that fit the carried surface to the observed clouds (docs/scans.md); 80 are enough."""
     normals: Annotated[bool, MESHES] = False
     """Write vertex normals for every frame."""
     batch_points: Annotated[PositiveInt, NOTHING] = 100_000

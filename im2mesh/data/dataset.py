@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from im2mesh.config.schema import Config, DataConfig
+from im2mesh.data.augmentation import augment
 from im2mesh.data.batch import Sample, SampleDataset
 from im2mesh.data.clip_files import clip_files
 from im2mesh.data.frames import LabelledPoints, StoredWindow
@@ -72,7 +73,7 @@ class WindowDataset(SampleDataset):
         pointcloud = self._draw_trajectories(stored, rng)
         config = self._observed_as(draw, stored, rng)
         observed = draw_observation(config, window, rng, random_view=self.shuffle)
-        return Sample(
+        sample = Sample(
             window=window,
             inputs=observed.inputs,
             input_times=observed.times,
@@ -84,6 +85,7 @@ class WindowDataset(SampleDataset):
             t=frame / (window.num_frames - 1),
             pointcloud=pointcloud,
         )
+        return augment(sample, rng) if self.shuffle and self.config.augment else sample
 
     def _observed_as(self, draw: int, stored: StoredWindow, rng: np.random.Generator) -> DataConfig:
         if not (self.shuffle and self.config.input_variety):

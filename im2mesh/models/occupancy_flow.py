@@ -28,7 +28,7 @@ from im2mesh.models.sequence_model import (
     SequenceModel,
     refuse_unordered_times,
 )
-from im2mesh.models.views import Views, without_cameras
+from im2mesh.models.views import Views, into_axes, out_of_axes, without_cameras
 
 
 class OccupancyFlow(SequenceModel):
@@ -37,6 +37,9 @@ class OccupancyFlow(SequenceModel):
     With posteriors it is a variational autoencoder of shape and motion (sec. 3.4): the two latent
     codes are inferred from the observation, or drawn from the prior N(0, I). A model without some
     code has None in place of the network that would give it.
+
+    Where the cameras of images are known, all networks see positions in the axes of the first one,
+    so that a body is the same to them from wherever it is looked at.
 
     Args:
         encoder_spatial: (first frame, its time) -> shape code, a vector [B, C] or a whole `Code`;
@@ -118,13 +121,14 @@ class OccupancyFlow(SequenceModel):
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
         refuse_unordered_times(times)
+        inputs, axes = _seen_from_camera(inputs)
         planned, times = times, times.to(inputs.device, non_blocking=True)
         motion_code = self._encode_motion(inputs, times)
         motion = _infer(self.posterior_temporal, inputs, times, motion_code)
         motion_code = replace(motion_code, z=_draw(motion, generators))
         evidence = self._evidence(inputs, planned, motion_code)
         shape_code, shape = self._encode_start(evidence, times[:, : evidence.shape[1]], generators)
-        return SequenceCodes(shape_code, motion_code, shape, motion)
+        return SequenceCodes(shape_code, motion_code, shape, motion, axes)
 
     @property
     def _shape_sees_all(self) -> bool:
@@ -138,11 +142,12 @@ class OccupancyFlow(SequenceModel):
     def encode_shape(
         self, inputs: Inputs, times: Float[Tensor, "B T"], generators: Generators | None = None
     ) -> SequenceCodes:
+        inputs, axes = _seen_from_camera(inputs)
         times = times.to(inputs.device, non_blocking=True)
         seen = inputs.shape[1] if self._shape_sees_all else 1
         shape_code, shape = self._encode_start(inputs[:, :seen], times[:, :seen], generators)
         unknown = empty_code(len(times), times)
-        return SequenceCodes(shape_code, unknown, shape, empty_gaussian(len(times), times))
+        return SequenceCodes(shape_code, unknown, shape, empty_gaussian(len(times), times), axes)
 
     def _encode_start(
         self, evidence: Inputs, time: Float[Tensor, "B K"], generators: Generators | None
@@ -196,11 +201,17 @@ class OccupancyFlow(SequenceModel):
         ]
         nothing = like.new_zeros(count, 0)
         shape, motion = (Code(nothing, gaussian.sample([generator] * count)) for gaussian in prior)
-        return SequenceCodes(shape, motion, *prior)
+        return SequenceCodes(shape, motion, prior[0], prior[1])
 
     def occupancy_logits_0(
         self, points_0: Float[Tensor, "B N 3"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
+        return self._decode(into_axes(points_0, codes.axes), codes)
+
+    def _decode(
+        self, points_0: Float[Tensor, "B N 3"], codes: SequenceCodes
+    ) -> Float[Tensor, "B N"]:
+        """Logits at t = 0 of points in the axes of the codes."""
         if self.decoder is None:
             raise self._cannot_answer("occupancy")
         decoder, shape = self.decoder, codes.shape
@@ -212,29 +223,41 @@ class OccupancyFlow(SequenceModel):
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
         """Carry points from time t back to t = 0, and ask the decoder there (eq. 4)."""
-        path = self.flow.integrate_backward(points_t, t, codes.motion)
-        return self.occupancy_logits_0(path[:, -1], codes)
+        end = into_axes(points_t, codes.axes)
+        path = self.flow.integrate_backward(end, t, codes.motion)
+        return self._decode(path[:, -1], codes)
 
     def trajectories(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
-        return self.flow.integrate_forward(points_0, times, codes.motion)
+        start = into_axes(points_0, codes.axes)
+        return out_of_axes(self.flow.integrate_forward(start, times, codes.motion), codes.axes)
 
     def trajectories_from_end(
         self, points_1: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes
     ) -> Float[Tensor, "B T N 3"]:
         ones = torch.ones(len(points_1), dtype=points_1.dtype)
-        path = self.flow.integrate_backward(points_1, ones, codes.motion, times.flip(0))
-        return path.flip(1)
+        end = into_axes(points_1, codes.axes)
+        path = self.flow.integrate_backward(end, ones, codes.motion, times.flip(0))
+        return out_of_axes(path.flip(1), codes.axes)
 
     def velocities(
         self, points_t: Float[Tensor, "B N 3"], t: float, codes: SequenceCodes
     ) -> Float[Tensor, "B N 3"]:
-        return self.flow.velocity(points_t, t, codes.motion)
+        here = into_axes(points_t, codes.axes)
+        return out_of_axes(self.flow.velocity(here, t, codes.motion), codes.axes)
 
     def take_nfe(self) -> int:
         nfe, self.flow.nfe = self.flow.nfe, 0
         return nfe
+
+
+def _seen_from_camera(inputs: Inputs) -> tuple[Inputs, Float[Tensor, "B 3 3"] | None]:
+    """Inputs in the axes of the first camera, and these; as they are, if no camera is known."""
+    if not isinstance(inputs, Views):
+        return inputs, None
+    axes = inputs.axes()
+    return inputs.in_axes(axes), axes
 
 
 def _encode(encoder: nn.Module | None, inputs: Inputs, times: Float[Tensor, "B T"]) -> Code:

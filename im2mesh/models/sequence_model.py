@@ -35,12 +35,15 @@ class SequenceCodes:
         motion: Code of the motion over the whole sequence.
         shape_posterior: Distribution that shape.z was drawn from; width 0 without a latent code.
         motion_posterior: Distribution that motion.z was drawn from; width 0 without a latent code.
+        axes: Axes in which the networks see positions, as rows: those of the first camera, where it
+            is known; None for the axes of the positions themselves.
     """
 
     shape: Code
     motion: Code
     shape_posterior: Gaussian
     motion_posterior: Gaussian
+    axes: Float[Tensor, "B 3 3"] | None = None
 
 
 class SequenceModel(nn.Module):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -32,6 +33,39 @@ class Views:
     def __getitem__(self, which: tuple[slice, ...]) -> "Views":
         """Some sequences, and some of their frames."""
         return Views(self.images[which], self.cameras[which])
+
+    def axes(self) -> Float[Tensor, "B 3 3"]:
+        """Axes of the first camera, as rows: to the right and down in the middle of its image, and
+        the direction in which it looks."""
+        to_right, to_bottom = self.cameras[:, 0, :2, :3].unbind(1)
+        right = F.normalize(to_right, dim=-1)
+        along = (to_bottom * right).sum(-1, keepdim=True)
+        down = F.normalize(to_bottom - along * right, dim=-1)
+        return torch.stack([right, down, torch.linalg.cross(right, down, dim=-1)], 1)
+
+    def in_axes(self, axes: Float[Tensor, "B 3 3"]) -> "Views":
+        """The same images, with cameras for positions in these axes."""
+        turned = into_axes(self.cameras[..., :3].flatten(1, 2), axes)
+        cameras = torch.cat([turned.unflatten(1, (-1, 3)), self.cameras[..., 3:]], -1)
+        return Views(self.images, cameras)
+
+
+def into_axes(
+    positions: Float[Tensor, "B *N 3"], axes: Float[Tensor, "B 3 3"] | None
+) -> Float[Tensor, "B *N 3"]:
+    """Positions in axes given as rows; as they are, if none are given."""
+    if axes is None:
+        return positions
+    # no product of matrices, which autocast and tf32 would round
+    spread = axes.view(len(axes), *[1] * (positions.dim() - 2), 3, 3).to(positions.dtype)
+    return (positions.unsqueeze(-2) * spread).sum(-1)
+
+
+def out_of_axes(
+    positions: Float[Tensor, "B *N 3"], axes: Float[Tensor, "B 3 3"] | None
+) -> Float[Tensor, "B *N 3"]:
+    """The inverse of `into_axes`."""
+    return into_axes(positions, None if axes is None else axes.transpose(1, 2))
 
 
 def without_cameras(observed: Tensor | Views) -> Float[Tensor, "B K *frame"]:

@@ -45,6 +45,7 @@ CODE = (PACKAGE, "train.py", "generate.py", "eval.py", "scripts", "benchmarks")
 
 LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {
     DataConfig: (
+        "augment",
         "input_cameras",
         "input_folder",
         "input_uneven",

@@ -1,7 +1,6 @@
 """Encoders for small images, seen one by one or compared over time -> one code."""
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -91,6 +90,8 @@ class FrameMixer(nn.Module):
             for _ in range(0 if num_frames == 1 else 2)
         ]
         self.layers = nn.ModuleList(layers)
+        # without it, all units behind a rectifier once fell silent, and with them the code
+        self.norm = nn.LayerNorm(hidden_size)
         self.fc_c = nn.Linear(hidden_size, code_size)
 
     def forward(
@@ -101,7 +102,7 @@ class FrameMixer(nn.Module):
             x = x + self.fc_t(times.to(frames.dtype).unsqueeze(-1))
         for layer in self.layers:
             x = layer(x)
-        return self.fc_c(F.relu(x.mean(1)))
+        return self.fc_c(self.norm(x.mean(1)))
 
 
 def with_neighbours(images: Float[Tensor, "B K 3 H W"]) -> Float[Tensor, "B K 9 H W"]:

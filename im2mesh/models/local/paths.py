@@ -52,7 +52,9 @@ def fit_paths(
 def _smooth_fit(basis: Float[Tensor, "B T K"], smoothing: float) -> Float[Tensor, "B K T"]:
     """The linear map from values at the frames to coefficients, in double precision."""
     penalty = _penalty(basis.shape[-1] - 1, smoothing, basis.device)
-    return torch.linalg.solve(basis.transpose(1, 2) @ basis + penalty, basis.transpose(1, 2))
+    normal = basis.transpose(1, 2) @ basis + penalty
+    # never singular, so the host need not wait for a GPU to say so
+    return torch.linalg.solve_ex(normal, basis.transpose(1, 2)).result
 
 
 def _cross_validation(

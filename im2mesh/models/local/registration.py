@@ -112,7 +112,8 @@ def displacement_basis(times: Float[Tensor, "B T"], degree: int) -> Float[Tensor
 def _time_fit(basis: Float[Tensor, "B T J"]) -> Float[Tensor, "B J T"]:
     """The linear map from displacements at the frames to coefficients."""
     normal = basis.transpose(1, 2) @ basis + torch.tensor(BENDING).to(basis).diag()
-    return torch.linalg.solve(normal, basis.transpose(1, 2))
+    # never singular, here and below, so the host need not wait for a GPU to say so
+    return torch.linalg.solve_ex(normal, basis.transpose(1, 2)).result
 
 
 def _pull(
@@ -163,5 +164,5 @@ def _locally_affine(
     normal = shift @ normal @ shift.transpose(-1, -2)
     stiff = STIFFNESS * reach**2 * normal[..., 0, 0]
     resistance = torch.stack([torch.full_like(stiff, REST), stiff, stiff, stiff], -1)
-    affine = torch.linalg.solve(normal + resistance.diag_embed(), shift @ right)
+    affine = torch.linalg.solve_ex(normal + resistance.diag_embed(), shift @ right).result
     return affine[..., 0, :].unflatten(-1, pull.shape[2:])

@@ -115,6 +115,11 @@ def _check_observation(config: Config) -> None:
             f"data.view_cameras is true, but data.input is {data.input or 'null'}; set "
             "data.view_cameras to false"
         )
+    if data.augment and data.input == "images" and not data.view_cameras:
+        raise ValueError(
+            "data.augment mirrors images, and positions with them, so it must know the cameras; "
+            "set data.view_cameras to true, or data.augment to false"
+        )
     check_clouds(data)
     for key in CLOUD_SETTINGS:
         value = getattr(data, key)

@@ -221,6 +221,44 @@ class TestVelocityField:
         assert (found[0] - found[1]).norm() < 0.02 * found[1].norm()
 
 
+@pytest.mark.parametrize("parts", ["pixels", "vectors"])
+def test_a_body_is_the_same_from_wherever_it_is_seen(parts: str, tmp_path: Path) -> None:
+    """Body and camera, turned together in any way, give answers that are turned alike."""
+    (tmp_path / "empty.yaml").write_text("output_dir: out")
+    small = "width: 8, hidden_size: 16"
+    changes = TestConfiguration.PARTS
+    if parts == "vectors":
+        changes = (
+            "data.input=images", "data.view_cameras=true",
+            f"model.encoder={{name: image_resnet, {small}}}",
+            f"model.encoder_temporal={{name: image_resnet, {small}}}",
+        )  # fmt: skip
+    torch.manual_seed(0)
+    model = build_model(build_config(tmp_path / "empty.yaml", changes)).eval().double()
+    for parameter in model.parameters():  # networks that are not untrained, whose velocity is 0
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    images, clock = torch.rand(1, 17, 3, 32, 32).double(), torch.linspace(0, 1, 17).double()
+    turn, _ = torch.linalg.qr(torch.randn(3, 3).double())
+    turn = turn * torch.linalg.det(turn).sign()
+    points, times = torch.rand(1, 9, 3).double() - 0.5, torch.tensor([0.0, 0.5, 1.0])
+    half, found = torch.tensor([0.5]), []
+    for rotation in (torch.eye(3).double(), turn):
+        cameras = FRONT.double().expand(1, 17, 3, 4).clone()
+        cameras[..., :3] = cameras[..., :3] @ rotation.T
+        codes = model.encode(with_cameras(images, cameras), clock[None])
+        here = points @ rotation.T
+        moved = [
+            model.trajectories(here, times, codes),
+            model.trajectories_from_end(here, times, codes),
+            model.velocities(here, 0.5, codes),
+        ]
+        logits = [model.occupancy_logits_0(here, codes), model.occupancy_logits(here, half, codes)]
+        found.append([*logits, *(positions @ rotation for positions in moved)])
+    assert (found[0][2][:, 2] - points).norm(dim=-1).min() > 1e-3
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-6)
+
+
 class TestConfiguration:
     PARTS = (
         "data.input=images", "data.view_cameras=true", "model.encoder={name: image_pixels}",
@@ -246,6 +284,17 @@ class TestConfiguration:
             (
                 ["data.view_cameras=false"],
                 "needs the cameras of the images, but data.view_cameras is false",
+            ),
+            (
+                [
+                    "data.view_cameras=false",
+                    "data.augment=true",
+                    "model.encoder={name: image_resnet}",
+                    "model.encoder_temporal={name: image_resnet}",
+                    "model.decoder={name: cbatchnorm}",
+                    "model.velocity_field={name: concat}",
+                ],
+                "data.augment mirrors images, and positions with them, so it must know the cam",
             ),
             (["model.encoder={name: image_resnet}"], "set model.encoder to one of: image_pixels"),
             (
