@@ -26,6 +26,7 @@ from im2mesh.generation.surface import check_generation
 from im2mesh.losses.objective import active_terms, check_objective
 from im2mesh.machine.ranks import Ranks
 from im2mesh.meshing.io import SEQUENCE_FORMATS
+from im2mesh.models.copies import COPIES_OF_IMAGES
 from im2mesh.models.flow.flow import SOLVER_METHODS
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring.compatibility import check_parts, check_sizes
@@ -229,14 +230,32 @@ def with_settings(made: Generator, settings: GenerationConfig) -> Generator:
 def _generator(
     model: SequenceModel, config: Config, device: torch.device, trained_by: Notes
 ) -> Generator:
-    if config.generation.turns > 1 and config.data.input != "pointcloud":
-        raise ConfigError(
-            f"generation.turns is {config.generation.turns}, but only clouds can be turned, and "
-            f"data.input is {config.data.input or 'null'}; set it to 1"
-        )
+    _refuse_impossible_copies(config)
     generator = Generator(model, config.generation, config.data.num_frames, device, trained_by)
     generator.fit = partial(refit, corresponding=config.data.input_pointcloud_corresponding)
     return generator
+
+
+def _refuse_impossible_copies(config: Config) -> None:
+    """Refuse copies of what cannot be turned or mirrored.
+
+    Raises:
+        ConfigError: If generation.copies asks for such.
+    """
+    data, count = config.data, config.generation.copies
+    if count == 1 or data.input == "pointcloud":
+        return
+    can_mirror = data.view_cameras and config.model.method == "occupancy_flow"
+    if not can_mirror:
+        raise ConfigError(
+            f"generation.copies is {count}, but only clouds can be turned, and images mirrored "
+            "that an occupancy_flow observes with data.view_cameras; set it to 1"
+        )
+    if count != COPIES_OF_IMAGES:
+        raise ConfigError(
+            f"generation.copies is {count}, but images have two copies, themselves and mirrored; "
+            "set it to 2 or 1"
+        )
 
 
 def build_described(content: TrainedModel | Snapshot, path: Path) -> tuple[Config, SequenceModel]:

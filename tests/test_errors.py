@@ -194,6 +194,7 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "a pixel-aligned encoder without cameras": lambda user: user.trains(
             *IMAGES, "model.encoder={name: image_pixels}"
         ),
+        "augmented images without cameras": lambda user: user.trains(*IMAGES, "data.augment=true"),
         "pretrained weights that are not there": lambda user: user.has_own_images().trains(
             *IMAGES, "model.encoder.weights=nowhere.pth"
         ),

@@ -244,8 +244,8 @@ class GenerationConfig(Section):
     """Doublings of the grid near the surface; resolution 32 and 2 steps give 129 points an axis."""
     padding: Annotated[NonNegativeFloat, MESHES] = 0.1
     """Padding of the box in which the surface is extracted: its side is 1 + padding."""
-    turns: Annotated[PositiveInt, MESHES] = 1
-    """Directions about the vertical whose mean counts; 4 are better, and up to 4 times slower."""
+    copies: Annotated[PositiveInt, MESHES] = 1
+    """Average over so many copies: clouds turned about the vertical; 2 of images, one mirrored."""
     num_steps: Annotated[Annotated[int, Field(ge=2)] | None, MESHES] = None
     """Number of meshes to write, evenly spaced over the window; null for one per frame."""
     times: Annotated[Times | None, MESHES] = None

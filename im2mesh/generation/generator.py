@@ -26,8 +26,8 @@ from im2mesh.meshing.frame_meshes import FrameMeshes, Reconstruction
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
+from im2mesh.models.copies import MeanOverCopies
 from im2mesh.models.sequence_model import Inputs, SequenceCodes, SequenceModel
-from im2mesh.models.turned import TurnedModel
 from im2mesh.models.views import with_cameras
 from im2mesh.runs.origins import Notes
 
@@ -53,7 +53,7 @@ class Generator:
         trained_by: Notes on the training of the model, stored with results (see `RunOrigin`).
 
     Attributes:
-        asked: What answers: the model, or its mean over generation.turns directions.
+        asked: What answers: the model, or its mean over generation.copies of what is observed.
         fit: What fits the motion to the observation, if generation.fit_iterations asks for it.
 
     Raises:
@@ -71,8 +71,8 @@ class Generator:
         self.device = torch.device("cpu") if device is None else device
         self.model = model.to(self.device).eval()
         self.asked = self.model
-        if config.turns > 1:
-            self.asked = TurnedModel(self.model, config.turns).to(self.device)
+        if config.copies > 1:
+            self.asked = MeanOverCopies(self.model, config.copies).to(self.device)
         self.config = config
         self.num_frames = num_frames
         self.trained_by = trained_by

@@ -73,8 +73,8 @@ def extract_mesh(logits: Callable[[Tensor], Tensor], config: GenerationConfig) -
 
 
 def points_at_once(config: GenerationConfig) -> int:
-    """Points that are asked for at once; the networks get them once for each direction."""
-    return max(1, config.batch_points // config.turns)
+    """Points that are asked for at once; the networks get them once for each copy."""
+    return max(1, config.batch_points // config.copies)
 
 
 def given_clouds(observation: Observation, data: DataConfig, with_end: bool) -> GivenSurface:
@@ -127,10 +127,10 @@ def check_generation(model: SequenceModel, config: GenerationConfig) -> None:
             "generation.simplify_faces and refinement_steps are for extracted surfaces; nothing is "
             "extracted here, so set them to null and 0"
         )
-    if config.turns > 1 and "point set" in model.answers:
+    if config.copies > 1 and "point set" in model.answers:
         raise ValueError(
-            "generation.turns averages what is said of the same points, and those of a point set "
-            "are others in each direction; set it to 1"
+            "generation.copies averages what is said of the same points, and those of a point set "
+            "are others in each copy; set it to 1"
         )
     if config.carry_tolerance is not None and "motion" not in model.answers:
         raise ValueError(

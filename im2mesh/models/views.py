@@ -49,6 +49,22 @@ class Views:
         cameras = torch.cat([turned.unflatten(1, (-1, 3)), self.cameras[..., 3:]], -1)
         return Views(self.images, cameras)
 
+    def mirrored(self) -> "Views":
+        """The images with left and right exchanged, as the cameras would see a body that is
+        mirrored about the upright plane in which the first one looks."""
+        mirror = reflection(self.axes()[:, 0])
+        # row by row: new right is old left
+        turned = into_axes(self.cameras[..., :3].flatten(1, 2), mirror).unflatten(1, (-1, 3))
+        cameras = torch.cat([turned, self.cameras[..., 3:]], -1)
+        flip = torch.tensor([-1.0, 1, 1]).to(cameras).view(3, 1)
+        return Views(self.images.flip(-1), flip * cameras)
+
+
+def reflection(normals: Float[Tensor, "B 3"]) -> Float[Tensor, "B 3 3"]:
+    """Matrices that mirror positions about the planes through 0 with these unit normals."""
+    outer = normals.unsqueeze(2) * normals.unsqueeze(1)
+    return torch.eye(3).to(normals) - 2 * outer
+
 
 def into_axes(
     positions: Float[Tensor, "B *N 3"], axes: Float[Tensor, "B 3 3"] | None

@@ -16,7 +16,7 @@ from im2mesh.files.atomic import atomic_file, write_csv
 from im2mesh.files.results import replacing_results
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
-from im2mesh.generation.latent.samples import refuse_turns
+from im2mesh.generation.latent.samples import refuse_copies
 from im2mesh.models.code import Code, Gaussian
 from im2mesh.runs.origins import RunOrigin
 from im2mesh.runs.weights import digest_as_numbers, weights_digest
@@ -157,7 +157,7 @@ def encode_windows(generator: Generator, config: Config, windows: Sequence[Windo
         UserError: If a code of the model is no vector, or the model has none; or if windows are
             observed from several directions.
     """
-    refuse_turns(generator)
+    refuse_copies(generator)
     found = [
         _encode_window(generator, config, window)
         for window in tqdm(windows, desc="encode", unit="window")

@@ -30,7 +30,7 @@ def refuse_impossible_samples(generator: Generator, count: int) -> None:
     Raises:
         UserError: In these cases.
     """
-    refuse_turns(generator)
+    refuse_copies(generator)
     if count < 1:
         raise UserError(f"count is {count}; it must be at least 1")
     if generator.needs_given_surface:
@@ -40,14 +40,14 @@ def refuse_impossible_samples(generator: Generator, count: int) -> None:
         )
 
 
-def refuse_turns(generator: Generator) -> None:
+def refuse_copies(generator: Generator) -> None:
     """Refuse a sequence of several codes, where one is needed.
 
     Raises:
-        UserError: If it is observed from several directions.
+        UserError: If several copies of it are observed.
     """
-    if generator.config.turns > 1:
+    if generator.config.copies > 1:
         raise UserError(
-            f"generation.turns is {generator.config.turns}, so a window has a code for each "
-            "direction; set it to 1"
+            f"generation.copies is {generator.config.copies}, so a window has a code for each "
+            "copy; set it to 1"
         )

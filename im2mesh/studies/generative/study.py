@@ -16,7 +16,7 @@ from im2mesh.generation.latent.bodies import encode_body, interpolate, transfer_
 from im2mesh.generation.latent.code_table import encode_windows
 from im2mesh.generation.latent.coded_body import CODE_NAMES, CodedBody, CodeName
 from im2mesh.generation.latent.nearby import NearbyCodes, sample_nearby
-from im2mesh.generation.latent.samples import refuse_turns, sample_prior
+from im2mesh.generation.latent.samples import refuse_copies, sample_prior
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.origins import ResultOrigin
@@ -82,7 +82,7 @@ def measure_generative(
         UserError: If the data set is not one of make_bodies.py, or the model lacks a code, or
             windows are observed from several directions.
     """
-    refuse_turns(subject.generator)
+    refuse_copies(subject.generator)
     samples, notes = _draw_samples(subject, num_samples, codes)
     paths, more = _possible_paths(subject, pairs[0])
     notes += more

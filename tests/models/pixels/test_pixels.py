@@ -133,6 +133,19 @@ class TestEncoders:
         both, alone = encoder(seen, times()), encoder(seen.images[1:], times()[1:])
         torch.testing.assert_close(both[1:], alone, atol=1e-5, rtol=1e-4)
 
+    @pytest.mark.parametrize("num_frames", [1, K])
+    def test_a_code_cannot_fall_silent(self, num_frames: int) -> None:
+        """However far training drives the units, the code still tells images apart."""
+        torch.manual_seed(0)
+        encoder = ImageResnet(num_frames, C, width=8, hidden_size=16)
+        with torch.no_grad():
+            encoder.mixer.fc_in.bias.sub_(100)
+        codes = encoder(views()[:, :num_frames], times()[:, :num_frames])
+        codes[:, 0].sum().backward()
+        assert (codes[0] - codes[1]).abs().max() > 1e-5
+        weight = encoder.mixer.fc_c.weight.grad
+        assert weight is not None and weight[0].abs().max() > 1e-2
+
     def test_a_frame_is_compared_with_its_neighbours(self) -> None:
         encoder, seen = ImageResnet(K, C, width=8), views()
         backwards = Views(seen.images.flip(1), seen.cameras)
@@ -234,7 +247,8 @@ def test_a_body_is_the_same_from_wherever_it_is_seen(parts: str, tmp_path: Path)
             f"model.encoder_temporal={{name: image_resnet, {small}}}",
         )  # fmt: skip
     torch.manual_seed(0)
-    model = build_model(build_config(tmp_path / "empty.yaml", changes)).eval().double()
+    solver = ("ode.method=rk4", "ode.step_size=0.25")  # an adaptive one measures along axes
+    model = build_model(build_config(tmp_path / "empty.yaml", (*changes, *solver))).eval().double()
     for parameter in model.parameters():  # networks that are not untrained, whose velocity is 0
         parameter.data.add_(0.1 * torch.randn_like(parameter))
     images, clock = torch.rand(1, 17, 3, 32, 32).double(), torch.linspace(0, 1, 17).double()

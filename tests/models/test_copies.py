@@ -1,4 +1,4 @@
-"""Answers averaged over the directions from which a cloud is seen."""
+"""Answers averaged over turned clouds, and over images and their mirror images."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,8 @@ from im2mesh.data.dataset import build_windows
 from im2mesh.data.transforms import AS_IT_IS
 from im2mesh.errors import ConfigError, UserError
 from im2mesh.generation.surface import check_generation
-from im2mesh.models.turned import TurnedModel
+from im2mesh.models.copies import MeanOverCopies
+from im2mesh.models.views import Views, reflection
 from im2mesh.runs.checkpoints import save_checkpoint
 from im2mesh.runs.folder import RunFolder
 from im2mesh.studies.motion.measure import _measure_model
@@ -55,14 +56,14 @@ def answers(model, cloud, points):
 def test_one_direction_is_the_model_itself(model, cloud):
     points = torch.rand(2, 30, 3) - 0.5
     for own, turned in zip(
-        answers(model, cloud, points), answers(TurnedModel(model, 1), cloud, points), strict=True
+        answers(model, cloud, points), answers(MeanOverCopies(model, 1), cloud, points), strict=True
     ):
         torch.testing.assert_close(turned, own)
 
 
 def test_four_directions_do_not_depend_on_a_quarter_turn(model, cloud):
     points = torch.rand(2, 30, 3) - 0.5
-    mean = TurnedModel(model, 4)
+    mean = MeanOverCopies(model, 4)
     before, after = answers(mean, cloud, points), answers(mean, cloud @ QUARTER, points @ QUARTER)
     for number, (own, turned) in enumerate(zip(before, after, strict=True)):
         moved = own if number < 2 else own @ QUARTER
@@ -75,7 +76,7 @@ def test_answers_are_means_over_the_copies(model, cloud):
     points = torch.rand(2, 30, 3) - 0.5
     half = torch.diag(torch.tensor([-1.0, 1, -1]))
     own, other = (answers(model, cloud @ r, points @ r) for r in (torch.eye(3), half))
-    found = answers(TurnedModel(model, 2), cloud, points)
+    found = answers(MeanOverCopies(model, 2), cloud, points)
     for number, (a, b, mean) in enumerate(zip(own, other, found, strict=True)):
         back = b if number < 2 else b @ half
         torch.testing.assert_close(mean, (a + back) / 2, rtol=1e-4, atol=1e-5)
@@ -89,7 +90,7 @@ def trained(tmp_path_factory, ball_root):
 
 
 def test_meshes_are_made_of_the_mean(trained, rng):
-    settings = ["generation.threshold=0.3", "generation.turns=4"]
+    settings = ["generation.threshold=0.3", "generation.copies=4"]
     config = build_config(trained, settings)
     generator = build_generator(config, RunFolder.of(config).best_checkpoint, torch.device("cpu"))
     inputs = rng.uniform(-0.4, 0.4, (5, 40, 3)).astype(np.float32)
@@ -109,55 +110,100 @@ def test_meshes_are_made_of_the_mean(trained, rng):
 def test_other_directions_make_another_run(trained, capsys):
     generate.main([str(trained), "--device", "cpu"])
     capsys.readouterr()
-    generate.main([str(trained), "generation.turns=2", "--device", "cpu"])
+    generate.main([str(trained), "generation.copies=2", "--device", "cpu"])
     assert "2 windows generated, 0 were finished" in capsys.readouterr().out
 
 
 def test_a_code_of_several_directions_is_refused(trained):
     for command in ("encode", "sample"):
-        with pytest.raises(UserError, match=r"a code for each direction; set it to 1"):
-            latent([command, str(trained), "generation.turns=4"])
+        with pytest.raises(UserError, match=r"a code for each copy; set it to 1"):
+            latent([command, str(trained), "generation.copies=4"])
+
+
+MIRRORED = ("data.view_cameras=true", "generation.copies=3")
 
 
 @pytest.mark.parametrize(
-    ("name", "given"), [("img/oflow", "images"), ("representation_power/oflow", "null")]
+    ("name", "changes", "message"),
+    [
+        ("img/oflow", ["generation.copies=4"], "only clouds can be turned, and images mirrored"),
+        ("representation_power/oflow", ["generation.copies=2"], "only clouds can be turned"),
+        ("img/onet4d", MIRRORED, "that an occupancy_flow observes with data.view_cameras; set"),
+        ("img/oflow", MIRRORED, "3, but images have two copies, themselves and mirrored; set it"),
+    ],
 )
-def test_only_clouds_are_turned(tmp_path, name, given):
-    settings = ["generation.turns=4", f"output_dir={tmp_path}"]
-    config = build_config(f"configs/{name}-small.yaml", settings)
-    trainer_free = build_model(config)
+def test_copies_that_there_are_not_are_refused(tmp_path, name, changes, message):
+    config = build_config(f"configs/{name}-small.yaml", [*changes, f"output_dir={tmp_path}"])
     save = RunFolder.of(config).best_checkpoint
-    state = empty_checkpoint(config=config.model_dump(), model=trainer_free.state_dict())
+    state = empty_checkpoint(config=config.model_dump(), model=build_model(config).state_dict())
     save_checkpoint(save, state)
-    with pytest.raises(
-        ConfigError, match=rf"only clouds can be turned, and data\.input is {given}"
-    ):
+    with pytest.raises(ConfigError, match=message):
         build_generator(config, save, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("name", ["interpolation/carried", "shape_matching/nearest_neighbour"])
 def test_models_without_weights_are_turned(name):
-    config = build_config(f"configs/{name}-small.yaml", ["generation.turns=4"])
+    config = build_config(f"configs/{name}-small.yaml", ["generation.copies=4"])
     generator = build_generator(config, "", torch.device("cpu"))
     assert generator.asked.count == 4
 
 
 def test_the_study_of_motion_asks_all_directions(trained):
-    config = build_config(trained, ["generation.turns=4"])
+    config = build_config(trained, ["generation.copies=4"])
     generator = build_generator(config, RunFolder.of(config).best_checkpoint, torch.device("cpu"))
     (window, *_) = build_windows(config, "test", stride=4)
     numbers = _measure_model(generator, config.data, window, 0)
     assert np.isfinite(list(numbers.values())).all()
 
 
-def test_images_are_not_turned():
+def test_images_and_mirror_images_have_mirrored_answers():
+    """A film of the mirrored body gives the mirror image of what the film gives."""
+    torch.manual_seed(0)
+    changes = ["data.view_cameras=true"]
+    model = build_model(build_config("configs/img/oflow-small.yaml", changes)).eval()
+    for parameter in model.parameters():  # the velocity of an untrained network is 0
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    camera = torch.tensor([[0.8, 0.1, 0.3, 0.1], [0.1, -0.9, 0.1, 0], [0.1, 0, -0.2, 1]])
+    film = Views(torch.rand(2, 5, 3, 64, 64), camera.expand(2, 5, 3, 4))
+    mirror = reflection(film.axes()[:, 0])
+    points = torch.rand(2, 30, 3) - 0.5
+    mirrored = points @ mirror
+    clock, end = TIMES[::4], torch.full((2,), 0.7)
+    found = []
+    for asked in (model, MeanOverCopies(model, 2)):
+        with torch.no_grad():
+            own, other = (
+                asked.encode(views, clock.expand(2, -1)) for views in (film, film.mirrored())
+            )
+            found.append(
+                [
+                    (
+                        asked.occupancy_logits(points, end, own),
+                        asked.occupancy_logits(mirrored, end, other),
+                    ),
+                    (
+                        asked.trajectories(points, clock, own),
+                        asked.trajectories(mirrored, clock, other) @ mirror.unsqueeze(1),
+                    ),
+                    (
+                        asked.velocities(points, 0.3, own),
+                        asked.velocities(mirrored, 0.3, other) @ mirror,
+                    ),
+                ]
+            )
+    for one, mirror_image in found[1]:
+        torch.testing.assert_close(one, mirror_image, rtol=1e-4, atol=1e-5)
+    assert all((a - b).abs().max() > 1e-4 for a, b in found[0]), "the model does depend"
+
+
+def test_images_without_cameras_are_not_mirrored():
     config = build_config("configs/img/oflow-small.yaml")
-    model = TurnedModel(build_model(config).eval(), 4)
-    with pytest.raises(ValueError, match=r"images cannot be turned; set generation\.turns to 1"):
+    model = MeanOverCopies(build_model(config).eval(), 2)
+    with pytest.raises(ValueError, match=r"without cameras cannot be mirrored; set generation\.co"):
         model.encode(torch.rand(1, 5, 3, 64, 64), TIMES[:5].unsqueeze(0))
 
 
 def test_point_sets_have_no_mean():
-    config = build_config("configs/pointcloud/psgn4d-small.yaml", ["generation.turns=2"])
-    with pytest.raises(ValueError, match=r"generation\.turns averages .* set it to 1"):
+    config = build_config("configs/pointcloud/psgn4d-small.yaml", ["generation.copies=2"])
+    with pytest.raises(ValueError, match=r"generation\.copies averages .* set it to 1"):
         check_generation(build_model(config), config.generation)
