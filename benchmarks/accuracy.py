@@ -107,7 +107,7 @@ def _positions(model: OccupancyFlow, batch: Batch) -> tuple[Tensor, Tensor]:
     observed = with_cameras(batch.inputs, batch.cameras)
     codes = model.eval().encode(observed, batch.input_times)
     there = model.trajectories(batch.pointcloud[:, 0], batch.times, codes)
-    return there, model.flow.integrate_backward(batch.points_t, batch.t, codes.motion)[:, -1]
+    return there, model.carry_back(batch.points_t, batch.t, codes)
 
 
 def _gradient(model: OccupancyFlow, batch: Batch, config: Config) -> Tensor:

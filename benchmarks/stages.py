@@ -77,9 +77,9 @@ def _staged_step(trainer: Trainer, batch: Batch, clock: "_Clock") -> None:
             codes = model.encode(with_cameras(batch.inputs, batch.cameras), batch.input_times)
         shape, motion = _cut_code(codes.shape), _cut_code(codes.motion)
         with clock.stage("solve to t = 0"):
-            path = model.flow.integrate_backward(batch.points_t, batch.t, motion)
-        arrived = path[:, -1].detach().requires_grad_()
-        cut = replace(codes, shape=shape, motion=motion)
+            cut = replace(codes, shape=shape, motion=motion)
+            start = model.carry_back(batch.points_t, batch.t, cut)
+        arrived = start.detach().requires_grad_()
         with clock.stage("decoder"):
             loss = reconstruction_loss(
                 model.occupancy_logits_0(batch.points_0, cut), batch.occupancy_0
@@ -92,7 +92,7 @@ def _staged_step(trainer: Trainer, batch: Batch, clock: "_Clock") -> None:
                 error = correspondence_loss(carried[:, 1:], batch.pointcloud[:, 1:])
                 weighted = error.mul(weights.correspondence)
     with clock.stage("solve to t = 0, backward"):
-        path[:, -1].backward(arrived.grad)
+        start.backward(arrived.grad)
     if weights.correspondence:
         with clock.stage("solve from t = 0, backward"):
             weighted.backward()

@@ -245,11 +245,10 @@ def _refuse_impossible_copies(config: Config) -> None:
     data, count = config.data, config.generation.copies
     if count == 1 or data.input == "pointcloud":
         return
-    can_mirror = data.view_cameras and config.model.method == "occupancy_flow"
-    if not can_mirror:
+    if not data.view_cameras:
         raise ConfigError(
             f"generation.copies is {count}, but only clouds can be turned, and images mirrored "
-            "that an occupancy_flow observes with data.view_cameras; set it to 1"
+            "whose cameras are known (data.view_cameras); set it to 1"
         )
     if count != COPIES_OF_IMAGES:
         raise ConfigError(

@@ -84,7 +84,7 @@ class Reconstructor:
             surfaces: For models that carry a given mesh: the mesh of the first frame, and, for
                 interpolation, the mesh of the last frame with the same faces; both in world
                 coordinates. None carries the observed clouds themselves.
-            cameras: For models that look at single pixels (data.view_cameras): matrices from the
+            cameras: For models that know their cameras (data.view_cameras): matrices from the
                 world to each image, whose edges are at -1 and 1 (docs/data.md). Without `frame`,
                 the world is that of the first body: its size is 1 and its middle at 0.
 

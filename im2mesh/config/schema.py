@@ -81,7 +81,7 @@ class DataConfig(Section):
     num_views: Annotated[PositiveInt, OBSERVATION, LEARNING] = 4
     """Number of views of a clip: training sees a random one, validation and test the first."""
     view_cameras: Annotated[bool, MODEL, OBSERVATION] = False
-    """Read the cameras of the images, <view>/cameras.npz, too; pixel-aligned networks need them."""
+    """Read <view>/cameras.npz, too: networks then see positions in the axes of the first camera."""
     image_size: Annotated[PositiveInt, OBSERVATION, LEARNING] = 224
     """Height and width of the observed images, in pixels; other images are resized."""
     augment: Annotated[bool, LEARNING] = False

@@ -38,6 +38,9 @@ class Choices:
     names: Mapping[str, Sequence[str]]
 
 
+RENAMED = {"generation.turns": "generation.copies"}
+"""Key of earlier versions -> what it is called now."""
+
 TYPE_NAMES = {
     "int_type": "an integer",
     "float_type": "a number",
@@ -175,7 +178,11 @@ def _unknown_keys(settings: Settings, components: ComponentTables) -> Iterator[s
     for key, (_, origin) in settings.items():
         if key in known or key in sections or _component_of(key, components):
             continue
-        way_out = _suggest(key, known) or "; --print-config shows all keys"
+        way_out = (
+            f"; it is {RENAMED[key]} now"
+            if key in RENAMED
+            else _suggest(key, known) or "; --print-config shows all keys"
+        )
         yield f"{origin}: unknown key {key}{way_out}"
 
 

@@ -1,7 +1,7 @@
 """Other views of the same training window: turned and mirrored clouds, moved and mirrored images.
 
-A body may face any direction, and its mirror image is a body, too. No network here knows that, so
-what it is told has to show it.
+A body may face any direction, and its mirror image is a body, too. Networks do not know that, so
+they must be shown.
 """
 
 import math
@@ -26,9 +26,10 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0])
 def augment(sample: Sample, rng: np.random.Generator) -> Sample:
     """Draw another view of a window.
 
-    Clouds are turned by quarter turns about the vertical and mirrored: both map the box of a body
-    at t = 0, which its coordinates are made of, to itself. Images are mirrored about the upright
-    plane in which their first camera looks, and cropped anew; positions and cameras follow.
+    Clouds are turned by quarter turns about the y axis, and mirrored: the longest side of a body's
+    box at t = 0 stays, and its middle, which its coordinates are made of. Images are mirrored about
+    the upright plane in which their first camera looks, and cropped anew; positions and cameras
+    follow, though that box may become another.
 
     Args:
         sample: A window whose images, if it has any, have cameras.
@@ -59,14 +60,15 @@ def _moved(sample: Sample, matrix: Float[np.ndarray, "3 3"]) -> Sample:
 
 
 def _mirrored_images(sample: Sample) -> Sample:
+    """What `Views.mirrored` does with images and cameras, done with the positions, too."""
     right = sample.cameras[0, 0, :3].astype(np.float64)
     right /= np.linalg.norm(right)
-    matrix = np.eye(3) - 2 * np.outer(right, right)  # its own inverse
+    mirror = np.eye(3) - 2 * np.outer(right, right)  # its own inverse
     cameras = sample.cameras.copy()
-    cameras[:, :, :3] = cameras[:, :, :3] @ matrix
+    cameras[:, :, :3] = cameras[:, :, :3] @ mirror
     images = np.ascontiguousarray(sample.inputs[..., ::-1])
     return replace(
-        _moved(sample, matrix), inputs=images, cameras=(_MIRROR @ cameras).astype(np.float32)
+        _moved(sample, mirror), inputs=images, cameras=(_MIRROR @ cameras).astype(np.float32)
     )
 
 

@@ -26,8 +26,8 @@ class PictureSettings:
 
     Attributes:
         rate: Pictures a second.
-        azimuth, elevation: Degrees of the camera, as in `Camera`; only networks that look at
-            single pixels need them.
+        azimuth, elevation: Degrees of the camera, as in `Camera`, in the axes of the meshes; only
+            models that know their cameras need them.
     """
 
     rate: float

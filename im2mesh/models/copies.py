@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from im2mesh.errors import UserError
 from im2mesh.models.code import Generators
 from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
 from im2mesh.models.views import Views, reflection
@@ -25,6 +26,9 @@ class MeanOverCopies(SequenceModel):
     Args:
         model: Model of clouds whose y axis points up, or of images whose cameras are known.
         count: Number of copies.
+
+    `encode` and `encode_shape` raise a UserError for images without cameras, and for another number
+    of copies of images.
     """
 
     def __init__(self, model: SequenceModel, count: int) -> None:
@@ -89,14 +93,15 @@ class MeanOverCopies(SequenceModel):
         if isinstance(inputs, Views):
             return self._images_and_mirrored(inputs)
         if inputs.dim() != 4:
-            raise ValueError(
-                "images without cameras cannot be mirrored; set generation.copies to 1"
-            )
+            raise UserError("images without cameras cannot be mirrored; set generation.copies to 1")
         return torch.einsum("b...d,ked->bk...e", inputs, self.turns).flatten(0, 1)
 
     def _images_and_mirrored(self, views: Views) -> Views:
         if self.count != COPIES_OF_IMAGES:
-            raise ValueError("images have 2 copies; set generation.copies to 2")
+            raise UserError(
+                f"generation.copies is {self.count}, but images have two copies, themselves and "
+                "mirrored; set it to 2 or 1"
+            )
         other = views.mirrored()
         return Views(
             torch.stack([views.images, other.images], 1).flatten(0, 1),
@@ -113,7 +118,8 @@ class MeanOverCopies(SequenceModel):
         if codes.axes is None:
             return self.turns.unsqueeze(0)
         right = codes.axes[:: self.count, 0]  # the same for both copies
-        return torch.stack([torch.eye(3).to(right).expand(len(right), 3, 3), reflection(right)], 1)
+        itself = torch.eye(3, dtype=right.dtype, device=right.device).expand(len(right), 3, 3)
+        return torch.stack([itself, reflection(right)], 1)
 
     def _moved(
         self, points: Float[Tensor, "B N 3"], codes: SequenceCodes

@@ -57,6 +57,7 @@ class OccupancyFlow(SequenceModel):
     method = "occupancy_flow"
     may_have = ("encoder", "encoder_temporal", "posterior", "posterior_temporal", "decoder")
     carries_points = True
+    sees_from_cameras = True
 
     def __init__(
         self,
@@ -206,26 +207,26 @@ class OccupancyFlow(SequenceModel):
     def occupancy_logits_0(
         self, points_0: Float[Tensor, "B N 3"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
-        return self._decode(into_axes(points_0, codes.axes), codes)
-
-    def _decode(
-        self, points_0: Float[Tensor, "B N 3"], codes: SequenceCodes
-    ) -> Float[Tensor, "B N"]:
-        """Logits at t = 0 of points in the axes of the codes."""
         if self.decoder is None:
             raise self._cannot_answer("occupancy")
-        decoder, shape = self.decoder, codes.shape
+        decoder, shape, seen = self.decoder, codes.shape, into_axes(points_0, codes.axes)
         if decoder.training:  # batch norm takes its statistics over all points
-            return decoder(points_0, shape)
-        return piece_by_piece(lambda piece: decoder(piece, shape), points_0)
+            return decoder(seen, shape)
+        return piece_by_piece(lambda piece: decoder(piece, shape), seen)
 
     def occupancy_logits(
         self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
     ) -> Float[Tensor, "B N"]:
         """Carry points from time t back to t = 0, and ask the decoder there (eq. 4)."""
+        return self.occupancy_logits_0(self.carry_back(points_t, t, codes), codes)
+
+    def carry_back(
+        self, points_t: Float[Tensor, "B N 3"], t: Float[Tensor, "B"], codes: SequenceCodes
+    ) -> Float[Tensor, "B N 3"]:
+        """Where the particles that are at points_t at one time per sequence were at t = 0."""
         end = into_axes(points_t, codes.axes)
         path = self.flow.integrate_backward(end, t, codes.motion)
-        return self._decode(path[:, -1], codes)
+        return out_of_axes(path[:, -1], codes.axes)
 
     def trajectories(
         self, points_0: Float[Tensor, "B N 3"], times: Float[Tensor, "T"], codes: SequenceCodes

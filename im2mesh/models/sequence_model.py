@@ -64,6 +64,8 @@ class SequenceModel(nn.Module):
     """Keys of the optional networks in section `model`."""
     carries_points: ClassVar[bool] = False
     """Whether the method needs either a velocity field or a deformation, exactly one of them."""
+    sees_from_cameras: ClassVar[bool] = False
+    """Whether images may come with their cameras (data.view_cameras)."""
     decoder_reads: ClassVar[Literal["encoder", "encoder_temporal"]] = "encoder"
     """Key of the encoder whose code the decoder reads."""
     decoder_dimensions: ClassVar[int] = 3

@@ -14,9 +14,9 @@ class Views:
 
     Attributes:
         images: RGB in [0, 1].
-        cameras: Matrices P from positions in the frame of the first mesh to the image: with
-            (u, v, w) = P (p, 1), a point p is seen at (u / w, v / w), where (-1, -1) is the upper
-            left corner of the image and (1, 1) the lower right one.
+        cameras: Matrices P from positions, in the frame of the first mesh or turned (`in_axes`), to
+            the image: with (u, v, w) = P (p, 1), a point p is seen at (u / w, v / w), where
+            (-1, -1) is the upper left corner of the image and (1, 1) the lower right one.
     """
 
     images: Float[Tensor, "B K 3 H W"]
@@ -53,17 +53,16 @@ class Views:
         """The images with left and right exchanged, as the cameras would see a body that is
         mirrored about the upright plane in which the first one looks."""
         mirror = reflection(self.axes()[:, 0])
-        # row by row: new right is old left
         turned = into_axes(self.cameras[..., :3].flatten(1, 2), mirror).unflatten(1, (-1, 3))
         cameras = torch.cat([turned, self.cameras[..., 3:]], -1)
-        flip = torch.tensor([-1.0, 1, 1]).to(cameras).view(3, 1)
-        return Views(self.images.flip(-1), flip * cameras)
+        to_right, rest = cameras.split((1, 2), 2)
+        return Views(self.images.flip(-1), torch.cat([-to_right, rest], 2))
 
 
 def reflection(normals: Float[Tensor, "B 3"]) -> Float[Tensor, "B 3 3"]:
     """Matrices that mirror positions about the planes through 0 with these unit normals."""
     outer = normals.unsqueeze(2) * normals.unsqueeze(1)
-    return torch.eye(3).to(normals) - 2 * outer
+    return torch.eye(3, dtype=normals.dtype, device=normals.device) - 2 * outer
 
 
 def into_axes(

@@ -1,18 +1,26 @@
 """Other views of a training window: turned and mirrored clouds, moved and mirrored images."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from jaxtyping import Float
 
-from im2mesh.data.augmentation import augment
+from im2mesh.build import build_config, build_model
+from im2mesh.config.schema import DataConfig
+from im2mesh.data.augmentation import _mirrored_images, augment
 from im2mesh.data.batch import NO_CAMERAS, Sample
+from im2mesh.data.dataset import WindowDataset
 from im2mesh.data.layout import Window
+from im2mesh.errors import ConfigError
 from im2mesh.models.pixels.projection import project
+from im2mesh.models.views import Views, reflection
+from tests.ball import CATEGORY
 
 SIZE = 64
+NOTHING = "representation_power/oflow"
 FAR = np.array([[0.8, 0, 0.3, 0.1], [0.1, -0.8, 0.1, 0.05], [0, 0, 0, 1]])
 NEAR = np.array([[1.5, 0, 0.4, 0], [0.1, -1.6, 0.1, 0.02], [0.1, 0.1, -0.4, 1]])
 """Cameras with parallel projection and with perspective."""
@@ -86,6 +94,17 @@ def test_cameras_follow_mirrored_and_cropped_images(
     assert handedness == {1, -1}
 
 
+@pytest.mark.parametrize("camera", [FAR, NEAR], ids=["parallel", "perspective"])
+def test_training_is_mirrored_as_copies_are(rng: np.random.Generator, camera: np.ndarray) -> None:
+    plain = a_sample(rng, rng.uniform(0, 1, (3, 3, SIZE, SIZE)), np.stack([camera] * 3))
+    views = Views(torch.from_numpy(plain.inputs)[None], torch.from_numpy(plain.cameras)[None])
+    mirrored, found = views.mirrored(), _mirrored_images(plain)
+    np.testing.assert_array_equal(found.inputs, mirrored.images[0])
+    np.testing.assert_allclose(found.cameras, mirrored.cameras[0], atol=1e-6)
+    mirror = reflection(views.axes()[:, 0])[0].numpy()
+    np.testing.assert_allclose(found.pointcloud, plain.pointcloud @ mirror, atol=1e-6)
+
+
 def test_clouds_are_turned_by_quarters_and_mirrored(rng: np.random.Generator) -> None:
     plain = a_sample(rng, rng.uniform(-0.5, 0.5, (3, 30, 3)))
     found = set()
@@ -112,3 +131,35 @@ def test_the_same_draw_gives_the_same_view_and_what_is_given_stays(
     assert one.inputs.shape == plain.inputs.shape and one.inputs.dtype == np.float32
     for name, value in kept.items():
         np.testing.assert_array_equal(getattr(plain, name), value)
+
+
+def draws(root: Path, *, augment: bool, shuffle: bool) -> list[Sample]:
+    data = DataConfig(
+        root=str(root), num_frames=5, skip_frames=0, augment=augment, num_input_points=20,
+        num_points=20, num_correspondence_points=10,
+    )  # fmt: skip
+    window = Window(CATEGORY, "ball_b", start=0, num_frames=5)
+    dataset = WindowDataset([window], data, seed=0, shuffle=shuffle, num_points=20)
+    return [dataset[0], *(dataset[k] for k in range(6 if shuffle else 1))]
+
+
+def test_training_is_augmented_the_same_at_every_reading(ball_root: Path) -> None:
+    plain = draws(ball_root, augment=False, shuffle=True)
+    other = draws(ball_root, augment=True, shuffle=True)
+    np.testing.assert_array_equal(other[0].points_0, other[1].points_0)
+    moves = {
+        tuple(moved_by(a.points_0, b.points_0).round().astype(int).flatten())
+        for a, b in zip(plain[1:], other[1:], strict=True)
+    }
+    assert len(moves) > 2
+
+
+def test_validation_is_not_augmented(ball_root: Path) -> None:
+    plain, other = (draws(ball_root, augment=augment, shuffle=False) for augment in (False, True))
+    np.testing.assert_array_equal(plain[0].points_0, other[0].points_0)
+    np.testing.assert_array_equal(plain[0].inputs, other[0].inputs)
+
+
+def test_a_model_that_observes_nothing_is_not_augmented() -> None:
+    with pytest.raises(ConfigError, match=r"data\.input is null; set data\.augment to false"):
+        build_model(build_config(f"configs/{NOTHING}-small.yaml", ["data.augment=true"]))

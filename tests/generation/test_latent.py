@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -325,6 +326,17 @@ def test_codes_of_one_observation_are_neither_blended_nor_exchanged(tmp_path, ba
     with pytest.raises(UserError, match=message):
         latent(["transfer", *arguments, *windows])
     assert not (tmp_path / "run" / "latent").exists()
+
+
+def test_codes_of_a_camera_do_not_go_together(trained):
+    _, _, first, last = load(trained)
+    seen = replace(first, codes=replace(first.codes, axes=torch.eye(3)[None]))
+    for exchange in (
+        lambda: interpolate(seen, last, "motion", 3),
+        lambda: transfer_motion(seen, last),
+    ):
+        with pytest.raises(UserError, match=r"in the axes of the camera of their window"):
+            exchange()
 
 
 def test_a_local_shape_is_not_blended_but_takes_another_motion(tmp_path, ball_root):

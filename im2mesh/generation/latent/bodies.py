@@ -43,6 +43,7 @@ def interpolate(first: CodedBody, last: CodedBody, what: CodeName, steps: int) -
     """
     if steps < 2:
         raise UserError(f"steps is {steps}; it takes at least 2: the first body and the last")
+    _refuse_cameras(first)
     _check_vector(first, what)
     _check_decides(first, what)
     weights = np.linspace(0, 1, steps).tolist()
@@ -57,6 +58,15 @@ def interpolate(first: CodedBody, last: CodedBody, what: CodeName, steps: int) -
     ]
 
 
+def _refuse_cameras(body: CodedBody) -> None:
+    """Refuse codes that say where things are as one camera sees them."""
+    if body.codes.axes is not None:
+        raise UserError(
+            "these codes are in the axes of the camera of their window (data.view_cameras), so "
+            "those of two windows do not go together; use a model that knows no cameras"
+        )
+
+
 def transfer_motion(motion_of: CodedBody, body_of: CodedBody) -> CodedBody:
     """Combine the motion code of one body with the shape code, or given surface, of another.
 
@@ -66,6 +76,7 @@ def transfer_motion(motion_of: CodedBody, body_of: CodedBody) -> CodedBody:
         UserError: If the model has no separate codes of shape and motion, or the motion code is not
             a vector.
     """
+    _refuse_cameras(motion_of)
     _check_vector(motion_of, "motion")
     _check_decides(motion_of, "motion")
     if body_of.given is None:

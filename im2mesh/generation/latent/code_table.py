@@ -155,7 +155,7 @@ def encode_windows(generator: Generator, config: Config, windows: Sequence[Windo
 
     Raises:
         UserError: If a code of the model is no vector, or the model has none; or if windows are
-            observed from several directions.
+            observed in several copies.
     """
     refuse_copies(generator)
     found = [
@@ -177,6 +177,11 @@ def encode_windows(generator: Generator, config: Config, windows: Sequence[Windo
 def _encode_window(generator: Generator, config: Config, window: Window) -> tuple[Coded, Coded]:
     """Shape and motion of a window."""
     codes = generator.encode(read_input(config, window).observation)
+    if codes.axes is not None:
+        raise UserError(
+            "the codes of this model are in the axes of the camera of their window "
+            "(data.view_cameras): there is no table of such codes; use a model that knows none"
+        )
     for what, code in (("shape", codes.shape), ("motion", codes.motion)):
         if type(code) is not Code:
             raise UserError(

@@ -35,7 +35,7 @@ class DecoderPixelAligned(Decoder):
                 "decoder 'pixel_aligned' looks at the image of one time, so it cannot read points "
                 "(p, t)"
             )
-        self.fc_place = FullPrecisionLinear(3 + 3, hidden_size)
+        self.fc_p = FullPrecisionLinear(3 + 3, hidden_size)
         self.fc_pixel = nn.ModuleList(nn.Linear(code_size, hidden_size) for _ in range(num_blocks))
         self.fc_c = nn.ModuleList(
             nn.Linear(code_size + latent_size, hidden_size) for _ in range(num_blocks)
@@ -47,7 +47,7 @@ class DecoderPixelAligned(Decoder):
         seen = project(points, code.cameras[:, 0])
         pixels = read_maps(code.maps[:, 0], seen[..., :2])
         whole = torch.cat([code.c, code.z], -1).unsqueeze(1)
-        x = self.fc_place(torch.cat([points, seen], -1))
+        x = self.fc_p(torch.cat([points, seen], -1))
         for fc_pixel, fc_c, block in zip(self.fc_pixel, self.fc_c, self.blocks, strict=True):
             x = block(x + fc_pixel(pixels) + fc_c(whole))
         return self.fc_out(F.relu(x)).squeeze(-1)

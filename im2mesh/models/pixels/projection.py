@@ -16,7 +16,7 @@ def project(
     those so far that their projection is parallel.
 
     Args:
-        points: Positions in the frame of the first mesh.
+        points: Positions, in the axes that the cameras are for.
         cameras: One matrix per sequence; see `Views.cameras`.
 
     Returns:

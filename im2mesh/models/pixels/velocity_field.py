@@ -43,7 +43,7 @@ class VelocityFieldPixelAligned(VelocityField):
         num_blocks: PositiveInt = 3,
     ) -> None:
         super().__init__()
-        self.fc_place = FullPrecisionLinear(3 + 1 + 3, hidden_size)
+        self.fc_p = FullPrecisionLinear(3 + 1 + 3, hidden_size)
         self.to_hidden = nn.Conv2d(code_size, hidden_size, 1)
         self.fc_c = nn.ModuleList(
             FullPrecisionLinear(code_size + latent_size, hidden_size) for _ in range(num_blocks)
@@ -56,13 +56,13 @@ class VelocityFieldPixelAligned(VelocityField):
         shifts = torch.stack([fc(whole) for fc in self.fc_c], 1)
         # linear as sampling is, so it may come first: once for all points and times
         maps = self.to_hidden(code.maps.flatten(0, 1)).unflatten(0, code.times.shape)
-        dtype = self.fc_place.weight.dtype
+        dtype = self.fc_p.weight.dtype
         return PixelConditions(
             maps.to(dtype), code.cameras.to(dtype), code.times.to(dtype), shifts.to(dtype)
         )
 
     def weights_of_evaluation(self) -> Iterator[nn.Parameter]:
-        for module in (self.fc_place, self.blocks, self.fc_out):
+        for module in (self.fc_p, self.blocks, self.fc_out):
             yield from module.parameters()
 
     def forward(
@@ -73,7 +73,7 @@ class VelocityFieldPixelAligned(VelocityField):
         cameras = interpolate_frames(conditions.cameras, conditions.times, now)
         seen = project(points, cameras.to(points.dtype))
         time = t.to(points.dtype).view(-1, 1, 1).expand(*points.shape[:2], 1)
-        x = self.fc_place(torch.cat([points, time, seen], -1)) + read_maps(maps, seen[..., :2])
+        x = self.fc_p(torch.cat([points, time, seen], -1)) + read_maps(maps, seen[..., :2])
         for i, block in enumerate(self.blocks):
             x = block(x + conditions.shifts[:, i].unsqueeze(1).to(x.dtype))
         return self.fc_out(F.relu(x))

@@ -115,6 +115,16 @@ def _check_observation(config: Config) -> None:
             f"data.view_cameras is true, but data.input is {data.input or 'null'}; set "
             "data.view_cameras to false"
         )
+    if data.view_cameras and not METHODS[config.model.method].sees_from_cameras:
+        raise ValueError(
+            f"data.view_cameras is true, but {config.model.method} does not look at cameras; set "
+            "it to false"
+        )
+    if data.augment and data.input is None:
+        raise ValueError(
+            "data.augment turns and mirrors what a model observes, but data.input is null; set "
+            "data.augment to false"
+        )
     if data.augment and data.input == "images" and not data.view_cameras:
         raise ValueError(
             "data.augment mirrors images, and positions with them, so it must know the cameras; "
@@ -211,11 +221,8 @@ def _unreadable(network: Any, config: Config, part: str) -> str | None:
     data, method = config.data, METHODS[config.model.method]
     if network.input_kind not in (None, data.input):
         return f"reads {network.input_kind}, but data.input is {data.input or 'null'}"
-    if getattr(network, "needs_view_cameras", False):
-        if not data.view_cameras:
-            return "needs the cameras of the images, but data.view_cameras is false"
-        if not method.carries_points:
-            return f"needs the cameras of the images, which {method.method} does not keep"
+    if getattr(network, "needs_view_cameras", False) and not data.view_cameras:
+        return "needs the cameras of the images, but data.view_cameras is false"
     if getattr(network, "sees_all_frames", False):  # an encoder
         if part != "encoder":
             return "gives the shape at t = 0, and no motion"

@@ -80,7 +80,7 @@ def measure_generative(
 
     Raises:
         UserError: If the data set is not one of make_bodies.py, or the model lacks a code, or
-            windows are observed from several directions.
+            windows are observed in several copies.
     """
     refuse_copies(subject.generator)
     samples, notes = _draw_samples(subject, num_samples, codes)

@@ -310,6 +310,16 @@ class TestConfiguration:
                 ],
                 "data.augment mirrors images, and positions with them, so it must know the cam",
             ),
+            (
+                [
+                    "model.method=onet4d",
+                    "model.encoder=null",
+                    "model.velocity_field=null",
+                    "model.encoder_temporal={name: image_resnet}",
+                    "model.decoder={name: cbatchnorm}",
+                ],
+                "data.view_cameras is true, but onet4d does not look at cameras; set it to false",
+            ),
             (["model.encoder={name: image_resnet}"], "set model.encoder to one of: image_pixels"),
             (
                 ["data.input=pointcloud", "model.encoder={name: pointnet_resnet}"],
@@ -321,7 +331,7 @@ class TestConfiguration:
                     "model.encoder_temporal=null",
                     "model.velocity_field=null",
                 ],
-                "needs the cameras of the images, which onet_per_frame does not keep",
+                "data.view_cameras is true, but onet_per_frame does not look at cameras; set it to",
             ),
             (["data.image_size=8"], "needs images of at least 16 pixels a side"),
         ],
