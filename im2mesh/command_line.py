@@ -83,14 +83,14 @@ def parse_with_overrides(
     `--clips A data.root=x`, the last word is a setting.
     """
     args = parser.parse_intermixed_args(arguments)
-    for option in {"clips", "windows", "clouds", "motion_of", "body_of"} & vars(args).keys():
-        words = getattr(args, option) or []
+    for key in {"clips", "windows", "clouds", "images", "motion_of", "body_of"} & vars(args).keys():
+        words = getattr(args, key) or []
         settings = [word for word in words if re.match(r"[a-z_]+(\.\w+)*=", word)]
         names = [word for word in words if word not in settings]
         if settings and not names:
-            parser.error(f"argument --{option.replace('_', '-')}: expected at least one name")
+            parser.error(f"argument --{key.replace('_', '-')}: expected at least one name")
         args.overrides += settings
-        setattr(args, option, names or None)
+        setattr(args, key, names or None)
     return args
 
 

@@ -69,6 +69,13 @@ def test_a_setting_after_the_names_of_clips_stays_a_setting(main, tmp_path, ball
     assert "argument --clips: expected at least one name" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--clouds", "--images"])
+def test_a_setting_after_the_files_stays_a_setting(option, tmp_path, ball_root, capsys):
+    config = str(write_small_config(tmp_path, ball_root))
+    generate.main([config, "--print-config", option, "a folder", "generation.copies=2"])
+    assert "copies: 2" in capsys.readouterr().out
+
+
 def test_clips_are_still_names():
     parser = config_parser("", "x.py")
     add_clips(parser)
