@@ -26,7 +26,7 @@ from im2mesh.generation.surface import check_generation
 from im2mesh.losses.objective import active_terms, check_objective
 from im2mesh.machine.ranks import Ranks
 from im2mesh.meshing.io import SEQUENCE_FORMATS
-from im2mesh.models.copies import COPIES_OF_IMAGES
+from im2mesh.models.copies import refuse_other_copies_of_images
 from im2mesh.models.flow.flow import SOLVER_METHODS
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring.compatibility import check_parts, check_sizes
@@ -250,11 +250,7 @@ def _refuse_impossible_copies(config: Config) -> None:
             f"generation.copies is {count}, but only clouds can be turned, and images mirrored "
             "whose cameras are known (data.view_cameras); set it to 1"
         )
-    if count != COPIES_OF_IMAGES:
-        raise ConfigError(
-            f"generation.copies is {count}, but images have two copies, themselves and mirrored; "
-            "set it to 2 or 1"
-        )
+    refuse_other_copies_of_images(count)
 
 
 def build_described(content: TrainedModel | Snapshot, path: Path) -> tuple[Config, SequenceModel]:

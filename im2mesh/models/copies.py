@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from im2mesh.errors import UserError
+from im2mesh.errors import ConfigError, UserError
 from im2mesh.models.code import Generators
 from im2mesh.models.sequence_model import Inputs, Question, SequenceCodes, SequenceModel
 from im2mesh.models.views import Views, reflection
@@ -97,11 +97,7 @@ class MeanOverCopies(SequenceModel):
         return torch.einsum("b...d,ked->bk...e", inputs, self.turns).flatten(0, 1)
 
     def _images_and_mirrored(self, views: Views) -> Views:
-        if self.count != COPIES_OF_IMAGES:
-            raise UserError(
-                f"generation.copies is {self.count}, but images have two copies, themselves and "
-                "mirrored; set it to 2 or 1"
-            )
+        refuse_other_copies_of_images(self.count)
         other = views.mirrored()
         return Views(
             torch.stack([views.images, other.images], 1).flatten(0, 1),
@@ -141,6 +137,19 @@ class MeanOverCopies(SequenceModel):
 
     def _mean(self, logits: Float[Tensor, "S N"]) -> Float[Tensor, "B N"]:
         return logits.unflatten(0, (-1, self.count)).mean(1)
+
+
+def refuse_other_copies_of_images(count: int) -> None:
+    """Refuse another number of copies than images have.
+
+    Raises:
+        ConfigError: If it is not 2.
+    """
+    if count != COPIES_OF_IMAGES:
+        raise ConfigError(
+            f"generation.copies is {count}, but images have two copies, themselves and mirrored; "
+            "set it to 2 or 1"
+        )
 
 
 def _about_y(count: int) -> Float[Tensor, "K 3 3"]:

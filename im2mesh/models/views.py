@@ -52,10 +52,8 @@ class Views:
     def mirrored(self) -> "Views":
         """The images with left and right exchanged, as the cameras would see a body that is
         mirrored about the upright plane in which the first one looks."""
-        mirror = reflection(self.axes()[:, 0])
-        turned = into_axes(self.cameras[..., :3].flatten(1, 2), mirror).unflatten(1, (-1, 3))
-        cameras = torch.cat([turned, self.cameras[..., 3:]], -1)
-        to_right, rest = cameras.split((1, 2), 2)
+        other = self.in_axes(reflection(self.axes()[:, 0]))
+        to_right, rest = other.cameras.split((1, 2), 2)
         return Views(self.images.flip(-1), torch.cat([-to_right, rest], 2))
 
 

@@ -43,15 +43,15 @@ def cloud():
     return start + TIMES.view(1, -1, 1, 1) * 0.1 * torch.randn(2, 1, 60, 3)
 
 
-def answers(model, cloud, points):
+def answers(model, observed, points, times=TIMES):
     with torch.no_grad():
-        codes = model.encode(cloud, TIMES.expand(len(cloud), -1))
-        end = torch.full((len(cloud),), 0.7)
+        codes = model.encode(observed, times.expand(len(points), -1))
+        end = torch.full((len(points),), 0.7)
         return (
             model.occupancy_logits_0(points, codes),
             model.occupancy_logits(points, end, codes),
-            model.trajectories(points, TIMES, codes),
-            model.trajectories_from_end(points, TIMES, codes),
+            model.trajectories(points, times, codes),
+            model.trajectories_from_end(points, times, codes),
             model.velocities(points, 0.3, codes),
         )
 
@@ -194,23 +194,11 @@ def test_images_have_the_mean_of_themselves_and_of_their_mirror_images():
     for parameter in model.eval().parameters():  # the velocity of an untrained network is 0
         parameter.data.add_(0.05 * torch.randn_like(parameter))
     views, points, clock = film(), torch.rand(2, 30, 3) - 0.5, TIMES[::4]
-    mirror, end = reflection(views.axes()[:, 0]), torch.full((2,), 0.7)
-
-    def ask(asked, observed, at):
-        with torch.no_grad():
-            codes = asked.encode(observed, clock.expand(2, -1))
-            return (
-                asked.occupancy_logits_0(at, codes),
-                asked.occupancy_logits(at, end, codes),
-                asked.trajectories(at, clock, codes),
-                asked.trajectories_from_end(at, clock, codes),
-                asked.velocities(at, 0.3, codes),
-            )
-
-    own, other = ask(model, views, points), ask(model, views.mirrored(), points @ mirror)
-    for number, (a, b, mean) in enumerate(
-        zip(own, other, ask(MeanOverCopies(model, 2), views, points), strict=True)
-    ):
+    mirror = reflection(views.axes()[:, 0])
+    own = answers(model, views, points, clock)
+    other = answers(model, views.mirrored(), points @ mirror, clock)
+    mean_over = answers(MeanOverCopies(model, 2), views, points, clock)
+    for number, (a, b, mean) in enumerate(zip(own, other, mean_over, strict=True)):
         if number > 1:
             b = b @ (mirror if b.dim() == 3 else mirror.unsqueeze(1))
         torch.testing.assert_close(mean, (a + b) / 2, rtol=1e-4, atol=1e-5)
