@@ -81,8 +81,7 @@ def path_misfit(
     paths: Float[Tensor, "B K N 3"], clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]
 ) -> Float[Tensor, "B N"]:
     """Root mean square distance between each trajectory and its path."""
-    fitted = torch.einsum("btk,bkni->btni", legendre_basis(times, paths.shape[1] - 1), paths)
-    return (clouds - fitted).square().sum(-1).mean(1).sqrt()
+    return (clouds - positions_at_frames(paths, times)).square().sum(-1).mean(1).sqrt()
 
 
 def legendre_basis(
@@ -100,6 +99,14 @@ def legendre_basis(
 def positions_at(paths: Float[Tensor, "B K N C"], t: Float[Tensor, "B"]) -> Float[Tensor, "B N C"]:
     """Values of polynomials (for paths: positions) at one time per sequence."""
     return _combine(legendre_basis(t, paths.shape[1] - 1), paths)
+
+
+def positions_at_frames(
+    paths: Float[Tensor, "B K N C"], times: Float[Tensor, "B T"]
+) -> Float[Tensor, "B T N C"]:
+    """Values of polynomials at all frames; in double precision, which no autocast rounds."""
+    basis = legendre_basis(times.double(), paths.shape[1] - 1)
+    return torch.einsum("btk,bknc->btnc", basis, paths.double()).to(paths.dtype)
 
 
 def velocities_at(paths: Float[Tensor, "B K N 3"], t: Float[Tensor, "B"]) -> Float[Tensor, "B N 3"]:

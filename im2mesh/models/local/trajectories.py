@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from im2mesh.models.local.common_motion import average_neighbours
 from im2mesh.models.local.paths import fit_paths, path_misfit
 
 MISFIT_FACTOR = 5.0
@@ -33,17 +34,25 @@ class Trajectories:
 def follow_points(
     clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"], degree: int
 ) -> Trajectories:
-    """Fit a path to every point. A row that jumps follows no particle (an outlier, a wrong match):
-    it becomes a copy of another row, so that it neither counts nor stands in the way of others.
+    """Fit a path to every point, with the help of its neighbours (`average_neighbours`).
 
-    Up to half of the rows may be no trajectories at all.
+    A row that jumps follows no particle (an outlier, a wrong match): it becomes a copy of another
+    row, so that it neither counts nor stands in the way of others. Up to half of the rows may be
+    no trajectories at all.
     """
-    paths = fit_paths(clouds, times, degree)
-    misfit = path_misfit(paths, clouds, times)
+    alone = fit_paths(clouds, times, degree)
+    misfit = path_misfit(alone, clouds, times)
     trust = _trust(misfit)
     rows = _replacements(trust >= 0.5)
-    chosen = rows[:, None, :, None].expand_as(paths)
-    return Trajectories(paths.gather(2, chosen), misfit.gather(1, rows), trust.gather(1, rows))
+    followed, alone = (
+        values.gather(2, rows[:, None, :, None].expand(-1, values.shape[1], -1, 3))
+        for values in (clouds, alone)
+    )
+    misfit, trust = misfit.gather(1, rows), trust.gather(1, rows)
+    if clouds.shape[1] == 1:  # nothing moves
+        return Trajectories(alone, misfit, trust)
+    averaged = average_neighbours(followed, alone, misfit, times)
+    return Trajectories(fit_paths(averaged, times, degree), misfit, trust)
 
 
 def spread_rows(clouds: Float[Tensor, "B T N 3"], most: int) -> Float[Tensor, "B T M 3"]:
