@@ -24,6 +24,7 @@ from im2mesh.evaluation.split import SplitEvaluation, evaluate_split, report_onc
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.runs.advice import collected_advice
 from im2mesh.runs.folder import CONFIG_FILE, RunFolder
+from im2mesh.runs.made_with import advice_on_settings
 from im2mesh.studies.report import Evaluated, evaluation_page, write_page
 
 
@@ -80,7 +81,8 @@ def main(arguments: Sequence[str]) -> None:
     result = Evaluated(config, windows, predictions, measured.records, origin, run)
     with collected_advice():  # on the same meshes, which was given when they were measured
         page = evaluation_page(f"Evaluation of {config.output_dir}, {split}", {split: result})
-    for text in [*measured.advice, *write_page(output, page)]:
+    made_with = [] if args.meshes else advice_on_settings(predictions.folder / CONFIG_FILE, config)
+    for text in [*made_with, *measured.advice, *write_page(output, page)]:
         warnings.warn(text, Advice, stacklevel=1)
     print(table)
     frames = sorted({record.frame for record in measured.records})

@@ -35,7 +35,7 @@ from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.data.layout import Window
 from im2mesh.data.windows import find_window
-from im2mesh.files.results import refuse_other_results
+from im2mesh.files.results import refuse_other_picture, refuse_other_results
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import encode_body, interpolate, transfer_motions
 from im2mesh.generation.latent.code_table import encode_windows
@@ -47,7 +47,8 @@ from im2mesh.machine.devices import build_device
 from im2mesh.pretrained.shipped import find_codes
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import RunOrigin
-from im2mesh.studies.generative.study import Subject, measure_generative
+from im2mesh.studies.generative.picture import PICTURE
+from im2mesh.studies.generative.study import Subject, draw_transfers, measure_generative
 from im2mesh.studies.generative.transfer import find_pairs
 from im2mesh.studies.window_study import WindowStudy, format_study, write_study
 from im2mesh.visualization.motion_sheet import draw_grid, draw_motions
@@ -194,8 +195,8 @@ def measure_command(arguments: Sequence[str]) -> None:
 
     The data set holds the motions of its test clips on other bodies, too; make_bodies.py
     --benchmark transfers makes it. Compared with these are the body with the motion code of the
-    other (transfer), with that of its own window (observed), and standing still. Codes are blended
-    from every second test window to the next, and samples drawn: generative.csv and .md.
+    other (transfer; some are drawn), with that of its own window (observed), and standing still.
+    Codes are blended from every second test window to the next, and samples drawn.
     Example: python scripts/latent.py measure configs/generative/oflow.yaml \\
                  data.root=data/bodies-1-transfers data.skip_frames=0
     """
@@ -283,6 +284,7 @@ def _measure(task: Task) -> None:
     config, study = task.config, WindowStudy("generative")
     output = task.args.output or task.folder.latent("measured")
     refuse_other_results(output, study.files)
+    refuse_other_picture(output / PICTURE)
     pairs, windows, generator = find_pairs(config), task.windows("test"), task.generator()
     measured = [*windows, *(pair.body for pair in pairs)]  # motions are among the windows
     origin = build_origin(config, measured, generator=generator)
@@ -290,6 +292,7 @@ def _measure(task: Task) -> None:
     codes = task.codes_file(generator)
     notes = measure_generative(study, subject, pairs, windows, task.args.samples, codes)
     write_study(output, study, notes)
+    draw_transfers(output / PICTURE, subject, pairs)
     print(f"{format_study(study)}\n{notes}\n\nwritten to {output}")
 
 

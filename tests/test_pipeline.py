@@ -14,6 +14,7 @@ from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
 from im2mesh.data.dataset import build_windows
 from im2mesh.data.transforms import NormalizationFrame
+from im2mesh.errors import Advice
 from im2mesh.evaluation.records import read_table
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
@@ -60,7 +61,8 @@ def test_generate_and_evaluate(trained, capsys):
         assert summary["status"] == "ok" and summary["vertices"] == sequence.num_vertices
         assert set(summary["seconds"]) >= {"encode", "extract", "flow", "write"}
         assert summary["nfe"] > 0
-    evaluation.main([str(trained)])
+    with pytest.warns(Advice, match="were made with generation.normals True instead of False"):
+        evaluation.main([str(trained)])
     table = capsys.readouterr().out
     assert "IoU" in table and "Correspondence of the last frame" in table
     records, _ = read_table(run.evaluation_records("test"))

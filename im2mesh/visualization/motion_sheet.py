@@ -77,16 +77,21 @@ def draw_grid(
         ValueError: If there is nothing to see.
     """
     headings = ["t = 0", *(f"motion {number}" for number in range(1, len(columns) + 1))]
-    cells = {"motions": [Cell(), *(_cell(motions[name], -1) for name in columns)]}
+    cells = {"motions": [Cell(), *(last_cell(motions[name]) for name in columns)]}
     notes = {"motions": [f"{number}: {name}" for number, name in enumerate(columns, 1)]}
     for number, (body, moved) in enumerate(rows.items(), 1):
         row = f"body {number}"
-        cells[row] = [_cell(motions[body], 0), *(_cell(motions[name], -1) for name in moved)]
+        cells[row] = [_cell(motions[body], 0), *(last_cell(motions[name]) for name in moved)]
         notes[row] = [body]
     shown = [body.meshes[k] for body in motions.values() for k in (0, -1)]
     times = np.array([0.0, *(1.0 for _ in columns)])
     section = Section(title, times, cells, _in_view(shown), notes, headings)
     draw_sections([section], path, cell_height, origin=origin)
+
+
+def last_cell(body: Reconstruction) -> Cell:
+    """A body at t = 1, coloured as by `draw_motions`."""
+    return _cell(body, -1)
 
 
 def _in_view(meshes: Sequence[Mesh]) -> Float[np.ndarray, "N 3"]:

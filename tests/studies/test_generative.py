@@ -8,17 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import train
 from im2mesh.build import build_config
 from im2mesh.command_line import exit_status
 from im2mesh.data.dataset import build_windows
 from im2mesh.data.frames import StoredWindow
+from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.studies.generative import paths, study
 from im2mesh.studies.generative.invented import Plausible, height, judge
+from im2mesh.studies.generative.pair import Pair
+from im2mesh.studies.generative.picture import choose_grid
 from im2mesh.studies.generative.transfer import find_pairs, limb_error, volume_error
 from im2mesh.studies.generative.truth import read_true_body
 from im2mesh.studies.motion.solids import volume
@@ -256,6 +260,25 @@ def test_the_command_measures_transfers_samples_and_paths(generative, tmp_path, 
     assert len(set(last.values())) == 3
     text = (tmp_path / "out/generative.md").read_text()
     assert "| samples" in text and "posterior std" in text and "posterior std" in told
+    with Image.open(tmp_path / "out/transfers.png") as sheet:  # one motion: it, and on two bodies
+        assert sheet.height > 5 * 300 and "Source" in sheet.text
+
+
+def test_the_picture_of_transfers_has_the_most_cells():
+    def pair(motion: str, body: int) -> Pair:
+        windows = (
+            Window("bodies", f"{b}_{motion}{m}", 0, 17) for b, m in ((150, ""), (body, "_as_150"))
+        )
+        return Pair(*windows)
+
+    motions = ("knees", "punching", "hips", "walk", "jog", "spin")
+    alone = [pair(motion, 100) for motion in motions]
+    assert {body: [*row] for body, row in choose_grid(alone).items()} == {100: [*motions[:5]]}
+    three = [*alone, *(pair(motion, 101) for motion in motions[2:5]), pair("knees", 102)]
+    grid = choose_grid(three)
+    assert [*grid] == [100, 101]
+    assert [*grid[100]] == [*grid[101]] == ["hips", "walk", "jog"]
+    assert grid[101]["walk"] == pair("walk", 101)
 
 
 def test_a_model_without_a_prior_has_no_samples_and_says_so(generative, tmp_path, capsys):

@@ -32,13 +32,24 @@ class Trajectories:
 
 
 def follow_points(
-    clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"], degree: int
+    clouds: Float[Tensor, "B T N 3"],
+    times: Float[Tensor, "B T"],
+    degree: int,
+    *,
+    with_neighbours: bool,
 ) -> Trajectories:
-    """Fit a path to every point, with the help of its neighbours (`average_neighbours`).
+    """Fit a path to every point.
 
     A row that jumps follows no particle (an outlier, a wrong match): it becomes a copy of another
     row, so that it neither counts nor stands in the way of others. Up to half of the rows may be
     no trajectories at all.
+
+    Args:
+        clouds: Positions; row n is the same particle in all frames.
+        times: Times of the frames within [0, 1].
+        degree: Degree of the polynomial paths.
+        with_neighbours: Whether paths are fitted again, to positions whose noise is averaged over
+            neighbours (`average_neighbours`).
     """
     alone = fit_paths(clouds, times, degree)
     misfit = path_misfit(alone, clouds, times)
@@ -49,7 +60,7 @@ def follow_points(
         for values in (clouds, alone)
     )
     misfit, trust = misfit.gather(1, rows), trust.gather(1, rows)
-    if clouds.shape[1] == 1:  # nothing moves
+    if not with_neighbours or clouds.shape[1] == 1:
         return Trajectories(alone, misfit, trust)
     averaged = average_neighbours(followed, alone, misfit, times)
     return Trajectories(fit_paths(averaged, times, degree), misfit, trust)

@@ -21,8 +21,10 @@ from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.studies.generative.invented import Plausible, judge
+from im2mesh.studies.generative.pair import Pair
 from im2mesh.studies.generative.paths import measure_path
-from im2mesh.studies.generative.transfer import Pair, compare_with_truth
+from im2mesh.studies.generative.picture import choose_grid, draw_rows
+from im2mesh.studies.generative.transfer import compare_with_truth
 from im2mesh.studies.generative.truth import read_true_body
 from im2mesh.studies.window_study import WindowStudy
 
@@ -53,6 +55,10 @@ class Subject:
 
     def make(self, body: CodedBody) -> Reconstruction:
         return self.generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
+
+    def transfer(self, pair: Pair) -> Reconstruction:
+        """The body of a pair, with the motion code of the other window."""
+        return self.make(transfer_motion(self.encode(pair.motion), self.encode(pair.body)))
 
     def add(self, study: WindowStudy, name: str, window: str, numbers: Mapping[str, float]) -> None:
         """Add what was measured of the model to a study."""
@@ -101,6 +107,24 @@ def measure_generative(
     if subject.generator.model.has_posterior:
         notes.append(_tell_codes(subject, windows))
     return "\n\n".join(notes)
+
+
+def draw_transfers(path: Path, subject: Subject, pairs: Sequence[Pair]) -> None:
+    """Draw some transfers at t = 1: whose motions they are, bodies that have them, and the truth.
+
+    Args:
+        path: File to write, .png.
+        subject: Model that makes the meshes.
+        pairs: Transfers to choose from.
+    """
+    grid = choose_grid(pairs)
+    owners = next(iter(grid.values())).values()
+    rows = {"motion": [subject.make(subject.encode(pair.motion)) for pair in owners]}
+    for body, row in grid.items():
+        rows[f"body {body}"] = [subject.transfer(pair) for pair in row.values()]
+        truths = [read_true_body(subject.config.data.root, pair.body) for pair in row.values()]
+        rows[f"truth of {body}"] = [truth.moving for truth in truths]
+    draw_rows(path, grid, rows, str(subject.origin))
 
 
 def _tell_codes(subject: Subject, windows: Sequence[Window]) -> str:
@@ -159,10 +183,9 @@ def _measure_transfer(study: WindowStudy, subject: Subject, pair: Pair) -> None:
     They are the motion code of the other window (transfer), for comparison that of its own
     (observed), and none (still).
     """
-    body = subject.encode(pair.body)
     truth = read_true_body(subject.config.data.root, pair.body)
-    observed = subject.make(body)
-    moved = subject.make(transfer_motion(subject.encode(pair.motion), body))
+    observed = subject.make(subject.encode(pair.body))
+    moved = subject.transfer(pair)
     if not (isinstance(observed, MeshSequence) and isinstance(moved, MeshSequence)):
         raise UserError(
             "the model extracts the surface of every frame anew, so no motion can be transferred; "

@@ -6,7 +6,7 @@ in which the motion begins, and the truth is that body moving in the manner of t
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -21,20 +21,13 @@ from im2mesh.evaluation.predictions import Prediction
 from im2mesh.evaluation.summary import with_last_frame
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.studies.generative.pair import Pair
 from im2mesh.studies.generative.truth import TrueBody
 from im2mesh.studies.motion.solids import volume
 from im2mesh.synthesis.limbs import limb_lengths
 from im2mesh.synthesis.splits import TRANSFERS, Clip
 
 HOW_TO_MAKE = "python scripts/make_bodies.py data/bodies-1-transfers --benchmark transfers"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The window whose motion is taken, and that of the other body moving just so."""
-
-    motion: Window
-    body: Window
 
 
 def find_pairs(config: Config) -> list[Pair]:

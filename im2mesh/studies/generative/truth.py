@@ -12,6 +12,7 @@ from im2mesh.data.frames import StoredWindow
 from im2mesh.data.layout import Window
 from im2mesh.errors import UserError
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.limbs import limb_points
 from im2mesh.synthesis.shape_space import find_body
@@ -31,6 +32,11 @@ class TrueBody:
     vertices: Float[np.ndarray, "T V 3"]
     faces: Int[np.ndarray, "F 3"]
     limbs: Int[np.ndarray, "L 2 K"]
+
+    @property
+    def moving(self) -> MeshSequence:
+        """The body over the window, from t = 0 to t = 1."""
+        return MeshSequence(self.faces, self.vertices, np.linspace(0, 1, len(self.vertices)))
 
     @property
     def meshes(self) -> list[Mesh]:

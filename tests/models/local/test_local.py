@@ -424,8 +424,9 @@ class TestEncoder:
         without = [name for name, p in model.named_parameters() if not p.grad.abs().sum() > 0]
         assert without == []
 
-    def test_copies_stand_for_rows_that_follow_nothing(self):
-        clouds = with_outliers(turning_clouds(17, speed=1.0))
+    @pytest.mark.parametrize("noise", [0.0, 0.02])
+    def test_copies_stand_for_rows_that_follow_nothing(self, noise):
+        clouds = with_outliers(turning_clouds(17, speed=1.0), noise)
         for encoder in (PointnetLocal(17, C, hidden_size=8), PointnetTracked(17, C, hidden_size=8)):
             code = encoder(clouds, times(17, B))
             others = encoder(clouds[:, :, 6:], times(17, B))
@@ -437,10 +438,23 @@ class TestEncoder:
         noisy = with_outliers(truth, 0.02)
 
         def error(clouds: Tensor) -> Tensor:
-            paths = follow_points(clouds, times(17, B), DEGREE).paths[:, :, 6 - N :]
+            followed = follow_points(clouds, times(17, B), DEGREE, with_neighbours=True)
+            paths = followed.paths[:, :, 6 - N :]
             return (positions_at(paths, torch.zeros(B)) - truth[:, 0, 6:]).norm(dim=-1).mean()
 
         assert error(noisy) < 1.15 * error(noisy[:, :, 6:]) < 0.02
+
+    @pytest.mark.parametrize("kind", [PointnetLocal, PointnetTracked])
+    def test_after_training_neighbours_take_noise_away(self, kind):
+        truth = turning_clouds(17, speed=1.0)
+        noisy = truth + 0.02 * torch.randn_like(truth)
+        encoder = kind(17, C, hidden_size=8)
+
+        def error(encoder: nn.Module) -> Tensor:
+            start = positions_at(encoder(noisy, times(17, B)).paths, torch.zeros(B))
+            return (start - truth[:, 0]).norm(dim=-1).mean()
+
+        assert error(encoder.eval()) < 0.75 * error(encoder.train())
 
     def test_outliers_mislead_no_point(self):
         clean = turning_clouds(17, speed=1.0)
@@ -455,7 +469,7 @@ class TestEncoder:
 
     def test_at_least_half_of_the_rows_are_kept(self):
         clouds = torch.rand(B, 17, N, 3) - 0.5  # no row follows anything
-        followed = follow_points(clouds, times(17, B), DEGREE)
+        followed = follow_points(clouds, times(17, B), DEGREE, with_neighbours=False)
         distinct = {tuple(path) for path in followed.paths[0].flatten(0).view(-1, N, 3)[0].tolist()}
         assert len(distinct) >= N // 2
 
