@@ -292,8 +292,8 @@ def _measure(task: Task) -> None:
     codes = task.codes_file(generator)
     notes = measure_generative(study, subject, pairs, windows, task.args.samples, codes)
     write_study(output, study, notes)
-    draw_transfers(output / PICTURE, subject, pairs)
     print(f"{format_study(study)}\n{notes}\n\nwritten to {output}")
+    draw_transfers(output / PICTURE, subject, pairs)
 
 
 if __name__ == "__main__":

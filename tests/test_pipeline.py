@@ -61,8 +61,8 @@ def test_generate_and_evaluate(trained, capsys):
         assert summary["status"] == "ok" and summary["vertices"] == sequence.num_vertices
         assert set(summary["seconds"]) >= {"encode", "extract", "flow", "write"}
         assert summary["nfe"] > 0
-    with pytest.warns(Advice, match="were made with generation.normals True instead of False"):
-        evaluation.main([str(trained)])
+    with pytest.warns(Advice, match="were made with generation.padding 0.1 instead of 0.2"):
+        evaluation.main([str(trained), "generation.padding=0.2"])
     table = capsys.readouterr().out
     assert "IoU" in table and "Correspondence of the last frame" in table
     records, _ = read_table(run.evaluation_records("test"))

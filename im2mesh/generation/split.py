@@ -38,6 +38,9 @@ from im2mesh.runs.provenance import mesh_settings, provenance, run_hash
 from im2mesh.runs.weights import weights_digest
 from im2mesh.runs.window_summary import read_summary
 
+WITH_NEIGHBOURS = ("pointnet_local", "pointnet_tracked")
+"""Encoders that averaged noise over frames alone, in earlier versions."""
+
 
 @dataclass(frozen=True)
 class GenerationSummary:
@@ -167,12 +170,16 @@ class _SplitWork:
 
 
 def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
-    """A hash of all that the files depend on: weights, input, solver, mesh settings, file types."""
+    """A hash of all that the files depend on: weights, input, solver, mesh settings, file types,
+    and what an earlier version of the program made otherwise."""
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
     kind = config.generation.mesh_format
     # earlier versions wrote one per frame, then one whose weights Blender did not read
     kind = "animated glb, weights in [0, 1]" if kind == "glb" else kind
     files = f"{kind} {config.generation.write_inputs}"
+    encoders = (config.model.encoder, config.model.encoder_temporal)
+    if any(encoder is not None and encoder.name in WITH_NEIGHBOURS for encoder in encoders):
+        files += " noise averaged over neighbours"
     digest = hashlib.sha256(f"{weights} {mesh_settings(config)} {files} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
     digest.update(source.observation.times.tobytes())

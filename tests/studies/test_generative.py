@@ -265,20 +265,21 @@ def test_the_command_measures_transfers_samples_and_paths(generative, tmp_path, 
 
 
 def test_the_picture_of_transfers_has_the_most_cells():
-    def pair(motion: str, body: int) -> Pair:
-        windows = (
-            Window("bodies", f"{b}_{motion}{m}", 0, 17) for b, m in ((150, ""), (body, "_as_150"))
-        )
-        return Pair(*windows)
+    def window(name: str) -> Window:
+        return Window("bodies", name, 0, 17)
+
+    def pair(motion: str, body: int, owner: int = 150) -> Pair:
+        return Pair(window(f"{owner}_{motion}"), window(f"{body}_{motion}_as_{owner}"))
 
     motions = ("knees", "punching", "hips", "walk", "jog", "spin")
     alone = [pair(motion, 100) for motion in motions]
-    assert {body: [*row] for body, row in choose_grid(alone).items()} == {100: [*motions[:5]]}
-    three = [*alone, *(pair(motion, 101) for motion in motions[2:5]), pair("knees", 102)]
-    grid = choose_grid(three)
+    (row,) = choose_grid(alone).values()
+    assert list(row.values()) == alone[:5]
+    others = [pair(motion, 101) for motion in motions[2:5]] + [pair("spin", 101, owner=151)]
+    grid = choose_grid([*alone, *others, pair("knees", 102)])
     assert [*grid] == [100, 101]
-    assert [*grid[100]] == [*grid[101]] == ["hips", "walk", "jog"]
-    assert grid[101]["walk"] == pair("walk", 101)
+    assert list(grid[100].values()) == alone[2:5]
+    assert list(grid[101].values()) == others[:3]  # spinning as 151 is another motion
 
 
 def test_a_model_without_a_prior_has_no_samples_and_says_so(generative, tmp_path, capsys):

@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from im2mesh.data.clouds import MOST_POINTS
 from im2mesh.errors import Advice
+from im2mesh.generation.fitting.carried_back import carry_back
 from im2mesh.generation.fitting.clip import ObservedClip
 from im2mesh.generation.fitting.graph import NodeGraph, build_graph
 from im2mesh.generation.fitting.guess import Guess, guess_motion
-from im2mesh.generation.fitting.matching import sparse_surface
-from im2mesh.generation.fitting.node_motion import FittedMotion, carry_points, uncarry_points
-from im2mesh.generation.fitting.settling import Settled, settle
+from im2mesh.generation.fitting.node_motion import FittedMotion, carry_points
+from im2mesh.generation.fitting.settled import Settled
+from im2mesh.generation.fitting.settling import settle
 from im2mesh.generation.surface import SurfaceOfCloud
 from im2mesh.meshing.mesh import Mesh
 
@@ -61,7 +61,7 @@ def settle_in_rounds(
         settled = settle(surface, graph, window, guess(graph), iterations=iterations, seed=seed)
         progress()
         if not is_last:
-            found = extract(_at_first_frame(settled, window, rng))
+            found = extract(carry_back(settled, window, rng))
             surface = found if _is_whole(found, settled.surface) else settled.surface
             guess = _continued(settled, window.times)
     return settled
@@ -109,23 +109,3 @@ def _continued(settled: Settled, times: Float[np.ndarray, "T"]) -> Guess:
         return guess_motion(graph, paths, times)
 
     return guess
-
-
-def _at_first_frame(
-    settled: Settled, window: ObservedClip, rng: np.random.Generator
-) -> Float[np.ndarray, "N 3"]:
-    """Some of the points of all clouds, where the surface that they are nearest to was at first."""
-    share = min(1, MOST_POINTS / max(1, sum(map(len, window.clouds))))
-    points = sparse_surface(settled.surface, settled.graph.shares)
-    found = []
-    for time, cloud in zip(window.times, window.clouds, strict=True):
-        seen = cloud[rng.permutation(len(cloud))[: round(share * len(cloud))]]
-        if not len(seen):
-            continue
-        pose = settled.motion.pose(np.array([time]))
-        carried = carry_points(settled.graph, pose, points.points, points.shares)[0].numpy()
-        near = torch.from_numpy(KDTree(carried).query(seen)[1])
-        observed = torch.from_numpy(seen.astype(np.float32))
-        back = uncarry_points(settled.graph, pose.at(0), observed, points.shares.of(near))
-        found.append(back.numpy())
-    return np.concatenate(found)

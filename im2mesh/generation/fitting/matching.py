@@ -11,6 +11,7 @@ from torch import Tensor
 
 from im2mesh.generation.fitting.graph import NodeGraph, Shares
 from im2mesh.generation.fitting.node_motion import Pose, carry_points
+from im2mesh.generation.fitting.planes import local_planes
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.normals import vertex_normals
 
@@ -19,6 +20,8 @@ CELL = 0.02
 the normal, so where exactly the surface is met matters little."""
 MOST_OBSERVED = 400
 """Points of a frame that an iteration looks at; of larger clouds, others each time."""
+NUM_NEIGHBOURS = 12
+"""Points through which the planes of a cloud are laid that stands for a surface."""
 SLIDING = 0.05
 """Weight of the distance within the surface to the nearest point, which is hardly the one seen."""
 
@@ -57,7 +60,7 @@ def sparse_surface(surface: Mesh, shares: Shares, cell: float = CELL) -> Surface
     cells = np.floor(surface.vertices / cell).astype(np.int64)
     rows = np.sort(np.unique(cells, axis=0, return_index=True)[1])
     if not len(surface.faces):
-        normals = _cloud_normals(surface.vertices)
+        normals = local_planes(surface.vertices, NUM_NEIGHBOURS)[1]
     else:
         normals = vertex_normals(surface.vertices[None], surface.faces)[0]
     kept = torch.from_numpy(rows)
@@ -123,9 +126,3 @@ def match_nearest(
         surface.of(torch.from_numpy(np.concatenate(rows))),
         SLIDING,
     )
-
-
-def _cloud_normals(points: Float[np.ndarray, "N 3"], count: int = 12) -> Float[np.ndarray, "N 3"]:
-    near = KDTree(points).query(points, min(count, len(points)))[1]
-    offsets = points[near] - points[near].mean(1, keepdims=True)
-    return np.linalg.eigh(np.einsum("nki,nkj->nij", offsets, offsets))[1][:, :, 0]

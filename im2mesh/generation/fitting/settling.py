@@ -5,7 +5,7 @@ onto the clouds of the other frames, and take that correction for motion: on a r
 points a frame that was a fifth of the error.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,16 +15,8 @@ from im2mesh.generation.fitting.graph import NodeGraph
 from im2mesh.generation.fitting.matching import sparse_surface
 from im2mesh.generation.fitting.motion_fit import fit_motion
 from im2mesh.generation.fitting.node_motion import FittedMotion, carry_points
+from im2mesh.generation.fitting.settled import Settled
 from im2mesh.meshing.mesh import Mesh
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A corrected surface, its nodes, and its motion over the window."""
-
-    surface: Mesh
-    graph: NodeGraph
-    motion: FittedMotion
 
 
 def settle(

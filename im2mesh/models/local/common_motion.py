@@ -15,7 +15,7 @@ from im2mesh.models.local.rotations import rotation_matrices
 
 NUM_NEIGHBOURS = 16
 """Points of a neighbourhood, the point itself among them. Of noise 0.02, 8 leave a sixth more at
-t = 0; 24 leave as much as 16."""
+t = 0. With 24 less is left of that, but more of noise 0.001, and it takes half as long again."""
 STRETCH = 0.002
 """Standard deviation of the distance to a neighbour over time, in units of the first frame, beyond
 that of the noise. Neighbours that vary more belong to another part of the body."""
@@ -23,9 +23,11 @@ LEAST_WEIGHT = 1e-4
 """Weight that every neighbour keeps: a point may be alone in its part of the body."""
 LEAST_NOISE = 0.0005
 """Noise at which half of the correction is made: pieces of a body are this far from rigid."""
+MOST_NOISE = 0.03
+"""What is more is no noise: most rows are outliers. It would make all neighbours look coherent."""
 NUM_STEPS = 2
-"""Newton steps from the rotation at one frame to that at the next. If it is 60 degrees away, an
-error of 0.001 remains."""
+"""Newton steps from the rotation at one frame to that at the next. Of 60 degrees between frames,
+some hundredths of a radian remain, which the next frame corrects; 90 are too many."""
 
 
 def average_neighbours(
@@ -49,6 +51,7 @@ def average_neighbours(
     """
     smooth = positions_at_frames(paths.double(), times).transpose(1, 2)
     noise = misfit.double().median(1).values / 3**0.5  # [B], of one coordinate
+    noise = noise.clamp(max=MOST_NOISE)
     trusted = noise**2 / (noise**2 + LEAST_NOISE**2)
     with torch.no_grad():
         told = _told_by_neighbours(clouds.double().transpose(1, 2), smooth, noise)
@@ -67,8 +70,8 @@ def _told_by_neighbours(
     weights = _coherence(near.unflatten(-1, smooth.shape[2:]), noise)
     centres = weights.unsqueeze(2) @ near  # [B, N, 1, 3 T]
     turns = _rotations(near, centres, weights)
-    posed = gather_rows(observed.flatten(2), rows).sub_(centres) @ turns.flatten(2, 3)
-    piece = posed / smooth.shape[2]  # [B, N, k, 3], the mean over frames
+    offsets = gather_rows(observed.flatten(2), rows).sub_(centres)
+    piece = offsets @ turns.flatten(2, 3) / smooth.shape[2]  # [B, N, k, 3], the mean over frames
     placed = (piece @ turns.flatten(2, 3).transpose(2, 3)).add_(centres)
     return _mean_by_row(placed, weights, rows).view_as(smooth)
 

@@ -56,7 +56,7 @@ class _AnchorEncoder(Encoder):
     ) -> Trajectories:
         """The paths of the rows that become anchors.
 
-        In training, neighbours do not help: networks see more noise than later, which does no harm,
+        Training leaves neighbours out: networks see more noise then than later, which does no harm,
         and with them a step on a CPU would take a third longer.
         """
         rows = spread_rows(clouds, self.max_points)

@@ -22,7 +22,8 @@ class Trajectories:
 
     Attributes:
         paths: Coefficients of the paths; see `paths.py`.
-        misfit: Root mean square distance between a path and the observed positions.
+        misfit: Root mean square distance between the observed positions and the path that fits
+            them alone, without neighbours.
         trust: Near 1 for trajectories as smooth as most in their sequence, 0.5 at least.
     """
 
@@ -55,15 +56,18 @@ def follow_points(
     misfit = path_misfit(alone, clouds, times)
     trust = _trust(misfit)
     rows = _replacements(trust >= 0.5)
-    followed, alone = (
-        values.gather(2, rows[:, None, :, None].expand(-1, values.shape[1], -1, 3))
-        for values in (clouds, alone)
-    )
+    followed, alone = _take(clouds, rows), _take(alone, rows)
     misfit, trust = misfit.gather(1, rows), trust.gather(1, rows)
     if not with_neighbours or clouds.shape[1] == 1:
         return Trajectories(alone, misfit, trust)
     averaged = average_neighbours(followed, alone, misfit, times)
-    return Trajectories(fit_paths(averaged, times, degree), misfit, trust)
+    paths = fit_paths(averaged, times, degree)
+    # a copy is an average of other neighbours than its source, and must not differ from it
+    return Trajectories(_take(paths, rows), misfit, trust)
+
+
+def _take(values: Float[Tensor, "B F N 3"], rows: Int[Tensor, "B N"]) -> Float[Tensor, "B F N 3"]:
+    return values.gather(2, rows[:, None, :, None].expand(-1, values.shape[1], -1, 3))
 
 
 def spread_rows(clouds: Float[Tensor, "B T N 3"], most: int) -> Float[Tensor, "B T M 3"]:

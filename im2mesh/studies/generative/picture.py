@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
+from im2mesh.data.layout import Window
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.studies.generative.pair import Pair
 from im2mesh.synthesis.splits import Clip
@@ -17,18 +19,17 @@ PICTURE = "transfers.png"
 MOST_MOTIONS = 5
 CELL_HEIGHT = 300  # pixels
 
-Grid = Mapping[int, Mapping[str, Pair]]
-"""Number of a body -> motion -> the pair whose motion it gets; the same motions for all bodies."""
+Grid = Mapping[int, Mapping[Window, Pair]]
+"""Number of a body -> whose motion -> that pair; the same motions for all bodies."""
 
 
 def choose_grid(pairs: Sequence[Pair]) -> Grid:
     """One or two bodies and at most five motions that they share: those that fill most cells."""
-    motions: dict[int, dict[str, Pair]] = defaultdict(dict)
+    motions: dict[int, dict[Window, Pair]] = defaultdict(dict)
     for pair in pairs:
-        clip = Clip.named(pair.body.clip)
-        motions[clip.body][clip.motion] = pair
+        motions[Clip.named(pair.body.clip).body][pair.motion] = pair
 
-    def shared(bodies: Sequence[int]) -> list[str]:
+    def shared(bodies: Sequence[int]) -> list[Window]:
         first, *others = (motions[body] for body in bodies)
         return [m for m in first if all(m in other for other in others)][:MOST_MOTIONS]
 
@@ -49,13 +50,17 @@ def draw_rows(
             motions are shown.
         origin: Description of what made the meshes, stored in the file's metadata.
     """
-    pairs = next(iter(grid.values()))
+    owners = [Clip.named(motion.clip) for motion in next(iter(grid.values()))]
+    cells = {name: [last_cell(body) for body in row] for name, row in rows.items()}
+    cells["motion"] = [
+        replace(cell, caption=f"of body {owner.body}")
+        for cell, owner in zip(cells["motion"], owners, strict=True)
+    ]
     section = Section(
         "bodies (rows) with the motion codes of others (columns), at t = 1",
-        np.ones(len(pairs)),
-        {name: [last_cell(body) for body in row] for name, row in rows.items()},
+        np.ones(len(owners)),
+        cells,
         np.concatenate([body.meshes[-1].vertices for row in rows.values() for body in row]),
-        notes={"motion": [f"of body {Clip.named(p.motion.clip).body}" for p in pairs.values()]},
-        headings=[motion.replace("_", " ") for motion in pairs],
+        headings=[owner.motion.replace("_", " ") for owner in owners],
     )
     draw_sections([section], path, CELL_HEIGHT, origin=origin)

@@ -1,5 +1,6 @@
 """Transfers, samples and paths of one model -> the numbers of a study."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from tqdm import tqdm
 
 from im2mesh.config.schema import Config
 from im2mesh.data.layout import Window
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.evaluation.evaluator import Evaluator
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import encode_body, interpolate, transfer_motion
@@ -19,6 +20,7 @@ from im2mesh.generation.latent.nearby import NearbyCodes, sample_nearby
 from im2mesh.generation.latent.samples import refuse_copies, sample_prior
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.studies.generative.invented import Plausible, judge
 from im2mesh.studies.generative.pair import Pair
@@ -111,15 +113,21 @@ def measure_generative(
 
 def draw_transfers(path: Path, subject: Subject, pairs: Sequence[Pair]) -> None:
     """Draw some transfers at t = 1: whose motions they are, bodies that have them, and the truth.
+    Without the library that pictures need, say so.
 
     Args:
         path: File to write, .png.
         subject: Model that makes the meshes.
         pairs: Transfers to choose from.
     """
+    try:
+        import_pyvista()
+    except UserError as error:
+        warnings.warn(f"no transfers were drawn: {error}", Advice, stacklevel=2)
+        return
     grid = choose_grid(pairs)
-    owners = next(iter(grid.values())).values()
-    rows = {"motion": [subject.make(subject.encode(pair.motion)) for pair in owners]}
+    owners = next(iter(grid.values()))
+    rows = {"motion": [subject.make(subject.encode(owner)) for owner in owners]}
     for body, row in grid.items():
         rows[f"body {body}"] = [subject.transfer(pair) for pair in row.values()]
         truths = [read_true_body(subject.config.data.root, pair.body) for pair in row.values()]

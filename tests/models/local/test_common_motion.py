@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from im2mesh.models.local.common_motion import average_neighbours
+from im2mesh.models.local import common_motion
+from im2mesh.models.local.common_motion import _told_by_neighbours, average_neighbours
 from im2mesh.models.local.paths import fit_paths, path_misfit, positions_at_frames
 from im2mesh.models.local.rotations import rotation_matrices
 from tests.models.test_models import times
@@ -50,6 +51,41 @@ def test_half_of_the_noise_that_paths_leave_is_taken_away(noise, speed):
     better = error(averaged(noisy), truth) / error(alone, truth)
     assert better[0] < 0.6, better
     assert better[1] < 0.75, better
+
+
+def test_a_point_hears_all_neighbourhoods_that_it_belongs_to(monkeypatch):
+    """Its own alone would leave larger errors."""
+    truth = limbs()
+    noisy = truth + 0.02 * torch.randn_like(truth)
+    everybody = error(averaged(noisy), truth)[0]
+    monkeypatch.setattr(common_motion, "_mean_by_row", lambda placed, *_: placed[:, :, 0])
+    assert everybody < 0.95 * error(averaged(noisy), truth)[0]
+
+
+def test_turns_of_45_degrees_between_frames_are_followed():
+    """Where paths are exact, as those of points that turn slowly; here they are given."""
+    truth = limbs(speed=0.25 * torch.pi * (T - 1))
+    noisy = truth + 0.01 * torch.randn_like(truth)
+    smooth = truth.transpose(1, 2).double()
+    noise = torch.full((B,), 0.01).double()
+    told = _told_by_neighbours(noisy.transpose(1, 2).double(), smooth, noise).transpose(1, 2)
+    assert error(told, truth)[1] < 0.5 * error(noisy, truth)[1]
+
+
+def test_fast_motion_without_noise_is_hardly_touched():
+    truth = limbs(speed=9.0)  # too fast for a path, which is what looks like noise
+    alone, _ = on_paths(truth)
+    assert error(averaged(truth), truth)[1] < 1.5 * error(alone, truth)[1] + 1e-4
+
+
+@pytest.mark.parametrize("share", [0.6, 0.9])
+def test_where_most_rows_are_outliers_the_others_are_not_lost(share):
+    truth = limbs()
+    noisy = truth + 0.001 * torch.randn_like(truth)
+    count = round(share * N)
+    noisy[:, :, :count] = torch.rand(B, T, count, 3) - 0.5
+    rest = (averaged(noisy) - truth)[:, :, count:].norm(dim=-1)
+    assert rest.mean() < 0.01
 
 
 def test_limbs_that_touch_do_not_drag_each_other():
