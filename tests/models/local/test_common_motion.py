@@ -59,7 +59,7 @@ def test_a_point_hears_all_neighbourhoods_that_it_belongs_to(monkeypatch):
     noisy = truth + 0.02 * torch.randn_like(truth)
     everybody = error(averaged(noisy), truth)[0]
     monkeypatch.setattr(common_motion, "_mean_by_row", lambda placed, *_: placed[:, :, 0])
-    assert everybody < 0.95 * error(averaged(noisy), truth)[0]
+    assert everybody < 0.97 * error(averaged(noisy), truth)[0]
 
 
 def test_turns_of_45_degrees_between_frames_are_followed():
