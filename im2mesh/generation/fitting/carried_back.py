@@ -13,7 +13,7 @@ from im2mesh.data.clouds import MOST_POINTS
 from im2mesh.generation.fitting.clip import ObservedClip
 from im2mesh.generation.fitting.matching import sparse_surface
 from im2mesh.generation.fitting.node_motion import carry_points, uncarry_points
-from im2mesh.generation.fitting.planes import local_planes
+from im2mesh.generation.fitting.planes import onto_planes
 from im2mesh.generation.fitting.settled import Settled
 
 FAR = 3.0
@@ -23,7 +23,10 @@ LEAST_FAR = 0.03
 MOST_CARRIED = 10 * MOST_POINTS
 """Points that are carried back; of larger clouds, a part of each."""
 NUM_NEIGHBOURS = 8
-"""Points through which a plane is laid; with 16, limbs become thin."""
+"""Points through which a plane is laid."""
+REACH = 0.035
+"""Distance within which these must lie, in units of the first frame: of 17 clouds of 100 points each
+they lie farther, around a whole limb."""
 
 
 def carry_back(
@@ -31,14 +34,11 @@ def carry_back(
 ) -> Float[np.ndarray, "N 3"]:
     """Points of all clouds where the surface that they are nearest to was at first.
 
-    Points far from the surface (outliers) are left out, all others moved onto the plane through
-    their neighbours. At most as many as a network reads are kept, drawn at random.
+    Points far from the surface (outliers) are left out, and noise is averaged between neighbours. At most as many as a network reads are kept, drawn at random.
     """
     points, distances = _carried(settled, window, rng)
     on_body = points[distances < max(FAR * np.median(distances), LEAST_FAR)]
-    centres, normals = local_planes(on_body, NUM_NEIGHBOURS)
-    heights = ((on_body - centres) * normals).sum(1, keepdims=True)
-    flat = (on_body - heights * normals).astype(np.float32)
+    flat = onto_planes(on_body, NUM_NEIGHBOURS, REACH).astype(np.float32)
     return flat[rng.permutation(len(flat))[:MOST_POINTS]]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from im2mesh.generation.fitting.graph import NodeGraph, Shares
 from im2mesh.generation.fitting.node_motion import Pose, carry_points
-from im2mesh.generation.fitting.planes import local_planes
+from im2mesh.generation.fitting.planes import local_planes, nearest
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.normals import vertex_normals
 
@@ -60,7 +60,8 @@ def sparse_surface(surface: Mesh, shares: Shares, cell: float = CELL) -> Surface
     cells = np.floor(surface.vertices / cell).astype(np.int64)
     rows = np.sort(np.unique(cells, axis=0, return_index=True)[1])
     if not len(surface.faces):
-        normals = local_planes(surface.vertices, NUM_NEIGHBOURS)[1]
+        near = nearest(surface.vertices, NUM_NEIGHBOURS)
+        normals = local_planes(surface.vertices, near)[1]
     else:
         normals = vertex_normals(surface.vertices[None], surface.faces)[0]
     kept = torch.from_numpy(rows)
