@@ -9,7 +9,6 @@ from scipy.spatial import KDTree
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.data.batch import Observation
 from im2mesh.errors import Advice
-from im2mesh.generation.fitting import carried_back
 from im2mesh.generation.fitting.clip import ObservedClip
 from im2mesh.generation.fitting.clip_fit import fit_clip, num_steps
 from im2mesh.generation.fitting.evidence import ROUNDS
@@ -147,17 +146,6 @@ def test_points_that_belong_to_no_surface_are_left_out(body):
     away = cloud_at_first(body, clouds)
     assert (away > 0.06).mean() < 0.002, "of the outliers, a tenth of the points, some are left"
     assert len(away) > 0.98 * 9 * NUM_POINTS
-
-
-def test_noise_is_averaged_between_clouds(body, monkeypatch):
-    rng = np.random.default_rng(0)
-    clouds = [
-        (cloud + 0.02 * rng.standard_normal(cloud.shape)).astype(np.float32)
-        for cloud in observe(body, TIMES)
-    ]
-    averaged = cloud_at_first(body, clouds).mean()
-    monkeypatch.setattr(carried_back, "NUM_NEIGHBOURS", 1)
-    assert averaged < 0.9 * cloud_at_first(body, clouds).mean()
 
 
 def test_a_key_frame_at_the_end_settles_with_the_frames_before_it(body):

@@ -25,8 +25,8 @@ MOST_CARRIED = 10 * MOST_POINTS
 NUM_NEIGHBOURS = 8
 """Points through which a plane is laid."""
 REACH = 0.035
-"""Distance within which these must lie, in units of the first frame: of 17 clouds of 100 points each
-they lie farther, around a whole limb."""
+"""Distance within which these must lie, in units of the first frame. Those of 17 clouds of 100
+points each lie farther, around a whole limb."""
 
 
 def carry_back(
@@ -34,7 +34,8 @@ def carry_back(
 ) -> Float[np.ndarray, "N 3"]:
     """Points of all clouds where the surface that they are nearest to was at first.
 
-    Points far from the surface (outliers) are left out, and noise is averaged between neighbours. At most as many as a network reads are kept, drawn at random.
+    Points far from the surface (outliers) are left out, and noise is averaged between neighbours.
+    At most as many as a network reads are kept, drawn at random.
     """
     points, distances = _carried(settled, window, rng)
     on_body = points[distances < max(FAR * np.median(distances), LEAST_FAR)]
