@@ -64,7 +64,9 @@ def main(arguments: Sequence[str]) -> None:
     output = args.output or folder.evaluation(split)
     refuse_other_report(output)
     origin = build_origin(config, windows, predictions=predictions)
-    made_with = [] if args.meshes else advice_on_settings(predictions.folder / CONFIG_FILE, config)
+    if not args.meshes and ranks.is_main:
+        for text in advice_on_settings(predictions.folder / CONFIG_FILE, config):
+            warnings.warn(text, Advice, stacklevel=1)  # before hours of measuring
     evaluation = SplitEvaluation(build_evaluator(config), predictions, output)
     with tqdm(total=len(windows), desc=f"evaluate {split}", unit="window", delay=0.1) as progress:
 
@@ -82,7 +84,7 @@ def main(arguments: Sequence[str]) -> None:
     result = Evaluated(config, windows, predictions, measured.records, origin, run)
     with collected_advice():  # on the same meshes, which was given when they were measured
         page = evaluation_page(f"Evaluation of {config.output_dir}, {split}", {split: result})
-    for text in [*made_with, *measured.advice, *write_page(output, page)]:
+    for text in [*measured.advice, *write_page(output, page)]:
         warnings.warn(text, Advice, stacklevel=1)
     print(table)
     frames = sorted({record.frame for record in measured.records})
