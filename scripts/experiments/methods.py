@@ -45,11 +45,11 @@ LOCAL_MOTION = (
 )
 AS_CONFIGURED = (
     "static", "carried", "onet_per_frame", "onet4d", "psgn4d", "psgn4d_w_correspond", "oflow",
-    "oflow_w_correspond", "displacement", "coupling", "local", "local_flow", "oflow_unordered",
-    "local_unordered",
+    "oflow_w_correspond", "local", "local_flow", "oflow_unordered", "local_unordered",
 )  # fmt: skip
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     **{name: (name, ()) for name in AS_CONFIGURED},
+    **{name: (name, ("training.batch_size=24",)) for name in ("displacement", "coupling")},
     "carried_local": (
         "carried",
         (*LOCAL_SHAPE, "model.code_size=64", "training.batch_size=6", "loss.motion_share=0.25"),
