@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from im2mesh.models.layers.neighbours import gather_rows, nearest_rows
+from im2mesh.models.local.coherence import coherence
 from im2mesh.models.local.paths import positions_at_frames
 from im2mesh.models.local.rotations import rotation_matrices
 
@@ -19,8 +20,6 @@ t = 0. With 24 less is left of that, but more of noise 0.001, and it takes half 
 STRETCH = 0.002
 """Standard deviation of the distance to a neighbour over time, in units of the first frame, beyond
 that of the noise. Neighbours that vary more belong to another part of the body."""
-LEAST_WEIGHT = 1e-4
-"""Weight that every neighbour keeps: a point may be alone in its part of the body."""
 LEAST_NOISE = 0.0005
 """Noise at which half of the correction is made: pieces of a body are this far from rigid."""
 MOST_NOISE = 0.03
@@ -67,25 +66,15 @@ def _told_by_neighbours(
     rows[:, :, 0] = torch.arange(start.shape[1], device=rows.device)  # not always, among copies
     # all frames of a point in one row, so that a neighbourhood is one product of matrices
     near = gather_rows(smooth.flatten(2), rows)  # [B, N, k, D = 3 T]
-    weights = _coherence(near.unflatten(-1, smooth.shape[2:]), noise)
+    # a path keeps about a quarter of the variance of the noise, and a distance has that of two
+    usual = STRETCH**2 + noise[:, None, None] ** 2 / 2
+    weights = coherence((near - near[:, :, :1]).unflatten(-1, smooth.shape[2:]), usual)
     centres = weights.unsqueeze(2) @ near  # [B, N, 1, 3 T]
     turns = _rotations(near, centres, weights)
     offsets = gather_rows(observed.flatten(2), rows).sub_(centres)
     piece = offsets @ turns.flatten(2, 3) / smooth.shape[2]  # [B, N, k, 3], the mean over frames
     placed = (piece @ turns.flatten(2, 3).transpose(2, 3)).add_(centres)
     return _mean_by_row(placed, weights, rows).view_as(smooth)
-
-
-def _coherence(
-    near: Float[Tensor, "B N k T 3"], noise: Float[Tensor, "B"]
-) -> Float[Tensor, "B N k"]:
-    """Weights of sum 1, larger for neighbours that keep their distance from the point."""
-    lengths = (near - near[:, :, :1]).square_().sum(-1).sqrt_()
-    stretch = lengths.var(-1, correction=0)
-    # a path keeps about a quarter of the variance of the noise, and a distance has that of two
-    usual = STRETCH**2 + noise[:, None, None] ** 2 / 2
-    weights = torch.exp(-stretch / usual) + LEAST_WEIGHT
-    return weights / weights.sum(2, keepdim=True)
 
 
 def _rotations(

@@ -9,13 +9,12 @@ from numpy.polynomial import legendre
 from torch import Tensor
 
 from im2mesh.models.layers.neighbours import gather_rows, nearest_rows
+from im2mesh.models.local.coherence import coherence
 from im2mesh.models.local.paths import legendre_basis, positions_at, velocities_at
 
 STRETCH = 0.005
 """Standard deviation of the distance to an anchor over time, in units of the first frame.
 Neighbours that vary more belong to another part of the body and count little."""
-LEAST_COHERENCE = 1e-4
-"""Weight that every neighbour keeps: an anchor may have none in its own part of the body."""
 DEGREE = 3
 """Degree of spins as polynomials in time; more changed no error on the synthetic bodies."""
 RIDGE = 0.03
@@ -44,19 +43,11 @@ def anchor_spins(paths: Float[Tensor, "B K N 3"], num_neighbours: int) -> Float[
     moving = torch.cat([arms, velocities], -1)
     near = gather_rows(moving.flatten(2), rows).unflatten(-1, moving.shape[2:])
     offsets, differences = (near - moving.unsqueeze(2)).split(3, -1)  # [B, N, k, J, 3]
-    weights = _coherence(offsets).unsqueeze(-1)
+    weights = coherence(offsets, STRETCH**2)[..., None, None]
     momentum = (weights * torch.linalg.cross(offsets, differences)).sum(2)
     spins = _solve_inertia(offsets, weights, momentum)  # [B, N, J, 3]
     fit = _interpolation(paths.device).to(paths)
     return (fit[:, None, :, None] * spins.unsqueeze(1)).sum(3)
-
-
-def _coherence(offsets: Float[Tensor, "B N k J 3"]) -> Float[Tensor, "B N k 1"]:
-    """Weights of sum 1, larger for neighbours that keep their distance from the anchor."""
-    lengths = (offsets.square().sum(-1) + 1e-12).sqrt()
-    stretch = lengths.var(-1, correction=0, keepdim=True)
-    weights = torch.exp(-stretch / STRETCH**2) + LEAST_COHERENCE
-    return weights / weights.sum(2, keepdim=True)
 
 
 def _solve_inertia(

@@ -58,9 +58,9 @@ class Subject:
     def make(self, body: CodedBody) -> Reconstruction:
         return self.generator.generate_from_codes(body.codes, frame=body.frame, given=body.given)
 
-    def transfer(self, pair: Pair) -> Reconstruction:
-        """The body of a pair, with the motion code of the other window."""
-        return self.make(transfer_motion(self.encode(pair.motion), self.encode(pair.body)))
+    def transfer(self, motion: Window, body: CodedBody) -> Reconstruction:
+        """A body with the motion code of a window."""
+        return self.make(transfer_motion(self.encode(motion), body))
 
     def add(self, study: WindowStudy, name: str, window: str, numbers: Mapping[str, float]) -> None:
         """Add what was measured of the model to a study."""
@@ -129,7 +129,9 @@ def draw_transfers(path: Path, subject: Subject, pairs: Sequence[Pair]) -> None:
     owners = next(iter(grid.values()))
     rows = {"motion": [subject.make(subject.encode(owner)) for owner in owners]}
     for body, row in grid.items():
-        rows[f"body {body}"] = [subject.transfer(pair) for pair in row.values()]
+        rows[f"body {body}"] = [
+            subject.transfer(motion, subject.encode(pair.body)) for motion, pair in row.items()
+        ]
         truths = [read_true_body(subject.config.data.root, pair.body) for pair in row.values()]
         rows[f"truth of {body}"] = [truth.moving for truth in truths]
     draw_rows(path, grid, rows, str(subject.origin))
@@ -192,8 +194,8 @@ def _measure_transfer(study: WindowStudy, subject: Subject, pair: Pair) -> None:
     (observed), and none (still).
     """
     truth = read_true_body(subject.config.data.root, pair.body)
-    observed = subject.make(subject.encode(pair.body))
-    moved = subject.transfer(pair)
+    body = subject.encode(pair.body)
+    observed, moved = subject.make(body), subject.transfer(pair.motion, body)
     if not (isinstance(observed, MeshSequence) and isinstance(moved, MeshSequence)):
         raise UserError(
             "the model extracts the surface of every frame anew, so no motion can be transferred; "
