@@ -26,7 +26,7 @@ from im2mesh.generation.generator import Generator
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.normals import vertex_normals
 
-ITERATIONS = 80
+ITERATIONS = 160
 """Of a fit, unless generation.fit_iterations says otherwise."""
 
 

@@ -24,9 +24,9 @@ from im2mesh.generation.fitting.settling import settle
 from im2mesh.generation.surface import SurfaceOfCloud
 from im2mesh.meshing.mesh import Mesh
 
-ROUNDS = 4
-"""Surfaces that are tried where the first cloud is sparse: the one that is given, and then those of
-all clouds together."""
+ROUNDS = 3
+"""Surfaces that are tried where the first cloud is sparse: the one that is given, and then that of
+all clouds together, twice."""
 SPARSE = 600
 """Points of a first cloud from which its own surface is kept, and only moved. With 300 points the
 clouds of all frames better it; with 1000 the errors of the motion between them make it worse."""

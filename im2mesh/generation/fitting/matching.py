@@ -22,7 +22,7 @@ MOST_OBSERVED = 400
 """Points of a frame that an iteration looks at; of larger clouds, others each time."""
 NUM_NEIGHBOURS = 12
 """Points through which the planes of a cloud are laid that stands for a surface."""
-SLIDING = 0.05
+SLIDING = 0.02
 """Weight of the distance within the surface to the nearest point, which is hardly the one seen."""
 
 

@@ -23,17 +23,18 @@ from im2mesh.generation.fitting.node_motion import (
     move_nodes,
     stretch,
 )
+from im2mesh.generation.fitting.smoothing import Smoothing
 
 LEARNING_RATE = 8e-3
 """Of Adam: radians, and units of the first frame. It falls to a twentieth of it."""
-STIFFNESS = (0.1, 0.003)
+STIFFNESS = (0.1, 0.01)
 """Weight of stretching against squared distances, at the start and at the end: first the body moves
 as a whole, then its parts."""
 TURNING = 0.1
 """Weight of different turns of neighbours, relative to stretching."""
-REACH = (0.05, 0.01)
+REACH = (0.03, 0.02)
 """Distance, at the start and at the end, at which an observed point counts a quarter: farther ones
-belong to other things."""
+belong to other things. A wider one at the start joins limbs to what passes by."""
 BENDING = 0.3
 """Weight of squared accelerations per frame."""
 MATCH_EVERY = 3
@@ -71,12 +72,14 @@ def fit_motion(
     """
     rng = np.random.default_rng(seed)
     values, bends = guess.basis.values(times), guess.basis.bends(times)
-    coefficients = guess.coefficients.clone().requires_grad_()
-    search = torch.optim.Adam([coefficients], lr=LEARNING_RATE)
+    smoothing = Smoothing.over(graph)
+    variables = smoothing.variables(guess.coefficients).requires_grad_()
+    search = torch.optim.Adam([variables], lr=LEARNING_RATE)
     with torch.enable_grad():
         for iteration in range(iterations):
             done = iteration / iterations
             search.param_groups[0]["lr"] = LEARNING_RATE * (1.05 - done)
+            coefficients = smoothing.values(variables)
             pose = move_nodes(values, coefficients, guess.start)
             if iteration % MATCH_EVERY == 0:
                 if tracked is None:
@@ -92,7 +95,7 @@ def fit_motion(
             search.zero_grad()
             loss.backward()
             search.step()
-    return replace(guess, coefficients=coefficients.detach())
+    return replace(guess, coefficients=smoothing.values(variables.detach()))
 
 
 def _distance(graph: NodeGraph, pose: Pose, matches: Matches, reach: float) -> Float[Tensor, ""]:
