@@ -258,7 +258,7 @@ class GenerationConfig(Section):
     refinement_steps: Annotated[NonNegativeInt, MESHES] = 0
     """Number of Newton steps that move the extracted vertices onto the level set."""
     fit_iterations: Annotated[NonNegativeInt, MESHES] = 0
-    """Steps that fit the carried surface to the observed clouds (docs/scans.md); 80 are enough."""
+    """Steps that fit the carried surface to the observed clouds (docs/scans.md); 160 are enough."""
     normals: Annotated[bool, MESHES] = False
     """Write vertex normals for every frame."""
     batch_points: Annotated[PositiveInt, NOTHING] = 100_000

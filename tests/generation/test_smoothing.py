@@ -15,6 +15,8 @@ def test_variables_and_values_belong_to_each_other():
     graph = build_graph(limb())
     values = torch.randn(len(graph.positions), 6, 6, generator=torch.Generator().manual_seed(0))
     both = Smoothing.over(graph)
+    torch.testing.assert_close(both.roughened, both.roughened.T, atol=0, rtol=0)
+    assert torch.linalg.eigvalsh(both.roughened).min() > 0.99
     torch.testing.assert_close(both.values(both.variables(values)), values, atol=1e-5, rtol=1e-5)
     alike = values[:1].expand_as(values)
     torch.testing.assert_close(both.values(alike), alike, atol=1e-5, rtol=1e-5)
@@ -33,8 +35,13 @@ def test_what_one_node_does_its_neighbours_do_in_part():
 
 def test_a_limb_is_followed_in_fewer_steps(monkeypatch):
     body = limb()
-    clip = ObservedClip(observe(body, TIMES), TIMES)
-    smooth = errors(fit_clip(body, clip, iterations=30).vertices(TIMES), body, TIMES)
+    clips = [ObservedClip(observe(body, TIMES, seed), TIMES) for seed in range(3)]
+
+    def mean_error() -> float:
+        fitted = [fit_clip(body, clip, iterations=30).vertices(TIMES) for clip in clips]
+        return float(np.mean([errors(vertices, body, TIMES) for vertices in fitted]))
+
+    smooth = mean_error()
     monkeypatch.setattr(smoothing, "SMOOTHNESS", 0.0)
-    alone = errors(fit_clip(body, clip, iterations=30).vertices(TIMES), body, TIMES)
-    assert np.mean(smooth) < 0.93 * np.mean(alone), (np.mean(smooth), np.mean(alone))
+    alone = mean_error()
+    assert smooth < 0.97 * alone, (smooth, alone)

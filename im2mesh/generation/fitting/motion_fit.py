@@ -26,7 +26,8 @@ from im2mesh.generation.fitting.node_motion import (
 from im2mesh.generation.fitting.smoothing import Smoothing
 
 LEARNING_RATE = 8e-3
-"""Of Adam: radians, and units of the first frame. It falls to a twentieth of it."""
+"""Of Adam: radians, and units of the first frame, of a step that all nodes take alike. It falls to
+a twentieth of it."""
 STIFFNESS = (0.1, 0.01)
 """Weight of stretching against squared distances, at the start and at the end: first the body moves
 as a whole, then its parts."""

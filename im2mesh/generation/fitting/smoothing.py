@@ -1,9 +1,10 @@
-"""A search among smooth motions: a step that one node takes, its neighbours take in part.
+"""A search that prefers smooth motions: when one node takes a step, its neighbours follow in part.
 
-A search that moves every node by itself needs many steps until a whole limb has moved. Here it sees
-variables from which the motion follows by smoothing over the graph, so one step moves a limb
-(Nicolet et al., Large Steps in Inverse Rendering of Geometry, SIGGRAPH Asia 2021). Every motion can
-still be reached, and none costs more than before.
+A search that moves every node by itself needs many steps until a whole limb has moved. Here it
+changes variables, from which the motion follows by smoothing over the graph. What neighbours do
+alike is as fast as before, and what they do differently is up to three times as slow. Every motion
+can still be reached, and none costs more. After Nicolet et al., Large Steps in Inverse Rendering of
+Geometry (SIGGRAPH Asia 2021), who smooth ten times as much, and scale all steps alike.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from torch import Tensor
 from im2mesh.generation.fitting.graph import NodeGraph
 
 SMOOTHNESS = 1.0
-"""Weight of the differences between neighbours against the node itself; 0 smooths nothing."""
+"""Weight of a node's differences from all its neighbours together; 0 smooths nothing. With 3, true
+surfaces of four clips were followed no better than with 1."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Smoothing:
 
     @staticmethod
     def over(graph: NodeGraph) -> "Smoothing":
-        """Of a graph; values that all nodes have in common stay as they are."""
+        """The smoothing over a graph; what all nodes have in common stays as it is."""
         near = graph.neighbours
         joined = torch.zeros(len(near), len(near)).scatter_(1, near, 1.0)
         joined = torch.maximum(joined, joined.T)
