@@ -73,13 +73,14 @@ class Trainings:
             iterations.append(newest_iteration(config, overrides))
         return iterations
 
-    def seconds_to_first_checkpoint(self, config: Path, overrides: list[str]) -> float:
-        """Seconds from the start of the loop to the first checkpoint, which differ by machine."""
+    def seconds_to_checkpoint(self, config: Path, overrides: list[str]) -> float:
+        """Seconds from the start of the loop to the next checkpoint, which differ by machine."""
+        checkpoint = RunFolder.of(build_config(config, overrides)).checkpoint
+        before = _written_at(checkpoint)
         process, is_built = self.start(config, overrides)
         assert is_built.wait(60)
         begin = time.monotonic()
-        checkpoint = RunFolder.of(build_config(config, overrides)).checkpoint
-        while process.is_alive() and not checkpoint.exists():
+        while process.is_alive() and _written_at(checkpoint) in (None, before):
             time.sleep(0.005)
         seconds = time.monotonic() - begin
         process.kill()
@@ -110,6 +111,14 @@ class Trainings:
             process.kill()  # if it still lives, which its exit status then tells
             process.join()
         return [process.exitcode for process in processes]
+
+
+def _written_at(file: Path) -> int | None:
+    """None while there is none; a new checkpoint takes the place of the old one in two steps."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def newest_iteration(config: Path, overrides: list[str]) -> int:

@@ -53,10 +53,10 @@ def steps(count: int) -> list[str]:
 def test_killed_at_random_moments(tmp_path, config_path, trainings, count):
     whole, killed = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "killed")
     rng, folder = random.Random(0), f"output_dir={killed.path}"
-    first = trainings.seconds_to_first_checkpoint(
-        config_path, [*steps(100_000), f"output_dir={tmp_path / 'timed'}"]
-    )
-    moments = [rng.uniform(0.0, 4 * first) for _ in range(count)]
+    timed = [*steps(100_000), f"output_dir={tmp_path / 'timed'}"]
+    # the second goes on, which may take longer than to begin
+    slower = max(trainings.seconds_to_checkpoint(config_path, timed) for _ in range(2))
+    moments = [rng.uniform(0.0, 4 * slower) for _ in range(count)]
     iterations = trainings.stop_often(
         config_path, [*steps(100_000), folder], moments, [signal.SIGKILL] * count
     )
