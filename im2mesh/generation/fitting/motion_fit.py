@@ -35,7 +35,7 @@ TURNING = 0.1
 """Weight of different turns of neighbours, relative to stretching."""
 REACH = (0.03, 0.02)
 """Distance, at the start and at the end, at which an observed point counts a quarter: farther ones
-belong to other things. A wider one at the start joins limbs to what passes by."""
+belong to other things. A wider one at the start was worse."""
 BENDING = 0.3
 """Weight of squared accelerations per frame."""
 MATCH_EVERY = 3
