@@ -23,12 +23,15 @@ class Decoder(nn.Module):
 
 
 class DecoderCBatchNorm(Decoder):
-    """Residual blocks whose batch norm is modulated by the code c (Occupancy Networks, sec. 3.3).
+    """Residual blocks whose batch norm is modulated by the code (Occupancy Networks, sec. 3.3).
+
+    The batch norm reads the conditioned code c, and the latent code z is added to the first layer.
+    A model without an encoder, such as the generative one, has z alone; the batch norm reads it.
 
     Args:
         num_dimensions: Dimensions of a point: 3, or 4 for points in space and time.
-        code_size: Width C of the conditioned code; must not be 0.
-        latent_size: Width Z of the latent code, which is added to the first layer.
+        code_size: Width C of the conditioned code; 0 without an encoder.
+        latent_size: Width Z of the latent code; not 0, if C is.
     """
 
     def __init__(
@@ -41,26 +44,29 @@ class DecoderCBatchNorm(Decoder):
         num_blocks: PositiveInt = 5,
     ) -> None:
         super().__init__()
-        if code_size == 0:
+        width = code_size or latent_size
+        if width == 0:
             raise ValueError(
-                "decoder 'cbatchnorm' is conditioned on c, but there is no encoder; "
-                "set model.encoder, or choose decoder 'simple'"
+                "decoder 'cbatchnorm' is conditioned on a code, but there is neither an encoder "
+                "nor a posterior; set model.encoder, or choose decoder 'simple'"
             )
+        self.reads_c = code_size > 0
         self.fc_p = FullPrecisionLinear(num_dimensions, hidden_size)
         self.fc_z = nn.Linear(latent_size, hidden_size) if latent_size else None
         self.blocks = nn.ModuleList(
-            ConditionalResnetBlock(code_size, hidden_size) for _ in range(num_blocks)
+            ConditionalResnetBlock(width, hidden_size) for _ in range(num_blocks)
         )
-        self.norm = ConditionalBatchNorm(code_size, hidden_size)
+        self.norm = ConditionalBatchNorm(width, hidden_size)
         self.fc_out = nn.Linear(hidden_size, 1)
 
     def forward(self, points: Float[Tensor, "B N D"], code: Code) -> Float[Tensor, "B N"]:
         x = self.fc_p(points)
         if self.fc_z is not None:
             x = x + self.fc_z(code.z).unsqueeze(1)
+        read = code.c if self.reads_c else code.z
         for block in self.blocks:
-            x = block(x, code.c)
-        return self.fc_out(F.relu(self.norm(x, code.c))).squeeze(-1)
+            x = block(x, read)
+        return self.fc_out(F.relu(self.norm(x, read))).squeeze(-1)
 
 
 class DecoderSimple(Decoder):

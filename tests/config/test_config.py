@@ -192,7 +192,7 @@ def test_several_files_can_be_inherited_and_the_later_one_wins(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model.encoder=null"], "decoder 'cbatchnorm' is conditioned on c"),
+        (["model.encoder=null"], "decoder 'cbatchnorm' is conditioned on a code"),
         (["ode.step_size=0.1"], "for fixed steps use 'rk4'"),
         (["model.encoder={name: resnet18, size: 8}"], "unknown key model.encoder.size"),
         (["model.encoder_temporal={name: conv_3D, x: 1}"], "unknown key .*; it takes no options"),

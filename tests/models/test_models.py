@@ -149,8 +149,8 @@ def test_wrong_sequence_length_is_an_error():
 @pytest.mark.parametrize("sizes", [(C, Z), (C, 0), (0, Z), (0, 0)])
 @pytest.mark.parametrize("name", [name for name, kind in DECODERS.items() if kind.reads is Code])
 def test_decoders(name, sizes):
-    if name == "cbatchnorm" and sizes[0] == 0:
-        with pytest.raises(ValueError, match="there is no encoder"):
+    if name == "cbatchnorm" and sum(sizes) == 0:
+        with pytest.raises(ValueError, match="there is neither an encoder nor a posterior"):
             DECODERS[name](3, *sizes)
         return
     decoder = randomize(DECODERS[name](3, *sizes, hidden_size=8))
@@ -218,6 +218,22 @@ def test_conditional_batch_norm_in_evaluation_is_one_scale_and_shift():
     plain = layer.norm(x.flatten(0, 1)).view_as(x)
     expected = layer.gamma(c)[:, None] * plain + layer.beta(c)[:, None]
     torch.testing.assert_close(layer(x, c), expected)
+
+
+def test_without_an_encoder_the_latent_code_modulates_the_batch_norm():
+    """As the conditioned code would, beside its place in the first layer."""
+    latent = randomize(DECODERS["cbatchnorm"](3, 0, C, hidden_size=8)).eval()
+    conditioned = DECODERS["cbatchnorm"](3, C, 0, hidden_size=8).eval()
+    conditioned.load_state_dict(
+        {key: value for key, value in latent.state_dict().items() if not key.startswith("fc_z.")}
+    )
+    for parameter in latent.fc_z.parameters():
+        torch.nn.init.zeros_(parameter)
+    points, vector = torch.randn(B, N, 3), torch.randn(B, C)
+    nothing = vector.new_zeros(B, 0)
+    torch.testing.assert_close(
+        latent(points, Code(nothing, vector)), conditioned(points, Code(vector, nothing))
+    )
 
 
 def test_points_piece_by_piece_are_all_points():
