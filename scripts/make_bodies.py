@@ -14,16 +14,17 @@ from im2mesh.command_line import exit_status
 from im2mesh.errors import UserError
 from im2mesh.synthesis.benchmark import (
     NAME,
-    BenchmarkSample,
     BenchmarkSettings,
-    TransferSettings,
     benchmark_with_images,
     tell_fingerprint,
 )
+from im2mesh.synthesis.benchmark_parts import BenchmarkSample, MatchingSettings, TransferSettings
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.plan import MESH_CHOICES, DatasetSettings
+
+PARTS = {"sample": BenchmarkSample, "transfers": TransferSettings, "matching": MatchingSettings}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -58,9 +59,8 @@ def _make_benchmark(args: argparse.Namespace, parser: argparse.ArgumentParser) -
     ]
     if changed:
         raise UserError(f"--benchmark fixes all other settings; leave out {' '.join(changed)}")
-    parts = {"sample": BenchmarkSample, "transfers": TransferSettings}
-    if args.benchmark in parts:
-        make_dataset(args.out, parts[args.benchmark](), args.workers, args.overwrite)
+    if args.benchmark in PARTS:
+        make_dataset(args.out, PARTS[args.benchmark](), args.workers, args.overwrite)
         return
     settings = benchmark_with_images() if args.benchmark == "images" else BenchmarkSettings()
     make_dataset(args.out, settings, args.workers, args.overwrite)
@@ -127,10 +127,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--benchmark",
         nargs="?",
         const="whole",
-        choices=("whole", "images", "sample", "transfers"),
+        choices=("whole", "images", *PARTS),
         help=f"make the benchmark {NAME}, 110 people and the ten bodies; with images, four views "
-        "of 112 pixels; a sample of its tests, six clips of 17 frames; or transfers, its test "
-        "motions also on other bodies, 63 clips of 17 frames; see docs/data.md",
+        "of 112 pixels; or clips of 17 frames: a sample of its tests, transfers of its motions "
+        "to other bodies, or for matching, bodies that become others; see docs/data.md",
     )
 
 

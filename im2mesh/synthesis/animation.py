@@ -18,6 +18,9 @@ from im2mesh.synthesis.splits import Clip
 from im2mesh.synthesis.style import FRAMES_PER_SECOND, Style, draw_style
 from im2mesh.synthesis.tracks import Posture, Travel
 
+BECOMING = 16
+"""Frames after which a body has become another: a window of 17 frames begins with the one and ends
+with the other."""
 _SETTLING = 24  # frames before the clip in which soft tissue falls in with the motion
 
 
@@ -31,9 +34,18 @@ def animate(clip: Clip, num_frames: int, seed: int) -> Float[np.ndarray, "T V 3"
     With the manner of another body, the joints turn as those of the other do, but for the room that
     arms need beside another trunk and the ground under other legs; proportions and flesh stay its
     own.
+
+    A body that becomes another goes straight to where the other, in the same manner, would be.
     """
-    body, motion = find_body(clip.body), clip.motion
     manner_of = clip.body if clip.manner_of is None else clip.manner_of
+    if clip.becomes is not None:
+        first, last = (
+            animate(Clip(body, clip.motion, manner_of), num_frames, seed)
+            for body in (clip.body, clip.becomes)
+        )
+        share = np.minimum(np.arange(num_frames, dtype=first.dtype) / BECOMING, 1)
+        return first + share[:, None, None] * (last - first)
+    body, motion = find_body(clip.body), clip.motion
     rng = random_for(seed, manner_of, list(EVERY_MOTION).index(motion), Purpose.STYLE)
     style = draw_style(num_frames, rng)
     if not is_of_space(manner_of):

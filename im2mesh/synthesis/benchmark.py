@@ -19,7 +19,7 @@ from im2mesh.synthesis.dataset import CATEGORY
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
 from im2mesh.synthesis.plan import DatasetSettings
 from im2mesh.synthesis.shape_space import FIRST_OF_SPACE
-from im2mesh.synthesis.splits import TRANSFERS, Clip
+from im2mesh.synthesis.splits import Clip
 
 NAME = "bodies-1"
 FINGERPRINT = "9ba147e562a6427a"
@@ -31,20 +31,16 @@ _NUM_UNSEEN = 5  # bodies, the first of the shape space, which are of five diffe
 _MOTIONS_OF_A_BODY = 4
 _APART = 5  # motions of one body are so many places apart in the list, so they differ in kind
 _NUM_VAL = 7
-_TRAINING = ClipSettings(
+TRAINING = ClipSettings(
     frames=50,
     surface_points=6000,
     occupancy_points=8000,
     near_surface_points=5000,
     meshes=False,
 )
-_TEST = ClipSettings(frames=50, surface_points=40000, occupancy_points=40000, meshes=False)
+TEST = ClipSettings(frames=50, surface_points=40000, occupancy_points=40000, meshes=False)
 _TEN_BODIES = DatasetSettings()
 _TEN_BODIES_FRAMES = 60  # as make_bodies.py makes them, so that windows are the same
-_SAMPLE_FRAMES = 17
-_SAMPLED_PER_SPLIT = 3
-_SAMPLED_SPLITS = ("test", "test_new_individual")
-_BODIES_OF_A_TRANSFER = 2
 
 
 @dataclass(frozen=True)
@@ -57,8 +53,8 @@ class BenchmarkSettings:
 
     name: str = NAME
     seen_bodies: int = 5 * len(_MOTIONS)
-    training: ClipSettings = field(default_factory=lambda: _TRAINING)
-    test: ClipSettings = field(default_factory=lambda: _TEST)
+    training: ClipSettings = field(default_factory=lambda: TRAINING)
+    test: ClipSettings = field(default_factory=lambda: TEST)
     ten_bodies_frames: int = _TEN_BODIES_FRAMES
 
     def splits(self) -> dict[str, list[Clip]]:
@@ -116,69 +112,9 @@ def benchmark_with_images() -> BenchmarkSettings:
     drawn = {"views": 4, "image_size": 112}
     return BenchmarkSettings(
         name=f"{NAME}-images",
-        training=replace(_TRAINING, **drawn),
-        test=replace(_TEST, **drawn),
+        training=replace(TRAINING, **drawn),
+        test=replace(TEST, **drawn),
     )
-
-
-@dataclass(frozen=True)
-class BenchmarkSample:
-    """A few test clips, one window long: enough to see what trained weights can do.
-
-    The clips have the names of the benchmark's, and fewer frames.
-    """
-
-    clip: ClipSettings = field(default_factory=lambda: replace(_TEST, frames=_SAMPLE_FRAMES))
-
-    def splits(self) -> dict[str, list[Clip]]:
-        """Clips by split, evenly spread over the motions."""
-        whole = BenchmarkSettings().splits()
-        return {
-            split: whole[split][:: len(whole[split]) // _SAMPLED_PER_SPLIT][:_SAMPLED_PER_SPLIT]
-            for split in _SAMPLED_SPLITS
-        }
-
-    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
-        """What is written of each clip."""
-        return {clip: self.clip for clips in self.splits().values() for clip in clips}
-
-    def content(self) -> dict[str, Any]:
-        return {"name": f"sample of {NAME}", **asdict(self)}
-
-    def extent(self) -> dict[str, Any]:
-        return {}
-
-
-@dataclass(frozen=True)
-class TransferSettings:
-    """Each test clip of the benchmark, and two people who never train moving in its manner.
-
-    So it is known how another body performs the motion of a clip, from its first pose on.
-    """
-
-    clip: ClipSettings = field(default_factory=lambda: replace(_TEST, frames=_SAMPLE_FRAMES))
-
-    def splits(self) -> dict[str, list[Clip]]:
-        """test, the clips whose motion is transferred, and transfers, the truth."""
-        whole = BenchmarkSettings().splits()
-        motions = whole["test"]
-        people = sorted({clip.body for clip in whole["test_new_individual"]})
-        transfers = [
-            Clip(people[(number + turn) % len(people)], clip.motion, manner_of=clip.body)
-            for number, clip in enumerate(motions)
-            for turn in range(_BODIES_OF_A_TRANSFER)
-        ]
-        return {"test": motions, TRANSFERS: transfers}
-
-    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
-        """What is written of each clip."""
-        return {clip: self.clip for clips in self.splits().values() for clip in clips}
-
-    def content(self) -> dict[str, Any]:
-        return {"name": f"transfers of {NAME}", **asdict(self)}
-
-    def extent(self) -> dict[str, Any]:
-        return {}
 
 
 def _unseen_clips() -> list[Clip]:

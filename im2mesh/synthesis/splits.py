@@ -9,7 +9,7 @@ from im2mesh.errors import UserError
 
 TRANSFERS = "transfers"
 """Split of clips that have the manner of another body."""
-_NAME = re.compile("([0-9]+)_(.+?)(?:_as_([0-9]+))?")
+_NAME = re.compile("([0-9]+)_(.+?)(?:_as_([0-9]+))?(?:_into_([0-9]+))?")
 _VAL_SHARE = 0.05  # share of the clips of seen bodies
 _OVERFIT_MOTION = "one_leg_jump"  # as in the authors' overfit split
 
@@ -23,18 +23,22 @@ class Clip:
         motion: Name of the motion.
         manner_of: Number of the body whose manner of performing the motion it has; None for its
             own.
+        becomes: Number of the body that it turns into on the way; None if it stays itself.
     """
 
     body: int
     motion: str
     manner_of: int | None = None
+    becomes: int | None = None
 
     @property
     def name(self) -> str:
-        """Folder name, like 00_punching, or 100_punching_as_135 with the manner of another; people
-        of the shape space have three digits."""
+        """Folder name: 00_punching, 100_punching_as_135 with the manner of another, or
+        100_punching_into_135 of one who becomes another; people of the shape space have three
+        digits."""
         of = "" if self.manner_of is None else f"_as_{self.manner_of:02d}"
-        return f"{self.body:02d}_{self.motion}{of}"
+        into = "" if self.becomes is None else f"_into_{self.becomes:02d}"
+        return f"{self.body:02d}_{self.motion}{of}{into}"
 
     @staticmethod
     def named(name: str) -> "Clip":
@@ -46,8 +50,8 @@ class Clip:
         found = _NAME.fullmatch(name)
         if found is None:
             raise ValueError(f"{name} is no clip of synthetic bodies, such as 00_punching")
-        body, motion, other = found.groups()
-        clip = Clip(int(body), motion, None if other is None else int(other))
+        body, motion, *others = found.groups()
+        clip = Clip(int(body), motion, *(None if other is None else int(other) for other in others))
         if clip.name != name:
             raise ValueError(f"{name} is no clip of synthetic bodies; {clip.name} would be one")
         return clip

@@ -27,7 +27,7 @@ from im2mesh.studies.generative.transfer import find_pairs, limb_error, volume_e
 from im2mesh.studies.generative.truth import read_true_body
 from im2mesh.studies.motion.solids import volume
 from im2mesh.synthesis.animation import animate
-from im2mesh.synthesis.benchmark import TransferSettings
+from im2mesh.synthesis.benchmark_parts import TransferSettings
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.limbs import limb_lengths, limb_points
@@ -73,13 +73,22 @@ def test_a_body_in_its_own_manner_moves_as_ever():
 
 
 @pytest.mark.parametrize(
-    "clip", [Clip(3, "one_leg_jump"), Clip(100, "knees", 105), Clip(0, "a", 7)]
+    "clip",
+    [
+        Clip(3, "one_leg_jump"),
+        Clip(100, "knees", 105),
+        Clip(0, "a", 7),
+        Clip(100, "side_steps", becomes=105),
+        Clip(0, "a", 7, 120),
+    ],
 )
 def test_names_of_clips_are_read_as_they_are_written(clip):
     assert Clip.named(clip.name) == clip
 
 
-@pytest.mark.parametrize("name", ["punching", "0_hips", "00-hips", "00_", "100_hips_as_5"])
+@pytest.mark.parametrize(
+    "name", ["punching", "0_hips", "00-hips", "00_", "100_hips_as_5", "100_hips_into_5"]
+)
 def test_other_names_are_refused(name):
     with pytest.raises(ValueError, match="no clip of synthetic bodies"):
         Clip.named(name)
