@@ -19,17 +19,18 @@ from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import RunFolder
 from im2mesh.training.optimizer import budget_used
 
-BODIES = ["--near-surface-points", "4000", "--surface-points", "4000"]
-BODIES += ["--occupancy-points", "20000"]
+POINTS = (
+    "--near-surface-points", "4000", "--surface-points", "4000", "--occupancy-points", "20000",
+)  # fmt: skip
 DATASETS = {
-    "data/bodies": [
-        "--bodies", "10", "--frames", "50", "--meshes", "held-out", "--workers", "2",
-    ],
-    "data/clip": [
-        "--bodies", "2", "--motions", "one_leg_jump", "hips", "punching", "--frames", "50",
-        "--meshes", "none",
-    ],
+    "data/bodies": (*POINTS, "--bodies", "10", "--frames", "50", "--meshes", "held-out"),
+    "data/bodies-1-matching": ("--benchmark", "matching"),
+    "data/clip": (
+        *POINTS, "--bodies", "2", "--motions", "one_leg_jump", "hips", "punching",
+        "--frames", "50", "--meshes", "none",
+    ),
 }  # fmt: skip
+"""Data folder -> arguments of make_bodies.py."""
 SPLITS = ("test", "test_new_individual")
 
 
@@ -58,7 +59,8 @@ class Experiment:
 
 def make_data(root: str, out: Path) -> None:
     """Make the synthetic bodies in the folder `root`, one of `DATASETS`; finished ones are kept."""
-    run_script(["scripts/make_bodies.py", root, *BODIES, *DATASETS[root]], out / "logs/data.log")
+    workers = ["--workers", str(available_cores())]
+    run_script(["scripts/make_bodies.py", root, *DATASETS[root], *workers], out / "logs/data.log")
 
 
 def run_side_by_side(

@@ -1,6 +1,7 @@
 """The paper's experiments that the benchmark has no part in, at equal steps on the same bodies.
 
-They interpolate between two meshes, match a mesh with a cloud, and store one clip in the weights.
+They interpolate between two meshes, match a mesh with a cloud of the same body or of another one,
+and store one clip in the weights.
 Reconstruction from clouds is compared by scripts.experiments.methods and the benchmark, from images
 and from nothing by the benchmark (docs/benchmark.md).
 Example: python -m scripts.experiments.paper --iterations 4000 --jobs 2
@@ -12,12 +13,12 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from im2mesh.command_line import docstring_parser, exit_status
 from im2mesh.runs.folder import RunFolder
 from scripts.experiments.engine import (
-    DATASETS,
     SPLITS,
     Experiment,
     make_data,
@@ -27,19 +28,42 @@ from scripts.experiments.engine import (
 )
 
 OUT = Path("out/experiments")
+
+
+@dataclass(frozen=True)
+class Task:
+    """An experiment of the paper, and the methods that are compared in it.
+
+    Attributes:
+        configs: Folder of their configurations, below configs/.
+        methods: Names of the configurations there, without "-small.yaml".
+        data: Data folder.
+        splits: Splits that are measured.
+    """
+
+    configs: str
+    methods: tuple[str, ...]
+    data: str = "data/bodies"
+    splits: tuple[str, ...] = SPLITS
+
+
+_MATCHING = ("shape_matching", ("static", "nearest_neighbour", "oflow"))
 TASKS = {
-    "interpolation": ["static", "carried", "oflow"],
-    "shape_matching": ["static", "nearest_neighbour", "oflow"],
-    "representation_power": ["static", "oflow"],
+    "interpolation": Task("interpolation", ("static", "carried", "oflow")),
+    "shape_matching": Task(*_MATCHING),
+    "matching_of_people": Task(*_MATCHING, data="data/bodies-1-matching"),
+    "representation_power": Task(
+        "representation_power", ("static", "oflow"), data="data/clip", splits=("overfit",)
+    ),
 }
 
 
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
-    for root in DATASETS:
+    for root in {TASKS[task].data: None for task in args.tasks}:
         make_data(root, OUT)
     chosen = {
-        task: [small_experiment(task, name, args.iterations) for name in TASKS[task]]
+        task: [small_experiment(task, name, args.iterations) for name in TASKS[task].methods]
         for task in args.tasks
     }
     run_side_by_side(run_experiment, [e for task in args.tasks for e in chosen[task]], args.jobs)
@@ -48,12 +72,18 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def small_experiment(task: str, name: str, iterations: int) -> Experiment:
-    """The small variant of a config."""
+    """The small variant of a config, with the data of the task."""
+    plan = TASKS[task]
     return Experiment(
         f"{task}/{name}",
-        f"configs/{task}/{name}-small.yaml",
-        (f"training.max_iterations={iterations}", "training.num_workers=0"),
-        ("overfit",) if task == "representation_power" else SPLITS,
+        f"configs/{plan.configs}/{name}-small.yaml",
+        (
+            f"data.root={plan.data}",
+            f"output_dir=out/{task}/{name}-small",
+            f"training.max_iterations={iterations}",
+            "training.num_workers=0",
+        ),
+        plan.splits,
     )
 
 

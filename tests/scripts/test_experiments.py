@@ -18,7 +18,8 @@ from im2mesh.runs.folder import RunFolder
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.plan import DatasetSettings
-from scripts.experiments.paper import TASKS
+from scripts.experiments.engine import DATASETS
+from scripts.experiments.paper import TASKS, small_experiment
 
 CONFIGS = sorted(Path("configs").rglob("*-small.yaml"))
 WITHOUT_CORRESPONDENCE = ("onet4d", "onet_per_frame")
@@ -47,8 +48,19 @@ def name_of(path: Path) -> str:
 
 
 def test_every_experiment_that_is_compared_has_its_config():
-    compared = {f"{task}/{name}-small" for task, names in TASKS.items() for name in names}
+    compared = {f"{task.configs}/{name}-small" for task in TASKS.values() for name in task.methods}
     assert compared <= set(map(name_of, CONFIGS))
+    assert {task.data for task in TASKS.values()} == set(DATASETS)
+
+
+def test_tasks_with_the_same_configs_differ_in_data_and_folders():
+    """Runs of one would be mistaken for those of the other."""
+    same, people = (
+        small_experiment(task, "oflow", 5).build_config()
+        for task in ("shape_matching", "matching_of_people")
+    )
+    assert same.data.root != people.data.root and same.output_dir != people.output_dir
+    assert same.model == people.model and same.training == people.training
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name_of)
