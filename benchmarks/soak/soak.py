@@ -30,7 +30,7 @@ SHOWN = re.compile(r"\| (\d+)/\d+ \[")  # the iteration, in the progress bar
 RESUMED = re.compile(r"resuming .* at iteration (\d+)")
 LOST_PARENT = re.compile(r"^(?:BrokenPipe|ConnectionReset|ConnectionRefused|EOF)Error\b", re.M)
 SAVED = re.compile(r"saved .* at iteration (\d+)")
-GENERATED = re.compile(r"(\d+) windows generated, (\d+) were finished before")
+GENERATED = re.compile(r"(\d+) windows? generated, (\d+) (?:was|were) finished before")
 EVALUATED = re.compile(rf"Windows: {SPLIT} (\d+)")
 NOT_FINITE = re.compile(r"=-?(nan|inf)\b|not finite")
 PATIENCE = 300.0  # limit in seconds for what takes a few on two cores

@@ -54,7 +54,9 @@ class GenerationSummary:
     """Stage -> seconds, summed over the generated windows."""
 
     def __str__(self) -> str:
-        lines = [f"{self.generated} windows generated, {self.skipped} were finished before"]
+        windows = "window" if self.generated == 1 else "windows"
+        finished = "was" if self.skipped == 1 else "were"
+        lines = [f"{self.generated} {windows} generated, {self.skipped} {finished} finished before"]
         if self.replaced:
             lines.append(f"{self.replaced} replaced: weights, input or settings have changed")
         if self.generated:

@@ -3,9 +3,6 @@
 Run from the root of the repository: the scripts are started as a user starts them.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ from im2mesh.machine.cores import available_cores
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import RunFolder
 from im2mesh.training.optimizer import budget_used
+from scripts.experiments.running import pass_on_sigterm, run_script
 
 POINTS = (
     "--near-surface-points", "4000", "--surface-points", "4000", "--occupancy-points", "20000",
@@ -69,12 +67,12 @@ def run_side_by_side(
     """Call run(experiment, threads) for each experiment, in order, `jobs` at a time.
 
     Each has an equal share of the cores. If one fails, the others go on; the first failure is
-    raised at the end.
+    raised at the end. SIGTERM ends the scripts that run, as Ctrl-C does.
     """
     threads = available_cores() // jobs
     if threads == 0:
         raise UserError(f"--jobs is {jobs}, but there are {available_cores()} cores")
-    with ThreadPoolExecutor(jobs) as pool:
+    with pass_on_sigterm(), ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(run, experiment, threads) for experiment in experiments]
         try:
             for future in futures:
@@ -108,22 +106,3 @@ def is_trained(config: Config) -> bool:
         return False
     checkpoint = load_checkpoint(path)
     return budget_used(checkpoint.state.iteration, checkpoint.state.seconds, config.training) >= 1
-
-
-def run_script(arguments: list[str], log: Path, threads: int | None = None) -> None:
-    """Run one script of this repository, and append its output to a log file."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    variables = ("OMP_NUM_THREADS", "IGL_NUM_THREADS", "LP_NUM_THREADS")  # PyTorch, libigl, OpenGL
-    limits = dict.fromkeys(variables, str(threads)) if threads else {}
-    with log.open("a") as file:
-        file.write(f"\n$ python {' '.join(arguments)}\n")
-        file.flush()
-        status = subprocess.run(
-            [sys.executable, *arguments],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **limits, "TQDM_MININTERVAL": "30"},  # seconds between bars
-            check=False,
-        ).returncode
-    if status:
-        raise UserError(f"{' '.join(arguments)} ended with status {status}; see {log}")

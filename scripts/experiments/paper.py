@@ -22,10 +22,10 @@ from scripts.experiments.engine import (
     SPLITS,
     Experiment,
     make_data,
-    run_script,
     run_side_by_side,
     train_and_evaluate,
 )
+from scripts.experiments.running import run_script
 
 OUT = Path("out/experiments")
 
