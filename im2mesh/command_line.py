@@ -164,6 +164,10 @@ def add_picture_output(parser: argparse.ArgumentParser) -> None:
 
 def add_sheet_size(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", type=_positive_int, default=6, help="number of frames shown")
+    add_cell_height(parser)
+
+
+def add_cell_height(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--height", type=_positive_int, default=300, help="height of each image, in pixels"
     )

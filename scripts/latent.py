@@ -19,6 +19,7 @@ from im2mesh.build import (
 )
 from im2mesh.command_line import (
     add_body_output,
+    add_cell_height,
     add_checkpoint,
     add_device,
     add_sheet_size,
@@ -53,6 +54,7 @@ from im2mesh.studies.generative.transfer import find_pairs
 from im2mesh.studies.window_study import WindowStudy, format_study, write_study
 from im2mesh.visualization.motion_sheet import draw_grid, draw_motions
 
+AddOptions = Callable[[argparse.ArgumentParser], None]
 WHERE = {"required": True, "metavar": "CLIP/START"}
 
 
@@ -163,7 +165,7 @@ def transfer_command(arguments: Sequence[str]) -> None:
     parser.add_argument("--motion-of", help="whose motion, such as 01_hips/00000", **several)
     parser.add_argument("--body-of", help="whose body, such as 02_arms/00000", **several)
     add_split(parser)
-    _add_body_options(parser)
+    _add_body_options(parser, add_cell_height)  # its picture has a column per motion
     _run(_transfer, parser, arguments)
 
 
@@ -208,10 +210,13 @@ def measure_command(arguments: Sequence[str]) -> None:
     _run(_measure, parser, arguments)
 
 
-def _add_body_options(parser: argparse.ArgumentParser) -> None:
+def _add_body_options(
+    parser: argparse.ArgumentParser, add_size: AddOptions = add_sheet_size
+) -> None:
+    """Options of a command that makes bodies and draws them, by default as frames over time."""
     add_checkpoint(parser)
     add_body_output(parser)
-    add_sheet_size(parser)
+    add_size(parser)
     add_device(parser)
 
 
