@@ -48,7 +48,8 @@ generation: {{threshold: 0.3}}
 POSTERIOR = "{name: pointnet, hidden_size: 16, num_blocks: 2}"
 A, B = "ball_a/00000", "ball_b/00004"
 ENDS = ["--from", A, "--to", B, "--split", "train"]
-PICTURE = ["--height", "40", "--columns", "3"]
+LOW = ["--height", "40"]
+PICTURE = [*LOW, "--columns", "3"]
 
 
 def write_config(folder: Path, root: Path, name: str, shape: str = POSTERIOR) -> Path:
@@ -252,7 +253,7 @@ def test_transfer_motion_takes_one_code_of_each(trained, tmp_path):
     assert body.codes.motion is first.codes.motion and body.codes.shape is last.codes.shape
     assert body.frame is last.frame
     windows = ["--motion-of", A, "--body-of", B, "--split", "train"]
-    latent(["transfer", str(trained), *windows, "--output", str(tmp_path / "t"), *PICTURE])
+    latent(["transfer", str(trained), *windows, "--output", str(tmp_path / "t"), *LOW])
     a, b = "ball_a-00000", "ball_b-00004"
     names = {"motion": a, "body": b, "transfer": f"{b}_as_{a}"}
     made = {
@@ -273,7 +274,7 @@ def test_models_with_encoders_are_blended_and_exchanged_too(conditioned, tmp_pat
     halfway = interpolate(first, last, "shape", 3)[1].codes.shape.c
     torch.testing.assert_close(halfway, (first.codes.shape.c + last.codes.shape.c) / 2)
     windows = ["--motion-of", A, "--body-of", B, "--split", "train"]
-    latent(["transfer", str(conditioned), *windows, "--output", str(tmp_path / "t"), *PICTURE])
+    latent(["transfer", str(conditioned), *windows, "--output", str(tmp_path / "t"), *LOW])
     assert (tmp_path / "t" / "sheet.png").is_file()
 
 
@@ -422,7 +423,7 @@ def test_a_window_of_two_categories_must_be_named_in_full():
 def test_several_bodies_move_as_each_of_several_others(trained, tmp_path):
     pytest.importorskip("pyvista")
     _, generator, first, last = load(trained)
-    windows = ["--motion-of", A, "--split", "train", "--output", str(tmp_path / "t"), *PICTURE]
+    windows = ["--motion-of", A, "--split", "train", "--output", str(tmp_path / "t"), *LOW]
     windows += ["--body-of", A, B, "generation.mesh_format=obj"]  # a setting, and no window
     latent(["transfer", str(trained), *windows])
     assert len(list(tmp_path.glob("t/*/meshes/*.obj"))) == 4 * 5
