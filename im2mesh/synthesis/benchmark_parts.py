@@ -5,7 +5,7 @@ They have names of their own, since their clips are shorter than the benchmark's
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from im2mesh.synthesis.animation import BECOMING
 from im2mesh.synthesis.benchmark import NAME, TEST, TRAINING, BenchmarkSettings
@@ -24,12 +24,44 @@ def _one_window() -> ClipSettings:
 
 
 @dataclass(frozen=True)
-class BenchmarkSample:
+class _Part:
+    """Base of these data sets, which have all settings fixed."""
+
+    kind: ClassVar[str]
+
+    def splits(self) -> dict[str, list[Clip]]:
+        """Clips by split."""
+        raise NotImplementedError
+
+    def settings_of(self, split: str) -> ClipSettings:
+        """What is written of the clips of a split."""
+        raise NotImplementedError
+
+    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
+        """What is written of each clip."""
+        return {
+            clip: self.settings_of(split)
+            for split, clips in self.splits().items()
+            for clip in clips
+        }
+
+    def content(self) -> dict[str, Any]:
+        """What a data set in the same folder must have been made with."""
+        return {"name": f"{self.kind} of {NAME}", **asdict(self)}
+
+    def extent(self) -> dict[str, Any]:
+        """Nothing may differ between two runs in the same folder."""
+        return {}
+
+
+@dataclass(frozen=True)
+class BenchmarkSample(_Part):
     """A few test clips: enough to see what trained weights can do.
 
     The clips have the names of the benchmark's, and fewer frames.
     """
 
+    kind = "sample"
     clip: ClipSettings = field(default_factory=_one_window)
 
     def splits(self) -> dict[str, list[Clip]]:
@@ -40,24 +72,18 @@ class BenchmarkSample:
             for split in _SAMPLED_SPLITS
         }
 
-    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
-        """What is written of each clip."""
-        return {clip: self.clip for clips in self.splits().values() for clip in clips}
-
-    def content(self) -> dict[str, Any]:
-        return {"name": f"sample of {NAME}", **asdict(self)}
-
-    def extent(self) -> dict[str, Any]:
-        return {}
+    def settings_of(self, split: str) -> ClipSettings:
+        return self.clip
 
 
 @dataclass(frozen=True)
-class TransferSettings:
+class TransferSettings(_Part):
     """Each test clip of the benchmark, and two people who never train moving in its manner.
 
     So it is known how another body performs the motion of a clip, from its first pose on.
     """
 
+    kind = "transfers"
     clip: ClipSettings = field(default_factory=_one_window)
 
     def splits(self) -> dict[str, list[Clip]]:
@@ -72,25 +98,19 @@ class TransferSettings:
         ]
         return {"test": motions, TRANSFERS: transfers}
 
-    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
-        """What is written of each clip."""
-        return {clip: self.clip for clips in self.splits().values() for clip in clips}
-
-    def content(self) -> dict[str, Any]:
-        return {"name": f"transfers of {NAME}", **asdict(self)}
-
-    def extent(self) -> dict[str, Any]:
-        return {}
+    def settings_of(self, split: str) -> ClipSettings:
+        return self.clip
 
 
 @dataclass(frozen=True)
-class MatchingSettings:
+class MatchingSettings(_Part):
     """The clips of the benchmark, in which each body becomes another while it moves.
 
     All bodies have the same triangles, and a row of their vertices is the same place of each. So a
     clip whose first frame shows one person, and whose last another, knows how the two correspond.
     """
 
+    kind = "matching"
     training: ClipSettings = field(
         default_factory=lambda: replace(
             TRAINING, frames=_FRAMES, occupancy_points=1000, near_surface_points=0
@@ -114,19 +134,9 @@ class MatchingSettings:
             for split, (people, count) in others.items()
         }
 
-    def settings_by_clip(self) -> dict[Clip, ClipSettings]:
-        """What is written of each clip: meshes and many points of tests."""
-        return {
-            clip: self.training if split in ("train", "val") else self.test
-            for split, clips in self.splits().items()
-            for clip in clips
-        }
-
-    def content(self) -> dict[str, Any]:
-        return {"name": f"matching of {NAME}", **asdict(self)}
-
-    def extent(self) -> dict[str, Any]:
-        return {}
+    def settings_of(self, split: str) -> ClipSettings:
+        """Tests have meshes and many points."""
+        return self.training if split in ("train", "val") else self.test
 
 
 def _people(clips: Sequence[Clip]) -> list[int]:
