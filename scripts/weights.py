@@ -12,7 +12,7 @@ from pathlib import Path
 from im2mesh.command_line import docstring_parser, exit_status, run_command
 from im2mesh.errors import UserError
 from im2mesh.pretrained.shipped import ENDING, FOLDER, find_weights, shipped_names
-from im2mesh.runs.trained import checksum, read_trained, write_weights
+from im2mesh.runs.trained import checksum, read_trained, rounded, write_weights
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -41,12 +41,16 @@ def export(arguments: Sequence[str]) -> None:
     parser.add_argument("checkpoint", type=Path, help="such as <run>/model_best.pt")
     parser.add_argument("output", type=Path, metavar=f"OUT{ENDING}")
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    parser.add_argument(
+        "--half", action="store_true", help="round to half precision: a file of half the size"
+    )
     args = parser.parse_args(arguments)
     if args.output.suffix != ENDING:
         raise UserError(f"{args.output} must end in {ENDING}")
     if args.output.exists() and not args.overwrite:
         raise UserError(f"{args.output} exists; choose another name, or pass --overwrite")
-    write_weights(args.output, read_trained(args.checkpoint))
+    trained = read_trained(args.checkpoint)
+    write_weights(args.output, rounded(trained) if args.half else trained)
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
 
 

@@ -104,7 +104,8 @@ def check_described(
                 "take an intact file, or train again"
             ) from error
     refuse_another_model(model, state, path)
-    claimed = sum(value.nbytes for value in model.state_dict().values())
+    shapes = model.state_dict()
+    claimed = sum(shapes[name].numel() * state[name].element_size() for name in shapes)
     if claimed > path.stat().st_size:
         raise DamagedCheckpointError(
             f"{path} is damaged: it has {path.stat().st_size} bytes, but its weights need "

@@ -14,7 +14,12 @@ from im2mesh.errors import UserError
 from im2mesh.pretrained import shipped
 from im2mesh.pretrained.shipped import find_weights, shipped_names
 from im2mesh.reconstruction import Reconstructor
-from im2mesh.runs.checkpoints import CheckpointError, DamagedCheckpointError, load_checkpoint
+from im2mesh.runs.checkpoints import (
+    CheckpointError,
+    DamagedCheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+)
 from im2mesh.runs.trained import FORMAT, TrainedModel, checksum, read_trained, write_weights
 from im2mesh.runs.weights import check_described
 from scripts import weights
@@ -159,7 +164,33 @@ def test_weights_are_not_replaced_without_asking(run, exported):
         weights.main(["export", str(run), str(exported.with_suffix(".pt"))])
 
 
+def test_weights_of_half_precision_take_half_the_space_and_load_as_usual(run, exported, tmp_path):
+    half = tmp_path / "half.safetensors"
+    weights.main(["export", str(run), str(half), "--half"])
+    sizes = [
+        sum(tensor.nbytes for tensor in read_trained(path).model.values() if tensor.ndim)
+        for path in (half, exported)
+    ]
+    assert 2 * sizes[0] == sizes[1]
+    (_, rounded), (_, exact) = load_trained(half, CPU), load_trained(exported, CPU)
+    for a, b in zip(rounded.model.parameters(), exact.model.parameters(), strict=True):
+        assert a.dtype == b.dtype == torch.float32
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-7)
+
+
+def test_a_weight_too_large_for_half_precision_is_refused_by_name(run, tmp_path):
+    checkpoint = load_checkpoint(run)
+    name = next(name for name, value in checkpoint.model.items() if value.is_floating_point())
+    checkpoint.model[name].flatten()[0] = 1e6
+    large = tmp_path / "large.pt"
+    save_checkpoint(large, checkpoint)
+    with pytest.raises(UserError, match=f"{name} has a value that half precision cannot hold"):
+        weights.main(["export", str(large), str(tmp_path / "half.safetensors"), "--half"])
+    assert not (tmp_path / "half.safetensors").exists()
+
+
 def test_all_shipped_weights_can_be_read_and_have_a_card():
+    assert sum(path.stat().st_size for path in shipped.FOLDER.iterdir() if path.is_file()) < 30e6
     for name in shipped_names():
         path = find_weights(name)
         digest = checksum(read_trained(path).model)
