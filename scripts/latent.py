@@ -92,11 +92,16 @@ class Task:
         return build_generator(self.config, checkpoint, build_device(self.args.device))
 
     def codes_file(self, generator: Generator) -> Path | None:
-        """The table of codes near which samples are drawn, for a model without a prior."""
-        if generator.model.has_prior:
+        """The table of codes near which samples are drawn; None to draw them from the prior.
+
+        It is the one that ships with the weights, or for a model without a prior that of its run.
+        """
+        if self.args.prior:
             return None
+        if (shipped := find_codes(self.args.weights)) is not None:
+            return shipped
         own = self.folder.codes(self.config.data.train_split)
-        return find_codes(self.args.weights) or (own if own.is_file() else None)
+        return own if own.is_file() and not generator.model.has_prior else None
 
     def write(
         self,
@@ -173,8 +178,9 @@ def sample_command(arguments: Sequence[str]) -> None:
     """Invent bodies and motions: codes drawn from the prior N(0, I), or near those of many windows.
 
     This writes one moving mesh per sample, in the normalised coordinates of its first frame; an
-    invented body has no place in the world. A model with latent codes alone has a prior; for one
-    with encoders, codes are mixed of those of similar windows.
+    invented body has no place in the world. A model with latent codes alone has a prior. For one
+    with encoders, and for weights that ship with codes of windows, codes are mixed of those of
+    similar windows.
     Example: python scripts/latent.py sample configs/benchmark/oflow_w_correspond.yaml \\
                  --weights oflow_w_correspond
     Example: python scripts/latent.py sample configs/generative/oflow.yaml --count 4
@@ -182,12 +188,14 @@ def sample_command(arguments: Sequence[str]) -> None:
     parser = config_parser(sample_command.__doc__, "latent.py sample")
     parser.add_argument("--count", type=int, default=4, help="samples")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples")
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
         "--codes",
         type=path_ending_in(".npz"),
-        help="draw near the codes of this file, which encode wrote (default without a prior: codes "
-        "that ship, or <run>/codes/<train_split>.npz)",
+        help="draw near the codes of this file, which encode wrote (default: codes that ship with "
+        "the weights, or without a prior <run>/codes/<train_split>.npz)",
     )
+    _add_prior(source)
     _add_body_options(parser)
     _run(_sample, parser, arguments)
 
@@ -205,9 +213,16 @@ def measure_command(arguments: Sequence[str]) -> None:
     parser = config_parser(measure_command.__doc__, "latent.py measure")
     parser.add_argument("--samples", type=int, default=64, help="samples to judge (default 64)")
     parser.add_argument("--output", type=Path, help="folder, instead of <run>/latent/measured")
+    _add_prior(parser)
     add_checkpoint(parser)
     add_device(parser)
     _run(_measure, parser, arguments)
+
+
+def _add_prior(options: argparse._ActionsContainer) -> None:
+    options.add_argument(
+        "--prior", action="store_true", help="draw samples from N(0, I), even if codes ship"
+    )
 
 
 def _add_body_options(

@@ -1,6 +1,9 @@
 """Samples near the codes of many windows, for models without a prior."""
 
 import json
+from argparse import Namespace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.pretrained.shipped import find_codes, find_weights, shipped_names
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.weights import weights_digest
+from scripts import latent as script
 from scripts.latent import main as latent
 from tests.shapes import unchecked_shapes
 from tests.small import write_small_config
@@ -141,7 +145,26 @@ def test_shipped_codes_are_those_of_the_shipped_weights():
     for path in found:
         name = path.name.removesuffix(".codes.npz")
         _, shipped = load_trained(find_weights(name), torch.device("cpu"))
-        assert len(NearbyCodes.load(path, shipped).of_clip) > 1000
+        assert len(NearbyCodes.load(path, shipped).of_clip) >= 392  # a window of each clip
+
+
+@pytest.mark.parametrize("has_prior", [True, False])
+def test_samples_are_drawn_near_codes_that_ship_unless_the_prior_is_asked_for(
+    trained, tmp_path, monkeypatch, has_prior
+):
+    shipped = tmp_path / "ship.codes.npz"
+    monkeypatch.setattr(script, "find_codes", lambda name: shipped if name == "ship" else None)
+    generator = SimpleNamespace(model=SimpleNamespace(has_prior=has_prior))
+    config = build_config(trained, [f"output_dir={tmp_path}"])
+
+    def drawn_near(weights: str | None, *, prior: bool = False) -> Path | None:
+        return script.Task(Namespace(weights=weights, prior=prior), config).codes_file(generator)
+
+    assert drawn_near("ship") == shipped and drawn_near("ship", prior=True) is None
+    own = RunFolder(tmp_path).codes(config.data.train_split)
+    own.parent.mkdir()
+    own.touch()
+    assert drawn_near(None) == (None if has_prior else own)
 
 
 def test_the_same_seed_gives_the_same_samples(codes, generator):
