@@ -4,7 +4,7 @@ They interpolate between two meshes, match a mesh with a cloud of the same body 
 and store one clip in the weights.
 Reconstruction from clouds is compared by scripts.experiments.methods and the benchmark, from images
 and from nothing by the benchmark (docs/benchmark.md).
-Example: python -m scripts.experiments.paper --iterations 4000 --jobs 2
+Example: python -m scripts.experiments.paper --iterations 2000 --jobs 2
 Writes out/experiments: one table per task, with plots, and a contact sheet per experiment; the runs
 lie where their configs say. Started again, the script goes on where it stopped.
 """
@@ -119,7 +119,7 @@ def _compare(task: str, experiments: Sequence[Experiment]) -> None:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = docstring_parser(__doc__, "python -m scripts.experiments.paper")
-    parser.add_argument("--iterations", type=int, default=4000, help="steps of each training")
+    parser.add_argument("--iterations", type=int, default=2000, help="steps of each training")
     parser.add_argument("--jobs", type=int, default=1, help="experiments side by side")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK")
     return parser.parse_args(arguments)
