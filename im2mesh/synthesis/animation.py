@@ -35,7 +35,8 @@ def animate(clip: Clip, num_frames: int, seed: int) -> Float[np.ndarray, "T V 3"
     arms need beside another trunk and the ground under other legs; proportions and flesh stay its
     own.
 
-    A body that becomes another goes straight to where the other, in the same manner, would be.
+    A body that becomes another is a mean of both, moving in the same manner, whose weight passes
+    evenly from the one to the other.
     """
     manner_of = clip.body if clip.manner_of is None else clip.manner_of
     if clip.becomes is not None:

@@ -38,6 +38,7 @@ from im2mesh.synthesis.benchmark import (
 )
 from im2mesh.synthesis.dataset import make_dataset
 from scripts.experiments.engine import Experiment, train_and_evaluate
+from scripts.experiments.running import pass_on_signals
 
 OUT = Path("out/benchmark")
 PROTOCOLS = {
@@ -54,6 +55,7 @@ TITLES = {
 METRICS = ("iou", "chamfer_l1", "correspondence_l2", "correspondence_l2_last")
 
 
+@pass_on_signals()
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     experiments = [_experiment(path) for path in args.configs]

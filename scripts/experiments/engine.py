@@ -15,7 +15,7 @@ from im2mesh.machine.cores import available_cores
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import RunFolder
 from im2mesh.training.optimizer import budget_used
-from scripts.experiments.running import pass_on_sigterm, run_script
+from scripts.experiments.running import run_script
 
 POINTS = (
     "--near-surface-points", "4000", "--surface-points", "4000", "--occupancy-points", "20000",
@@ -67,12 +67,12 @@ def run_side_by_side(
     """Call run(experiment, threads) for each experiment, in order, `jobs` at a time.
 
     Each has an equal share of the cores. If one fails, the others go on; the first failure is
-    raised at the end. SIGTERM ends the scripts that run, as Ctrl-C does.
+    raised at the end.
     """
     threads = available_cores() // jobs
     if threads == 0:
         raise UserError(f"--jobs is {jobs}, but there are {available_cores()} cores")
-    with pass_on_sigterm(), ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(run, experiment, threads) for experiment in experiments]
         try:
             for future in futures:

@@ -30,6 +30,7 @@ from scripts.experiments.engine import (
     run_side_by_side,
     train_and_evaluate,
 )
+from scripts.experiments.running import pass_on_signals
 
 OUT = Path("out/methods")
 SPLITS = ("test", "test_new_individual")
@@ -75,6 +76,7 @@ KEPT_KEYS = (
 """Keys of the configuration that must not change when a run goes on."""
 
 
+@pass_on_signals()
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     try:

@@ -6,7 +6,7 @@ Reconstruction from clouds is compared by scripts.experiments.methods and the be
 and from nothing by the benchmark (docs/benchmark.md).
 Example: python -m scripts.experiments.paper --iterations 2000 --jobs 2
 Writes out/experiments: one table per task, with plots, and a contact sheet per experiment; the runs
-lie where their configs say. Started again, the script goes on where it stopped.
+lie in out/<task>/<method>-small. Started again, the script goes on where it stopped.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from scripts.experiments.engine import (
     run_side_by_side,
     train_and_evaluate,
 )
-from scripts.experiments.running import run_script
+from scripts.experiments.running import pass_on_signals, run_script
 
 OUT = Path("out/experiments")
 
@@ -58,6 +58,7 @@ TASKS = {
 }
 
 
+@pass_on_signals()
 def main(arguments: Sequence[str]) -> None:
     args = _parse(arguments)
     for root in {TASKS[task].data: None for task in args.tasks}:

@@ -44,8 +44,11 @@ def run_script(arguments: list[str], log: Path, threads: int | None = None) -> N
 
 
 @contextmanager
-def pass_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the scripts that run, in whichever thread, and then this program."""
+def pass_on_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the scripts that run, in whichever thread, then this program.
+
+    To be entered in the main thread, around all of a study.
+    """
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         _is_ending.set()
@@ -53,11 +56,12 @@ def pass_on_sigterm() -> Iterator[None]:
             process.terminate()
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, handle)
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
         _is_ending.clear()
 
 
@@ -67,5 +71,9 @@ def _wait_for(process: subprocess.Popen) -> int:
         if _is_ending.is_set():  # it was started just after the others were ended
             process.terminate()
         return process.wait()
+    except BaseException:  # of a signal, in the main thread: a training saves, and ends
+        process.terminate()
+        process.wait()
+        raise
     finally:
         _running.discard(process)

@@ -145,7 +145,8 @@ def test_shipped_codes_are_those_of_the_shipped_weights():
     for path in found:
         name = path.name.removesuffix(".codes.npz")
         _, shipped = load_trained(find_weights(name), torch.device("cpu"))
-        assert len(NearbyCodes.load(path, shipped).of_clip) >= 392  # a window of each clip
+        codes = NearbyCodes.load(path, shipped)
+        assert len(np.unique(codes.of_clip)) == 392  # of all clips that train
 
 
 @pytest.mark.parametrize("has_prior", [True, False])
@@ -221,3 +222,13 @@ def test_without_codes_the_way_to_them_is_told(trained, tmp_path):
         latent(["sample", str(trained), *arguments])
     with pytest.raises(UserError, match="count is 0"):
         latent(["sample", str(trained), "--count", "0"])
+
+
+def test_the_prior_is_asked_for_instead_of_codes(trained, codes, capsys):
+    with pytest.raises(UserError, match="a model with encoders has no prior"):
+        latent(["sample", str(trained), "--prior"])
+    with pytest.raises(SystemExit):
+        latent(["sample", str(trained), "--prior", "--codes", str(codes)])
+    assert "not allowed with argument" in capsys.readouterr().err
+    latent(["measure", str(trained), "--prior", "--print-config"])
+    assert "output_dir" in capsys.readouterr().out

@@ -18,13 +18,21 @@ import sys
 from pathlib import Path
 from im2mesh.command_line import exit_status
 from scripts.experiments.engine import Experiment, run_side_by_side
-from scripts.experiments.running import run_script
+from scripts.experiments.running import pass_on_signals, run_script
 
 def run(experiment, threads):
     run_script([sys.argv[1], experiment.name], Path(experiment.name + ".log"), threads)
 
-experiments = [Experiment("first", ""), Experiment("second", "")]
-sys.exit(exit_status(lambda _: run_side_by_side(run, experiments, 1)))
+@pass_on_signals()
+def main(_arguments):
+    experiments = [Experiment("first", ""), Experiment("second", "")]
+    if sys.argv[2] == "side by side":
+        run_side_by_side(run, experiments, 1)
+    else:
+        for experiment in experiments:
+            run(experiment, 1)
+
+sys.exit(exit_status(main))
 """
 SCRIPT = """
 import os, sys, time
@@ -35,11 +43,13 @@ time.sleep(600)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no signal to end a process")
-def test_a_study_that_is_terminated_ends_its_scripts_and_starts_no_more(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("way", ["side by side", "one by one"])
+def test_a_study_that_is_ended_ends_its_scripts_and_starts_no_more(tmp_path, way, number):
     (tmp_path / "study.py").write_text(STUDY)
     (tmp_path / "script.py").write_text(SCRIPT)
     study = subprocess.Popen(
-        [sys.executable, "study.py", "script.py"],
+        [sys.executable, "study.py", "script.py", way],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
@@ -50,7 +60,7 @@ def test_a_study_that_is_terminated_ends_its_scripts_and_starts_no_more(tmp_path
     while not (started.is_file() and started.read_text()):
         assert study.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
-    study.send_signal(signal.SIGTERM)
+    study.send_signal(number)
     _, error = study.communicate(timeout=60)
     assert "run the same command again to go on" in error
     assert study.returncode == 130
