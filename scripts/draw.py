@@ -10,10 +10,8 @@ from im2mesh.command_line import (
     add_checkpoint,
     add_device,
     add_error_colors,
-    add_film,
     add_max_error,
     add_picture_output,
-    add_sheet_size,
     add_split,
     chosen_weights,
     config_parser,
@@ -46,6 +44,7 @@ from im2mesh.studies.video import choose_windows, show_file, show_windows
 from im2mesh.visualization.color_bar import ErrorScale
 from im2mesh.visualization.contact_sheet import draw_contact_sheet
 from im2mesh.visualization.error_sheet import ErrorSheet
+from im2mesh.visualization.options import add_film, add_sheet_size
 from im2mesh.visualization.video.encoding import check_video
 from im2mesh.visualization.video.window_scene import VideoSettings
 from im2mesh.visualization.window_choice import (

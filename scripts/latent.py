@@ -19,10 +19,8 @@ from im2mesh.build import (
 )
 from im2mesh.command_line import (
     add_body_output,
-    add_cell_height,
     add_checkpoint,
     add_device,
-    add_sheet_size,
     add_split,
     chosen_weights,
     config_parser,
@@ -53,6 +51,7 @@ from im2mesh.studies.generative.study import Subject, draw_transfers, measure_ge
 from im2mesh.studies.generative.transfer import find_pairs
 from im2mesh.studies.window_study import WindowStudy, format_study, write_study
 from im2mesh.visualization.motion_sheet import draw_grid, draw_motions
+from im2mesh.visualization.options import add_cell_height, add_sheet_size
 
 AddOptions = Callable[[argparse.ArgumentParser], None]
 WHERE = {"required": True, "metavar": "CLIP/START"}

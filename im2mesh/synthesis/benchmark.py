@@ -15,9 +15,8 @@ from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.hashes import DIGITS
 from im2mesh.synthesis.clips import ClipSettings
-from im2mesh.synthesis.dataset import CATEGORY
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
-from im2mesh.synthesis.plan import DatasetSettings
+from im2mesh.synthesis.plan import CATEGORY, DatasetSettings
 from im2mesh.synthesis.shape_space import FIRST_OF_SPACE
 from im2mesh.synthesis.splits import Clip
 

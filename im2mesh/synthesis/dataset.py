@@ -11,13 +11,11 @@ from im2mesh.machine.clip_processes import work_on_clips
 from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.synthesis.clips import ClipWriter, as_noted, check_settings
 from im2mesh.synthesis.motions.repertoire import EVERY_MOTION
-from im2mesh.synthesis.plan import Plan
+from im2mesh.synthesis.plan import CATEGORY, Plan
 from im2mesh.synthesis.removal import remove_clips
 from im2mesh.synthesis.split_files import remove_outdated, write_split_files
 from im2mesh.synthesis.splits import Clip
 from im2mesh.synthesis.style import FRAMES_PER_SECOND
-
-CATEGORY = "bodies"
 
 
 def make_dataset(root: Path, plan: Plan, workers: int = 1, overwrite: bool = False) -> None:

@@ -10,6 +10,8 @@ from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.splits import Clip, split_clips
 
+CATEGORY = "bodies"
+"""Name of the folder of the clips."""
 MESH_CHOICES = ("all", "held-out", "none")
 CONTENT_VERSION = 1  # to be raised whenever the same settings give other files
 

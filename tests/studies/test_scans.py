@@ -14,7 +14,7 @@ from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.studies.scans import strangers
 from im2mesh.studies.scans.following import follow
 from im2mesh.synthesis.clips import ClipSettings, ClipWriter
-from im2mesh.synthesis.dataset import CATEGORY
+from im2mesh.synthesis.plan import CATEGORY
 from im2mesh.synthesis.splits import Clip
 from scripts import measure
 

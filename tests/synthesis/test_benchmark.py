@@ -15,8 +15,8 @@ from im2mesh.synthesis import benchmark as benchmark_module
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.benchmark import FINGERPRINT, NAME, SPLITS, BenchmarkSettings, fingerprint
 from im2mesh.synthesis.clips import ClipSettings
-from im2mesh.synthesis.dataset import CATEGORY, make_dataset
-from im2mesh.synthesis.plan import DatasetSettings
+from im2mesh.synthesis.dataset import make_dataset
+from im2mesh.synthesis.plan import CATEGORY, DatasetSettings
 from im2mesh.synthesis.shape_space import FIRST_OF_SPACE
 from scripts import make_bodies
 from tests.synthesis.digests import digests

@@ -26,9 +26,9 @@ from im2mesh.preparation.checks.report import CategoryReport
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import load_body
 from im2mesh.synthesis.clips import ClipSettings, ClipWriter
-from im2mesh.synthesis.dataset import CATEGORY, make_dataset
+from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.depth import noise_at, see_body, surround_by_depth_cameras
-from im2mesh.synthesis.plan import DatasetSettings
+from im2mesh.synthesis.plan import CATEGORY, DatasetSettings
 from im2mesh.synthesis.splits import Clip
 from scripts import make_bodies
 

@@ -15,11 +15,11 @@ from im2mesh.data.sampling import face_normals, label_points, normalisation_of
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import count_bodies, load_body
 from im2mesh.synthesis.clips import ClipSettings
-from im2mesh.synthesis.dataset import CATEGORY, make_dataset
+from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.files import obj_vertices
 from im2mesh.synthesis.legs import solve_two_bones
 from im2mesh.synthesis.motions.repertoire import MOTIONS
-from im2mesh.synthesis.plan import DatasetSettings
+from im2mesh.synthesis.plan import CATEGORY, DatasetSettings
 from im2mesh.synthesis.split_files import write_split_files
 from im2mesh.synthesis.splits import Clip, split_clips
 from scripts import make_bodies

@@ -19,9 +19,9 @@ from im2mesh.meshing.rendering import BACKGROUND, MARGIN
 from im2mesh.synthesis.animation import animate
 from im2mesh.synthesis.body import load_body
 from im2mesh.synthesis.clips import ClipSettings
-from im2mesh.synthesis.dataset import CATEGORY, make_dataset
+from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.images import draw_body, surround
-from im2mesh.synthesis.plan import DatasetSettings
+from im2mesh.synthesis.plan import CATEGORY, DatasetSettings
 from im2mesh.synthesis.splits import Clip
 from scripts import make_bodies
 from tests.synthesis.digests import digests
