@@ -107,9 +107,10 @@ def _compare(task: str, experiments: Sequence[Experiment]) -> None:
     runs = [str(RunFolder.of(e.build_config()).path) for e in experiments]
     names = ["--names", *(Path(e.name).name for e in experiments)]
     if task == "representation_power":
-        curve = ["--names", "IoU at threshold 0.5", "--output", str(OUT / task / "curve.png")]
+        curve = ["--output", str(OUT / task / "curve.png")]
         run_script(
-            ["scripts/draw.py", "training", *runs, *curve], OUT / "logs" / task / "curve.log"
+            ["scripts/draw.py", "training", *runs, *names, *curve],
+            OUT / "logs" / task / "curve.log",
         )
     run_script(
         ["scripts/compare.py", *runs, *names, "--output", str(OUT / task)],
