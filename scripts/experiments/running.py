@@ -1,7 +1,7 @@
 """Scripts of this repository, started as a user starts them; they end with what runs them.
 
-Ctrl-C in a terminal reaches a study and its scripts alike. SIGTERM, which schedulers send, reaches
-the study alone; a training would go on without it, and a second study would find its folder in use.
+A signal may reach the study alone, as SIGTERM of a scheduler does. Then a training would go on
+without it, and a second study would find its folder in use.
 """
 
 import os

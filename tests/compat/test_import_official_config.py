@@ -194,7 +194,10 @@ def test_no_config_is_replaced_unless_asked(tmp_path):
         ),
         ({"model": {"encoder_kwargs": {"hidden_dim": 10**12}}}, "hidden_size is 1000000000000; it"),
         ({"model": {"c_dim": 10**12}}, "cannot be built with its sizes .*; lower them"),
-        ({"model": {"encoder": None}}, "theirs.yaml: decoder 'cbatchnorm' is conditioned on a c"),
+        (
+            {"model": {"encoder": None}},
+            "theirs.yaml: decoder 'cbatchnorm' is conditioned on a code, but there is neither",
+        ),
         ({"inherit_from": "x" * 300}, "which lies in no folder above it"),
     ],
 )

@@ -140,12 +140,14 @@ def test_the_origin_of_samples_tells_the_codes(trained, codes, tmp_path):
 
 
 def test_shipped_codes_are_those_of_the_shipped_weights():
+    windows = {"oflow_w_correspond": 1176, "generative": 392}
     found = [path for name in shipped_names() if (path := find_codes(name))]
-    assert found, "some weights have codes"
+    assert len(found) == len(windows)
     for path in found:
         name = path.name.removesuffix(".codes.npz")
         _, shipped = load_trained(find_weights(name), torch.device("cpu"))
         codes = NearbyCodes.load(path, shipped)
+        assert len(codes.of_clip) == windows[name]
         assert len(np.unique(codes.of_clip)) == 392  # of all clips that train
 
 
