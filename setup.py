@@ -30,7 +30,7 @@ setup(
     packages=find_packages(include=["im2mesh", "im2mesh.*"]),
     package_data={
         "im2mesh.synthesis": ["bodies.npz", "shape_space.npz"],
-        "im2mesh.pretrained": ["*.safetensors", "*.npz", "*.md"],
+        "im2mesh.pretrained": ["*.safetensors", "*.md", "priors/*.safetensors"],
         "im2mesh.visualization.report": ["*.css", "*.js"],
         "im2mesh.visualization.viewer": ["*.css", "*.js"],
     },

@@ -34,18 +34,25 @@ from im2mesh.config.validation import dump_config
 from im2mesh.data.dataset import build_windows
 from im2mesh.data.layout import Window
 from im2mesh.data.windows import find_window
-from im2mesh.files.results import refuse_other_picture, refuse_other_results
+from im2mesh.errors import UserError
+from im2mesh.files.results import (
+    refuse_other_picture,
+    refuse_other_results,
+    replacing_results,
+)
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import encode_body, interpolate, transfer_motions
 from im2mesh.generation.latent.code_table import encode_windows
 from im2mesh.generation.latent.coded_body import CODE_NAMES, CodedBody
 from im2mesh.generation.latent.files import Draw, result_name, transfer_name, write_bodies
-from im2mesh.generation.latent.nearby import NearbyCodes, sample_nearby
+from im2mesh.generation.latent.learning import PriorBudget, encode_training, learn_prior
 from im2mesh.generation.latent.samples import sample_prior
 from im2mesh.machine.devices import build_device
-from im2mesh.pretrained.shipped import find_codes
+from im2mesh.pretrained.shipped import ENDING, find_prior
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import RunOrigin
+from im2mesh.runs.priors import LearnedPrior, read_prior, write_prior
+from im2mesh.runs.weights import weights_digest
 from im2mesh.studies.generative.picture import PICTURE
 from im2mesh.studies.generative.study import Subject, draw_transfers, measure_generative
 from im2mesh.studies.generative.transfer import find_pairs
@@ -60,6 +67,7 @@ WHERE = {"required": True, "metavar": "CLIP/START"}
 def main(arguments: Sequence[str]) -> None:
     commands = {
         "encode": encode_command,
+        "prior": prior_command,
         "interpolate": interpolate_command,
         "transfer": transfer_command,
         "sample": sample_command,
@@ -90,17 +98,21 @@ class Task:
         checkpoint = chosen_weights(self.args, self.folder.best_checkpoint)
         return build_generator(self.config, checkpoint, build_device(self.args.device))
 
-    def codes_file(self, generator: Generator) -> Path | None:
-        """The table of codes near which samples are drawn; None to draw them from the prior.
+    def find_prior(self, generator: Generator) -> LearnedPrior | None:
+        """The prior that samples are drawn from; None for N(0, I).
 
-        It is the one that ships with the weights, or for a model without a prior that of its run.
+        It is the one of --prior, or the one that ships with the weights, or that of the run.
         """
-        if self.args.prior:
+        if self.args.normal:
             return None
-        if (shipped := find_codes(self.args.weights)) is not None:
-            return shipped
-        own = self.folder.codes(self.config.data.train_split)
-        return own if own.is_file() and not generator.model.has_prior else None
+        own = self.folder.prior if self.folder.prior.is_file() else None
+        file = self.args.prior or find_prior(self.args.weights) or own
+        if file is None and not generator.model.has_prior:
+            raise UserError(
+                f"there is no prior of the codes of this model at {self.folder.prior}; learn one "
+                "with scripts/latent.py prior"
+            )
+        return None if file is None else read_prior(file, generator.model)
 
     def write(
         self,
@@ -134,6 +146,25 @@ def encode_command(arguments: Sequence[str]) -> None:
     add_checkpoint(parser)
     add_device(parser)
     _run(_encode, parser, arguments)
+
+
+def prior_command(arguments: Sequence[str]) -> None:
+    """Learn what the codes of the training's windows are like, so that new ones can be drawn.
+
+    The windows are drawn as training draws them. One of ten clips is kept apart, and its loss told
+    beside that of the others: a flow that learned codes by heart would miss those.
+    Example: python scripts/latent.py prior configs/benchmark/generative.yaml --weights generative
+    """
+    parser = config_parser(prior_command.__doc__, "latent.py prior")
+    parser.add_argument("--num-windows", type=int, default=20_000, help="to encode (default 20000)")
+    steps = PriorBudget().iterations
+    parser.add_argument("--iterations", type=int, default=steps, help=f"steps (default {steps})")
+    parser.add_argument("--seed", type=int, default=0)
+    file = f"file to write, {ENDING}, instead of <run>/codes/prior{ENDING}"
+    parser.add_argument("--output", type=path_ending_in(ENDING), help=file)
+    add_checkpoint(parser)
+    add_device(parser)
+    _run(_prior, parser, arguments)
 
 
 def interpolate_command(arguments: Sequence[str]) -> None:
@@ -174,27 +205,18 @@ def transfer_command(arguments: Sequence[str]) -> None:
 
 
 def sample_command(arguments: Sequence[str]) -> None:
-    """Invent bodies and motions: codes drawn from the prior N(0, I), or near those of many windows.
+    """Invent bodies and motions: codes drawn from a learned prior, or from N(0, I).
 
     This writes one moving mesh per sample, in the normalised coordinates of its first frame; an
-    invented body has no place in the world. A model with latent codes alone has a prior. For one
-    with encoders, and for weights that ship with codes of windows, codes are mixed of those of
-    similar windows.
-    Example: python scripts/latent.py sample configs/benchmark/oflow_w_correspond.yaml \\
-                 --weights oflow_w_correspond
+    invented body has no place in the world. The prior is the one that ships with the weights, or
+    that prior learned; without one, a model with latent codes alone draws from N(0, I).
+    Example: python scripts/latent.py sample configs/benchmark/generative.yaml --weights generative
     Example: python scripts/latent.py sample configs/generative/oflow.yaml --count 4
     """
     parser = config_parser(sample_command.__doc__, "latent.py sample")
     parser.add_argument("--count", type=int, default=4, help="samples")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--codes",
-        type=path_ending_in(".npz"),
-        help="draw near the codes of this file, which encode wrote (default: codes that ship with "
-        "the weights, or without a prior <run>/codes/<train_split>.npz)",
-    )
-    _add_prior(source)
+    _add_prior(parser)
     _add_body_options(parser)
     _run(_sample, parser, arguments)
 
@@ -218,9 +240,17 @@ def measure_command(arguments: Sequence[str]) -> None:
     _run(_measure, parser, arguments)
 
 
-def _add_prior(options: argparse._ActionsContainer) -> None:
-    options.add_argument(
-        "--prior", action="store_true", help="draw samples from N(0, I), even if codes ship"
+def _add_prior(parser: argparse.ArgumentParser) -> None:
+    """Options that name what samples are drawn from."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--prior",
+        type=path_ending_in(ENDING),
+        help="prior to draw samples from (default: the one that ships with the weights, or "
+        "<run>/codes/prior.safetensors)",
+    )
+    source.add_argument(
+        "--normal", action="store_true", help="draw samples from N(0, I), whatever was learned"
     )
 
 
@@ -252,6 +282,28 @@ def _encode(task: Task) -> None:
     output = task.args.output or task.folder.codes(split)
     table.save(output, build_run_origin(config, generator, windows, config.generation.seed))
     print(f"{len(windows)} windows of split {split} -> {output}, {output.stem}.csv\n{table}")
+
+
+def _prior(task: Task) -> None:
+    config, args, generator = task.config, task.args, task.generator()
+    for option in ("num_windows", "iterations"):
+        if (value := getattr(args, option)) < 1:
+            raise UserError(f"--{option.replace('_', '-')} is {value}; it must be at least 1")
+    output = args.output or task.folder.prior
+    refuse_other_results(output.parent, [output.name])
+    codes = encode_training(generator, config, args.num_windows)
+    windows = task.windows(config.data.train_split)
+    learned = learn_prior(codes, PriorBudget(args.iterations), args.seed)
+    origin = build_run_origin(config, generator, windows, args.seed)
+    weights, losses = weights_digest(generator.model), (learned.loss, learned.held_out_loss)
+    with replacing_results(output.parent, [output.name]) as place:
+        write_prior(
+            place / output.name, LearnedPrior(learned.prior, weights, origin.as_dict(), *losses)
+        )
+    print(
+        f"prior of the codes of {len(codes.joined)} windows -> {output}\n"
+        f"loss {learned.loss:.4f}, of clips that were kept apart {learned.held_out_loss:.4f}"
+    )
 
 
 def _interpolate(task: Task) -> None:
@@ -287,16 +339,13 @@ def _transfer(task: Task) -> None:
 
 def _sample(task: Task) -> None:
     generator, seed, count = task.generator(), task.args.seed, task.args.count
-    file, source, whence = task.args.codes or task.codes_file(generator), "none", "from the prior"
-    if file is None:
-        bodies = sample_prior(generator, count, seed)
-    else:
-        nearby = NearbyCodes.load(file, generator)
-        bodies, source = sample_nearby(generator, nearby, count, seed), nearby.fingerprint
-        whence = f"near the {source}, of {len(nearby.of_clip)} windows"
+    learned = task.find_prior(generator)
+    bodies = sample_prior(generator, learned and learned.prior, count, seed)
+    source, words = ("none", ("normal",)) if learned is None else (learned.fingerprint, ())
     origin = build_run_origin(task.config, generator, [], seed, source)
-    name = result_name("samples", "seed", seed)
-    task.write(generator, bodies, f"drawn {whence}, seed {seed}", name, origin)
+    name = result_name("samples", *words, "seed", seed)
+    whence = "N(0, I)" if learned is None else f"the learned {source}"
+    task.write(generator, bodies, f"drawn from {whence}, seed {seed}", name, origin)
 
 
 def _measure(task: Task) -> None:
@@ -308,8 +357,8 @@ def _measure(task: Task) -> None:
     measured = [*windows, *(pair.body for pair in pairs)]  # motions are among the windows
     origin = build_origin(config, measured, generator=generator)
     subject = Subject(generator, config, build_evaluator(config), task.folder.path, origin)
-    codes = task.codes_file(generator)
-    notes = measure_generative(study, subject, pairs, windows, task.args.samples, codes)
+    learned = task.find_prior(generator)
+    notes = measure_generative(study, subject, pairs, windows, task.args.samples, learned)
     write_study(output, study, notes)
     print(f"{format_study(study)}\n{notes}\n\nwritten to {output}")
     draw_transfers(output / PICTURE, subject, pairs)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from im2mesh.command_line import docstring_parser, exit_status, run_command
 from im2mesh.errors import UserError
+from im2mesh.files.tensor_files import checksum
 from im2mesh.pretrained.shipped import ENDING, FOLDER, find_weights, shipped_names
-from im2mesh.runs.trained import checksum, read_trained, rounded, write_weights
+from im2mesh.runs.trained import read_trained, rounded, write_weights
 
 
 def main(arguments: Sequence[str]) -> None:

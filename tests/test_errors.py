@@ -520,8 +520,8 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "new bodies from a model with encoders": lambda user: user.has_trained().sees(
             latent.main, "sample", "small.yaml", "--device", "cpu"
         ),
-        "codes that are not there": lambda user: user.has_trained().sees(
-            latent.main, "sample", "small.yaml", "--codes", "codes.npz"
+        "a prior that is not there": lambda user: user.has_trained().sees(
+            latent.main, "sample", "small.yaml", "--prior", "mine.safetensors"
         ),
     },
     "Evaluation": {

@@ -11,6 +11,7 @@ from im2mesh.config.schema import DataConfig, GenerationConfig
 from im2mesh.data.batch import Observation
 from im2mesh.meshing.extraction import extract_surface
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.pieces import without_small_pieces
 from im2mesh.meshing.refinement import refine_vertices
 from im2mesh.meshing.simplification import simplify_mesh
 from im2mesh.models.sequence_model import SequenceModel
@@ -44,7 +45,7 @@ class GivenSurface:
 
 
 def extract_mesh(logits: Callable[[Tensor], Tensor], config: GenerationConfig) -> Mesh:
-    """Extract the level set of an occupancy function, then simplify and refine it as configured.
+    """Extract the level set of an occupancy function; clean, simplify and refine it as configured.
 
     Args:
         logits: Function from points [N, 3] to occupancy logits [N].
@@ -57,7 +58,8 @@ def extract_mesh(logits: Callable[[Tensor], Tensor], config: GenerationConfig) -
         padding=config.padding,
         batch_points=points_at_once(config),
     )
-    vertices, faces = surface.vertices, surface.faces
+    whole = without_small_pieces(Mesh(surface.vertices, surface.faces), config.smallest_piece)
+    vertices, faces = whole.vertices, whole.faces
     if config.simplify_faces is not None and len(faces):
         vertices, faces = simplify_mesh(vertices, faces, config.simplify_faces)
     if config.refinement_steps and len(faces):
@@ -122,10 +124,12 @@ def check_generation(model: SequenceModel, config: GenerationConfig) -> None:
             "generation.times and generation.num_steps exclude each other; set one of them to null"
         )
     is_extracted = not is_given and "point set" not in model.answers
-    if not is_extracted and (config.simplify_faces or config.refinement_steps):
+    if not is_extracted and (
+        config.smallest_piece or config.simplify_faces or config.refinement_steps
+    ):
         raise ValueError(
-            "generation.simplify_faces and refinement_steps are for extracted surfaces; nothing is "
-            "extracted here, so set them to null and 0"
+            "generation.smallest_piece, simplify_faces and refinement_steps are for extracted "
+            "surfaces; nothing is extracted here, so set them to 0, null and 0"
         )
     if config.copies > 1 and "point set" in model.answers:
         raise ValueError(

@@ -185,9 +185,8 @@ class OccupancyFlow(SequenceModel):
         """Draw the codes of `count` new sequences from the prior N(0, I) (sec. 3.4)."""
         if self.encoder_spatial is not None or self.encoder_temporal is not None:
             raise ValueError(
-                "a model with encoders has no prior to draw new bodies from; draw them near the "
-                "codes of many windows (scripts/latent.py encode writes them, and sample --codes "
-                "reads them), or train a model with latent codes alone, such as "
+                "a model with encoders has no prior to draw new bodies from; learn one of its "
+                "codes (scripts/latent.py prior), or train a model with latent codes alone, as "
                 "configs/generative/oflow.yaml"
             )
         if not self.has_posterior:

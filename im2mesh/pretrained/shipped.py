@@ -39,7 +39,7 @@ def find_weights(name: str) -> Path:
     return FOLDER / f"{name}{ENDING}"
 
 
-def find_codes(name: str | None) -> Path | None:
-    """The codes of training windows that ship beside weights of that name, if they do."""
-    path = FOLDER / f"{name}.codes.npz"
+def find_prior(name: str | None) -> Path | None:
+    """The prior of codes that ships beside weights of that name, if one does."""
+    path = FOLDER / "priors" / f"{name}{ENDING}"
     return path if name in shipped_names() and path.is_file() else None

@@ -133,6 +133,11 @@ class RunFolder:
         """Table of the latent codes of a split."""
         return self.path / "codes" / f"{split}.npz"
 
+    @property
+    def prior(self) -> Path:
+        """What was learned of the codes of the training's windows."""
+        return self.path / "codes" / "prior.safetensors"
+
     def latent(self, name: str) -> Path:
         """Folder of bodies made from blended, exchanged or drawn codes."""
         return self.path / "latent" / name

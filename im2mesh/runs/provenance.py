@@ -52,7 +52,7 @@ LATER_KEYS: Mapping[type[Section], tuple[str, ...]] = {
         "input_variety",
         "view_cameras",
     ),
-    GenerationConfig: ("carry_tolerance", "fit_iterations", "copies"),
+    GenerationConfig: ("carry_tolerance", "fit_iterations", "copies", "smallest_piece"),
     TrainingConfig: ("compile", "start_from"),
     ValidationConfig: ("stride",),
 }

@@ -1,20 +1,19 @@
 """A trained model in a file: a checkpoint of a training, or weights alone to give to others."""
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from im2mesh.config.schema import Config
 from im2mesh.errors import ConfigError, UserError
-from im2mesh.files.atomic import atomic_file
+from im2mesh.files.tensor_files import (
+    OtherFormatError,
+    TensorFileError,
+    read_tensors,
+    write_tensors,
+)
 from im2mesh.pretrained.shipped import ENDING
 from im2mesh.runs.checkpoints import (
     CheckpointError,
@@ -80,11 +79,7 @@ def write_weights(path: Path, trained: TrainedModel) -> None:
     Raises:
         OSError: If the file cannot be written; an older one is kept.
     """
-    header = {name: getattr(trained, name) for name in TYPES}
-    header["checksum"] = checksum(trained.model)
-    tensors = {name: tensor.contiguous() for name, tensor in trained.model.items()}
-    with atomic_file(path) as file:
-        file.write(safetensors.torch.save(tensors, {FORMAT: json.dumps(header)}))
+    write_tensors(path, FORMAT, trained.model, {name: getattr(trained, name) for name in TYPES})
 
 
 def rounded(trained: TrainedModel) -> TrainedModel:
@@ -103,15 +98,6 @@ def rounded(trained: TrainedModel) -> TrainedModel:
     return replace(trained, model=model)
 
 
-def checksum(model: Mapping[str, Tensor]) -> str:
-    """Hash of names, types, shapes and values, in the order of the names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.items()):
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _read_weights(path: Path) -> TrainedModel:
     if not path.is_file():
         raise CheckpointError(
@@ -119,35 +105,15 @@ def _read_weights(path: Path) -> TrainedModel:
             "(python scripts/weights.py list), or write the file with scripts/weights.py export"
         )
     try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            model = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, str(error)) from error
-    if FORMAT not in header:
+        model, values = read_tensors(path, FORMAT)
+    except OtherFormatError as error:
         raise CheckpointError(
             f"{path} holds no weights of this project in the format '{FORMAT}'; write them with "
             "scripts/weights.py export"
-        )
-    values = _parse(header[FORMAT], path)
-    if values.pop("checksum", None) != checksum(model):
-        raise _damaged(path, "the checksum of its weights is not that of its header")
+        ) from error
+    except TensorFileError as error:
+        raise DamagedCheckpointError(
+            f"{error}; take an intact file (weights that ship: install the package again)"
+        ) from error
     check_fields(values, TYPES, path)
     return TrainedModel(model=model, **values)
-
-
-def _parse(text: str, path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"its header cannot be read ({error})") from error
-    if not isinstance(values, dict):
-        raise _damaged(path, "its header lists no names")
-    return values
-
-
-def _damaged(path: Path, why: str) -> DamagedCheckpointError:
-    return DamagedCheckpointError(
-        f"{path} is damaged: {why}; take an intact file (weights that ship: install the package "
-        "again)"
-    )

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import UInt8
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from im2mesh.runs.checkpoints import CheckpointError, DamagedCheckpointError
@@ -23,11 +21,6 @@ def weights_digest(model: torch.nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().view(-1).numpy().tobytes())
     return digest.hexdigest()
-
-
-def digest_as_numbers(digest: str) -> UInt8[np.ndarray, "32"]:
-    """A hash of weights as bytes, which every reader of arrays accepts."""
-    return np.frombuffer(bytes.fromhex(digest), np.uint8)
 
 
 def load_weights(model: torch.nn.Module, state: dict[str, Any], origin: str | Path) -> None:

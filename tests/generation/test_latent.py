@@ -184,7 +184,7 @@ def test_kl_is_that_of_the_loss(rng):
 
 def table_of(windows, shape: Posteriors, motion: Posteriors) -> CodeTable:
     nothing = np.zeros((len(windows), 0), np.float32)
-    return CodeTable(windows, WindowCodes(nothing, shape), WindowCodes(nothing, motion), "00")
+    return CodeTable(windows, WindowCodes(nothing, shape), WindowCodes(nothing, motion))
 
 
 def test_a_collapsed_posterior_is_told():
@@ -358,12 +358,14 @@ def test_a_local_shape_is_not_blended_but_takes_another_motion(tmp_path, ball_ro
 def test_the_same_seed_gives_the_same_samples(trained, tmp_path):
     pytest.importorskip("pyvista")
     _, generator, *_ = load(trained)
-    few, many = sample_prior(generator, 2, seed=5), sample_prior(generator, 3, seed=5)
+    few, many = (sample_prior(generator, None, count, seed=5) for count in (2, 3))
     for one, other in zip(few, many, strict=False):
         torch.testing.assert_close(one.codes.shape.z, other.codes.shape.z, rtol=0, atol=0)
         torch.testing.assert_close(one.codes.motion.z, other.codes.motion.z, rtol=0, atol=0)
     assert not torch.equal(many[0].codes.shape.z, many[1].codes.shape.z)
-    assert not torch.equal(few[0].codes.shape.z, sample_prior(generator, 1, 6)[0].codes.shape.z)
+    assert not torch.equal(
+        few[0].codes.shape.z, sample_prior(generator, None, 1, 6)[0].codes.shape.z
+    )
     options = ["--count", "2", "--seed", "5", "generation.threshold=0.1", *PICTURE]
     for name in ("x", "y"):
         latent(["sample", str(trained), *options, "--output", str(tmp_path / name)])

@@ -11,6 +11,7 @@ import torch
 import generate
 from im2mesh.build import build_config, build_model, build_trainer, load_trained
 from im2mesh.errors import UserError
+from im2mesh.files.tensor_files import checksum
 from im2mesh.pretrained import shipped
 from im2mesh.pretrained.shipped import find_weights, shipped_names
 from im2mesh.reconstruction import Reconstructor
@@ -20,7 +21,7 @@ from im2mesh.runs.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from im2mesh.runs.trained import FORMAT, TrainedModel, checksum, read_trained, write_weights
+from im2mesh.runs.trained import FORMAT, TrainedModel, read_trained, write_weights
 from im2mesh.runs.weights import check_described
 from scripts import weights
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from tqdm import tqdm
 
 from im2mesh.config.schema import Config
@@ -17,9 +17,9 @@ from im2mesh.files.results import replacing_results
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
 from im2mesh.generation.latent.samples import refuse_copies
+from im2mesh.generation.latent.vectors import refuse_other_codes
 from im2mesh.models.code import Code, Gaussian
 from im2mesh.runs.origins import RunOrigin
-from im2mesh.runs.weights import digest_as_numbers, weights_digest
 
 Coded = tuple[Code, Gaussian]
 """One code of a window, and the distribution of its latent part."""
@@ -61,16 +61,11 @@ class WindowCodes:
 
 @dataclass(frozen=True)
 class CodeTable:
-    """The shape and motion codes of a model; row i belongs to window i.
-
-    Attributes:
-        weights: Hash of the weights of the model (see `weights_digest`).
-    """
+    """The shape and motion codes of a model; row i belongs to window i."""
 
     windows: tuple[Window, ...]
     shape: WindowCodes
     motion: WindowCodes
-    weights: str
 
     def save(self, path: Path, origin: RunOrigin) -> None:
         """Write an .npz file and, beside it, a .csv file with the windows of its rows.
@@ -99,18 +94,11 @@ class CodeTable:
                 z_motion=self.motion.posterior.mean,
                 std_shape=self.shape.posterior.std,
                 std_motion=self.motion.posterior.std,
-                weights=digest_as_numbers(self.weights),
-                of_clip=self._clip_numbers(),
                 category=np.array([window.category for window in self.windows]),
                 clip=np.array([window.clip for window in self.windows]),
                 start=np.array([window.start for window in self.windows]),
                 origin=np.array(json.dumps(origin.as_dict())),
             )
-
-    def _clip_numbers(self) -> Int[np.ndarray, "W"]:
-        clips = [(window.category, window.clip) for window in self.windows]
-        first = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
-        return np.array([first[clip] for clip in clips])
 
     def _save_names(self, path: Path, origin: RunOrigin) -> None:
         names = (
@@ -163,9 +151,7 @@ def encode_windows(generator: Generator, config: Config, windows: Sequence[Windo
         for window in tqdm(windows, desc="encode", unit="window")
     ]
     shape, motion = zip(*found, strict=True)
-    table = CodeTable(
-        tuple(windows), _stack(shape), _stack(motion), weights_digest(generator.model)
-    )
+    table = CodeTable(tuple(windows), _stack(shape), _stack(motion))
     if table.shape.width + table.motion.width == 0:
         raise UserError(
             "the model has no code to write; set model.encoder or model.posterior (or the temporal "
@@ -177,23 +163,7 @@ def encode_windows(generator: Generator, config: Config, windows: Sequence[Windo
 def _encode_window(generator: Generator, config: Config, window: Window) -> tuple[Coded, Coded]:
     """Shape and motion of a window."""
     codes = generator.encode(read_input(config, window).observation)
-    if codes.axes is not None:
-        raise UserError(
-            "the codes of this model are in the axes of the camera of their window "
-            "(data.view_cameras): there is no table of such codes; use a model that knows none"
-        )
-    for what, code in (("shape", codes.shape), ("motion", codes.motion)):
-        if type(code) is not Code:
-            raise UserError(
-                f"the {what} code of this model is no vector but a {type(code).__name__}, which "
-                "belongs to one observation: there is no table of such codes; use a config whose "
-                "codes are vectors, such as configs/pointcloud/oflow.yaml"
-            )
-        if not (code.c.isfinite().all() and code.z.isfinite().all()):
-            raise UserError(
-                f"the {what} code of window {window} is not finite; the weights have diverged: "
-                "train again with a lower training.learning_rate"
-            )
+    refuse_other_codes(codes, f"window {window}")
     return (codes.shape, codes.shape_posterior), (codes.motion, codes.motion_posterior)
 
 

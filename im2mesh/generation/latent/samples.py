@@ -1,4 +1,4 @@
-"""Samples of the prior of a generative model (sec. 3.4): bodies and motions from nothing."""
+"""Bodies and motions from nothing: samples of a prior of codes (sec. 3.4)."""
 
 import torch
 
@@ -6,25 +6,35 @@ from im2mesh.data.transforms import AS_IT_IS
 from im2mesh.errors import UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.coded_body import CodedBody
+from im2mesh.models.prior.code_prior import CodePrior
 
 
-def sample_prior(generator: Generator, count: int, seed: int) -> list[CodedBody]:
-    """Draw new bodies and motions from the prior N(0, I); body k does not depend on the count.
+def sample_prior(
+    generator: Generator, prior: CodePrior | None, count: int, seed: int
+) -> list[CodedBody]:
+    """Draw new bodies and motions; body k does not depend on the count.
+
+    Args:
+        prior: What the codes of windows are like, as it was learned; None for N(0, I), which the
+            latent codes of an autoencoder are taught to follow.
 
     Raises:
-        UserError: If the model has no latent code, or needs an observation or a surface.
+        UserError: If the model has no latent code to draw from N(0, I), or needs a surface.
     """
-    model = generator.model
-    refuse_impossible_samples(generator, count)
+    _refuse_impossible_samples(generator, count)
     random = torch.Generator().manual_seed(seed)
-    try:
-        drawn = [model.draw_prior(1, random) for _ in range(count)]
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    if prior is not None:
+        prior = prior.to(generator.device)
+        drawn = [prior.draw(random) for _ in range(count)]
+    else:
+        try:
+            drawn = [generator.model.draw_prior(1, random) for _ in range(count)]
+        except ValueError as error:
+            raise UserError(str(error)) from error
     return [CodedBody(f"{k:02d}", f"sample {k}", codes, AS_IT_IS) for k, codes in enumerate(drawn)]
 
 
-def refuse_impossible_samples(generator: Generator, count: int) -> None:
+def _refuse_impossible_samples(generator: Generator, count: int) -> None:
     """Refuse to draw no bodies, or such as would need a given surface or several codes each.
 
     Raises:

@@ -1,6 +1,5 @@
 """A residual network for small images: an image -> feature maps of several sizes."""
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -68,8 +67,3 @@ class ConvBlock(nn.Module):
     def forward(self, x: Float[Tensor, "M D H W"]) -> Float[Tensor, "M E H2 W2"]:
         hidden = self.conv_0(F.relu(self.norm_0(x)))
         return self.shortcut(x) + self.conv_1(F.relu(self.norm_1(hidden)))
-
-
-def pool(maps: Float[Tensor, "M D H W"]) -> Float[Tensor, "M D2"]:
-    """The mean and the maximum over the image: how much there is of something, and whether."""
-    return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)

@@ -1,12 +1,15 @@
 """Encoders for small images, seen one by one or compared over time -> one code."""
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config.values import PositiveInt
 from im2mesh.models.encoders.encoder import Encoder
-from im2mesh.models.encoders.image_network import ImageNetwork, pool
+from im2mesh.models.encoders.image_network import ImageNetwork
+from im2mesh.models.encoders.pooling import IN_CELLS, Pooling
 from im2mesh.models.views import Views, without_cameras
 
 HEADS = 4
@@ -27,6 +30,9 @@ class ImageResnet(Encoder):
 
     input_kind = "images"
     sees_times = True
+    pooling: ClassVar[Pooling] = IN_CELLS
+    """How a frame becomes a vector, from which the code is made: a code of the whole body must know
+    where in the image its parts are."""
     min_image_size = ImageNetwork.min_image_size
 
     def __init__(
@@ -40,7 +46,8 @@ class ImageResnet(Encoder):
         super().__init__()
         self.compares = num_frames > 1
         self.network = ImageNetwork(9 if self.compares else 3, width)
-        self.mixer = FrameMixer(2 * self.network.widths[-1], code_size, num_frames, hidden_size)
+        frame_size = self.pooling.per_channel * self.network.widths[-1]
+        self.mixer = FrameMixer(frame_size, code_size, num_frames, hidden_size)
 
     def forward(
         self, observed: Float[Tensor, "B K 3 H W"] | Views, times: Float[Tensor, "B K"]
@@ -61,7 +68,7 @@ class ImageResnet(Encoder):
             raise ValueError(f"images must have shape [B, K, 3, H, W], got {list(images.shape)}")
         seen = with_neighbours(images) if self.compares else images
         maps = self.network(1 - seen.flatten(0, 1))  # a white background is 0
-        frames = pool(maps[-1]).unflatten(0, images.shape[:2])
+        frames = self.pooling.function(maps[-1]).unflatten(0, images.shape[:2])
         return self.mixer(frames, times), maps
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from im2mesh.config.values import PositiveInt
 from im2mesh.models.encoders.image_network import NUM_LEVELS
 from im2mesh.models.encoders.image_resnet import ImageResnet
+from im2mesh.models.encoders.pooling import OVER_ALL
 from im2mesh.models.pixels.code import PixelCode
 from im2mesh.models.views import Views
 
@@ -25,6 +26,7 @@ class ImagePixels(ImageResnet):
 
     needs_view_cameras = True
     gives = PixelCode
+    pooling = OVER_ALL  # the maps say where things are
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""A prior that is learned of the codes of a trained model."""
