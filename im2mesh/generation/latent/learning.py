@@ -51,11 +51,11 @@ class PriorBudget:
         learning_rate: The first one; it falls to 0.
     """
 
-    iterations: int = 8000
+    iterations: int = 12_000
     batch_size: int = 512
     learning_rate: float = 2e-3
-    hidden_size: int = 256
-    num_blocks: int = 3
+    hidden_size: int = 384
+    num_blocks: int = 4
 
 
 @dataclass(frozen=True)

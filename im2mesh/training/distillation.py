@@ -1,0 +1,191 @@
+"""Teach encoders of images the codes that a model of clouds gives to the same bodies.
+
+A network that is trained on images from nothing has to find out at once what bodies look like and
+how to describe them. A model of clouds has found a description. So its decoder and velocity field
+are taken over, and encoders learn to say its codes (Hinton et al., Distilling the Knowledge in a
+Neural Network, 2015), which takes no labelled points and no ODE. An ordinary training goes on from
+there.
+
+The teacher knows upright bodies, in the axes of the world. The pupil sees positions in the axes of
+its first camera (`Views.axes`). So the teacher is shown every body turned about the vertical, until
+that camera looks along -z, and its first and last layers are turned to the axes of the camera.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from im2mesh.data.batch import Batch
+from im2mesh.errors import UserError
+from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
+from im2mesh.models.views import Views, into_axes
+
+READS_POSITIONS = ("decoder.fc_p.weight", "flow.velocity_field.fc_p.weight")
+GIVES_VELOCITIES = "flow.velocity_field.fc_out"
+TAUGHT = ("decoder.", "flow.")
+"""Parts that the pupil takes over from its teacher."""
+NETWORKS = ".network."
+"""In the names of the weights of an encoder: those that see images, before the code is made."""
+SLOWER = 0.3
+"""Learning rate of these networks, relative to the others', where they were trained before."""
+WARM_UP = 50
+SAME_ANGLE = 0.02
+"""Largest difference of entries of the matrices of cameras that count as alike: 1 degree."""
+TINY = 1e-6
+"""Variance of a code that hardly differs; its errors are not magnified further."""
+NOISE = 0.001
+"""Of the clouds that the teacher sees, as in its own training."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Squared errors of both codes in one step, as parts of the variance of these codes."""
+
+    shape: float
+    motion: float
+
+
+def upright_axes(camera: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 3 3"]:
+    """Axes, as rows, of the world turned about the vertical until the camera looks along -z.
+
+    Args:
+        camera: Axes of cameras (see `Views.axes`); none may look straight up or down.
+    """
+    up = camera.new_tensor([0.0, 1.0, 0.0]).expand(len(camera), 3)
+    right = camera[:, 0] - camera[:, 0, 1:2] * up
+    right = F.normalize(right, dim=-1)
+    return torch.stack([right, up, torch.linalg.cross(right, up, dim=-1)], 1)
+
+
+def turn_networks(
+    weights: Mapping[str, Tensor], to_camera: Float[Tensor, "3 3"]
+) -> dict[str, Tensor]:
+    """A decoder and a velocity field that answer the same at positions in other axes.
+
+    Args:
+        weights: Those of the teacher.
+        to_camera: Matrix from its positions to those that the pupil sees.
+
+    Raises:
+        UserError: If the networks are not those of the paper, which read positions in one layer.
+    """
+    turned = {name: value for name, value in weights.items() if name.startswith(TAUGHT)}
+    last = f"{GIVES_VELOCITIES}.weight", f"{GIVES_VELOCITIES}.bias"
+    if missing := [name for name in (*READS_POSITIONS, *last) if name not in turned]:
+        raise UserError(
+            f"the teacher has no {missing[0]}: only a decoder and a velocity field of the paper "
+            "can be turned to a camera; choose a teacher such as oflow_w_correspond"
+        )
+    for name in READS_POSITIONS:
+        layer = turned[name].float().clone()
+        layer[:, :3] = layer[:, :3] @ to_camera.T
+        turned[name] = layer
+    for name in last:
+        turned[name] = to_camera @ turned[name].float()
+    return turned
+
+
+def camera_of_upright(batch: Batch) -> Float[Tensor, "3 3"]:
+    """The matrix from upright axes (see `upright_axes`) to those of the camera.
+
+    Args:
+        batch: Windows as they are stored, with cameras, not augmented.
+
+    Raises:
+        UserError: If cameras look down by different angles, or are rolled.
+    """
+    axes = Views(batch.inputs, batch.cameras).axes()
+    matrices = axes @ upright_axes(axes).transpose(1, 2)
+    mean = matrices.mean(0)
+    if (matrices - mean).abs().max() > SAME_ANGLE:
+        raise UserError(
+            "the cameras of this data set look down by different angles, and the networks of the "
+            "teacher can be turned to one only; use cameras of one height"
+        )
+    return mean
+
+
+def take_over(pupil: SequenceModel, weights: Mapping[str, Tensor], whose: str) -> None:
+    """Fill parts of a model with weights of the same names.
+
+    Raises:
+        UserError: If they have other shapes, or there are none.
+    """
+    own = pupil.state_dict()
+    for name, value in weights.items():
+        if name not in own or own[name].shape != value.shape:
+            expected = list(own[name].shape) if name in own else "nothing of that name"
+            raise UserError(
+                f"{name} of {whose} has the shape {list(value.shape)}, and this configuration has "
+                f"{expected}; give its networks the sizes of {whose}"
+            )
+    if not weights:
+        raise UserError(f"{whose} has nothing that this configuration could take over")
+    pupil.load_state_dict({**own, **weights})
+
+
+def image_networks(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of the weights of a model of images: what sees them, before a code is made."""
+    return {name: value for name, value in weights.items() if NETWORKS in name}
+
+
+def teach(
+    pupil: SequenceModel,
+    teacher: SequenceModel,
+    batches: Iterable[Batch],
+    iterations: int,
+    learning_rate: float,
+) -> Iterator[Lesson]:
+    """Teach the encoders of `pupil`, a step per batch, on the CPU; yields what each step showed.
+
+    The learning rate rises for `WARM_UP` steps and falls to 0 with half a cosine.
+    """
+    encoders = {n: p for n, p in pupil.named_parameters() if not n.startswith(TAUGHT)}
+    networks = [weight for name, weight in encoders.items() if NETWORKS in name]
+    others = [weight for name, weight in encoders.items() if NETWORKS not in name]
+    optimizer = torch.optim.Adam(
+        [{"params": networks, "lr": SLOWER * learning_rate}, {"params": others}], lr=learning_rate
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1, (step + 1) / WARM_UP) * _half_cosine(step / iterations)
+    )
+    for batch in tqdm(batches, "teach", iterations, unit="step"):
+        shape, motion = _errors(pupil, teacher, batch)
+        optimizer.zero_grad()
+        (shape + motion).backward()
+        torch.nn.utils.clip_grad_norm_([*networks, *others], 1.0)
+        optimizer.step()
+        schedule.step()
+        yield Lesson(shape.item(), motion.item())
+
+
+def _errors(
+    pupil: SequenceModel, teacher: SequenceModel, batch: Batch
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Squared errors of the shape and the motion code, as parts of their variance."""
+    said = pupil.encode(Views(batch.inputs, batch.cameras), batch.input_times)
+    right = codes_of_teacher(teacher, batch)
+    shape, motion = (
+        (a.c - b.c).square().mean() / b.c.var(0, correction=0).mean().clamp(min=TINY)
+        for a, b in ((said.shape, right.shape), (said.motion, right.motion))
+    )
+    return shape, motion
+
+
+@torch.no_grad()
+def codes_of_teacher(teacher: SequenceModel, batch: Batch) -> SequenceCodes:
+    """Codes of clouds that follow the body, turned as its first camera faces it."""
+    axes = upright_axes(Views(batch.inputs, batch.cameras).axes())
+    clouds = into_axes(batch.pointcloud.flatten(1, 2), axes).view_as(batch.pointcloud)
+    clouds = clouds + NOISE * torch.randn_like(clouds)
+    return teacher.encode(clouds, batch.times.expand(len(clouds), -1))
+
+
+def _half_cosine(done: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

@@ -1,0 +1,220 @@
+"""Encoders of images learn the codes of a model of clouds."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import train
+from im2mesh.build import build_config, build_model
+from im2mesh.data.batch import Batch
+from im2mesh.data.dataset import build_training_data
+from im2mesh.errors import UserError
+from im2mesh.machine.ranks import Ranks
+from im2mesh.models.code import Code
+from im2mesh.models.views import Views, into_axes
+from im2mesh.runs.folder import RunFolder
+from im2mesh.runs.trained import read_trained
+from im2mesh.training.batches import training_batches
+from im2mesh.training.distillation import (
+    camera_of_upright,
+    codes_of_teacher,
+    image_networks,
+    take_over,
+    teach,
+    turn_networks,
+    upright_axes,
+)
+from scripts.experiments.distil import main as distil
+from scripts.weights import main as weights
+from tests.ball import write_ball_dataset, write_ball_images
+from tests.shapes import unchecked_shapes
+from tests.small import write_small_config
+
+PUPIL = """
+inherit_from: small.yaml
+output_dir: {folder}/pupil
+data: {{input: images, view_cameras: true, num_views: 4, image_size: 32}}
+model:
+  encoder: {{name: image_resnet, width: 8, hidden_size: 16}}
+  encoder_temporal: {{name: image_resnet, width: 8, hidden_size: 16}}
+"""
+
+
+def camera(azimuth: float, elevation: float) -> torch.Tensor:
+    """Axes of a camera, as rows: right, down, forward (angles in radians)."""
+    azimuth, elevation = torch.tensor(azimuth), torch.tensor(elevation)
+    right = torch.stack([azimuth.cos(), torch.tensor(0.0), -azimuth.sin()])
+    back = torch.stack(
+        [azimuth.sin() * elevation.cos(), elevation.sin(), azimuth.cos() * elevation.cos()]
+    )
+    return torch.stack([right, -torch.linalg.cross(back, right, dim=0), -back])
+
+
+@pytest.fixture(scope="module")
+def balls(tmp_path_factory):
+    root = tmp_path_factory.mktemp("taught")
+    write_ball_dataset(root / "data")
+    write_ball_images(root / "data")
+    return root
+
+
+@pytest.fixture(scope="module")
+def teacher_config(balls):
+    path = write_small_config(balls, balls / "data")
+    with unchecked_shapes():
+        train.main([str(path), "training.max_iterations=20", "training.validate_every=20"])
+    return build_config(path)
+
+
+@pytest.fixture(scope="module")
+def teacher_file(teacher_config, balls):
+    file = balls / "teacher.safetensors"
+    weights(["export", str(RunFolder.of(teacher_config).best_checkpoint), str(file)])
+    return file
+
+
+@pytest.fixture(scope="module")
+def pupil_path(balls, teacher_config):
+    path = balls / "pupil.yaml"
+    path.write_text(PUPIL.format(folder=balls))
+    return path
+
+
+def first_batch(config) -> Batch:
+    data = build_training_data(config)
+    return next(training_batches(data, config.training, Ranks(), 0, pin_memory=False))
+
+
+def loaded(config, weights):
+    model = build_model(config)
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+@pytest.mark.parametrize("azimuth", [0.0, 0.9, 4.0])
+def test_upright_axes_turn_the_world_until_the_camera_looks_along_minus_z(azimuth):
+    axes = upright_axes(camera(azimuth, 0.3)[None])[0]
+    torch.testing.assert_close(axes @ torch.tensor([0.0, 1, 0]), torch.tensor([0.0, 1, 0]))
+    forward = axes @ camera(azimuth, 0.3)[2]
+    expected = torch.tensor([0.0, -torch.tensor(0.3).sin(), -torch.tensor(0.3).cos()])
+    torch.testing.assert_close(forward, expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.linalg.det(axes), torch.tensor(1.0))
+
+
+def test_turned_networks_answer_the_same_in_other_axes(teacher_config):
+    weights = read_trained(RunFolder.of(teacher_config).best_checkpoint).model
+    plain = loaded(teacher_config, weights)
+    to_camera = camera(0.0, 0.4)
+    turned = loaded(teacher_config, {**weights, **turn_networks(weights, to_camera)})
+    points = torch.rand(1, 50, 3) - 0.5
+    seen, code = points @ to_camera.T, Code(torch.randn(1, 16), torch.zeros(1, 0))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            turned.decoder(seen, code), plain.decoder(points, code), atol=1e-5, rtol=1e-4
+        )
+        velocity, other = (
+            m.flow.velocity_field(torch.tensor([0.3]), p, m.flow.velocity_field.condition(code))
+            for m, p in ((plain, points), (turned, seen))
+        )
+    torch.testing.assert_close(other, velocity @ to_camera.T, atol=1e-5, rtol=1e-4)
+
+
+def test_other_networks_cannot_be_turned(teacher_config):
+    weights = dict(read_trained(RunFolder.of(teacher_config).best_checkpoint).model)
+    del weights["decoder.fc_p.weight"]
+    with pytest.raises(UserError, match=r"no decoder\.fc_p\.weight: only a decoder"):
+        turn_networks(weights, torch.eye(3))
+
+
+def test_the_teacher_sees_a_body_as_its_camera_faces_it(pupil_path, teacher_config):
+    """Whatever the view, a body that is turned with its camera has the same codes."""
+    batch = first_batch(build_config(pupil_path))
+    weights = read_trained(RunFolder.of(teacher_config).best_checkpoint).model
+    teacher = loaded(teacher_config, weights)
+    turn = upright_axes(camera(1.3, 0.0)[None])
+    cameras = batch.cameras.clone()
+    cameras[..., :3] = cameras[..., :3] @ turn[0].T
+    clouds = into_axes(batch.pointcloud.flatten(1, 2), turn.expand(len(cameras), 3, 3))
+    moved = replace(batch, cameras=cameras, pointcloud=clouds.view_as(batch.pointcloud))
+    found = []
+    for shown in (batch, moved):
+        torch.manual_seed(0)  # the noise is drawn in the turned axes
+        found.append(codes_of_teacher(teacher, shown))
+    torch.testing.assert_close(found[0].shape.c, found[1].shape.c, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found[0].motion.c, found[1].motion.c, atol=1e-4, rtol=1e-4)
+
+
+def test_the_camera_is_that_of_all_windows(pupil_path):
+    batch = first_batch(build_config(pupil_path))
+    found = camera_of_upright(batch)
+    torch.testing.assert_close(found, torch.diag(torch.tensor([1.0, -1.0, -1.0])))
+    cameras = batch.cameras.clone()
+    cameras[0, :, :2, :3] = cameras[0, :, :2, :3] @ camera(0.0, 0.4).T
+    with pytest.raises(UserError, match="look down by different angles"):
+        camera_of_upright(replace(batch, cameras=cameras))
+
+
+def test_what_is_taken_over_must_fit(pupil_path, teacher_config):
+    pupil = build_model(build_config(pupil_path))
+    with pytest.raises(UserError, match=r"decoder\.fc_p\.weight of mine has the shape \[3, 3\]"):
+        take_over(pupil, {"decoder.fc_p.weight": torch.zeros(3, 3)}, "mine")
+    with pytest.raises(UserError, match="mine has nothing that this configuration"):
+        take_over(pupil, image_networks(teacher_model(teacher_config)), "mine")
+
+
+def teacher_model(config):
+    return read_trained(RunFolder.of(config).best_checkpoint).model
+
+
+def test_encoders_learn_and_the_networks_of_the_teacher_stay(pupil_path, teacher_config):
+    config = build_config(pupil_path, ["data.num_points=1", "training.max_iterations=60"])
+    torch.manual_seed(0)
+    pupil, teacher = build_model(config), loaded(teacher_config, teacher_model(teacher_config))
+    before = {name: value.clone() for name, value in pupil.state_dict().items()}
+    data = build_training_data(config)
+    batches = training_batches(data, config.training, Ranks(), 0, pin_memory=False)
+    lessons = list(teach(pupil, teacher, batches, 60, 3e-3))
+    assert len(lessons) == 60
+    errors = [lesson.shape + lesson.motion for lesson in lessons]
+    assert sum(errors[-5:]) < 0.5 * sum(errors[:5])
+    for name, value in pupil.state_dict().items():
+        if name.startswith(("decoder.", "flow.")) and name in dict(pupil.named_parameters()):
+            assert torch.equal(value, before[name]), name
+    with torch.no_grad():
+        batch = first_batch(config)
+        codes = pupil.encode(Views(batch.inputs, batch.cameras), batch.input_times)
+    assert codes.shape.c.isfinite().all()
+
+
+def test_the_command_writes_what_a_training_can_start_from(
+    pupil_path, teacher_file, tmp_path, capsys
+):
+    output = tmp_path / "start.safetensors"
+    arguments = [str(pupil_path), "--teacher", str(teacher_file), "--iterations", "3"]
+    with unchecked_shapes():
+        distil([*arguments, "--output", str(output)])
+    assert f"{output}: encoders that say" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"start\.safetensors exists"):
+        distil([*arguments, "--output", str(output)])
+    again = tmp_path / "again.safetensors"
+    with unchecked_shapes():
+        distil([*arguments, "--networks", str(output), "--output", str(again)])
+        start = ["training.max_iterations=1", f"training.start_from={again}"]
+        train.main([str(pupil_path), *start, f"output_dir={tmp_path / 'run'}"])
+    notes = read_trained(tmp_path / "run/model.pt").origins
+    assert len(notes) == 2, "of the teacher's training, and of this one"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("data.view_cameras=false", "must observe images with cameras"),
+        ("data.num_frames=4", "knows windows of 5 frames"),
+        ("model.decoder={hidden_size: 8}", "give its networks the sizes of"),
+    ],
+)
+def test_what_cannot_be_taught_is_refused(pupil_path, teacher_file, tmp_path, setting, message):
+    output = ["--output", str(tmp_path / "start.safetensors")]
+    with pytest.raises(UserError, match=message):
+        distil([str(pupil_path), setting, "--teacher", str(teacher_file), *output])
