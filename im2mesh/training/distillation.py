@@ -7,8 +7,10 @@ Neural Network, 2015), which takes no labelled points and no ODE. An ordinary tr
 there.
 
 The teacher knows upright bodies, in the axes of the world. The pupil sees positions in the axes of
-its first camera (`Views.axes`). So the teacher is shown every body turned about the vertical, until
-that camera looks along -z, and its first and last layers are turned to the axes of the camera.
+its first camera (`Views.axes`). So the first and last layers of the teacher's networks are turned,
+by one matrix for all windows, from axes in which bodies are upright to those of a camera. The
+teacher is shown every body in these upright axes: turned about the vertical until the camera looks
+along -z, and tilted only where an augmented picture is.
 """
 
 import math
@@ -33,14 +35,47 @@ TAUGHT = ("decoder.", "flow.")
 NETWORKS = ".network."
 """In the names of the weights of an encoder: those that see images, before the code is made."""
 SLOWER = 0.3
-"""Learning rate of these networks, relative to the others', where they were trained before."""
+"""Learning rate of networks that were trained before, relative to that of all others."""
 WARM_UP = 50
 SAME_ANGLE = 0.02
 """Largest difference of entries of the matrices of cameras that count as alike: 1 degree."""
 TINY = 1e-6
 """Variance of a code that hardly differs; its errors are not magnified further."""
-NOISE = 0.001
-"""Of the clouds that the teacher sees, as in its own training."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A model of clouds, and how it is shown what a camera sees.
+
+    Attributes:
+        to_camera: Matrix from the axes in which it knows bodies to those of the camera.
+        noise: Standard deviation of the noise of its clouds, in units of the first frame.
+    """
+
+    model: SequenceModel
+    to_camera: Float[Tensor, "3 3"]
+    noise: float
+
+    @torch.no_grad()
+    def codes(self, batch: Batch) -> SequenceCodes:
+        """Codes of clouds that follow the body, as its first camera faces it."""
+        axes = self.to_camera.T @ Views(batch.inputs, batch.cameras).axes()
+        clouds = into_axes(batch.pointcloud.flatten(1, 2), axes).view_as(batch.pointcloud)
+        clouds = clouds + self.noise * torch.randn_like(clouds)
+        return self.model.encode(clouds, batch.times.expand(len(clouds), -1))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long is taught, and how fast.
+
+    Attributes:
+        networks_are_trained: Whether the layers that see images come from other weights.
+    """
+
+    iterations: int
+    learning_rate: float
+    networks_are_trained: bool
 
 
 @dataclass(frozen=True)
@@ -98,35 +133,43 @@ def camera_of_upright(batch: Batch) -> Float[Tensor, "3 3"]:
         batch: Windows as they are stored, with cameras, not augmented.
 
     Raises:
-        UserError: If cameras look down by different angles, or are rolled.
+        UserError: If these cameras look down by different angles, or are rolled.
     """
     axes = Views(batch.inputs, batch.cameras).axes()
     matrices = axes @ upright_axes(axes).transpose(1, 2)
     mean = matrices.mean(0)
     if (matrices - mean).abs().max() > SAME_ANGLE:
         raise UserError(
-            "the cameras of this data set look down by different angles, and the networks of the "
-            "teacher can be turned to one only; use cameras of one height"
+            "cameras look down by different angles, and the networks of the teacher can be turned "
+            "to one only; use a data set whose cameras do not (make_bodies.py --views)"
         )
     return mean
 
 
 def take_over(pupil: SequenceModel, weights: Mapping[str, Tensor], whose: str) -> None:
-    """Fill parts of a model with weights of the same names.
+    """Fill whole networks of a model with weights of the same names.
+
+    Args:
+        whose: Name of the weights, for messages.
 
     Raises:
-        UserError: If they have other shapes, or there are none.
+        UserError: If there are none, or the networks have other sizes.
     """
-    own = pupil.state_dict()
-    for name, value in weights.items():
-        if name not in own or own[name].shape != value.shape:
-            expected = list(own[name].shape) if name in own else "nothing of that name"
-            raise UserError(
-                f"{name} of {whose} has the shape {list(value.shape)}, and this configuration has "
-                f"{expected}; give its networks the sizes of {whose}"
-            )
     if not weights:
         raise UserError(f"{whose} has nothing that this configuration could take over")
+    own = pupil.state_dict()
+    networks = {_network_of(name) for name in weights}
+    wanted = {name: tuple(own[name].shape) for name in own if _network_of(name) in networks}
+    given = {name: tuple(value.shape) for name, value in weights.items()}
+    if differing := sorted(
+        n for n in wanted.keys() | given.keys() if wanted.get(n) != given.get(n)
+    ):
+        name = differing[0]
+        raise UserError(
+            f"{name} has the shape {given.get(name, 'of nothing')} in {whose} and "
+            f"{wanted.get(name, 'of nothing')} in this configuration; give its networks the sizes "
+            f"of {whose}"
+        )
     pupil.load_state_dict({**own, **weights})
 
 
@@ -137,10 +180,9 @@ def image_networks(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def teach(
     pupil: SequenceModel,
-    teacher: SequenceModel,
+    teacher: Teacher,
     batches: Iterable[Batch],
-    iterations: int,
-    learning_rate: float,
+    budget: Budget,
 ) -> Iterator[Lesson]:
     """Teach the encoders of `pupil`, a step per batch, on the CPU; yields what each step showed.
 
@@ -149,13 +191,14 @@ def teach(
     encoders = {n: p for n, p in pupil.named_parameters() if not n.startswith(TAUGHT)}
     networks = [weight for name, weight in encoders.items() if NETWORKS in name]
     others = [weight for name, weight in encoders.items() if NETWORKS not in name]
-    optimizer = torch.optim.Adam(
-        [{"params": networks, "lr": SLOWER * learning_rate}, {"params": others}], lr=learning_rate
-    )
+    rate = budget.learning_rate
+    slower = SLOWER * rate if budget.networks_are_trained else rate
+    optimizer = torch.optim.Adam([{"params": networks, "lr": slower}, {"params": others}], lr=rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1, (step + 1) / WARM_UP) * _half_cosine(step / iterations)
+        optimizer,
+        lambda step: min(1, (step + 1) / WARM_UP) * _half_cosine(step / budget.iterations),
     )
-    for batch in tqdm(batches, "teach", iterations, unit="step"):
+    for batch in tqdm(batches, "teach", budget.iterations, unit="step"):
         shape, motion = _errors(pupil, teacher, batch)
         optimizer.zero_grad()
         (shape + motion).backward()
@@ -166,11 +209,11 @@ def teach(
 
 
 def _errors(
-    pupil: SequenceModel, teacher: SequenceModel, batch: Batch
+    pupil: SequenceModel, teacher: Teacher, batch: Batch
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Squared errors of the shape and the motion code, as parts of their variance."""
     said = pupil.encode(Views(batch.inputs, batch.cameras), batch.input_times)
-    right = codes_of_teacher(teacher, batch)
+    right = teacher.codes(batch)
     shape, motion = (
         (a.c - b.c).square().mean() / b.c.var(0, correction=0).mean().clamp(min=TINY)
         for a, b in ((said.shape, right.shape), (said.motion, right.motion))
@@ -178,14 +221,11 @@ def _errors(
     return shape, motion
 
 
-@torch.no_grad()
-def codes_of_teacher(teacher: SequenceModel, batch: Batch) -> SequenceCodes:
-    """Codes of clouds that follow the body, turned as its first camera faces it."""
-    axes = upright_axes(Views(batch.inputs, batch.cameras).axes())
-    clouds = into_axes(batch.pointcloud.flatten(1, 2), axes).view_as(batch.pointcloud)
-    clouds = clouds + NOISE * torch.randn_like(clouds)
-    return teacher.encode(clouds, batch.times.expand(len(clouds), -1))
-
-
 def _half_cosine(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def _network_of(name: str) -> str:
+    """What is taken over as a whole: the decoder, the flow, or one encoder's layers for images."""
+    before, found, _ = name.partition(NETWORKS)
+    return before + found if found else name.split(".")[0]

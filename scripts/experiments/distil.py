@@ -9,10 +9,10 @@ Example: python -m scripts.experiments.distil configs/benchmark/images_oflow.yam
 Then: python train.py configs/benchmark/images_oflow.yaml training.start_from=out/start.safetensors
 """
 
+import argparse
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from statistics import fmean
 
 import torch
@@ -27,16 +27,20 @@ from im2mesh.command_line import (
 from im2mesh.config.schema import Config
 from im2mesh.config.validation import dump_config
 from im2mesh.data.batch import Batch
-from im2mesh.data.dataset import build_training_data
+from im2mesh.data.dataset import build_training_data, build_windows
+from im2mesh.data.fingerprint import dataset_fingerprint
 from im2mesh.errors import UserError
 from im2mesh.generation.latent.coded_body import CODE_NAMES
 from im2mesh.machine.ranks import Ranks
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.pretrained.shipped import ENDING, find_weights
+from im2mesh.runs.provenance import provenance
 from im2mesh.runs.trained import TrainedModel, read_trained, write_weights
 from im2mesh.training.batches import training_batches
 from im2mesh.training.distillation import (
+    Budget,
     Lesson,
+    Teacher,
     camera_of_upright,
     image_networks,
     take_over,
@@ -44,36 +48,34 @@ from im2mesh.training.distillation import (
     turn_networks,
 )
 
-POINTS = 300
-"""Points of a cloud that the teacher sees."""
-
 
 def main(arguments: Sequence[str]) -> None:
     parser = config_parser(__doc__, "python -m scripts.experiments.distil")
     parser.add_argument("--teacher", default="oflow_w_correspond", help="weights of a cloud model")
     parser.add_argument("--networks", help="weights whose layers for images are taken at first")
-    parser.add_argument("--iterations", type=int, default=2500, help="steps (default 2500)")
+    parser.add_argument("--iterations", type=int, default=5500, help="steps (default 5500)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="(default 0.001)")
     parser.add_argument("--output", type=path_ending_in(ENDING), required=True)
     args = parse_with_overrides(parser, arguments)
-    config = build_config(args.config, [*args.overrides, *_asked(args.iterations)])
+    config = build_config(args.config, args.overrides)
     if args.print_config:
         return print(dump_config(config), end="")
-    if args.output.exists():
-        raise UserError(f"{args.output} exists; choose another --output, or move it away")
+    _refuse_what_cannot_begin(args)
     teacher_config, generator = load_trained(find_weights(args.teacher), torch.device("cpu"))
     _refuse_what_cannot_be_taught(config, teacher_config, args.teacher)
+    lessons = _for_lessons(config, teacher_config, args.iterations)
+    to_camera = _camera(lessons)
+    teacher = Teacher(generator.model, to_camera, teacher_config.data.input_noise)
     torch.manual_seed(config.training.seed)
     pupil = build_model(config)
-    turned = turn_networks(generator.model.state_dict(), _camera(config))
-    take_over(pupil, turned, args.teacher)
+    take_over(pupil, turn_networks(teacher.model.state_dict(), to_camera), args.teacher)
     if args.networks:
         networks = image_networks(read_trained(find_weights(args.networks)).model)
         take_over(pupil, networks, args.networks)
-    batches = _batches(config)
-    lessons = teach(pupil, generator.model, batches, args.iterations, args.learning_rate)
-    last = deque[Lesson](lessons, maxlen=max(1, args.iterations // 20))
-    _write(args.output, config, pupil, read_trained(find_weights(args.teacher)))
+    budget = Budget(args.iterations, args.learning_rate, args.networks is not None)
+    taught = teach(pupil, teacher, _batches(lessons), budget)
+    last = deque[Lesson](taught, maxlen=max(1, args.iterations // 20))
+    _write(args, config, lessons, pupil)
     shape, motion = (1 - fmean(getattr(lesson, what) for lesson in last) for what in CODE_NAMES)
     print(
         f"{args.output}: encoders that say {shape:.3f} of the variance of shape codes, and "
@@ -81,13 +83,24 @@ def main(arguments: Sequence[str]) -> None:
     )
 
 
-def _asked(iterations: int) -> list[str]:
-    """Settings of the lessons: no labelled points, and clouds as the teacher knows them."""
-    return [
-        f"training.max_iterations={iterations}",
-        "data.num_points=1",
-        f"data.num_correspondence_points={POINTS}",
-    ]
+def _refuse_what_cannot_begin(args: argparse.Namespace) -> None:
+    if args.output.exists():
+        raise UserError(f"{args.output} exists; choose another --output, or move it away")
+    if args.iterations < 1:
+        raise UserError(f"--iterations is {args.iterations}; it must be at least 1")
+    if not args.learning_rate > 0:
+        raise UserError(f"--learning-rate is {args.learning_rate}; it must be above 0")
+
+
+def _for_lessons(config: Config, teacher: Config, iterations: int) -> Config:
+    """The configuration of the lessons: no labelled points, clouds as the teacher knows them."""
+    data = {"num_points": 1, "num_correspondence_points": teacher.data.num_input_points}
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update=data),
+            "training": config.training.model_copy(update={"max_iterations": iterations}),
+        }
+    )
 
 
 def _refuse_what_cannot_be_taught(config: Config, teacher: Config, name: str) -> None:
@@ -112,11 +125,17 @@ def _batches(config: Config) -> Iterator[Batch]:
     return training_batches(data, config.training, Ranks(), 0, pin_memory=False)
 
 
-def _write(path: Path, config: Config, pupil: SequenceModel, teacher: TrainedModel) -> None:
-    """Write the pupil, with the notes of its teacher's training."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write(args: argparse.Namespace, config: Config, lessons: Config, pupil: SequenceModel) -> None:
+    """Write the pupil, with notes of all trainings that it learned from, and of its lessons."""
+    names = [args.teacher] if args.networks is None else [args.teacher, args.networks]
+    notes = [note for name in names for note in read_trained(find_weights(name)).origins]
+    windows = build_windows(lessons, lessons.data.train_split, stride=lessons.data.stride)
+    dataset = dataset_fingerprint(lessons.data.root, windows)
+    made_by = provenance(lessons, dataset, lessons.training.seed)
+    notes.append({**made_by.as_dict(), "since": 0})
+    args.output.parent.mkdir(parents=True, exist_ok=True)
     values = config.model_dump(mode="json")
-    write_weights(path, TrainedModel(values, pupil.state_dict(), teacher.origins, 0.0))
+    write_weights(args.output, TrainedModel(values, pupil.state_dict(), notes, 0.0))
 
 
 if __name__ == "__main__":

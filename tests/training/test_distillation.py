@@ -17,8 +17,9 @@ from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.trained import read_trained
 from im2mesh.training.batches import training_batches
 from im2mesh.training.distillation import (
+    Budget,
+    Teacher,
     camera_of_upright,
-    codes_of_teacher,
     image_networks,
     take_over,
     teach,
@@ -131,7 +132,8 @@ def test_the_teacher_sees_a_body_as_its_camera_faces_it(pupil_path, teacher_conf
     """Whatever the view, a body that is turned with its camera has the same codes."""
     batch = first_batch(build_config(pupil_path))
     weights = read_trained(RunFolder.of(teacher_config).best_checkpoint).model
-    teacher = loaded(teacher_config, weights)
+    upright = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    teacher = Teacher(loaded(teacher_config, weights), upright, noise=0.001)
     turn = upright_axes(camera(1.3, 0.0)[None])
     cameras = batch.cameras.clone()
     cameras[..., :3] = cameras[..., :3] @ turn[0].T
@@ -140,7 +142,7 @@ def test_the_teacher_sees_a_body_as_its_camera_faces_it(pupil_path, teacher_conf
     found = []
     for shown in (batch, moved):
         torch.manual_seed(0)  # the noise is drawn in the turned axes
-        found.append(codes_of_teacher(teacher, shown))
+        found.append(teacher.codes(shown))
     torch.testing.assert_close(found[0].shape.c, found[1].shape.c, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found[0].motion.c, found[1].motion.c, atol=1e-4, rtol=1e-4)
 
@@ -157,8 +159,13 @@ def test_the_camera_is_that_of_all_windows(pupil_path):
 
 def test_what_is_taken_over_must_fit(pupil_path, teacher_config):
     pupil = build_model(build_config(pupil_path))
-    with pytest.raises(UserError, match=r"decoder\.fc_p\.weight of mine has the shape \[3, 3\]"):
-        take_over(pupil, {"decoder.fc_p.weight": torch.zeros(3, 3)}, "mine")
+    turned = turn_networks(teacher_model(teacher_config), torch.eye(3))
+    take_over(pupil, turned, "mine")
+    with pytest.raises(UserError, match=r"decoder\.fc_p\.weight has the shape \(3, 3\) in mine"):
+        take_over(pupil, {**turned, "decoder.fc_p.weight": torch.zeros(3, 3)}, "mine")
+    deeper = build_model(build_config(pupil_path, ["model.decoder={num_blocks: 3}"]))
+    with pytest.raises(UserError, match=r"decoder\.blocks\.2.* has the shape of nothing in mine"):
+        take_over(deeper, turned, "mine")
     with pytest.raises(UserError, match="mine has nothing that this configuration"):
         take_over(pupil, image_networks(teacher_model(teacher_config)), "mine")
 
@@ -170,11 +177,12 @@ def teacher_model(config):
 def test_encoders_learn_and_the_networks_of_the_teacher_stay(pupil_path, teacher_config):
     config = build_config(pupil_path, ["data.num_points=1", "training.max_iterations=60"])
     torch.manual_seed(0)
-    pupil, teacher = build_model(config), loaded(teacher_config, teacher_model(teacher_config))
+    model = loaded(teacher_config, teacher_model(teacher_config))
+    pupil, teacher = build_model(config), Teacher(model, torch.eye(3), noise=0.0)
     before = {name: value.clone() for name, value in pupil.state_dict().items()}
     data = build_training_data(config)
     batches = training_batches(data, config.training, Ranks(), 0, pin_memory=False)
-    lessons = list(teach(pupil, teacher, batches, 60, 3e-3))
+    lessons = list(teach(pupil, teacher, batches, Budget(60, 3e-3, networks_are_trained=False)))
     assert len(lessons) == 60
     errors = [lesson.shape + lesson.motion for lesson in lessons]
     assert sum(errors[-5:]) < 0.5 * sum(errors[:5])
@@ -203,7 +211,7 @@ def test_the_command_writes_what_a_training_can_start_from(
         start = ["training.max_iterations=1", f"training.start_from={again}"]
         train.main([str(pupil_path), *start, f"output_dir={tmp_path / 'run'}"])
     notes = read_trained(tmp_path / "run/model.pt").origins
-    assert len(notes) == 2, "of the teacher's training, and of this one"
+    assert len(notes) == 4, "of the teacher, of both lessons, and of this training"
 
 
 @pytest.mark.parametrize(
@@ -212,6 +220,8 @@ def test_the_command_writes_what_a_training_can_start_from(
         ("data.view_cameras=false", "must observe images with cameras"),
         ("data.num_frames=4", "knows windows of 5 frames"),
         ("model.decoder={hidden_size: 8}", "give its networks the sizes of"),
+        ("--iterations=0", "--iterations is 0; it must be at least 1"),
+        ("--learning-rate=0", "--learning-rate is 0.0; it must be above 0"),
     ],
 )
 def test_what_cannot_be_taught_is_refused(pupil_path, teacher_file, tmp_path, setting, message):
