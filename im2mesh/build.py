@@ -183,7 +183,7 @@ def build_run_origin(
     Args:
         windows: Windows from which they are made; none if codes are drawn.
         seed: Seed of this stage.
-        dataset: What codes were drawn from, if there are no windows; "none" for the prior.
+        dataset: What codes were drawn from, if there are no windows; "none" for N(0, I).
     """
     dataset = dataset_fingerprint(config.data.root, windows) if windows else dataset
     run = run_hash(weights_digest(generator.model), config)

@@ -6,7 +6,7 @@ All commands also work with models with encoders, if their codes are vectors.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -101,18 +101,17 @@ class Task:
     def find_prior(self, generator: Generator) -> LearnedPrior | None:
         """The prior that samples are drawn from; None for N(0, I).
 
-        It is the one of --prior, or the one that ships with the weights, or that of the run.
+        It is the one of --prior, or the one that the run learned, or the one that ships with the
+        weights.
         """
         if self.args.normal:
             return None
         own = self.folder.prior if self.folder.prior.is_file() else None
-        file = self.args.prior or find_prior(self.args.weights) or own
-        if file is None and not generator.model.has_prior:
-            raise UserError(
-                f"there is no prior of the codes of this model at {self.folder.prior}; learn one "
-                "with scripts/latent.py prior"
-            )
-        return None if file is None else read_prior(file, generator.model)
+        file = self.args.prior or own or find_prior(self.args.weights)
+        if file is None:
+            return None
+        print(f"prior: {file}")
+        return read_prior(file, generator.model)
 
     def write(
         self,
@@ -208,8 +207,9 @@ def sample_command(arguments: Sequence[str]) -> None:
     """Invent bodies and motions: codes drawn from a learned prior, or from N(0, I).
 
     This writes one moving mesh per sample, in the normalised coordinates of its first frame; an
-    invented body has no place in the world. The prior is the one that ships with the weights, or
-    that prior learned; without one, a model with latent codes alone draws from N(0, I).
+    invented body has no place in the world. The prior is the one that `latent.py prior` learned in
+    this run, or else the one that ships with the weights; without either, a model with latent codes
+    alone draws from N(0, I).
     Example: python scripts/latent.py sample configs/benchmark/generative.yaml --weights generative
     Example: python scripts/latent.py sample configs/generative/oflow.yaml --count 4
     """
@@ -246,8 +246,8 @@ def _add_prior(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--prior",
         type=path_ending_in(ENDING),
-        help="prior to draw samples from (default: the one that ships with the weights, or "
-        "<run>/codes/prior.safetensors)",
+        help="prior to draw samples from (default: <run>/codes/prior.safetensors, or else the one "
+        "that ships with the weights)",
     )
     source.add_argument(
         "--normal", action="store_true", help="draw samples from N(0, I), whatever was learned"
@@ -291,15 +291,15 @@ def _prior(task: Task) -> None:
             raise UserError(f"--{option.replace('_', '-')} is {value}; it must be at least 1")
     output = args.output or task.folder.prior
     refuse_other_results(output.parent, [output.name])
+    budget = PriorBudget(args.iterations)
     codes = encode_training(generator, config, args.num_windows)
-    windows = task.windows(config.data.train_split)
-    learned = learn_prior(codes, PriorBudget(args.iterations), args.seed)
+    learned = learn_prior(codes, budget, args.seed)
+    windows = build_windows(config, config.data.train_split, stride=config.data.stride)
     origin = build_run_origin(config, generator, windows, args.seed)
+    made_by = {**origin.as_dict(), "num_windows": len(codes.joined), **asdict(budget)}
     weights, losses = weights_digest(generator.model), (learned.loss, learned.held_out_loss)
     with replacing_results(output.parent, [output.name]) as place:
-        write_prior(
-            place / output.name, LearnedPrior(learned.prior, weights, origin.as_dict(), *losses)
-        )
+        write_prior(place / output.name, LearnedPrior(learned.prior, weights, made_by, *losses))
     print(
         f"prior of the codes of {len(codes.joined)} windows -> {output}\n"
         f"loss {learned.loss:.4f}, of clips that were kept apart {learned.held_out_loss:.4f}"

@@ -21,7 +21,7 @@ def without_small_pieces(mesh: Mesh, smallest: float) -> Mesh:
         return mesh
     of_vertex = _pieces(len(mesh.vertices), mesh.faces)
     of_face = of_vertex[mesh.faces[:, 0]]
-    volumes = np.abs(np.bincount(of_face, _signed_volumes(mesh)))
+    volumes = np.abs(np.bincount(of_face, _signed_volumes(mesh), of_vertex.max() + 1))
     is_kept = volumes >= smallest * volumes.max()
     if is_kept.all():
         return mesh

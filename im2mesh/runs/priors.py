@@ -80,7 +80,8 @@ def read_prior(path: Path, model: torch.nn.Module) -> LearnedPrior:
         ) from error
     if learned.weights != weights_digest(model):
         raise UserError(
-            f"the prior of {path} is of other weights; learn one of these (scripts/latent.py prior)"
+            f"the prior of {path} is of other weights; learn one of these weights "
+            "(scripts/latent.py prior), name another one (--prior), or draw from N(0, I) (--normal)"
         )
     return learned
 
@@ -93,13 +94,20 @@ def _build(tensors: dict[str, Tensor], header: dict[str, Any]) -> LearnedPrior:
     """
     widths = CodeWidths(**header.pop("widths"))
     num_components, width = tensors["components.directions"].shape
-    if sum(asdict(widths).values()) != width:
+    parts = list(asdict(widths).values())
+    if not all(type(part) is int and part >= 0 for part in parts) or sum(parts) != width:
         raise ValueError(f"it draws {width} numbers, which are not the parts {widths}")
     hidden_size = len(tensors["fc_in.bias"])
     num_blocks = sum(name.endswith(".fc_0.bias") for name in tensors)
-    prior = CodePrior(widths, Components(num_components, width), hidden_size, num_blocks)
+    with torch.device("meta"):  # a small file may ask for a prior of any size
+        prior = CodePrior(widths, Components(num_components, width), hidden_size, num_blocks)
     expected = {name: tensor.shape for name, tensor in prior.state_dict().items()}
     if expected != {name: tensor.shape for name, tensor in tensors.items()}:
         raise ValueError("its weights do not fit together")
-    prior.load_state_dict(tensors)
-    return LearnedPrior(prior.eval(), **header)
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ValueError("some of its weights are not finite")
+    prior.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+    learned = LearnedPrior(prior.requires_grad_(False).eval(), **header)
+    if not isinstance(learned.weights, str) or not isinstance(learned.made_by, dict):
+        raise ValueError("its header does not say what made it")
+    return learned

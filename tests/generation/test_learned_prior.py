@@ -99,7 +99,7 @@ def test_a_model_with_encoders_has_no_other_prior(trained, tmp_path):
         latent(["sample", str(trained), "--normal"])
     best = RunFolder.of(build_config(trained)).best_checkpoint
     arguments = ["--checkpoint", str(best), f"output_dir={tmp_path / 'another'}"]
-    with pytest.raises(UserError, match=r"no prior of the codes .* learn one with scripts/latent"):
+    with pytest.raises(UserError, match=r"no prior to draw .*scripts/latent\.py prior"):
         latent(["sample", str(trained), *arguments])
 
 
@@ -113,7 +113,9 @@ def test_a_prior_of_other_weights_is_refused(trained, generator, file, tmp_path)
     tensors, header = read_tensors(file, FORMAT)
     other = tmp_path / "a.safetensors"
     write_tensors(other, FORMAT, tensors, {**header, "weights": "00", "checksum": None})
-    with pytest.raises(UserError, match=r"a\.safetensors is of other weights; learn one of these"):
+    with pytest.raises(
+        UserError, match="is of other weights; learn .*--prior.*--normal"
+    ):
         latent(["sample", str(trained), "--prior", str(other)])
 
 
@@ -124,6 +126,10 @@ def test_a_prior_of_other_weights_is_refused(trained, generator, file, tmp_path)
         lambda tensors, header: tensors.update({"fc_in.bias": torch.zeros(3)}),
         lambda tensors, header: header.pop("widths"),
         lambda tensors, header: header["widths"].update(c_shape=1),
+        lambda tensors, header: header["widths"].update(c_shape=-1, z_shape=33),
+        lambda tensors, header: tensors.update({"fc_in.bias": torch.zeros(300_000)}),
+        lambda tensors, header: tensors.update({"fc_in.bias": torch.full((384,), torch.nan)}),
+        lambda tensors, header: header.update(made_by="me"),
         lambda tensors, header: header.update(surprise=1),
     ],
 )

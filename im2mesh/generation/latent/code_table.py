@@ -72,8 +72,7 @@ class CodeTable:
 
         Arrays of the .npz: c_shape [W, C] and c_motion [W, C], the conditioned codes; z_shape
         [W, Z] and z_motion [W, Z], the posterior means; std_shape and std_motion, their standard
-        deviations; category [W], clip [W], start [W]; of_clip [W], equal for windows of one clip;
-        weights [32], the hash of the model's weights; origin [], JSON text of what made the codes.
+        deviations; category [W], clip [W], start [W]; origin [], JSON text of what made the codes.
         Each line of the .csv has the origin's hash.
 
         Raises:

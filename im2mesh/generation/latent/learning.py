@@ -85,6 +85,8 @@ def encode_training(generator: Generator, config: Config, count: int) -> Trainin
         codes = generator.model.encode(observed, batch.input_times)
         refuse_other_codes(codes, "a window of the training")
         joined.append(join(codes).cpu())
+        if joined[0].shape[1] == 0:
+            raise UserError("the model has no code, so there is nothing to learn a prior of")
         clips += [(window.category, window.clip) for window in batch.windows]
     different = sorted(set(clips))
     if len(different) < 2:
@@ -94,10 +96,7 @@ def encode_training(generator: Generator, config: Config, count: int) -> Trainin
         )
     apart = set(different[::-HELD_OUT])
     held_out = torch.tensor([clip in apart for clip in clips])
-    found = TrainingCodes(CodeWidths.of(codes), torch.cat(joined), held_out)
-    if found.joined.shape[1] == 0:
-        raise UserError("the model has no code, so there is nothing to learn a prior of")
-    return found
+    return TrainingCodes(CodeWidths.of(codes), torch.cat(joined), held_out)
 
 
 def learn_prior(codes: TrainingCodes, budget: PriorBudget, seed: int) -> Learned:
@@ -109,7 +108,10 @@ def learn_prior(codes: TrainingCodes, budget: PriorBudget, seed: int) -> Learned
     seen, apart = codes.joined[~codes.held_out], codes.joined[codes.held_out]
     components = Components.of(*seen.tensor_split([codes.widths.shape], 1))
     if len(components.directions) == 0:
-        raise UserError("all windows have the same code, so there is nothing to learn a prior of")
+        raise UserError(
+            f"the codes of {len(seen)} windows do not differ, so there is nothing to learn a prior "
+            "of; encode more windows, or train longer"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # before the weights are drawn
         prior = CodePrior(codes.widths, components, budget.hidden_size, budget.num_blocks)

@@ -17,14 +17,15 @@ def refuse_other_codes(codes: SequenceCodes, whose: str) -> None:
     if codes.axes is not None:
         raise UserError(
             "the codes of this model are in the axes of the camera of their window "
-            "(data.view_cameras): there is no table of such codes; use a model that knows none"
+            "(data.view_cameras), so those of many windows do not go together; use a model that "
+            "knows no cameras"
         )
     for what, code in (("shape", codes.shape), ("motion", codes.motion)):
         if type(code) is not Code:
             raise UserError(
                 f"the {what} code of this model is no vector but a {type(code).__name__}, which "
-                "belongs to one observation: there is no table of such codes; use a config whose "
-                "codes are vectors, such as configs/pointcloud/oflow.yaml"
+                "belongs to one observation; use a config whose codes are vectors, such as "
+                "configs/pointcloud/oflow.yaml"
             )
         if not (code.c.isfinite().all() and code.z.isfinite().all()):
             raise UserError(

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,7 +24,19 @@ def mean_and_maximum(maps: Float[Tensor, "M D H W"]) -> Float[Tensor, "M E"]:
 
 
 def means_of_cells(maps: Float[Tensor, "M D H W"]) -> Float[Tensor, "M E"]:
-    return F.adaptive_avg_pool2d(maps, GRID).flatten(1)
+    """Means over the cells of a grid; a pixel that lies in several cells counts in parts.
+
+    (`F.adaptive_avg_pool2d` has no deterministic gradient on a GPU.)
+    """
+    down, right = (_parts_of_cells(size).to(maps) for size in maps.shape[2:])
+    return (down @ maps @ right.T).flatten(1)
+
+
+def _parts_of_cells(size: int) -> Float[Tensor, "G size"]:
+    """How much each of `size` pixels in a row counts for each cell."""
+    cell, pixel = torch.arange(GRID)[:, None] * size / GRID, torch.arange(size)[None]
+    shared = torch.minimum(cell + size / GRID, pixel + 1) - torch.maximum(cell, pixel)
+    return shared.clamp(min=0) * GRID / size
 
 
 OVER_ALL = Pooling(mean_and_maximum, 2)

@@ -106,7 +106,7 @@ class CodePrior(nn.Module):
 
 
 class TimedBlock(nn.Module):
-    """x + fc_1(silu(fc_0(norm(x)) + fc_t(time))); starts as the identity."""
+    """x + fc_1(silu(fc_0(norm(x)) + fc_t(time))); fc_1.weight starts at 0."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

@@ -45,7 +45,7 @@ class Components(nn.Module):
 
 
 def _scaled_directions(codes: Float[Tensor, "W D"]) -> Float[Tensor, "K D"]:
-    """Directions that hold nearly all variance, as long as a component of 1 reaches."""
+    """Directions that hold nearly all variance; a component of 1 is one step along its row."""
     if codes.shape[1] == 0:
         return codes.new_zeros(0, 0)
     _, spread, directions = torch.linalg.svd((codes - codes.mean(0)).double(), full_matrices=False)
