@@ -113,9 +113,7 @@ def test_a_prior_of_other_weights_is_refused(trained, generator, file, tmp_path)
     tensors, header = read_tensors(file, FORMAT)
     other = tmp_path / "a.safetensors"
     write_tensors(other, FORMAT, tensors, {**header, "weights": "00", "checksum": None})
-    with pytest.raises(
-        UserError, match="is of other weights; learn .*--prior.*--normal"
-    ):
+    with pytest.raises(UserError, match=r"is of other weights; learn .*--prior.*--normal"):
         latent(["sample", str(trained), "--prior", str(other)])
 
 
