@@ -150,12 +150,18 @@ def encode_command(arguments: Sequence[str]) -> None:
 def prior_command(arguments: Sequence[str]) -> None:
     """Learn what the codes of the training's windows are like, so that new ones can be drawn.
 
-    The windows are drawn as training draws them. One of ten clips is kept apart, and its loss told
-    beside that of the others: a flow that learned codes by heart would miss those.
+    The windows are drawn as training draws them. Every tenth clip is kept apart, and its loss told
+    beside that of the others: a flow that learned codes by heart would miss those. From then on,
+    sample draws from this prior instead of the one that ships.
     Example: python scripts/latent.py prior configs/benchmark/generative.yaml --weights generative
     """
     parser = config_parser(prior_command.__doc__, "latent.py prior")
-    parser.add_argument("--num-windows", type=int, default=20_000, help="to encode (default 20000)")
+    parser.add_argument(
+        "--num-windows",
+        type=int,
+        default=20_000,
+        help="to encode, whole batches of them (default 20000)",
+    )
     steps = PriorBudget().iterations
     parser.add_argument("--iterations", type=int, default=steps, help=f"steps (default {steps})")
     parser.add_argument("--seed", type=int, default=0)
@@ -211,11 +217,13 @@ def sample_command(arguments: Sequence[str]) -> None:
     this run, or else the one that ships with the weights; without either, a model with latent codes
     alone draws from N(0, I).
     Example: python scripts/latent.py sample configs/benchmark/generative.yaml --weights generative
-    Example: python scripts/latent.py sample configs/generative/oflow.yaml --count 4
+    Example, after a training: python scripts/latent.py sample configs/generative/oflow.yaml
     """
     parser = config_parser(sample_command.__doc__, "latent.py sample")
-    parser.add_argument("--count", type=int, default=4, help="samples")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples")
+    parser.add_argument("--count", type=int, default=4, help="samples (default 4)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same seed gives the same samples (default 0)"
+    )
     _add_prior(parser)
     _add_body_options(parser)
     _run(_sample, parser, arguments)

@@ -12,7 +12,7 @@ from pathlib import Path
 from im2mesh.command_line import docstring_parser, exit_status, run_command
 from im2mesh.errors import UserError
 from im2mesh.files.tensor_files import checksum
-from im2mesh.pretrained.shipped import ENDING, FOLDER, find_weights, shipped_names
+from im2mesh.pretrained.shipped import ENDING, FOLDER, find_prior, find_weights, shipped_names
 from im2mesh.runs.trained import read_trained, rounded, write_weights
 
 
@@ -29,7 +29,9 @@ def list_weights(arguments: Sequence[str]) -> None:
     for name in shipped_names():
         path = find_weights(name)
         digest = checksum(read_trained(path).model)
-        print(f"{name}  {path.stat().st_size / 1e6:.1f} MB  checksum {digest[:16]}")
+        prior = find_prior(name)
+        also = f"  and a prior of its codes, {_megabytes(prior)}" if prior else ""
+        print(f"{name}  {_megabytes(path)}  checksum {digest[:16]}{also}")
     print(f"model cards: {FOLDER}/*.md")
 
 
@@ -52,7 +54,11 @@ def export(arguments: Sequence[str]) -> None:
         raise UserError(f"{args.output} exists; choose another name, or pass --overwrite")
     trained = read_trained(args.checkpoint)
     write_weights(args.output, rounded(trained) if args.half else trained)
-    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
+    print(f"{args.output}: {_megabytes(args.output)}")
+
+
+def _megabytes(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.1f} MB"
 
 
 if __name__ == "__main__":

@@ -185,9 +185,9 @@ class OccupancyFlow(SequenceModel):
         """Draw the codes of `count` new sequences from the prior N(0, I) (sec. 3.4)."""
         if self.encoder_spatial is not None or self.encoder_temporal is not None:
             raise ValueError(
-                "a model with encoders has no prior to draw new bodies from; learn one of its "
-                "codes (scripts/latent.py prior), or train a model with latent codes alone, as "
-                "configs/generative/oflow.yaml"
+                "a model with encoders has no prior to draw new bodies from: its codes do not "
+                "follow N(0, I); if they are vectors, learn one (scripts/latent.py prior), or use "
+                "a model with latent codes alone, such as configs/benchmark/generative.yaml"
             )
         if not self.has_posterior:
             raise ValueError(

@@ -7,7 +7,7 @@ import torch
 
 import train
 from im2mesh.build import build_config, build_generator, load_trained
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.files.tensor_files import read_tensors, write_tensors
 from im2mesh.generation.latent.learning import PriorBudget, encode_training, learn_prior
 from im2mesh.generation.latent.samples import sample_prior
@@ -58,6 +58,7 @@ def test_what_was_learned_is_told(trained, tmp_path, capsys):
     assert {"run", "code", "dataset", "seed", "trained_by"} <= set(header["made_by"])
 
 
+@pytest.mark.filterwarnings("ignore:the loss is .* by heart")
 def test_the_same_seed_learns_the_same_prior(trained, generator):
     config = build_config(trained)
     budget = PriorBudget(iterations=5, batch_size=16, hidden_size=16, num_blocks=1)
@@ -71,7 +72,8 @@ def test_clips_that_are_kept_apart_are_not_learned(trained, generator):
     codes = encode_training(generator, build_config(trained), 40)
     assert 0 < codes.held_out.sum() < len(codes.held_out)
     codes.joined[codes.held_out] = 1e6  # would move the mean, if they were seen
-    prior = learn_prior(codes, PriorBudget(iterations=1), 0).prior
+    with pytest.warns(Advice, match="has learned these by heart; encode more windows"):
+        prior = learn_prior(codes, PriorBudget(iterations=1), 0).prior
     assert prior.components.mean.abs().max() < 1e3
 
 

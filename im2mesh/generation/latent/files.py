@@ -70,7 +70,7 @@ def write_bodies(
             library that pictures or the format of the meshes need is missing.
     """
     refuse_missing_library(config.generation.mesh_format)
-    _clear(folder)
+    replaced = _clear(folder)
     labels = {body.name: body.label for body in bodies}
     contents = {"title": title, "bodies": labels, "made_by": origin.as_dict()}
     with replacing_files(folder, [CONTENTS_FILE, CONFIG_FILE]) as place:
@@ -86,7 +86,8 @@ def write_bodies(
             meshes.save(files.meshes, config.generation.mesh_format)
         motions[body.label] = meshes
     empty = [label for label, meshes in motions.items() if meshes.is_empty]
-    lines = [f"{title}: {len(bodies)} moving meshes -> {folder}"]
+    told = ", in place of an earlier result" if replaced else ""
+    lines = [f"{title}: {len(bodies)} moving meshes -> {folder}{told}"]
     lines += [f"empty: {name}; no probability reaches generation.threshold there" for name in empty]
     if len(empty) < len(bodies):
         with replacing_files(folder, [SHEET_FILE]) as place:
@@ -97,8 +98,8 @@ def write_bodies(
     return "\n".join(lines)
 
 
-def _clear(folder: Path) -> None:
-    """Remove the files of an earlier result; all others stay.
+def _clear(folder: Path) -> bool:
+    """Remove the files of an earlier result; all others stay. Returns whether there was one.
 
     Raises:
         UserError: If there is no earlier result, but something else; or if files of somebody else
@@ -110,7 +111,7 @@ def _clear(folder: Path) -> None:
             raise UserError(
                 f"{folder} holds files that are no earlier result; choose another --output"
             )
-        return
+        return False
     bodies = [WindowFolder(folder / name) for name in _earlier_bodies(folder)]
     _adopt_earlier(folder, bodies)
     refuse_foreign(folder, (CONTENTS_FILE, CONFIG_FILE, SHEET_FILE).__contains__)
@@ -121,6 +122,7 @@ def _clear(folder: Path) -> None:
         remove_written(files.meshes)
         remove_written(files.path)
     remove_written(folder)
+    return True
 
 
 def _adopt_earlier(folder: Path, bodies: Sequence[WindowFolder]) -> None:

@@ -1,5 +1,6 @@
 """Learn what the codes of a trained model are like, from the windows that train it."""
 
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from tqdm import tqdm
 from im2mesh.config.schema import Config
 from im2mesh.data.batch import Batch
 from im2mesh.data.dataset import build_training_data
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.samples import refuse_copies
 from im2mesh.generation.latent.vectors import refuse_other_codes
@@ -24,6 +25,8 @@ from im2mesh.training.batches import training_batches
 
 HELD_OUT = 10
 """Every so many-th clip, and at least one, is kept apart: are the others learned by heart?"""
+BY_HEART = 1.25
+"""Ratio of the losses of other clips and of those that were learned, above which this is told."""
 DRAWS = 8
 """Noise and times per code of a clip that is kept apart."""
 
@@ -117,8 +120,15 @@ def learn_prior(codes: TrainingCodes, budget: PriorBudget, seed: int) -> Learned
         prior = CodePrior(codes.widths, components, budget.hidden_size, budget.num_blocks)
     loss = _descend(prior, seen, budget, torch.Generator().manual_seed(seed))
     with torch.no_grad():
-        held_out = prior.loss(apart.repeat(DRAWS, 1), torch.Generator().manual_seed(seed))
-    return Learned(prior.eval(), loss, float(held_out))
+        held_out = float(prior.loss(apart.repeat(DRAWS, 1), torch.Generator().manual_seed(seed)))
+    if held_out > BY_HEART * loss:
+        warnings.warn(
+            f"the loss is {held_out:.2f} on clips that were kept apart, and {loss:.2f} on others: "
+            "the prior has learned these by heart; encode more windows, or of more clips",
+            Advice,
+            stacklevel=2,
+        )
+    return Learned(prior.eval(), loss, held_out)
 
 
 def _descend(

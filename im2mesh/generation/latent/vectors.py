@@ -23,9 +23,9 @@ def refuse_other_codes(codes: SequenceCodes, whose: str) -> None:
     for what, code in (("shape", codes.shape), ("motion", codes.motion)):
         if type(code) is not Code:
             raise UserError(
-                f"the {what} code of this model is no vector but a {type(code).__name__}, which "
-                "belongs to one observation; use a config whose codes are vectors, such as "
-                "configs/pointcloud/oflow.yaml"
+                f"the {what} code of this model is no vector but of another kind "
+                f"({type(code).__name__}), which belongs to one observation; use a config whose "
+                "codes are vectors, such as configs/pointcloud/oflow.yaml"
             )
         if not (code.c.isfinite().all() and code.z.isfinite().all()):
             raise UserError(
