@@ -153,7 +153,7 @@ def test_conditioned_codes_are_written_too(conditioned, capsys):
 
 def test_codes_of_one_observation_fill_no_table(tmp_path, ball_root):
     arguments = fresh(tmp_path, ball_root, LOCAL_SHAPE)
-    with pytest.raises(UserError, match=r"the shape code .* is no vector but of another kind \(\w+Code\)"):
+    with pytest.raises(UserError, match=r"shape code .* no vector but of another kind \(\w+Code\)"):
         latent(["encode", *arguments])
 
 

@@ -21,6 +21,7 @@ from tests.shapes import unchecked_shapes
 from tests.small import write_small_config
 
 QUICK = ["--num-windows", "40", "--iterations", "20"]
+pytestmark = pytest.mark.filterwarnings("ignore:the loss is .* by heart")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,6 @@ def test_what_was_learned_is_told(trained, tmp_path, capsys):
     assert {"run", "code", "dataset", "seed", "trained_by"} <= set(header["made_by"])
 
 
-@pytest.mark.filterwarnings("ignore:the loss is .* by heart")
 def test_the_same_seed_learns_the_same_prior(trained, generator):
     config = build_config(trained)
     budget = PriorBudget(iterations=5, batch_size=16, hidden_size=16, num_blocks=1)
