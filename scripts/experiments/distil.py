@@ -27,16 +27,22 @@ from im2mesh.command_line import (
 from im2mesh.config.schema import Config
 from im2mesh.config.validation import dump_config
 from im2mesh.data.batch import Batch
-from im2mesh.data.dataset import build_training_data, build_windows
+from im2mesh.data.dataset import (
+    build_training_data,
+    build_validation_data,
+    build_validation_windows,
+    build_windows,
+)
 from im2mesh.data.fingerprint import dataset_fingerprint
 from im2mesh.errors import UserError
 from im2mesh.generation.latent.coded_body import CODE_NAMES
+from im2mesh.machine.processes import Processes
 from im2mesh.machine.ranks import Ranks
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.pretrained.shipped import ENDING, find_weights
 from im2mesh.runs.provenance import provenance
 from im2mesh.runs.trained import TrainedModel, read_trained, write_weights
-from im2mesh.training.batches import training_batches
+from im2mesh.training.batches import training_batches, validation_batches
 from im2mesh.training.distillation import (
     Budget,
     Lesson,
@@ -47,6 +53,7 @@ from im2mesh.training.distillation import (
     teach,
     turn_networks,
 )
+from im2mesh.training.validation import ValidationScores, validate
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -75,11 +82,12 @@ def main(arguments: Sequence[str]) -> None:
     budget = Budget(args.iterations, args.learning_rate, args.networks is not None)
     taught = teach(pupil, teacher, _batches(lessons), budget)
     last = deque[Lesson](taught, maxlen=max(1, args.iterations // 20))
-    _write(args, config, lessons, pupil)
+    scores = _validate(config, pupil)
+    _write(args, config, lessons, pupil, scores.score)
     shape, motion = (1 - fmean(getattr(lesson, what) for lesson in last) for what in CODE_NAMES)
     print(
         f"{args.output}: encoders that say {shape:.3f} of the variance of shape codes, and "
-        f"{motion:.3f} of that of motion codes"
+        f"{motion:.3f} of that of motion codes; validation {scores}"
     )
 
 
@@ -125,7 +133,21 @@ def _batches(config: Config) -> Iterator[Batch]:
     return training_batches(data, config.training, Ranks(), 0, pin_memory=False)
 
 
-def _write(args: argparse.Namespace, config: Config, lessons: Config, pupil: SequenceModel) -> None:
+def _validate(config: Config, pupil: SequenceModel) -> ValidationScores:
+    """Score the pupil as a training would."""
+    data = build_validation_data(config, build_validation_windows(config))
+    return validate(
+        pupil,
+        validation_batches(data, config.training.batch_size, Ranks()),
+        Processes(Ranks()),
+        threshold=config.validation.threshold,
+        last_frame_only=config.evaluation.frames == "last",
+    )
+
+
+def _write(
+    args: argparse.Namespace, config: Config, lessons: Config, pupil: SequenceModel, score: float
+) -> None:
     """Write the pupil, with notes of all trainings that it learned from, and of its lessons."""
     names = [args.teacher] if args.networks is None else [args.teacher, args.networks]
     notes = [note for name in names for note in read_trained(find_weights(name)).origins]
@@ -135,7 +157,7 @@ def _write(args: argparse.Namespace, config: Config, lessons: Config, pupil: Seq
     notes.append({**made_by.as_dict(), "since": 0})
     args.output.parent.mkdir(parents=True, exist_ok=True)
     values = config.model_dump(mode="json")
-    write_weights(args.output, TrainedModel(values, pupil.state_dict(), notes, 0.0))
+    write_weights(args.output, TrainedModel(values, pupil.state_dict(), notes, score))
 
 
 if __name__ == "__main__":

@@ -202,7 +202,10 @@ def test_the_command_writes_what_a_training_can_start_from(
     arguments = [str(pupil_path), "--teacher", str(teacher_file), "--iterations", "3"]
     with unchecked_shapes():
         distil([*arguments, "--output", str(output)])
-    assert f"{output}: encoders that say" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"{output}: encoders that say" in told
+    score = read_trained(output).best_score
+    assert 0 < score < 1 and f"validation iou {score:.4f}" in told
     with pytest.raises(UserError, match=r"start\.safetensors exists"):
         distil([*arguments, "--output", str(output)])
     again = tmp_path / "again.safetensors"
