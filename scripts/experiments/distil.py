@@ -1,12 +1,13 @@
-"""Teach encoders of images the codes of a model of clouds; a training can start from the result.
+"""Teach encoders of images the codes of a model of clouds, and write the weights.
 
 The configuration observes images with cameras, and has the decoder and the velocity field of the
 teacher; they are turned to the axes of the camera and do not learn. The data hold images and clouds
 (make_bodies.py --benchmark images). With --networks, the layers that see images are those of other
 weights at first.
 Example: python -m scripts.experiments.distil configs/benchmark/images_oflow.yaml \\
-             --teacher oflow_w_correspond --networks images_pixels --output out/start.safetensors
-Then: python train.py configs/benchmark/images_oflow.yaml training.start_from=out/start.safetensors
+             --teacher oflow_w_correspond --networks images_pixels --output out/taught.safetensors
+Then: python generate.py configs/benchmark/images_oflow.yaml --weights out/taught.safetensors
+A training can start from them, too (training.start_from).
 """
 
 import argparse
