@@ -46,7 +46,7 @@ from im2mesh.generation.latent.code_table import encode_windows
 from im2mesh.generation.latent.coded_body import CODE_NAMES, CodedBody
 from im2mesh.generation.latent.files import Draw, result_name, transfer_name, write_bodies
 from im2mesh.generation.latent.learning import PriorBudget, encode_training, learn_prior
-from im2mesh.generation.latent.samples import sample_prior
+from im2mesh.generation.latent.source import TEMPERATURE, Source
 from im2mesh.machine.devices import build_device
 from im2mesh.pretrained.shipped import ENDING, find_prior
 from im2mesh.runs.folder import RunFolder
@@ -98,20 +98,20 @@ class Task:
         checkpoint = chosen_weights(self.args, self.folder.best_checkpoint)
         return build_generator(self.config, checkpoint, build_device(self.args.device))
 
-    def find_prior(self, generator: Generator) -> LearnedPrior | None:
-        """The prior that samples are drawn from; None for N(0, I).
+    def find_source(self, generator: Generator) -> Source:
+        """What samples are drawn from.
 
-        It is the one of --prior, or the one that the run learned, or the one that ships with the
-        weights.
+        It is the prior of --prior, or the one that the run learned, or the one that ships with the
+        weights; or else N(0, I).
         """
         if self.args.normal:
-            return None
+            return Source(None, self.args.temperature)
         own = self.folder.prior if self.folder.prior.is_file() else None
         file = self.args.prior or own or find_prior(self.args.weights)
         if file is None:
-            return None
+            return Source(None, self.args.temperature)
         print(f"prior: {file}")
-        return read_prior(file, generator.model)
+        return Source(read_prior(file, generator.model), self.args.temperature)
 
     def write(
         self,
@@ -260,6 +260,8 @@ def _add_prior(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--normal", action="store_true", help="draw samples from N(0, I), whatever was learned"
     )
+    temperature = f"standard deviation of the noise that a prior carries (default {TEMPERATURE})"
+    parser.add_argument("--temperature", type=float, help=temperature)
 
 
 def _add_body_options(
@@ -347,13 +349,12 @@ def _transfer(task: Task) -> None:
 
 def _sample(task: Task) -> None:
     generator, seed, count = task.generator(), task.args.seed, task.args.count
-    learned = task.find_prior(generator)
-    bodies = sample_prior(generator, learned and learned.prior, count, seed)
-    source, words = ("none", ("normal",)) if learned is None else (learned.fingerprint, ())
-    origin = build_run_origin(task.config, generator, [], seed, source)
-    name = result_name("samples", *words, "seed", seed)
-    whence = "N(0, I)" if learned is None else f"the learned {source}"
-    task.write(generator, bodies, f"drawn from {whence}, seed {seed}", name, origin)
+    source = task.find_source(generator)
+    bodies = source.sample(generator, count, seed)
+    origin = build_run_origin(task.config, generator, [], seed, source.fingerprint)
+    kind = ("normal",) if source.learned is None else ()
+    name = result_name("samples", *kind, "seed", seed)
+    task.write(generator, bodies, f"drawn from {source}, seed {seed}", name, origin)
 
 
 def _measure(task: Task) -> None:
@@ -365,8 +366,8 @@ def _measure(task: Task) -> None:
     measured = [*windows, *(pair.body for pair in pairs)]  # motions are among the windows
     origin = build_origin(config, measured, generator=generator)
     subject = Subject(generator, config, build_evaluator(config), task.folder.path, origin)
-    learned = task.find_prior(generator)
-    notes = measure_generative(study, subject, pairs, windows, task.args.samples, learned)
+    source = task.find_source(generator)
+    notes = measure_generative(study, subject, pairs, windows, task.args.samples, source)
     write_study(output, study, notes)
     print(f"{format_study(study)}\n{notes}\n\nwritten to {output}")
     draw_transfers(output / PICTURE, subject, pairs)

@@ -11,6 +11,7 @@ from im2mesh.errors import Advice, UserError
 from im2mesh.files.tensor_files import read_tensors, write_tensors
 from im2mesh.generation.latent.learning import PriorBudget, encode_training, learn_prior
 from im2mesh.generation.latent.samples import sample_prior
+from im2mesh.generation.latent.source import Source
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.models.prior.code_prior import join
 from im2mesh.pretrained.shipped import find_prior, find_weights, shipped_names
@@ -89,11 +90,35 @@ def test_samples_of_a_run_are_written(trained, file, generator, tmp_path, capsys
     small = ["--height", "40", "--columns", "3", "--output", str(tmp_path / "out")]
     latent(["sample", str(trained), "--count", "2", *small, "generation.threshold=0.3"])
     learned = read_prior(file, generator.model)
-    assert f"drawn from the learned {learned.fingerprint}" in capsys.readouterr().out
+    assert f"drawn from the learned {learned.fingerprint}, temp" in capsys.readouterr().out
     meshes = MeshSequence.load(tmp_path / "out/01/sequence.npz")
     assert meshes.num_frames == 5 and len(meshes.faces)
     made_by = json.loads((tmp_path / "out/bodies.json").read_text())["made_by"]
-    assert made_by["dataset"] == learned.fingerprint
+    assert made_by["dataset"] == f"{learned.fingerprint}, temperature 0.9"
+
+
+def test_colder_draws_are_more_like_each_other(generator, file):
+    learned = read_prior(file, generator.model)
+
+    def spread(temperature):
+        bodies = Source(learned, temperature).sample(generator, 30, 0)
+        return torch.cat([join(body.codes) for body in bodies]).std(0).mean()
+
+    assert spread(0.2) < 0.5 * spread(1.0)
+    assert spread(None) == spread(0.9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--temperature", "0"], "--temperature is 0.0; it must be above 0"),
+        (["--temperature", "nan"], "--temperature is nan; it must be above 0"),
+        (["--normal", "--temperature", "1"], "--temperature is for a learned prior"),
+    ],
+)
+def test_a_temperature_without_a_meaning_is_refused(trained, arguments, message):
+    with pytest.raises(UserError, match=message):
+        latent(["sample", str(trained), *arguments])
 
 
 def test_a_model_with_encoders_has_no_other_prior(trained, tmp_path):

@@ -10,13 +10,14 @@ from im2mesh.models.prior.code_prior import CodePrior
 
 
 def sample_prior(
-    generator: Generator, prior: CodePrior | None, count: int, seed: int
+    generator: Generator, prior: CodePrior | None, count: int, seed: int, temperature: float = 1.0
 ) -> list[CodedBody]:
     """Draw new bodies and motions; body k does not depend on the count.
 
     Args:
         prior: What the codes of windows are like, as it was learned; None for N(0, I), which the
             latent codes of an autoencoder are taught to follow.
+        temperature: See `CodePrior.draw`; it is for a learned prior alone.
 
     Raises:
         UserError: If the model has no latent code to draw from N(0, I), or needs a surface.
@@ -25,7 +26,7 @@ def sample_prior(
     random = torch.Generator().manual_seed(seed)
     if prior is not None:
         prior = prior.to(generator.device)
-        drawn = [prior.draw(random) for _ in range(count)]
+        drawn = [prior.draw(random, temperature) for _ in range(count)]
     else:
         try:
             drawn = [generator.model.draw_prior(1, random) for _ in range(count)]

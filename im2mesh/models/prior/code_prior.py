@@ -93,9 +93,14 @@ class CodePrior(nn.Module):
         return F.mse_loss(found, end - start)
 
     @torch.no_grad()
-    def draw(self, random: torch.Generator) -> SequenceCodes:
-        """Draw the codes of one new sequence (B = 1)."""
-        noise = torch.randn(1, len(self.components.directions), generator=random)
+    def draw(self, random: torch.Generator, temperature: float = 1.0) -> SequenceCodes:
+        """Draw the codes of one new sequence (B = 1).
+
+        Args:
+            temperature: Standard deviation of the noise. Below 1, draws are more like each other,
+                and fewer of them are odd (Kingma and Dhariwal, Glow, NeurIPS 2018).
+        """
+        noise = temperature * torch.randn(1, len(self.components.directions), generator=random)
         start = noise.to(self.fc_in.weight.device)  # drawn on the CPU, to be the same anywhere
         times = torch.tensor([0.0, 1.0])
         end = solve_with_rk4(self._slope, start, times, STEP_SIZE)[-1]

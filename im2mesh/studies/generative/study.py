@@ -16,12 +16,12 @@ from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.bodies import encode_body, interpolate, transfer_motion
 from im2mesh.generation.latent.code_table import encode_windows
 from im2mesh.generation.latent.coded_body import CODE_NAMES, CodedBody, CodeName
-from im2mesh.generation.latent.samples import refuse_copies, sample_prior
+from im2mesh.generation.latent.samples import refuse_copies
+from im2mesh.generation.latent.source import Source
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.meshing.rendering import import_pyvista
 from im2mesh.runs.origins import ResultOrigin
-from im2mesh.runs.priors import LearnedPrior
 from im2mesh.studies.generative.invented import Plausible, judge
 from im2mesh.studies.generative.pair import Pair
 from im2mesh.studies.generative.paths import measure_path
@@ -73,7 +73,7 @@ def measure_generative(
     pairs: Sequence[Pair],
     windows: Sequence[Window],
     num_samples: int,
-    learned: LearnedPrior | None = None,
+    source: Source,
 ) -> str:
     """Measure a model, and add the numbers to the study.
 
@@ -81,7 +81,7 @@ def measure_generative(
         pairs: Transfers to compare with the truth.
         windows: Windows of true bodies; codes are blended from every second one to the next.
         num_samples: Invented bodies to judge, if the model can invent any.
-        learned: Prior that they are drawn from; None for N(0, I).
+        source: What they are drawn from.
 
     Returns:
         Notes on what has no numbers of windows.
@@ -91,7 +91,7 @@ def measure_generative(
             windows are observed in several copies.
     """
     refuse_copies(subject.generator)
-    samples, notes = _draw_samples(subject, num_samples, learned)
+    samples, notes = _draw_samples(subject, num_samples, source)
     paths, more = _possible_paths(subject, pairs[0])
     notes += more
     plausible = Plausible.of(subject.config.data.root, windows)
@@ -146,17 +146,15 @@ def _tell_codes(subject: Subject, windows: Sequence[Window]) -> str:
 
 
 def _draw_samples(
-    subject: Subject, count: int, learned: LearnedPrior | None
+    subject: Subject, count: int, source: Source
 ) -> tuple[list[CodedBody], list[str]]:
     """Invented bodies, and a note on what they were drawn from or why there are none."""
     if count < 0:
         raise UserError(f"--samples is {count}; it must be 0 or more")
     if count == 0:
         return [], []
-    source = "N(0, I)" if learned is None else f"the learned {learned.fingerprint}"
-    prior, seed = learned and learned.prior, subject.config.generation.seed
     try:
-        bodies = sample_prior(subject.generator, prior, count, seed)
+        bodies = source.sample(subject.generator, count, subject.config.generation.seed)
     except UserError as error:
         return [], [f"No samples: {error}."]
     return bodies, [f"Samples: of {source}."]
