@@ -1,11 +1,12 @@
 """The pieces of a surface, and which of them are too small to be kept."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.volumes import signed_volumes
 
 
 def without_small_pieces(mesh: Mesh, smallest: float) -> Mesh:
@@ -21,7 +22,7 @@ def without_small_pieces(mesh: Mesh, smallest: float) -> Mesh:
         return mesh
     of_vertex = _pieces(len(mesh.vertices), mesh.faces)
     of_face = of_vertex[mesh.faces[:, 0]]
-    volumes = np.abs(np.bincount(of_face, _signed_volumes(mesh), of_vertex.max() + 1))
+    volumes = np.abs(np.bincount(of_face, signed_volumes(mesh), of_vertex.max() + 1))
     is_kept = volumes >= smallest * volumes.max()
     if is_kept.all():
         return mesh
@@ -35,9 +36,3 @@ def _pieces(num_vertices: int, faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray,
     start, end = faces[:, :2].reshape(-1), faces[:, 1:].reshape(-1)
     edges = coo_array((np.ones(len(start), bool), (start, end)), (num_vertices, num_vertices))
     return connected_components(edges, directed=False)[1]
-
-
-def _signed_volumes(mesh: Mesh) -> Float[np.ndarray, "F"]:
-    """Of the tetrahedra between the triangles and the middle of all vertices."""
-    corners = mesh.vertices.astype(np.float64)[mesh.faces]  # [F, 3 corners, 3]
-    return np.linalg.det(corners - mesh.vertices.mean(0)) / 6

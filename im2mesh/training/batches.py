@@ -12,7 +12,12 @@ from im2mesh.training.stopping import outlive_signals
 
 
 def training_batches(
-    data: SampleDataset, settings: TrainingConfig, ranks: Ranks, iteration: int, *, pin_memory: bool
+    data: SampleDataset,
+    settings: TrainingConfig,
+    ranks: Ranks | None = None,
+    iteration: int = 0,
+    *,
+    pin_memory: bool = False,
 ) -> Iterator[Batch]:
     """This process's part of every batch, from an iteration on.
 
@@ -20,11 +25,14 @@ def training_batches(
     With n processes, they are cut into n equal runs, and process r gets run r. So batches do not
     depend on the number of processes, workers and interruptions.
 
+    Args:
+        ranks: Which process of how many this is; None if it is the only one.
+
     Raises:
         DataError: If a sample cannot be read; the message is one line.
         UserError: If the processes cannot share a batch evenly.
     """
-    draws = ShareOfDraws(settings, ranks, iteration)
+    draws = ShareOfDraws(settings, Ranks() if ranks is None else ranks, iteration)
     loader = DataLoader(
         data,
         batch_size=draws.per_batch,

@@ -3,8 +3,8 @@
 A network that is trained on images from nothing has to find out at once what bodies look like and
 how to describe them. A model of clouds has found a description. So its decoder and velocity field
 are taken over, and encoders learn to say its codes (Hinton et al., Distilling the Knowledge in a
-Neural Network, 2015), which takes no labelled points and no ODE. An ordinary training goes on from
-there.
+Neural Network, 2015), which takes no labelled points and no ODE. An ordinary training can go on
+from there.
 
 The teacher knows upright bodies, in the axes of the world. The pupil sees positions in the axes of
 its first camera (`Views.axes`). So the first and last layers of the teacher's networks are turned,
@@ -13,7 +13,6 @@ teacher is shown every body in these upright axes: turned about the vertical unt
 along -z, and tilted only where an augmented picture is.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -23,10 +22,12 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from im2mesh.config.schema import TrainingConfig
 from im2mesh.data.batch import Batch
 from im2mesh.errors import UserError
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
 from im2mesh.models.views import Views, into_axes
+from im2mesh.training.optimizer import learning_rate
 
 READS_POSITIONS = ("decoder.fc_p.weight", "flow.velocity_field.fc_p.weight")
 GIVES_VELOCITIES = "flow.velocity_field.fc_out"
@@ -36,7 +37,6 @@ NETWORKS = ".network."
 """In the names of the weights of an encoder: those that see images, before the code is made."""
 SLOWER = 0.3
 """Learning rate of networks that were trained before, relative to that of all others."""
-WARM_UP = 50
 SAME_ANGLE = 0.02
 """Largest difference of entries of the matrices of cameras that count as alike: 1 degree."""
 TINY = 1e-6
@@ -63,19 +63,6 @@ class Teacher:
         clouds = into_axes(batch.pointcloud.flatten(1, 2), axes).view_as(batch.pointcloud)
         clouds = clouds + self.noise * torch.randn_like(clouds)
         return self.model.encode(clouds, batch.times.expand(len(clouds), -1))
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long is taught, and how fast.
-
-    Attributes:
-        networks_are_trained: Whether the layers that see images come from other weights.
-    """
-
-    iterations: int
-    learning_rate: float
-    networks_are_trained: bool
 
 
 @dataclass(frozen=True)
@@ -182,23 +169,26 @@ def teach(
     pupil: SequenceModel,
     teacher: Teacher,
     batches: Iterable[Batch],
-    budget: Budget,
+    settings: TrainingConfig,
+    *,
+    networks_are_trained: bool,
 ) -> Iterator[Lesson]:
     """Teach the encoders of `pupil`, a step per batch, on the CPU; yields what each step showed.
 
-    The learning rate rises for `WARM_UP` steps and falls to 0 with half a cosine.
+    Args:
+        settings: Number of steps, and learning rate.
+        networks_are_trained: Whether the layers that see images come from other weights.
     """
     encoders = {n: p for n, p in pupil.named_parameters() if not n.startswith(TAUGHT)}
     networks = [weight for name, weight in encoders.items() if NETWORKS in name]
     others = [weight for name, weight in encoders.items() if NETWORKS not in name]
-    rate = budget.learning_rate
-    slower = SLOWER * rate if budget.networks_are_trained else rate
+    rate = settings.learning_rate
+    slower = SLOWER * rate if networks_are_trained else rate
     optimizer = torch.optim.Adam([{"params": networks, "lr": slower}, {"params": others}], lr=rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min(1, (step + 1) / WARM_UP) * _half_cosine(step / budget.iterations),
+        optimizer, lambda step: learning_rate(step, 0.0, settings) / rate
     )
-    for batch in tqdm(batches, "teach", budget.iterations, unit="step"):
+    for batch in tqdm(batches, "teach", settings.max_iterations, unit="step"):
         shape, motion = _errors(pupil, teacher, batch)
         optimizer.zero_grad()
         (shape + motion).backward()
@@ -219,10 +209,6 @@ def _errors(
         for a, b in ((said.shape, right.shape), (said.motion, right.motion))
     )
     return shape, motion
-
-
-def _half_cosine(done: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
 def _network_of(name: str) -> str:

@@ -13,8 +13,9 @@ A training can start from them, too (training.start_from).
 import argparse
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
 import torch
 
@@ -27,7 +28,6 @@ from im2mesh.command_line import (
 )
 from im2mesh.config.schema import Config
 from im2mesh.config.validation import dump_config
-from im2mesh.data.batch import Batch
 from im2mesh.data.dataset import (
     build_training_data,
     build_validation_data,
@@ -45,7 +45,6 @@ from im2mesh.runs.provenance import provenance
 from im2mesh.runs.trained import TrainedModel, read_trained, write_weights
 from im2mesh.training.batches import training_batches, validation_batches
 from im2mesh.training.distillation import (
-    Budget,
     Lesson,
     Teacher,
     camera_of_upright,
@@ -55,6 +54,9 @@ from im2mesh.training.distillation import (
     turn_networks,
 )
 from im2mesh.training.validation import ValidationScores, validate
+
+WARM_UP = 50
+"""Steps in which the learning rate rises."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -71,20 +73,26 @@ def main(arguments: Sequence[str]) -> None:
     _refuse_what_cannot_begin(args)
     teacher_config, generator = load_trained(find_weights(args.teacher), torch.device("cpu"))
     _refuse_what_cannot_be_taught(config, teacher_config, args.teacher)
-    lessons = _for_lessons(config, teacher_config, args.iterations)
+    lessons = _for_lessons(config, teacher_config, args)
     to_camera = _camera(lessons)
     teacher = Teacher(generator.model, to_camera, teacher_config.data.input_noise)
     torch.manual_seed(config.training.seed)
     pupil = build_model(config)
     take_over(pupil, turn_networks(teacher.model.state_dict(), to_camera), args.teacher)
+    notes = [*generator.trained_by]
     if args.networks:
-        networks = image_networks(read_trained(find_weights(args.networks)).model)
-        take_over(pupil, networks, args.networks)
-    budget = Budget(args.iterations, args.learning_rate, args.networks is not None)
-    taught = teach(pupil, teacher, _batches(lessons), budget)
+        other = read_trained(find_weights(args.networks))
+        take_over(pupil, image_networks(other.model), args.networks)
+        notes += other.origins
+    batches = training_batches(build_training_data(lessons), lessons.training)
+    are_trained = args.networks is not None
+    taught = teach(pupil, teacher, batches, lessons.training, networks_are_trained=are_trained)
     last = deque[Lesson](taught, maxlen=max(1, args.iterations // 20))
     scores = _validate(config, pupil)
-    _write(args, config, lessons, pupil, scores.score)
+    notes.append(_note_of(lessons))
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    values = config.model_dump(mode="json")
+    write_weights(args.output, TrainedModel(values, pupil.state_dict(), notes, scores.score))
     shape, motion = (1 - fmean(getattr(lesson, what) for lesson in last) for what in CODE_NAMES)
     print(
         f"{args.output}: encoders that say {shape:.3f} of the variance of shape codes, and "
@@ -101,13 +109,19 @@ def _refuse_what_cannot_begin(args: argparse.Namespace) -> None:
         raise UserError(f"--learning-rate is {args.learning_rate}; it must be above 0")
 
 
-def _for_lessons(config: Config, teacher: Config, iterations: int) -> Config:
+def _for_lessons(config: Config, teacher: Config, args: argparse.Namespace) -> Config:
     """The configuration of the lessons: no labelled points, clouds as the teacher knows them."""
+    training = {
+        "max_iterations": args.iterations,
+        "learning_rate": args.learning_rate,
+        "schedule": "cosine",
+        "warmup_iterations": WARM_UP,
+    }
     data = {"num_points": 1, "num_correspondence_points": teacher.data.num_input_points}
     return config.model_copy(
         update={
             "data": config.data.model_copy(update=data),
-            "training": config.training.model_copy(update={"max_iterations": iterations}),
+            "training": config.training.model_copy(update=training),
         }
     )
 
@@ -126,12 +140,8 @@ def _refuse_what_cannot_be_taught(config: Config, teacher: Config, name: str) ->
 def _camera(config: Config) -> torch.Tensor:
     """The matrix from upright axes to the camera, of the first batch as it is stored."""
     stored = config.data.model_copy(update={"augment": False})
-    return camera_of_upright(next(_batches(config.model_copy(update={"data": stored}))))
-
-
-def _batches(config: Config) -> Iterator[Batch]:
-    data = build_training_data(config)
-    return training_batches(data, config.training, Ranks(), 0, pin_memory=False)
+    data = build_training_data(config.model_copy(update={"data": stored}))
+    return camera_of_upright(next(training_batches(data, config.training)))
 
 
 def _validate(config: Config, pupil: SequenceModel) -> ValidationScores:
@@ -146,19 +156,12 @@ def _validate(config: Config, pupil: SequenceModel) -> ValidationScores:
     )
 
 
-def _write(
-    args: argparse.Namespace, config: Config, lessons: Config, pupil: SequenceModel, score: float
-) -> None:
-    """Write the pupil, with notes of all trainings that it learned from, and of its lessons."""
-    names = [args.teacher] if args.networks is None else [args.teacher, args.networks]
-    notes = [note for name in names for note in read_trained(find_weights(name)).origins]
+def _note_of(lessons: Config) -> dict[str, Any]:
+    """What is noted of the lessons among the trainings that made the weights."""
     windows = build_windows(lessons, lessons.data.train_split, stride=lessons.data.stride)
     dataset = dataset_fingerprint(lessons.data.root, windows)
     made_by = provenance(lessons, dataset, lessons.training.seed)
-    notes.append({**made_by.as_dict(), "since": 0})
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    values = config.model_dump(mode="json")
-    write_weights(args.output, TrainedModel(values, pupil.state_dict(), notes, score))
+    return {**made_by.as_dict(), "since": 0}
 
 
 if __name__ == "__main__":

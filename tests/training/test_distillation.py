@@ -10,14 +10,12 @@ from im2mesh.build import build_config, build_model
 from im2mesh.data.batch import Batch
 from im2mesh.data.dataset import build_training_data
 from im2mesh.errors import UserError
-from im2mesh.machine.ranks import Ranks
 from im2mesh.models.code import Code
 from im2mesh.models.views import Views, into_axes
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.trained import read_trained
 from im2mesh.training.batches import training_batches
 from im2mesh.training.distillation import (
-    Budget,
     Teacher,
     camera_of_upright,
     image_networks,
@@ -83,8 +81,7 @@ def pupil_path(balls, teacher_config):
 
 
 def first_batch(config) -> Batch:
-    data = build_training_data(config)
-    return next(training_batches(data, config.training, Ranks(), 0, pin_memory=False))
+    return next(training_batches(build_training_data(config), config.training))
 
 
 def loaded(config, weights):
@@ -175,14 +172,16 @@ def teacher_model(config):
 
 
 def test_encoders_learn_and_the_networks_of_the_teacher_stay(pupil_path, teacher_config):
-    config = build_config(pupil_path, ["data.num_points=1", "training.max_iterations=60"])
+    config = build_config(
+        pupil_path,
+        ["data.num_points=1", "training.max_iterations=60", "training.learning_rate=3e-3"],
+    )
     torch.manual_seed(0)
     model = loaded(teacher_config, teacher_model(teacher_config))
     pupil, teacher = build_model(config), Teacher(model, torch.eye(3), noise=0.0)
     before = {name: value.clone() for name, value in pupil.state_dict().items()}
-    data = build_training_data(config)
-    batches = training_batches(data, config.training, Ranks(), 0, pin_memory=False)
-    lessons = list(teach(pupil, teacher, batches, Budget(60, 3e-3, networks_are_trained=False)))
+    batches = training_batches(build_training_data(config), config.training)
+    lessons = list(teach(pupil, teacher, batches, config.training, networks_are_trained=False))
     assert len(lessons) == 60
     errors = [lesson.shape + lesson.motion for lesson in lessons]
     assert sum(errors[-5:]) < 0.5 * sum(errors[:5])

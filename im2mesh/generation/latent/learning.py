@@ -2,7 +2,6 @@
 
 import warnings
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +10,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from im2mesh.config.schema import Config
-from im2mesh.data.batch import Batch
 from im2mesh.data.dataset import build_training_data
 from im2mesh.errors import Advice, UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.latent.samples import refuse_copies
 from im2mesh.generation.latent.vectors import refuse_other_codes
-from im2mesh.machine.ranks import Ranks
 from im2mesh.models.prior.code_prior import CodePrior, CodeWidths, join
 from im2mesh.models.prior.components import Components
 from im2mesh.models.views import with_cameras
@@ -82,7 +79,9 @@ def encode_training(generator: Generator, config: Config, count: int) -> Trainin
     per_batch = config.training.batch_size
     num_batches = -(-count // per_batch)
     joined, clips = [], []
-    for batch in tqdm(_batches(config, num_batches), "encode", num_batches, unit="batch"):
+    settings = config.training.model_copy(update={"max_iterations": num_batches})
+    batches = training_batches(build_training_data(config), settings)
+    for batch in tqdm(batches, "encode", num_batches, unit="batch"):
         batch = batch.to(generator.device)
         observed = with_cameras(batch.inputs, batch.cameras)
         codes = generator.model.encode(observed, batch.input_times)
@@ -148,8 +147,3 @@ def _descend(
         schedule.step()
         losses.append(loss.item())
     return sum(losses) / len(losses)
-
-
-def _batches(config: Config, count: int) -> Iterator[Batch]:
-    settings = config.training.model_copy(update={"max_iterations": count})
-    return training_batches(build_training_data(config), settings, Ranks(), 0, pin_memory=False)

@@ -37,9 +37,8 @@ class Source:
 
     def sample(self, generator: Generator, count: int, seed: int) -> list[CodedBody]:
         """Draw new bodies and motions (see `sample_prior`)."""
-        if self.learned is None:
-            return sample_prior(generator, None, count, seed)
-        return sample_prior(generator, self.learned.prior, count, seed, self._temperature)
+        prior = None if self.learned is None else self.learned.prior
+        return sample_prior(generator, prior, count, seed, self._temperature)
 
     @property
     def fingerprint(self) -> str:

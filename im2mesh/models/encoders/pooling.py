@@ -28,15 +28,16 @@ def means_of_cells(maps: Float[Tensor, "M D H W"]) -> Float[Tensor, "M E"]:
 
     (`F.adaptive_avg_pool2d` has no deterministic gradient on a GPU.)
     """
-    down, right = (_parts_of_cells(size).to(maps) for size in maps.shape[2:])
+    down, right = (_parts_of_cells(size, maps) for size in maps.shape[2:])
     return (down @ maps @ right.T).flatten(1)
 
 
-def _parts_of_cells(size: int) -> Float[Tensor, "G size"]:
+def _parts_of_cells(size: int, like: Tensor) -> Float[Tensor, "G size"]:
     """How much each of `size` pixels in a row counts for each cell."""
-    cell, pixel = torch.arange(GRID)[:, None] * size / GRID, torch.arange(size)[None]
+    cell = torch.arange(GRID, device=like.device)[:, None] * size / GRID
+    pixel = torch.arange(size, device=like.device)[None]
     shared = torch.minimum(cell + size / GRID, pixel + 1) - torch.maximum(cell, pixel)
-    return shared.clamp(min=0) * GRID / size
+    return (shared.clamp(min=0) * GRID / size).to(like.dtype)
 
 
 OVER_ALL = Pooling(mean_and_maximum, 2)

@@ -6,6 +6,7 @@ import numpy as np
 
 from im2mesh.meshing.containment import winding_numbers
 from im2mesh.meshing.mesh import Mesh
+from im2mesh.meshing.volumes import signed_volumes
 
 NUM_SAMPLES = 100_000  # points in the bounding box, of which a body fills about a tenth
 
@@ -14,9 +15,7 @@ def volume(mesh: Mesh) -> float:
     """Signed volume of a closed mesh; overlapping parts count twice, an empty mesh has none."""
     if mesh.is_empty:
         return 0.0
-    corners = mesh.vertices.astype(np.float64)[mesh.faces]  # [F, 3 corners, 3]
-    corners -= mesh.vertices.mean(axis=0)  # near the origin less is lost to rounding
-    return float(np.linalg.det(corners).sum() / 6)
+    return float(signed_volumes(mesh).sum())
 
 
 def volume_drift(meshes: Sequence[Mesh]) -> float:
