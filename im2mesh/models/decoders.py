@@ -1,5 +1,7 @@
 """Decoders: a code -> occupancy logits at points, or trajectories of surface points."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import ClassVar
 
 import torch.nn.functional as F
@@ -60,12 +62,21 @@ class DecoderCBatchNorm(Decoder):
         self.fc_out = nn.Linear(hidden_size, 1)
 
     def forward(self, points: Float[Tensor, "B N D"], code: Code) -> Float[Tensor, "B N"]:
+        return self.logits(points, code)
+
+    def logits(
+        self,
+        points: Float[Tensor, "B N D"],
+        code: Code,
+        added: Sequence[Float[Tensor, "B N H"]] = (),
+    ) -> Float[Tensor, "B N"]:
+        """Logits; `added` are vectors that are added before the blocks, one for each."""
         x = self.fc_p(points)
         if self.fc_z is not None:
             x = x + self.fc_z(code.z).unsqueeze(1)
         read = code.c if self.reads_c else code.z
-        for block in self.blocks:
-            x = block(x, read)
+        for block, vector in zip_longest(self.blocks, added):
+            x = block(x if vector is None else x + vector, read)
         return self.fc_out(F.relu(self.norm(x, read))).squeeze(-1)
 
 

@@ -35,6 +35,8 @@ TAUGHT = ("decoder.", "flow.")
 """Parts that the pupil takes over from its teacher."""
 NETWORKS = ".network."
 """In the names of the weights of an encoder: those that see images, before the code is made."""
+PIXELS = ".pixels."
+"""In the names of the weights of a decoder or a velocity field: those of its `PixelReader`."""
 SLOWER = 0.3
 """Learning rate of networks that were trained before, relative to that of all others."""
 SAME_ANGLE = 0.02
@@ -136,6 +138,8 @@ def camera_of_upright(batch: Batch) -> Float[Tensor, "3 3"]:
 def take_over(pupil: SequenceModel, weights: Mapping[str, Tensor], whose: str) -> None:
     """Fill whole networks of a model with weights of the same names.
 
+    A network may also read pixels, which adds nothing to its answers at first.
+
     Args:
         whose: Name of the weights, for messages.
 
@@ -146,7 +150,11 @@ def take_over(pupil: SequenceModel, weights: Mapping[str, Tensor], whose: str) -
         raise UserError(f"{whose} has nothing that this configuration could take over")
     own = pupil.state_dict()
     networks = {_network_of(name) for name in weights}
-    wanted = {name: tuple(own[name].shape) for name in own if _network_of(name) in networks}
+    wanted = {
+        name: tuple(own[name].shape)
+        for name in own
+        if _network_of(name) in networks and (name in weights or PIXELS not in name)
+    }
     given = {name: tuple(value.shape) for name, value in weights.items()}
     if differing := sorted(
         n for n in wanted.keys() | given.keys() if wanted.get(n) != given.get(n)

@@ -39,6 +39,12 @@ model:
   encoder_temporal: {{name: image_resnet, width: 8, hidden_size: 16}}
 """
 
+PIXELS = (
+    "model.encoder.name=image_pixels", "model.encoder_temporal.name=image_pixels",
+    "model.decoder.name=pixel_aligned", "model.velocity_field.name=pixel_aligned",
+)  # fmt: skip
+"""What makes of the pupil one that also reads pixels."""
+
 
 def camera(azimuth: float, elevation: float) -> torch.Tensor:
     """Axes of a camera, as rows: right, down, forward (angles in radians)."""
@@ -160,6 +166,8 @@ def test_what_is_taken_over_must_fit(pupil_path, teacher_config):
     take_over(pupil, turned, "mine")
     with pytest.raises(UserError, match=r"decoder\.fc_p\.weight has the shape \(3, 3\) in mine"):
         take_over(pupil, {**turned, "decoder.fc_p.weight": torch.zeros(3, 3)}, "mine")
+    pixels = build_model(build_config(pupil_path, PIXELS))
+    take_over(pixels, turned, "mine")
     deeper = build_model(build_config(pupil_path, ["model.decoder={num_blocks: 3}"]))
     with pytest.raises(UserError, match=r"decoder\.blocks\.2.* has the shape of nothing in mine"):
         take_over(deeper, turned, "mine")

@@ -1,7 +1,5 @@
 """Encoders for small images, seen one by one or compared over time -> one code."""
 
-from typing import ClassVar
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,7 +7,7 @@ from torch import Tensor, nn
 from im2mesh.config.values import PositiveInt
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.encoders.image_network import ImageNetwork
-from im2mesh.models.encoders.pooling import IN_CELLS, Pooling
+from im2mesh.models.encoders.pooling import CELLS, means_of_cells
 from im2mesh.models.views import Views, without_cameras
 
 HEADS = 4
@@ -30,9 +28,6 @@ class ImageResnet(Encoder):
 
     input_kind = "images"
     sees_times = True
-    pooling: ClassVar[Pooling] = IN_CELLS
-    """How a frame becomes a vector, from which the code is made: a code of the whole body must know
-    where in the image its parts are."""
     min_image_size = ImageNetwork.min_image_size
 
     def __init__(
@@ -46,7 +41,7 @@ class ImageResnet(Encoder):
         super().__init__()
         self.compares = num_frames > 1
         self.network = ImageNetwork(9 if self.compares else 3, width)
-        frame_size = self.pooling.per_channel * self.network.widths[-1]
+        frame_size = CELLS * self.network.widths[-1]
         self.mixer = FrameMixer(frame_size, code_size, num_frames, hidden_size)
 
     def forward(
@@ -68,7 +63,7 @@ class ImageResnet(Encoder):
             raise ValueError(f"images must have shape [B, K, 3, H, W], got {list(images.shape)}")
         seen = with_neighbours(images) if self.compares else images
         maps = self.network(1 - seen.flatten(0, 1))  # a white background is 0
-        frames = self.pooling.function(maps[-1]).unflatten(0, images.shape[:2])
+        frames = means_of_cells(maps[-1]).unflatten(0, images.shape[:2])
         return self.mixer(frames, times), maps
 
 

@@ -1,26 +1,12 @@
 """From the coarsest map of an image to one vector."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 GRID = 4
 """Cells in each direction: as many as the coarsest map of an image of 64 pixels has."""
-
-
-@dataclass(frozen=True)
-class Pooling:
-    """A function from maps [M, D, H, W] to vectors [M, E], and the numbers E / D of a channel."""
-
-    function: Callable[[Float[Tensor, "M D H W"]], Float[Tensor, "M E"]]
-    per_channel: int
-
-
-def mean_and_maximum(maps: Float[Tensor, "M D H W"]) -> Float[Tensor, "M E"]:
-    return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)
+CELLS = GRID**2
 
 
 def means_of_cells(maps: Float[Tensor, "M D H W"]) -> Float[Tensor, "M E"]:
@@ -38,9 +24,3 @@ def _parts_of_cells(size: int, like: Tensor) -> Float[Tensor, "G size"]:
     pixel = torch.arange(size, device=like.device)[None]
     shared = torch.minimum(cell + size / GRID, pixel + 1) - torch.maximum(cell, pixel)
     return (shared.clamp(min=0) * GRID / size).to(like.dtype)
-
-
-OVER_ALL = Pooling(mean_and_maximum, 2)
-"""How much there is of something in the image, and whether."""
-IN_CELLS = Pooling(means_of_cells, GRID**2)
-"""How much there is of something in each cell of a grid."""

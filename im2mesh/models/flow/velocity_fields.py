@@ -84,12 +84,18 @@ class VelocityFieldConcat(VelocityField):
     def forward(
         self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], conditions: LayerShifts
     ) -> Float[Tensor, "B N 3"]:
-        time = t.to(points.dtype).view(-1, 1, 1).expand(*points.shape[:2], 1)
-        x = self.fc_p(torch.cat([points, time], -1))
+        x = self._enter(t, points, conditions)
         shifts = conditions.shifts.to(x.dtype).unsqueeze(2)
         for i, block in enumerate(self.blocks):
             x = block(x + shifts[:, i])
         return self.fc_out(F.relu(x))
+
+    def _enter(
+        self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], conditions: LayerShifts
+    ) -> Float[Tensor, "B N H"]:
+        """The first layer."""
+        time = t.to(points.dtype).view(-1, 1, 1).expand(*points.shape[:2], 1)
+        return self.fc_p(torch.cat([points, time], -1))
 
 
 def _code_layers(size_in: int, size_out: int, count: int) -> nn.ModuleList:

@@ -1,11 +1,15 @@
 """Layers shared by encoders, decoders and velocity fields."""
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.models.layers.precision import full_precision, full_precision_linear
+
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 
 
 class ResnetBlockFC(nn.Module):
@@ -92,6 +96,14 @@ class ConditionalResnetBlock(nn.Module):
     def forward(self, x: Float[Tensor, "B N H"], c: Float[Tensor, "B C"]) -> Float[Tensor, "B N H"]:
         hidden = self.fc_0(F.relu(self.norm_0(x, c)))
         return x + self.fc_1(F.relu(self.norm_1(hidden, c)))
+
+
+def starting_at_zero(layer: Layer) -> Layer:
+    """The same layer, whose weight and bias are 0."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 def linear_of_joined(linear: nn.Linear, *parts: Float[Tensor, "*_"]) -> Float[Tensor, "*batch E"]:

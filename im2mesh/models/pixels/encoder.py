@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from im2mesh.config.values import PositiveInt
 from im2mesh.models.encoders.image_network import NUM_LEVELS
 from im2mesh.models.encoders.image_resnet import ImageResnet
-from im2mesh.models.encoders.pooling import OVER_ALL
 from im2mesh.models.pixels.code import PixelCode
 from im2mesh.models.views import Views
 
@@ -16,7 +15,7 @@ class ImagePixels(ImageResnet):
     """An `ImageResnet` that also keeps what is seen at each place of each image.
 
     The maps of all sizes are brought to the finest and added up (Lin et al., Feature Pyramid
-    Networks, CVPR 2017). For what a point reads there, see PIFu (Saito et al., ICCV 2019).
+    Networks, CVPR 2017). For what a point reads there, see `PixelReader`.
 
     Args:
         num_frames, code_size, width, hidden_size: See `ImageResnet`.
@@ -26,7 +25,6 @@ class ImagePixels(ImageResnet):
 
     needs_view_cameras = True
     gives = PixelCode
-    pooling = OVER_ALL  # the maps say where things are
 
     def __init__(
         self,

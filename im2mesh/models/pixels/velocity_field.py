@@ -3,33 +3,33 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from im2mesh.config.values import PositiveInt
-from im2mesh.models.code import Conditions, interpolate_frames
-from im2mesh.models.flow.velocity_fields import VelocityField
-from im2mesh.models.layers.blocks import FullPrecisionLinear, ResnetBlockFC
+from im2mesh.models.code import interpolate_frames
+from im2mesh.models.flow.velocity_fields import LayerShifts, VelocityFieldConcat
 from im2mesh.models.pixels.code import PixelCode
-from im2mesh.models.pixels.projection import project, read_maps
+from im2mesh.models.pixels.reader import PixelReader
 
 
 @dataclass(frozen=True)
-class PixelConditions(Conditions):
-    """What the evaluations need: maps of hidden features, and the code for each of L blocks."""
+class PixelConditions(LayerShifts):
+    """What the evaluations need: the shifts of the codes, and what is read of the images."""
 
-    maps: Float[Tensor, "B K E H W"]
+    features: Float[Tensor, "B K D height width"]
     cameras: Float[Tensor, "B K 3 4"]
     times: Float[Tensor, "B K"]
-    shifts: Float[Tensor, "B L E"]
 
 
-class VelocityFieldPixelAligned(VelocityField):
-    """Residual blocks over a point, the time, its place in the image, and the features there.
+class VelocityFieldPixelAligned(VelocityFieldConcat):
+    """The velocity network of the paper, to which is added what the images show of a point.
 
-    Maps and cameras between two observed frames are interpolated.
+    Features and cameras between two observed frames are interpolated.
+
+    Args:
+        code_size, latent_size, hidden_size, num_blocks: See `VelocityFieldConcat`.
+        pixel_size: Width of the features that are read at a place.
     """
 
     reads = PixelCode
@@ -39,41 +39,30 @@ class VelocityFieldPixelAligned(VelocityField):
         code_size: int,
         latent_size: int,
         *,
-        hidden_size: PositiveInt = 128,
-        num_blocks: PositiveInt = 3,
+        hidden_size: PositiveInt = 512,
+        num_blocks: PositiveInt = 5,
+        pixel_size: PositiveInt = 64,
     ) -> None:
-        super().__init__()
-        self.fc_p = FullPrecisionLinear(3 + 1 + 3, hidden_size)
-        self.to_hidden = nn.Conv2d(code_size, hidden_size, 1)
-        self.fc_c = nn.ModuleList(
-            FullPrecisionLinear(code_size + latent_size, hidden_size) for _ in range(num_blocks)
-        )
-        self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
-        self.fc_out = FullPrecisionLinear(hidden_size, 3)
+        super().__init__(code_size, latent_size, hidden_size=hidden_size, num_blocks=num_blocks)
+        self.pixels = PixelReader(code_size, hidden_size, 1, pixel_size)
 
     def condition(self, code: PixelCode) -> PixelConditions:
-        whole = torch.cat([code.c, code.z], -1)
-        shifts = torch.stack([fc(whole) for fc in self.fc_c], 1)
-        # linear as sampling is, so it may come first: once for all points and times
-        maps = self.to_hidden(code.maps.flatten(0, 1)).unflatten(0, code.times.shape)
-        dtype = self.fc_p.weight.dtype
+        features = self.pixels.features(code.maps)
+        dtype, shifts = self.fc_p.weight.dtype, super().condition(code).shifts
         return PixelConditions(
-            maps.to(dtype), code.cameras.to(dtype), code.times.to(dtype), shifts.to(dtype)
+            shifts, features.to(dtype), code.cameras.to(dtype), code.times.to(dtype)
         )
 
     def weights_of_evaluation(self) -> Iterator[nn.Parameter]:
-        for module in (self.fc_p, self.blocks, self.fc_out):
-            yield from module.parameters()
+        yield from super().weights_of_evaluation()
+        for layer in (self.pixels.fc_place, self.pixels.fc_pixel):
+            yield from layer.parameters()
 
-    def forward(
+    def _enter(
         self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], conditions: PixelConditions
-    ) -> Float[Tensor, "B N 3"]:
+    ) -> Float[Tensor, "B N H"]:
         now = t.to(conditions.times.dtype)
-        maps = interpolate_frames(conditions.maps, conditions.times, now)
+        features = interpolate_frames(conditions.features, conditions.times, now)
         cameras = interpolate_frames(conditions.cameras, conditions.times, now)
-        seen = project(points, cameras.to(points.dtype))
-        time = t.to(points.dtype).view(-1, 1, 1).expand(*points.shape[:2], 1)
-        x = self.fc_p(torch.cat([points, time, seen], -1)) + read_maps(maps, seen[..., :2])
-        for i, block in enumerate(self.blocks):
-            x = block(x + conditions.shifts[:, i].unsqueeze(1).to(x.dtype))
-        return self.fc_out(F.relu(x))
+        (seen,) = self.pixels(points, features, cameras.to(points.dtype))
+        return super()._enter(t, points, conditions) + seen

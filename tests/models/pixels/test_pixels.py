@@ -1,6 +1,8 @@
 """Networks that read the image where a point is seen."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -14,10 +16,12 @@ from im2mesh.errors import UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.meshing.mesh_sequence import MeshSequence
 from im2mesh.models.code import Code, interpolate_frames
+from im2mesh.models.decoders import DecoderCBatchNorm
 from im2mesh.models.encoders.image_network import ImageNetwork
 from im2mesh.models.encoders.image_resnet import ImageResnet
 from im2mesh.models.encoders.images import Conv3D, Resnet18
 from im2mesh.models.flow.flow import Flow
+from im2mesh.models.flow.velocity_fields import VelocityFieldConcat
 from im2mesh.models.pixels.code import PixelCode
 from im2mesh.models.pixels.decoder import DecoderPixelAligned
 from im2mesh.models.pixels.encoder import ImagePixels
@@ -29,10 +33,20 @@ from im2mesh.reconstruction import Reconstructor
 FRONT = torch.tensor([[1.0, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """Sees x to the right and y up; z, which comes towards it, does not matter."""
 B, K, C = 2, 3, 8
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def views(size: int = 32) -> Views:
     return Views(torch.rand(B, K, 3, size, size), FRONT.expand(B, K, 3, 4))
+
+
+def trained(network: Network) -> Network:
+    """The network with other weights: fresh ones add nothing of what images show."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return network
 
 
 def times() -> torch.Tensor:
@@ -167,8 +181,7 @@ class TestEncoders:
 class TestDecoder:
     def test_only_the_pixel_of_a_point_matters(self) -> None:
         """Two points on one line of sight read the same features; another reads others."""
-        torch.manual_seed(0)
-        decoder = DecoderPixelAligned(3, C, 0, hidden_size=16)
+        decoder = trained(DecoderPixelAligned(3, C, 0, hidden_size=16)).eval()
         maps = torch.zeros(B, K, C, 8, 8)
         points = torch.tensor([[0.1, 0.1, -0.2], [0.1, 0.1, 0.3], [-0.6, 0.1, 0.3]]).expand(B, 3, 3)
         before = decoder(points, code(maps))
@@ -177,15 +190,38 @@ class TestDecoder:
         changed = (decoder(points, code(maps)) - before).abs() > 1e-6
         assert changed.tolist() == [[True, True, False]] * B
 
+    def test_a_fresh_one_answers_as_the_network_of_the_paper(self) -> None:
+        """So a training can go on from the paper's network, and begin to look at pixels."""
+        paper = trained(DecoderCBatchNorm(3, C, 0, hidden_size=16)).eval()
+        decoder = DecoderPixelAligned(3, C, 0, hidden_size=16).eval()
+        missing, unknown = decoder.load_state_dict(paper.state_dict(), strict=False)
+        assert not unknown and all(name.startswith("pixels.") for name in missing)
+        points = torch.rand(B, 5, 3) - 0.5
+        seen = replace(code(torch.randn(B, K, C, 8, 8)), c=torch.randn(B, C))
+        torch.testing.assert_close(decoder(points, seen), paper(points, seen), atol=0, rtol=0)
+
     def test_points_in_space_and_time_are_refused(self) -> None:
         with pytest.raises(ValueError, match="it cannot read points"):
             DecoderPixelAligned(4, C, 0)
 
 
 class TestVelocityField:
-    def test_maps_between_frames_are_interpolated(self) -> None:
-        torch.manual_seed(0)
+    def test_a_fresh_one_answers_as_the_network_of_the_paper(self) -> None:
+        paper = trained(VelocityFieldConcat(C, 0, hidden_size=16))
         field = VelocityFieldPixelAligned(C, 0, hidden_size=16)
+        missing, unknown = field.load_state_dict(paper.state_dict(), strict=False)
+        assert not unknown and all(name.startswith("pixels.") for name in missing)
+        points, moment = torch.rand(B, 5, 3) - 0.5, torch.full((B,), 0.25)
+        seen = replace(code(torch.randn(B, K, C, 8, 8)), c=torch.randn(B, C))
+        torch.testing.assert_close(
+            field(moment, points, field.condition(seen)),
+            paper(moment, points, paper.condition(seen)),
+            atol=0,
+            rtol=0,
+        )
+
+    def test_maps_between_frames_are_interpolated(self) -> None:
+        field = trained(VelocityFieldPixelAligned(C, 0, hidden_size=16))
         seen, points = code(torch.randn(B, K, C, 8, 8)), torch.rand(B, 5, 3) - 0.5
         moment = torch.full((B,), 0.25)
         between = interpolate_frames(seen.maps, seen.times, moment)
@@ -200,7 +236,7 @@ class TestVelocityField:
         torch.manual_seed(0)
         encoder = ImagePixels(K, C, width=8, hidden_size=16)
         flow = Flow(
-            VelocityFieldPixelAligned(C, 0, hidden_size=16),
+            trained(VelocityFieldPixelAligned(C, 0, hidden_size=16)),
             OdeConfig(method="rk4", step_size=0.5, gradient=gradient),  # pyright: ignore[reportArgumentType]
         )
         path = flow.integrate_backward(
@@ -217,7 +253,7 @@ class TestVelocityField:
         points, found = torch.rand(B, 4, 3) - 0.5, []
         for gradient in ("adjoint", "direct"):
             torch.manual_seed(0)
-            field = VelocityFieldPixelAligned(C, 0, hidden_size=16).double()
+            field = trained(VelocityFieldPixelAligned(C, 0, hidden_size=16)).double()
             ode = OdeConfig(method="rk4", step_size=0.05, gradient=gradient)  # pyright: ignore[reportArgumentType]
             maps = torch.randn(B, K, C, 4, 4, dtype=torch.float64, requires_grad=True)
             seen = PixelCode(
