@@ -119,7 +119,10 @@ def chosen_weights(
         UserError: If no weights have that name.
     """
     if args.weights is not None:
-        return find_weights(args.weights)
+        try:
+            return find_weights(args.weights)
+        except UserError as error:
+            raise UserError(f"{error}, or a checkpoint with --checkpoint") from error
     if args.checkpoint is not None:
         return Path(args.checkpoint)
     return best_of_run if without_run is None or best_of_run.exists() else without_run

@@ -187,6 +187,8 @@ def _read(path: Path) -> Arrays:
     ending = _read_format(path)
     if not path.is_file():
         raise UserError(f"no mesh at {path}")
+    if not path.stat().st_size:
+        raise ValueError("the file is empty")
     with np.errstate(all="ignore"):  # what is not finite is refused later, or is no position
         if path.suffix.lower() != f".{PACKED}":
             return _READERS[ending](path)

@@ -34,7 +34,7 @@ def find_weights(name: str) -> Path:
         known = ", ".join(shipped_names()) or "none"
         raise UserError(
             f"no weights are called '{name}'; those of this package are: {known}. Give one of "
-            f"these, the path of a {ENDING} file, or a checkpoint with --checkpoint"
+            f"these, or the path of a {ENDING} file"
         )
     return FOLDER / f"{name}{ENDING}"
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from im2mesh.config.schema import Config
-from im2mesh.errors import ConfigError
+from im2mesh.errors import ConfigError, UserError
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.sequence_model import SequenceModel
-from im2mesh.pretrained.shipped import ENDING, find_weights, shipped_names
+from im2mesh.pretrained.shipped import find_weights
 from im2mesh.runs.origins import Notes
 from im2mesh.runs.trained import TrainedModel, read_trained, refuse_other_input
 from im2mesh.runs.weights import load_weights
@@ -55,10 +55,9 @@ def load_first_weights(model: SequenceModel, first: TrainedModel | None, config:
 def _find(name: str) -> Path:
     if name.endswith(CHECKPOINT_ENDING):
         return Path(name)
-    if name.endswith(ENDING) or name in shipped_names():
+    try:
         return find_weights(name)
-    raise ConfigError(
-        f"training.start_from is '{name}', but no weights are called so; give one of "
-        f"{', '.join(shipped_names())}, or the path of a checkpoint ({CHECKPOINT_ENDING}) or of a "
-        f"{ENDING} file"
-    )
+    except UserError as error:
+        raise ConfigError(
+            f"training.start_from: {error}, or of a checkpoint ({CHECKPOINT_ENDING})"
+        ) from error

@@ -87,7 +87,7 @@ def test_a_fresh_start_may_begin_with_the_weights_of_the_folder_that_it_moves(co
 
 
 def test_a_fresh_start_from_unknown_weights_moves_nothing(config_path, first):
-    with pytest.raises(ConfigError, match="no weights are called so"):
+    with pytest.raises(ConfigError, match="no weights are called 'locla'"):
         run_training(config_path, first.path, "training.start_from=locla", "--fresh")
     assert first.checkpoint.is_file()
 
@@ -108,7 +108,8 @@ def test_weights_of_other_inputs_are_refused(config_path, tmp_path):
 @pytest.mark.parametrize("name", ["olfow", "weights.bin"])
 def test_unknown_weights_are_told_with_those_that_ship(config_path, tmp_path, name):
     with pytest.raises(
-        ConfigError, match=f"'{name}', but no weights are called so; give one of .*local"
+        ConfigError,
+        match=rf"training.start_from: no weights are called '{name}'; those .*local.*or of a check",
     ):
         run_training(config_path, tmp_path / "second", f"training.start_from={name}")
 

@@ -28,10 +28,10 @@ from im2mesh.generation.fitting.smoothing import Smoothing
 LEARNING_RATE = 8e-3
 """Of Adam: radians, and units of the first frame, of a step that all nodes take alike. It falls to
 a twentieth of it."""
-STIFFNESS = (0.1, 0.01)
-"""Weight of stretching against squared distances, at the start and at the end: first the body moves
-as a whole, then its parts."""
-TURNING = 0.1
+STIFFNESS = (4e-3, 4e-4)
+"""Weight of stretching against squared distances, at the start and at the end, in units of the
+first frame: first the body moves as a whole, then its parts."""
+TURNING = 0.75
 """Weight of different turns of neighbours, relative to stretching."""
 REACH = (0.03, 0.02)
 """Distance, at the start and at the end, at which an observed point counts a quarter: farther ones

@@ -16,6 +16,8 @@ from im2mesh.models.local.rotations import rotation_matrices
 DEGREE = 6
 """Degree in time over a window of 17 frames. A lower one is too smooth for a punch in a quarter of
 a second; a higher one follows noise."""
+SLACK = 0.001
+"""Distance, in units of the first frame, below which stretching counts by its square after all."""
 
 
 @dataclass(frozen=True)
@@ -179,13 +181,16 @@ def _blend(
 def stretch(graph: NodeGraph, pose: Pose) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """How far neighbouring nodes are from moving rigidly together, and from turning alike.
 
-    As rigid as possible (Sorkine and Alexa, SGP 2007): mean squared distances, in squared units of
-    the first frame; for turns, at a neighbour of the usual distance.
+    As rigid as possible (Sorkine and Alexa, SGP 2007). Mean distances, in units of the first frame,
+    and not squared ones: a body bends at its joints and hardly elsewhere, and squares would rather
+    stretch all of a limb a little, which lets the surface slide along it. Of turns, mean squared
+    distances at a neighbour of the usual distance.
     """
     near = graph.neighbours
     edges = graph.positions[near] - graph.positions.unsqueeze(1)  # [K, n, 3]
     at_nodes = graph.positions + pose.shifts
     expected = torch.einsum("tkij,knj->tkni", pose.turns, edges) + at_nodes.unsqueeze(2)
-    rigid = (expected - at_nodes[:, near]).square().sum(-1).mean()
+    squares = (expected - at_nodes[:, near]).square().sum(-1)
+    rigid = (squares + SLACK**2).sqrt().mean() - SLACK  # pseudo-Huber: smooth at 0
     turned = (pose.turns.unsqueeze(2) - pose.turns[:, near]).square().sum((-1, -2)).mean()
     return rigid, turned * graph.spacing**2
