@@ -119,10 +119,7 @@ def chosen_weights(
         UserError: If no weights have that name.
     """
     if args.weights is not None:
-        try:
-            return find_weights(args.weights)
-        except UserError as error:
-            raise UserError(f"{error}, or a checkpoint with --checkpoint") from error
+        return find_weights(args.weights, other=", or a checkpoint with --checkpoint")
     if args.checkpoint is not None:
         return Path(args.checkpoint)
     return best_of_run if without_run is None or best_of_run.exists() else without_run

@@ -54,7 +54,7 @@ def _of_off() -> dict[str, Content]:
 def _of_ply() -> dict[str, Content]:
     names = [
         "an element of faces", "edges alone", "two elements of faces", "faces without lists",
-        "another format", "an unknown type", "no end", "no beginning", "x twice",
+        "another format", "an unknown type", "no end", "no beginning", "nothing", "x twice",
         "a negative count", "a short row", "a length that is not whole",
         "lists of whole numbers and no faces", "another version",
         "more than the header says", "cut", "a short strip",

@@ -187,15 +187,19 @@ def _read(path: Path) -> Arrays:
     ending = _read_format(path)
     if not path.is_file():
         raise UserError(f"no mesh at {path}")
-    if not path.stat().st_size:
-        raise ValueError("the file is empty")
     with np.errstate(all="ignore"):  # what is not finite is refused later, or is no position
         if path.suffix.lower() != f".{PACKED}":
-            return _READERS[ending](path)
+            return _read_plain(path, ending)
         with unpacked(path) as inner:
             if ending == "gltf" and buffer_files(inner):
                 raise ValueError("its buffers are other files, so it must be unpacked to be read")
-            return _READERS[ending](inner)
+            return _read_plain(inner, ending)
+
+
+def _read_plain(path: Path, ending: str) -> Arrays:
+    if not path.stat().st_size:
+        raise ValueError("it is empty")
+    return _READERS[ending](path)
 
 
 def _read_format(path: Path) -> str:

@@ -1,7 +1,6 @@
 """Decoders: a code -> occupancy logits at points, or trajectories of surface points."""
 
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import ClassVar
 
 import torch.nn.functional as F
@@ -68,14 +67,15 @@ class DecoderCBatchNorm(Decoder):
         self,
         points: Float[Tensor, "B N D"],
         code: Code,
-        added: Sequence[Float[Tensor, "B N H"]] = (),
+        added: Sequence[Float[Tensor, "B N H"]] | None = None,
     ) -> Float[Tensor, "B N"]:
-        """Logits; `added` are vectors that are added before the blocks, one for each."""
+        """Logits; `added` are vectors to be added before the blocks, one for each."""
         x = self.fc_p(points)
         if self.fc_z is not None:
             x = x + self.fc_z(code.z).unsqueeze(1)
         read = code.c if self.reads_c else code.z
-        for block, vector in zip_longest(self.blocks, added):
+        vectors = [None] * len(self.blocks) if added is None else added
+        for block, vector in zip(self.blocks, vectors, strict=True):
             x = block(x if vector is None else x + vector, read)
         return self.fc_out(F.relu(self.norm(x, read))).squeeze(-1)
 

@@ -22,8 +22,11 @@ def suiting_clouds(is_tracked: bool) -> str:
     return "local" if is_tracked else "local_unordered"
 
 
-def find_weights(name: str) -> Path:
+def find_weights(name: str, other: str = "") -> Path:
     """The file of weights, given their name or the path of a .safetensors file.
+
+    Args:
+        other: What else the user may give, for the message.
 
     Raises:
         UserError: If there are no such weights; lists those that ship.
@@ -34,7 +37,7 @@ def find_weights(name: str) -> Path:
         known = ", ".join(shipped_names()) or "none"
         raise UserError(
             f"no weights are called '{name}'; those of this package are: {known}. Give one of "
-            f"these, or the path of a {ENDING} file"
+            f"these, or the path of a {ENDING} file{other}"
         )
     return FOLDER / f"{name}{ENDING}"
 

@@ -138,7 +138,8 @@ def camera_of_upright(batch: Batch) -> Float[Tensor, "3 3"]:
 def take_over(pupil: SequenceModel, weights: Mapping[str, Tensor], whose: str) -> None:
     """Fill whole networks of a model with weights of the same names.
 
-    A network may also read pixels, which adds nothing to its answers at first.
+    Where the weights know no pixels, the model's own layers that read these stay as they are; fresh
+    ones add nothing to an answer.
 
     Args:
         whose: Name of the weights, for messages.
@@ -150,10 +151,11 @@ def take_over(pupil: SequenceModel, weights: Mapping[str, Tensor], whose: str) -
         raise UserError(f"{whose} has nothing that this configuration could take over")
     own = pupil.state_dict()
     networks = {_network_of(name) for name in weights}
+    know_pixels = any(PIXELS in name for name in weights)
     wanted = {
         name: tuple(own[name].shape)
         for name in own
-        if _network_of(name) in networks and (name in weights or PIXELS not in name)
+        if _network_of(name) in networks and (know_pixels or PIXELS not in name)
     }
     given = {name: tuple(value.shape) for name, value in weights.items()}
     if differing := sorted(

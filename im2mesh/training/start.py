@@ -56,8 +56,6 @@ def _find(name: str) -> Path:
     if name.endswith(CHECKPOINT_ENDING):
         return Path(name)
     try:
-        return find_weights(name)
+        return find_weights(name, other=f", or of a checkpoint ({CHECKPOINT_ENDING})")
     except UserError as error:
-        raise ConfigError(
-            f"training.start_from: {error}, or of a checkpoint ({CHECKPOINT_ENDING})"
-        ) from error
+        raise ConfigError(f"training.start_from: {error}") from error

@@ -480,6 +480,7 @@ PLY_REFUSED = {
     "an unknown type": (PLY.replace("float x", "half x"), "property 'half x'"),
     "an unknown line": (PLY.replace("element", "elements"), "a line 'elements vertex 8'"),
     "no end": (PLY.replace("end_header\n", "comment end_header\n"), "no end_header line"),
+    "nothing": ("", "it is empty"),
     "no beginning": ("plyx" + PLY[3:], "does not start with a line 'ply'"),
     "x twice": (header(("vertex", 1, XYZ + XYZ)) + "1 2 3 4 5 6\n", "two columns: x, x"),
     "two columns of indices": (

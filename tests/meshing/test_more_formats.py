@@ -136,7 +136,7 @@ def test_stl_without_triangles_is_an_empty_mesh(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "neither binary STL nor a text"),
+        (b"", "it is empty"),
         (CUBE_STL["binary"][:-1], "683 bytes, but its triangles need 684"),
         (CUBE_STL["binary"] + b"more", "688 bytes, but its triangles need 684"),
         (binary_stl(CORNERS[FACES], count=2**32 - 1), "its triangles need 214748364834"),
@@ -259,7 +259,7 @@ def test_xyz(tmp_path, text, colors):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no points"),
+        ("", "it is empty"),
         ("# nothing\n", "holds no points"),
         ("3\n\nC 0 0 0\nH 0 0 1\nH 0 1 0", "its first row is '3', expected 3, 6 or 9 numbers"),
         ("1 0 0 0\n2 0 0 1", "expected 3, 6 or 9 numbers"),
@@ -382,7 +382,7 @@ def test_pcd_of_one_row_of_header_less(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no line DATA"),
+        (b"", "it is empty"),
         (pcd(axes(), "binary_compressed"), "compressed .binary_compressed., which is not"),
         (pcd(axes(), "weird"), "stored as 'weird'"),
         (pcd(axes(), "binary")[:-1], "bytes, but its points need"),

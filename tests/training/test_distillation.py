@@ -167,7 +167,13 @@ def test_what_is_taken_over_must_fit(pupil_path, teacher_config):
     with pytest.raises(UserError, match=r"decoder\.fc_p\.weight has the shape \(3, 3\) in mine"):
         take_over(pupil, {**turned, "decoder.fc_p.weight": torch.zeros(3, 3)}, "mine")
     pixels = build_model(build_config(pupil_path, PIXELS))
+    before = {name: value.clone() for name, value in pixels.state_dict().items()}
     take_over(pixels, turned, "mine")
+    for name, value in pixels.state_dict().items():
+        assert torch.equal(value, turned.get(name, before[name])), name
+    some = {**turned, "decoder.pixels.fc_place.bias": before["decoder.pixels.fc_place.bias"]}
+    with pytest.raises(UserError, match=r"pixels\.fc_pixel.* has the shape of nothing in mine"):
+        take_over(pixels, some, "mine")
     deeper = build_model(build_config(pupil_path, ["model.decoder={num_blocks: 3}"]))
     with pytest.raises(UserError, match=r"decoder\.blocks\.2.* has the shape of nothing in mine"):
         take_over(deeper, turned, "mine")

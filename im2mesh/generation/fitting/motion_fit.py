@@ -32,7 +32,8 @@ STIFFNESS = (4e-3, 4e-4)
 """Weight of stretching against squared distances, at the start and at the end, in units of the
 first frame: first the body moves as a whole, then its parts."""
 TURNING = 0.75
-"""Weight of different turns of neighbours, relative to stretching."""
+"""Weight of different turns of neighbours, relative to stretching, per unit of the first frame:
+stretching is a length, and this the square of one."""
 REACH = (0.03, 0.02)
 """Distance, at the start and at the end, at which an observed point counts a quarter: farther ones
 belong to other things. A wider one at the start was worse."""

@@ -93,7 +93,7 @@ class VelocityFieldConcat(VelocityField):
     def _enter(
         self, t: Float[Tensor, "B"], points: Float[Tensor, "B N 3"], conditions: LayerShifts
     ) -> Float[Tensor, "B N H"]:
-        """The first layer."""
+        """What the first block gets, before its shift."""
         time = t.to(points.dtype).view(-1, 1, 1).expand(*points.shape[:2], 1)
         return self.fc_p(torch.cat([points, time], -1))
 

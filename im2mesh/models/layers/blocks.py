@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from im2mesh.models.layers.precision import full_precision, full_precision_linear
 
-Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+Linear = TypeVar("Linear", bound=nn.Linear)
 
 
 class ResnetBlockFC(nn.Module):
@@ -98,11 +98,10 @@ class ConditionalResnetBlock(nn.Module):
         return x + self.fc_1(F.relu(self.norm_1(hidden, c)))
 
 
-def starting_at_zero(layer: Layer) -> Layer:
+def starting_at_zero(layer: Linear) -> Linear:
     """The same layer, whose weight and bias are 0."""
     nn.init.zeros_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.bias)
     return layer
 
 

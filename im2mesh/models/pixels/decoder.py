@@ -10,7 +10,8 @@ from im2mesh.models.pixels.reader import PixelReader
 
 
 class DecoderPixelAligned(DecoderCBatchNorm):
-    """The occupancy network of the paper, to which is added what the first image shows of a point.
+    """The occupancy network of the paper, to which is added what the first image shows of a point:
+    before each block, as its code is.
 
     Args:
         num_dimensions, code_size, latent_size, hidden_size, num_blocks: See `DecoderCBatchNorm`.
@@ -34,8 +35,13 @@ class DecoderPixelAligned(DecoderCBatchNorm):
                 "decoder 'pixel_aligned' looks at the image of one time, so it cannot read points "
                 "(p, t)"
             )
-        widths = {"hidden_size": hidden_size, "num_blocks": num_blocks}
-        super().__init__(num_dimensions, code_size, latent_size, **widths)
+        super().__init__(
+            num_dimensions,
+            code_size,
+            latent_size,
+            hidden_size=hidden_size,
+            num_blocks=num_blocks,
+        )
         self.pixels = PixelReader(code_size, hidden_size, num_blocks, pixel_size)
 
     def forward(self, points: Float[Tensor, "B N 3"], code: PixelCode) -> Float[Tensor, "B N"]:

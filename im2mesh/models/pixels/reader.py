@@ -10,13 +10,13 @@ from im2mesh.models.pixels.projection import project, read_maps
 class PixelReader(nn.Module):
     """Vectors that are added before the residual blocks of a network.
 
-    The first is linear in where the image shows the point, and all are linear in the features of
-    the image there (PIFu; Saito et al., ICCV 2019). At first they are 0, so that a network that
-    never looked at images can learn to, and forgets nothing by it.
+    The first is linear in the place and the depth at which the image shows the point, and all are
+    linear in the features of the image there (PIFu; Saito et al., ICCV 2019). At first they are 0,
+    so that a network that never looked at images can learn to, and forgets nothing by it.
 
     Args:
         code_size: Width C of the feature maps.
-        hidden_size: Width E of the network.
+        hidden_size: Width H of the network.
         num_vectors: Number of blocks before which a vector is added.
         pixel_size: Width D of the features that are read at a place.
     """
@@ -29,16 +29,20 @@ class PixelReader(nn.Module):
             starting_at_zero(nn.Linear(pixel_size, hidden_size)) for _ in range(num_vectors)
         )
 
-    def features(self, maps: Float[Tensor, "B K C H W"]) -> Float[Tensor, "B K D H W"]:
-        """What is read; linear as sampling is, so it may come first: once for all points."""
+    def features(
+        self, maps: Float[Tensor, "B K C height width"]
+    ) -> Float[Tensor, "B K D height width"]:
+        """What is read. It is linear, as sampling is, so it may come first, once for all points
+        that are asked for together."""
         return self.to_features(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
 
     def forward(
         self,
         points: Float[Tensor, "B N 3"],
-        features: Float[Tensor, "B D H W"],
+        features: Float[Tensor, "B D height width"],
         cameras: Float[Tensor, "B 3 4"],
-    ) -> list[Float[Tensor, "B N E"]]:
+    ) -> list[Float[Tensor, "B N H"]]:
+        """One vector per block; points are in the axes that the cameras are for."""
         seen = project(points, cameras)
         pixels = read_maps(features, seen[..., :2])
         first, *others = (fc(pixels) for fc in self.fc_pixel)

@@ -23,7 +23,8 @@ class PixelConditions(LayerShifts):
 
 
 class VelocityFieldPixelAligned(VelocityFieldConcat):
-    """The velocity network of the paper, to which is added what the images show of a point.
+    """The velocity network of the paper, to which is added what the images show of a point: before
+    the first block, as the time is.
 
     Features and cameras between two observed frames are interpolated.
 

@@ -200,6 +200,19 @@ class TestDecoder:
         seen = replace(code(torch.randn(B, K, C, 8, 8)), c=torch.randn(B, C))
         torch.testing.assert_close(decoder(points, seen), paper(points, seen), atol=0, rtol=0)
 
+    def test_a_fresh_one_can_learn_to_look(self) -> None:
+        decoder = DecoderPixelAligned(3, C, 0, hidden_size=16)
+        maps, points = torch.randn(B, K, C, 8, 8), torch.rand(B, 5, 3) - 0.5
+        search = torch.optim.SGD(decoder.parameters(), lr=0.1)
+        decoder(points, code(maps)).square().sum().backward()
+        found = [fc.weight.grad for fc in decoder.pixels.fc_pixel]
+        assert all(grad is not None and bool(grad.any()) for grad in found)
+        search.step()
+        search.zero_grad()
+        decoder(points, code(maps)).square().sum().backward()
+        grad = decoder.pixels.to_features.weight.grad
+        assert grad is not None and bool(grad.any())
+
     def test_points_in_space_and_time_are_refused(self) -> None:
         with pytest.raises(ValueError, match="it cannot read points"):
             DecoderPixelAligned(4, C, 0)
@@ -265,9 +278,12 @@ class TestVelocityField:
             )
             path[:, -1].square().sum().backward()
             assert maps.grad is not None
-            found.append(maps.grad)
+            weights = [p.grad for p in field.parameters() if p.grad is not None]
+            assert len(weights) == len(list(field.parameters()))
+            found.append([maps.grad, *weights])
         # maps are bilinear, so the solution is not smooth, and the two differ by its kinks
-        assert (found[0] - found[1]).norm() < 0.02 * found[1].norm()
+        for adjoint, direct in zip(*found, strict=True):
+            assert (adjoint - direct).norm() <= 0.02 * direct.norm()
 
 
 @pytest.mark.parametrize("parts", ["pixels", "vectors"])
