@@ -1,9 +1,9 @@
 """Teach encoders of images the codes of a model of clouds, and write the weights.
 
 The configuration observes images with cameras, and has the decoder and the velocity field of the
-teacher; they are turned to the axes of the camera and do not learn. The data hold images and clouds
-(make_bodies.py --benchmark images). With --networks, the layers that see images are those of other
-weights at first.
+teacher, which may also read pixels (pixel_aligned). They are turned to the axes of the camera, and
+do not learn. The data hold images and clouds (make_bodies.py --benchmark images). With --networks,
+the layers that see images are those of other weights at first.
 Example: python -m scripts.experiments.distil configs/benchmark/images_oflow.yaml \\
              --teacher oflow_w_correspond --networks images_pixels --output out/taught.safetensors
 Then: python generate.py configs/benchmark/images_oflow.yaml --weights out/taught.safetensors
