@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from im2mesh.config.values import PositiveInt
 from im2mesh.models.code import CodePerFrame
 from im2mesh.models.deformations.one_shot import OneShotDeformation
-from im2mesh.models.layers.blocks import ResnetBlockFC
+from im2mesh.models.layers.blocks import ResnetBlockFC, starting_at_zero
 from im2mesh.models.layers.precision import full_precision
 
 LARGEST_LOG_SCALE = 1.0
@@ -86,9 +86,7 @@ class CouplingLayer(nn.Module):
         self.fc_p = nn.Linear(2, hidden_size, bias=False)
         self.fc_c = nn.Linear(condition_size, hidden_size)
         self.blocks = nn.ModuleList(ResnetBlockFC(hidden_size) for _ in range(num_blocks))
-        self.fc_out = nn.Linear(hidden_size, 2)
-        nn.init.zeros_(self.fc_out.weight)
-        nn.init.zeros_(self.fc_out.bias)
+        self.fc_out = starting_at_zero(nn.Linear(hidden_size, 2))
 
     def forward(
         self, points: Float[Tensor, "B N 3"], condition: Float[Tensor, "B D"]

@@ -12,6 +12,7 @@ CELLS = GRID**2
 def means_of_cells(maps: Float[Tensor, "M D H W"]) -> Float[Tensor, "M E"]:
     """Means over the cells of a grid; a pixel that lies in several cells counts in parts.
 
+    A code of the whole body is made of them, so they must say where in the image its parts are.
     (`F.adaptive_avg_pool2d` has no deterministic gradient on a GPU.)
     """
     down, right = (_parts_of_cells(size, maps) for size in maps.shape[2:])

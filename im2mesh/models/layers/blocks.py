@@ -65,12 +65,10 @@ class ConditionalBatchNorm(nn.Module):
     def __init__(self, code_size: int, size: int) -> None:
         super().__init__()
         self.gamma = FullPrecisionLinear(code_size, size)
-        self.beta = FullPrecisionLinear(code_size, size)
+        self.beta = starting_at_zero(FullPrecisionLinear(code_size, size))
         self.norm = nn.BatchNorm1d(size, affine=False)
         nn.init.zeros_(self.gamma.weight)
         nn.init.ones_(self.gamma.bias)
-        nn.init.zeros_(self.beta.weight)
-        nn.init.zeros_(self.beta.bias)
 
     def forward(self, x: Float[Tensor, "B N H"], c: Float[Tensor, "B C"]) -> Float[Tensor, "B N H"]:
         gamma, beta = self.gamma(c).unsqueeze(1), self.beta(c).unsqueeze(1)

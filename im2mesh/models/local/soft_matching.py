@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from im2mesh.config.values import PositiveInt
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.encoders.pointnet import PointnetSpaceTime
+from im2mesh.models.layers.blocks import starting_at_zero
 from im2mesh.models.local.anchor_motion import AnchorMotion
 from im2mesh.models.local.attention import OFFSET_SCALE
 from im2mesh.models.local.codes import MovingCode
@@ -61,10 +62,8 @@ class SoftMatching(Encoder):
         )
         numbers = 3 + len(TOLD_STAGES) * DEGREE * 3 + code_size
         self.features = PointFeatures(numbers, code_size, hidden_size, num_blocks)
-        self.fc_correction = nn.Linear(code_size, DEGREE * 3)
+        self.fc_correction = starting_at_zero(nn.Linear(code_size, DEGREE * 3))
         self.motion = AnchorMotion(code_size, hidden_size)
-        nn.init.zeros_(self.fc_correction.weight)
-        nn.init.zeros_(self.fc_correction.bias)
 
     def forward(self, clouds: Float[Tensor, "B T N 3"], times: Float[Tensor, "B T"]) -> MovingCode:
         """Encode clouds.
