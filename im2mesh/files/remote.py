@@ -1,10 +1,12 @@
 """Files of a web server or an object store, fetched whole and checked, by fsspec."""
 
+import errno
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 
 from im2mesh.errors import UserError
 
@@ -13,6 +15,8 @@ FIRST_PAUSE = 0.5  # seconds before the second try; each later pause is twice as
 SILENCE = 30.0  # seconds without a byte, after which a web server counts as stalled
 MOST_JSON = 2**30  # bytes that a file of JSON may have
 _BLOCK = 2**20
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
+T = TypeVar("T")
 
 
 class RemoteError(UserError):
@@ -31,54 +35,64 @@ def fetch_file(url: str, target: IO[bytes], expected: RemoteFile) -> None:
 
     Raises:
         RemoteError: If it cannot be had in `TRIES` tries, or is not as expected.
+        OSError: If the disk is full.
     """
-    reason = ""
-    for number in range(TRIES):
-        if number:
-            time.sleep(FIRST_PAUSE * 2 ** (number - 1))
+
+    def attempt() -> None:
         target.seek(0)
         target.truncate()
-        try:
-            found = _copy(url, target, expected.size)
-        except Exception as error:  # each kind of server fails in ways of its own
-            if isinstance(error, OSError) and error.filename == target.name:
-                raise  # the disk is full
-            reason = _reason(error)
-            if not _is_absent(url, error):
-                continue
-            raise RemoteError(
-                f"{url} is not on the server; write its catalogue anew with scripts/stream.py "
-                "publish, or copy the file there"
-            ) from error
-        if found == expected:
-            return
-        reason = f"{found.size} bytes came, {expected.size} were expected"
-        if found.size == expected.size:
-            reason = "its content is not that of the catalogue"
-    raise RemoteError(
-        f"{url} could not be fetched in {TRIES} tries ({reason}); look after the server and the "
-        "network, then run the same command again"
+        found = _copy(url, target, expected.size)
+        if found.size != expected.size:
+            raise ValueError(f"{found.size} bytes came, {expected.size} were expected")
+        if found != expected:
+            raise ValueError("its content is not that of the catalogue")
+
+    absent = (
+        f"{url} is not on the server; write its catalogue anew with scripts/stream.py publish, or "
+        "copy the file there"
     )
+    _persist(url, attempt, absent)
 
 
 def read_remote_json(url: str) -> Any:
     """The content of a file of JSON.
 
     Raises:
-        RemoteError: If there is none, or it is damaged.
+        RemoteError: If there is none, or it cannot be had in `TRIES` tries, or it is damaged.
     """
-    try:
+
+    def attempt() -> Any:
         with _open(url) as file:
-            text = file.read(MOST_JSON)
-        return json.loads(text)
-    except Exception as error:  # each kind of server fails in ways of its own
-        if isinstance(error, UserError):
+            return json.loads(file.read(MOST_JSON))
+
+    return _persist(url, attempt, f"there is no {url}; scripts/stream.py publish writes it")
+
+
+def _persist(url: str, attempt: Callable[[], T], absent: str) -> T:
+    """What an attempt to fetch a file returns. A failed one is made again after a pause, unless a
+    later one cannot end in another way.
+
+    Raises:
+        RemoteError: If `TRIES` attempts fail; or, with the words of `absent`, if there is no file.
+    """
+    reason = ""
+    for number in range(TRIES):
+        if number:
+            time.sleep(FIRST_PAUSE * 2 ** (number - 1))
+        try:
+            return attempt()
+        except UserError:  # a package is missing
             raise
-        if _is_absent(url, error):
-            raise RemoteError(f"there is no {url}; scripts/stream.py publish writes it") from error
-        raise RemoteError(
-            f"{url} cannot be read ({_reason(error)}); look after the server"
-        ) from error
+        except Exception as error:  # each kind of server fails in ways of its own
+            if getattr(error, "errno", None) in _DISK_IS_FULL:
+                raise
+            if _is_absent(url, error):
+                raise RemoteError(absent) from error
+            reason = _reason(error)
+    raise RemoteError(
+        f"{url} could not be fetched in {TRIES} tries ({reason}); look after the server and the "
+        "network, then run the same command again"
+    )
 
 
 def describe(path: Path) -> RemoteFile:

@@ -16,14 +16,16 @@ class Server:
     Attributes:
         url: Its address.
         asked: Path -> how often it was asked for.
-        faults: What goes wrong with the next answers about packed clips, one each: "error" 500,
+        faults: What goes wrong with the next answers about faulty files, one each: "error" 500,
             "cut" half of the content, "stall" half of it and then nothing, "other" content.
+        faulty: How the names of faulty files end; those of packed clips unless told otherwise.
     """
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.asked: Counter[str] = Counter()
         self.faults: list[str] = []
+        self.faulty = ".npz"
         self.stall_seconds = 5.0
 
 
@@ -32,8 +34,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.state.asked[self.path] += 1
-        is_packed = self.path.endswith(".npz")
-        fault = self.state.faults.pop(0) if is_packed and self.state.faults else None
+        is_faulty = self.path.endswith(self.state.faulty)
+        fault = self.state.faults.pop(0) if is_faulty and self.state.faults else None
         if fault is None:
             super().do_GET()
         elif fault == "error":
