@@ -1,33 +1,27 @@
-"""Teach encoders of images the codes that a model of clouds gives to the same bodies.
+"""What a model of images takes over from a model of clouds whose codes it is to learn.
 
 A network that is trained on images from nothing has to find out at once what bodies look like and
 how to describe them. A model of clouds has found a description. So its decoder and velocity field
 are taken over, and encoders learn to say its codes (Hinton et al., Distilling the Knowledge in a
-Neural Network, 2015), which takes no labelled points and no ODE. An ordinary training can go on
-from there.
+Neural Network, 2015; `lessons`), which takes no labelled points and no ODE. An ordinary training
+can go on from there.
 
 The teacher knows upright bodies, in the axes of the world. The pupil sees positions in the axes of
 its first camera (`Views.axes`). So the first and last layers of the teacher's networks are turned,
-by one matrix for all windows, from axes in which bodies are upright to those of a camera. The
-teacher is shown every body in these upright axes: turned about the vertical until the camera looks
-along -z, and tilted only where an augmented picture is.
+by one matrix for all windows, from axes in which bodies are upright to those of a camera.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
-from im2mesh.config.schema import TrainingConfig
 from im2mesh.data.batch import Batch
 from im2mesh.errors import UserError
-from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
-from im2mesh.models.views import Views, into_axes
-from im2mesh.training.optimizer import learning_rate
+from im2mesh.models.sequence_model import SequenceModel
+from im2mesh.models.views import Views
 
 READS_POSITIONS = ("decoder.fc_p.weight", "flow.velocity_field.fc_p.weight")
 GIVES_VELOCITIES = "flow.velocity_field.fc_out"
@@ -37,42 +31,8 @@ NETWORKS = ".network."
 """In the names of the weights of an encoder: those that see images, before the code is made."""
 PIXELS = ".pixels."
 """In the names of the weights of a decoder or a velocity field: those of its `PixelReader`."""
-SLOWER = 0.3
-"""Learning rate of networks that were trained before, relative to that of all others."""
 SAME_ANGLE = 0.02
 """Largest difference of entries of the matrices of cameras that count as alike: 1 degree."""
-TINY = 1e-6
-"""Variance of a code that hardly differs; its errors are not magnified further."""
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """A model of clouds, and how it is shown what a camera sees.
-
-    Attributes:
-        to_camera: Matrix from the axes in which it knows bodies to those of the camera.
-        noise: Standard deviation of the noise of its clouds, in units of the first frame.
-    """
-
-    model: SequenceModel
-    to_camera: Float[Tensor, "3 3"]
-    noise: float
-
-    @torch.no_grad()
-    def codes(self, batch: Batch) -> SequenceCodes:
-        """Codes of clouds that follow the body, as its first camera faces it."""
-        axes = self.to_camera.T @ Views(batch.inputs, batch.cameras).axes()
-        clouds = into_axes(batch.pointcloud.flatten(1, 2), axes).view_as(batch.pointcloud)
-        clouds = clouds + self.noise * torch.randn_like(clouds)
-        return self.model.encode(clouds, batch.times.expand(len(clouds), -1))
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """Squared errors of both codes in one step, as parts of the variance of these codes."""
-
-    shape: float
-    motion: float
 
 
 def upright_axes(camera: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 3 3"]:
@@ -173,52 +133,6 @@ def take_over(pupil: SequenceModel, weights: Mapping[str, Tensor], whose: str) -
 def image_networks(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of the weights of a model of images: what sees them, before a code is made."""
     return {name: value for name, value in weights.items() if NETWORKS in name}
-
-
-def teach(
-    pupil: SequenceModel,
-    teacher: Teacher,
-    batches: Iterable[Batch],
-    settings: TrainingConfig,
-    *,
-    networks_are_trained: bool,
-) -> Iterator[Lesson]:
-    """Teach the encoders of `pupil`, a step per batch, on the CPU; yields what each step showed.
-
-    Args:
-        settings: Number of steps, and learning rate.
-        networks_are_trained: Whether the layers that see images come from other weights.
-    """
-    encoders = {n: p for n, p in pupil.named_parameters() if not n.startswith(TAUGHT)}
-    networks = [weight for name, weight in encoders.items() if NETWORKS in name]
-    others = [weight for name, weight in encoders.items() if NETWORKS not in name]
-    rate = settings.learning_rate
-    slower = SLOWER * rate if networks_are_trained else rate
-    optimizer = torch.optim.Adam([{"params": networks, "lr": slower}, {"params": others}], lr=rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate(step, 0.0, settings) / rate
-    )
-    for batch in tqdm(batches, "teach", settings.max_iterations, unit="step"):
-        shape, motion = _errors(pupil, teacher, batch)
-        optimizer.zero_grad()
-        (shape + motion).backward()
-        torch.nn.utils.clip_grad_norm_([*networks, *others], 1.0)
-        optimizer.step()
-        schedule.step()
-        yield Lesson(shape.item(), motion.item())
-
-
-def _errors(
-    pupil: SequenceModel, teacher: Teacher, batch: Batch
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Squared errors of the shape and the motion code, as parts of their variance."""
-    said = pupil.encode(Views(batch.inputs, batch.cameras), batch.input_times)
-    right = teacher.codes(batch)
-    shape, motion = (
-        (a.c - b.c).square().mean() / b.c.var(0, correction=0).mean().clamp(min=TINY)
-        for a, b in ((said.shape, right.shape), (said.motion, right.motion))
-    )
-    return shape, motion
 
 
 def _network_of(name: str) -> str:

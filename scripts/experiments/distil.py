@@ -3,21 +3,25 @@
 The configuration observes images with cameras, and has the decoder and the velocity field of the
 teacher, which may also read pixels (pixel_aligned). They are turned to the axes of the camera, and
 do not learn. The data hold images and clouds (make_bodies.py --benchmark images). With --networks,
-the layers that see images are those of other weights at first.
+the layers that see images are those of other weights at first; with training.start_from, all of the
+encoders are those of weights of the same model.
 Example: python -m scripts.experiments.distil configs/benchmark/images_oflow.yaml \\
              --teacher oflow_w_correspond --networks images_pixels --output out/taught.safetensors
 Then: python generate.py configs/benchmark/images_oflow.yaml --weights out/taught.safetensors
-A training can start from them, too (training.start_from).
+A training can start from them, too (training.start_from). The lessons save their state beside the
+output; after an end before their time, the same command goes on from there.
 """
 
 import argparse
 import sys
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from im2mesh.build import build_config, build_model, load_trained
 from im2mesh.command_line import (
@@ -45,18 +49,20 @@ from im2mesh.runs.provenance import provenance
 from im2mesh.runs.trained import TrainedModel, read_trained, write_weights
 from im2mesh.training.batches import training_batches, validation_batches
 from im2mesh.training.distillation import (
-    Lesson,
-    Teacher,
     camera_of_upright,
     image_networks,
     take_over,
-    teach,
     turn_networks,
 )
+from im2mesh.training.lessons import Lesson, Lessons, Teacher
+from im2mesh.training.start import load_first_weights, read_first_weights
+from im2mesh.training.stopping import StopRequest, stop_on_signal
 from im2mesh.training.validation import ValidationScores, validate
 
 WARM_UP = 50
 """Steps in which the learning rate rises."""
+UNFINISHED = ".unfinished.pt"
+"""Ending of the file beside the output that holds the state of lessons on their way."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -73,30 +79,65 @@ def main(arguments: Sequence[str]) -> None:
     _refuse_what_cannot_begin(args)
     teacher_config, generator = load_trained(find_weights(args.teacher), torch.device("cpu"))
     _refuse_what_cannot_be_taught(config, teacher_config, args.teacher)
-    lessons = _for_lessons(config, teacher_config, args)
-    to_camera = _camera(lessons)
+    settings = _for_lessons(config, teacher_config, args)
+    to_camera = _camera(settings)
     teacher = Teacher(generator.model, to_camera, teacher_config.data.input_noise)
     torch.manual_seed(config.training.seed)
     pupil = build_model(config)
+    before = load_first_weights(pupil, read_first_weights(config), config)
     take_over(pupil, turn_networks(teacher.model.state_dict(), to_camera), args.teacher)
-    notes = [*generator.trained_by]
+    notes = [*before, *(note for note in generator.trained_by if note not in before)]
     if args.networks:
         other = read_trained(find_weights(args.networks))
         take_over(pupil, image_networks(other.model), args.networks)
-        notes += other.origins
-    batches = training_batches(build_training_data(lessons), lessons.training)
-    are_trained = args.networks is not None
-    taught = teach(pupil, teacher, batches, lessons.training, networks_are_trained=are_trained)
-    last = deque[Lesson](taught, maxlen=max(1, args.iterations // 20))
+        notes += (note for note in other.origins if note not in notes)
+    notes.append(_note_of(settings))
+    are_trained = args.networks is not None or config.training.start_from is not None
+    lessons = Lessons(pupil, teacher, settings, networks_are_trained=are_trained, notes=notes)
+    unfinished = args.output.with_suffix(UNFINISHED)
+    with stop_on_signal() as stop:
+        last = _teach(lessons, unfinished, stop)
+    if lessons.iteration < args.iterations:
+        return print(f"saved {unfinished} at step {lessons.iteration}; the same command goes on")
     scores = _validate(config, pupil)
-    notes.append(_note_of(lessons))
     args.output.parent.mkdir(parents=True, exist_ok=True)
     values = config.model_dump(mode="json")
     write_weights(args.output, TrainedModel(values, pupil.state_dict(), notes, scores.score))
+    unfinished.unlink(missing_ok=True)
+    print(f"{args.output}: {_told(last)}validation {scores}")
+
+
+def _teach(lessons: Lessons, unfinished: Path, stop: StopRequest) -> Sequence[Lesson]:
+    """Teach until the last step or the request to stop, and save on the way.
+
+    Returns:
+        The last lessons of this call, at most a twentieth of all.
+    """
+    settings = lessons.config.training
+    if unfinished.exists():
+        lessons.resume(unfinished)
+        print(f"resuming {unfinished} at step {lessons.iteration}")
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    begin, end = lessons.iteration, settings.max_iterations
+    batches = training_batches(build_training_data(lessons.config), settings, iteration=begin)
+    last = deque[Lesson](maxlen=max(1, end // 20))
+    for batch in tqdm(batches, "teach", end, initial=begin, unit="step"):
+        last.append(lessons.step(batch))
+        if stop.requested or lessons.iteration % settings.save_every == 0:
+            lessons.save(unfinished)
+        if stop.requested:
+            break
+    return last
+
+
+def _told(last: Sequence[Lesson]) -> str:
+    """How well the codes were said in the last lessons, if this call gave any."""
+    if not last:
+        return ""
     shape, motion = (1 - fmean(getattr(lesson, what) for lesson in last) for what in CODE_NAMES)
-    print(
-        f"{args.output}: encoders that say {shape:.3f} of the variance of shape codes, and "
-        f"{motion:.3f} of that of motion codes; validation {scores}"
+    return (
+        f"encoders that say {shape:.3f} of the variance of shape codes, and {motion:.3f} of that "
+        "of motion codes; "
     )
 
 
@@ -156,11 +197,11 @@ def _validate(config: Config, pupil: SequenceModel) -> ValidationScores:
     )
 
 
-def _note_of(lessons: Config) -> dict[str, Any]:
+def _note_of(settings: Config) -> dict[str, Any]:
     """What is noted of the lessons among the trainings that made the weights."""
-    windows = build_windows(lessons, lessons.data.train_split, stride=lessons.data.stride)
-    dataset = dataset_fingerprint(lessons.data.root, windows)
-    made_by = provenance(lessons, dataset, lessons.training.seed)
+    windows = build_windows(settings, settings.data.train_split, stride=settings.data.stride)
+    dataset = dataset_fingerprint(settings.data.root, windows)
+    made_by = provenance(settings, dataset, settings.training.seed)
     return {**made_by.as_dict(), "since": 0}
 
 

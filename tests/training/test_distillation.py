@@ -1,5 +1,6 @@
 """Encoders of images learn the codes of a model of clouds."""
 
+import signal
 from dataclasses import replace
 
 import pytest
@@ -16,14 +17,13 @@ from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.trained import read_trained
 from im2mesh.training.batches import training_batches
 from im2mesh.training.distillation import (
-    Teacher,
     camera_of_upright,
     image_networks,
     take_over,
-    teach,
     turn_networks,
     upright_axes,
 )
+from im2mesh.training.lessons import Lessons, Teacher
 from scripts.experiments.distil import main as distil
 from scripts.weights import main as weights
 from tests.ball import write_ball_dataset, write_ball_images
@@ -195,9 +195,9 @@ def test_encoders_learn_and_the_networks_of_the_teacher_stay(pupil_path, teacher
     pupil, teacher = build_model(config), Teacher(model, torch.eye(3), noise=0.0)
     before = {name: value.clone() for name, value in pupil.state_dict().items()}
     batches = training_batches(build_training_data(config), config.training)
-    lessons = list(teach(pupil, teacher, batches, config.training, networks_are_trained=False))
-    assert len(lessons) == 60
-    errors = [lesson.shape + lesson.motion for lesson in lessons]
+    lessons = Lessons(pupil, teacher, config, networks_are_trained=False, notes=[])
+    errors = [sum(lessons.step(batch)) for batch in batches]
+    assert lessons.iteration == len(errors) == 60
     assert sum(errors[-5:]) < 0.5 * sum(errors[:5])
     for name, value in pupil.state_dict().items():
         if name.startswith(("decoder.", "flow.")) and name in dict(pupil.named_parameters()):
@@ -228,6 +228,63 @@ def test_the_command_writes_what_a_training_can_start_from(
         train.main([str(pupil_path), *start, f"output_dir={tmp_path / 'run'}"])
     notes = read_trained(tmp_path / "run/model.pt").origins
     assert len(notes) == 5, "of the teacher, of what was taken over (two), of this, and after"
+
+
+def test_stopped_lessons_go_on_as_if_they_had_not_stopped(
+    pupil_path, teacher_file, tmp_path, capsys, monkeypatch
+):
+    files = whole, stopped = tmp_path / "whole.safetensors", tmp_path / "stopped.safetensors"
+    unfinished = tmp_path / "stopped.unfinished.pt"
+    arguments = [str(pupil_path), "training.save_every=2", "--teacher", str(teacher_file)]
+    with unchecked_shapes():
+        distil([*arguments, "--iterations", "5", "--output", str(whole)])
+        monkeypatch.setattr(Lessons, "step", stopping_at_step(3))
+        distil([*arguments, "--iterations", "5", "--output", str(stopped)])
+        assert f"saved {unfinished} at step 3; the same command goes on" in capsys.readouterr().out
+        assert not stopped.exists()
+        for others, message in (
+            (["--iterations", "6"], "other settings"),
+            (["training.seed=1", "--iterations", "5"], "other settings and another seed"),
+            (["--networks", str(whole), "--iterations", "5"], "another teacher or other networks"),
+        ):
+            with pytest.raises(
+                UserError, match=rf"unfinished\.pt holds .* lessons with {message};"
+            ):
+                distil([*arguments, *others, "--output", str(stopped)])
+        distil([*arguments, "--iterations", "5", "--output", str(stopped)])
+    assert f"resuming {unfinished} at step 3" in capsys.readouterr().out
+    assert not unfinished.exists()
+    expected, found = (read_trained(file) for file in files)
+    assert found.origins == expected.origins and found.best_score == expected.best_score
+    for name, value in expected.model.items():
+        assert torch.equal(found.model[name], value), name
+
+
+def test_lessons_can_start_from_taught_encoders(pupil_path, teacher_file, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    arguments = [str(pupil_path), "--teacher", str(teacher_file), "--iterations", "1"]
+    start = [f"training.start_from={first}", "--learning-rate", "1e-12"]
+    with unchecked_shapes():
+        distil([*arguments, "--output", str(first)])
+        distil([*arguments, *start, "--output", str(second)])
+    before, after = read_trained(first), read_trained(second)
+    assert all(note in after.origins for note in before.origins)
+    for name, value in before.model.items():
+        torch.testing.assert_close(after.model[name], value)
+
+
+def stopping_at_step(number: int):
+    """A step of lessons in which this process is once asked to stop."""
+    step, asked = Lessons.step, []
+
+    def stopping(self: Lessons, batch: Batch):
+        lesson = step(self, batch)
+        if self.iteration == number and not asked:
+            asked.append(True)
+            signal.raise_signal(signal.SIGTERM)
+        return lesson
+
+    return stopping
 
 
 @pytest.mark.parametrize(
