@@ -227,7 +227,7 @@ def test_the_command_writes_what_a_training_can_start_from(
         start = ["training.max_iterations=1", f"training.start_from={again}"]
         train.main([str(pupil_path), *start, f"output_dir={tmp_path / 'run'}"])
     notes = read_trained(tmp_path / "run/model.pt").origins
-    assert len(notes) == 5, "of the teacher, of what was taken over (two), of this, and after"
+    assert len(notes) == 4, "of the teacher, of the first lessons, of the second, and after"
 
 
 def test_stopped_lessons_go_on_as_if_they_had_not_stopped(
