@@ -1,5 +1,6 @@
 """Pictures of a body -> moving meshes, one for each window as long as those of training."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from im2mesh.config.schema import DataConfig
 from im2mesh.data.batch import NO_CAMERAS, Observation
 from im2mesh.data.cut_out import CutOut
 from im2mesh.data.transforms import AS_IT_IS, NormalizationFrame
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
 from im2mesh.meshing.frame_meshes import Reconstruction
@@ -123,6 +124,8 @@ def plan_windows(total: int, length: int, any_number: bool) -> list[tuple[int, i
         length: Number of pictures of a whole window.
         any_number: Whether a window may be shorter, where there are fewer pictures.
 
+    A window that is shorter than those of training is told.
+
     Raises:
         UserError: If there are too few pictures.
     """
@@ -131,6 +134,13 @@ def plan_windows(total: int, length: int, any_number: bool) -> list[tuple[int, i
         raise UserError(
             f"{total} pictures, and these weights need {needed} at this rate; give more, or set "
             "--fps to the pictures a second that these are"
+        )
+    if total < length:
+        warnings.warn(
+            f"{total} pictures are fewer than the {length} of a window at this rate, which these "
+            "weights have learned; give more, or set --fps to the pictures a second that these are",
+            Advice,
+            stacklevel=3,
         )
     count = min(length, total)
     return [(min(first, total - count), count) for first in range(0, total - 1, length - 1)]

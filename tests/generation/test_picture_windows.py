@@ -9,7 +9,7 @@ import torch
 from im2mesh.build import build_config, build_model
 from im2mesh.config.schema import DataConfig
 from im2mesh.data.cut_out import CutOut
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.picture_windows import (
     PictureSettings,
@@ -59,7 +59,8 @@ class TestPlan:
         assert plan_windows(18, 17, False) == [(0, 17), (1, 17)]
 
     def test_only_a_model_of_any_frames_sees_fewer_pictures(self) -> None:
-        assert plan_windows(5, 17, True) == [(0, 5)]
+        with pytest.warns(Advice, match="5 pictures are fewer than the 17 of a window"):
+            assert plan_windows(5, 17, True) == [(0, 5)]
         with pytest.raises(UserError, match="5 pictures, and these weights need 17"):
             plan_windows(5, 17, False)
         with pytest.raises(UserError, match="1 pictures, and these weights need 2"):
@@ -101,7 +102,8 @@ def test_meshes_come_at_the_times_of_the_pictures(config_path: Path) -> None:
     windows = list(reconstruct_pictures(generator, config.data, body(20), SETTINGS))
     assert [(w.first, w.count) for w in windows] == [(0, 17), (3, 17)]
     np.testing.assert_allclose(windows[1].meshes.times, np.arange(17) / 16)
-    (short,) = reconstruct_pictures(generator, config.data, body(4), SETTINGS)
+    with pytest.warns(Advice, match="4 pictures are fewer"):
+        (short,) = reconstruct_pictures(generator, config.data, body(4), SETTINGS)
     np.testing.assert_allclose(short.meshes.times, np.arange(4) / 16)
     assert short.seconds == pytest.approx(16 / 60)
 
