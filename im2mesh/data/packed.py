@@ -20,6 +20,7 @@ from im2mesh.data.storage import (
     open_arrays,
 )
 from im2mesh.data.streaming import fetch
+from im2mesh.errors import explain_system_error
 from im2mesh.files.remote import RemoteError
 
 _TRIES = 5
@@ -142,6 +143,11 @@ def _fetch(path: str) -> bool:
         return fetch(Path(path))
     except RemoteError as error:
         raise StorageError(str(error)) from error
+    except OSError as error:  # a worker process would pass on its words alone
+        explained = explain_system_error(error)
+        if explained is None:
+            raise
+        raise StorageError(explained) from error
 
 
 def _are_plain(rows: Int[np.ndarray, "N"], counts: Int[np.ndarray, "T"]) -> bool:

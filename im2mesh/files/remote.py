@@ -1,21 +1,23 @@
 """Files of a web server or an object store, fetched whole and checked, by fsspec."""
 
-import errno
 import hashlib
 import json
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 
 TRIES = 4
 FIRST_PAUSE = 0.5  # seconds before the second try; each later pause is twice as long
 SILENCE = 30.0  # seconds without a byte, after which a web server counts as stalled
 MOST_JSON = 2**30  # bytes that a file of JSON may have
 _BLOCK = 2**20
-_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REFUSALS = (401, 403, 410)
+"""Status of answers of web servers that asking again does not change."""
 T = TypeVar("T")
 
 
@@ -35,12 +37,14 @@ def fetch_file(url: str, target: IO[bytes], expected: RemoteFile) -> None:
 
     Raises:
         RemoteError: If it cannot be had in `TRIES` tries, or is not as expected.
-        OSError: If the disk is full.
+        OSError: If the open file cannot be written, as on a full disk.
+        UserError: If the address cannot be understood, or a package is missing.
     """
 
     def attempt() -> None:
-        target.seek(0)
-        target.truncate()
+        with _our_file():
+            target.seek(0)
+            target.truncate()
         found = _copy(url, target, expected.size)
         if found.size != expected.size:
             raise ValueError(f"{found.size} bytes came, {expected.size} were expected")
@@ -58,37 +62,62 @@ def read_remote_json(url: str) -> Any:
     """The content of a file of JSON.
 
     Raises:
-        RemoteError: If there is none, or it cannot be had in `TRIES` tries, or it is damaged.
+        RemoteError: If there is none, it cannot be had in `TRIES` tries, or it is not JSON.
+        UserError: If the address cannot be understood, or a package is missing.
     """
 
-    def attempt() -> Any:
-        with _open(url) as file:
-            return json.loads(file.read(MOST_JSON))
+    absent = f"there is no {url}; scripts/stream.py publish writes it"
+    text = _persist(url, lambda: b"".join(_blocks(url, MOST_JSON)), absent)
+    try:
+        if len(text) > MOST_JSON:
+            raise ValueError(f"it has more than {MOST_JSON} bytes")
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RemoteError(f"{url} is not JSON ({error}); look after the address") from error
 
-    return _persist(url, attempt, f"there is no {url}; scripts/stream.py publish writes it")
+
+class _OwnFileError(Exception):
+    """A failure of the file that is written, and not of the server; its cause is the error."""
+
+
+@contextmanager
+def _our_file() -> Iterator[None]:
+    """Where only the file that is written can fail."""
+    try:
+        yield
+    except OSError as error:
+        raise _OwnFileError from error
 
 
 def _persist(url: str, attempt: Callable[[], T], absent: str) -> T:
-    """What an attempt to fetch a file returns. A failed one is made again after a pause, unless a
-    later one cannot end in another way.
+    """What an attempt to fetch a file returns. After a failure of the server it is made again,
+    which is told.
+
+    Args:
+        absent: What to say if there is no such file.
 
     Raises:
-        RemoteError: If `TRIES` attempts fail; or, with the words of `absent`, if there is no file.
+        RemoteError: If `TRIES` attempts fail, or at once if the server says no.
     """
     reason = ""
     for number in range(TRIES):
         if number:
+            warnings.warn(f"{url}: {reason}; it is asked for again", Advice, stacklevel=1)
             time.sleep(FIRST_PAUSE * 2 ** (number - 1))
         try:
             return attempt()
-        except UserError:  # a package is missing
+        except _OwnFileError as error:
+            raise error.__cause__ or error from None
+        except (UserError, MemoryError):
             raise
+        except FileNotFoundError as error:
+            raise RemoteError(absent) from error
         except Exception as error:  # each kind of server fails in ways of its own
-            if getattr(error, "errno", None) in _DISK_IS_FULL:
-                raise
-            if _is_absent(url, error):
-                raise RemoteError(absent) from error
-            reason = _reason(error)
+            reason = " ".join(str(error).split()) or type(error).__name__
+            if getattr(error, "status", None) in _REFUSALS:
+                raise RemoteError(
+                    f"the server refuses {url} ({reason}); look after its permissions"
+                ) from error
     raise RemoteError(
         f"{url} could not be fetched in {TRIES} tries ({reason}); look after the server and the "
         "network, then run the same command again"
@@ -104,21 +133,6 @@ def describe(path: Path) -> RemoteFile:
         return RemoteFile(file.tell(), digest.hexdigest())
 
 
-def _is_absent(url: str, error: Exception) -> bool:
-    """Whether the server says that there is no such file. fsspec also says so of a web server that
-    cannot be reached or fails, but because of another error."""
-    cause = error.__cause__
-    if not isinstance(error, FileNotFoundError) or cause is None or not _is_web(url):
-        return isinstance(error, FileNotFoundError)
-    return isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == 404
-
-
-def _reason(error: Exception) -> str:
-    """In one line."""
-    error = error.__cause__ if isinstance(error.__cause__, Exception) else error
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def _is_web(url: str) -> bool:
     return url.startswith(("http://", "https://"))
 
@@ -126,12 +140,21 @@ def _is_web(url: str) -> bool:
 def _copy(url: str, target: IO[bytes], most: int) -> RemoteFile:
     """Returns what came, at most one block more than expected."""
     digest, size = hashlib.sha256(), 0
+    for block in _blocks(url, most):
+        with _our_file():
+            target.write(block)
+        digest.update(block)
+        size += len(block)
+    return RemoteFile(size, digest.hexdigest())
+
+
+def _blocks(url: str, most: int) -> Iterator[bytes]:
+    """The content of a file, piece by piece as it comes, until it is more than `most` bytes."""
+    size = 0
     with _open(url) as source:
         while size <= most and (block := source.read(_BLOCK)):
-            target.write(block)
-            digest.update(block)
             size += len(block)
-    return RemoteFile(size, digest.hexdigest())
+            yield block
 
 
 def _open(url: str) -> Any:
@@ -146,9 +169,14 @@ def _open(url: str) -> Any:
 
         waits = ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
         system, place = fsspec.url_to_fs(url, client_kwargs={"timeout": waits})
-        return system.open(place, "rb", block_size=0)
+        # any size, so that the server is not asked for it, which would be a request more
+        return system.open(place, "rb", block_size=0, size=1)
     except ImportError as error:
         raise UserError(
             f"fetching {url} needs other packages ({error}), run: pip install -e '.[stream]'; an "
             "object store also needs that of its own, such as s3fs"
         ) from error
+    except ValueError as error:
+        if "Protocol not known" not in str(error):
+            raise
+        raise UserError(f"{url} begins with no known kind of server; give http://...") from error

@@ -9,6 +9,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+STATUS = {"error": 500, "forbidden": 403}
+
 
 class Server:
     """Serves a folder.
@@ -17,7 +19,8 @@ class Server:
         url: Its address.
         asked: Path -> how often it was asked for.
         faults: What goes wrong with the next answers about faulty files, one each: "error" 500,
-            "cut" half of the content, "stall" half of it and then nothing, "other" content.
+            "forbidden" 403, "cut" half of the content, "stall" half of it and then nothing,
+            "other" content.
         faulty: How the names of faulty files end; those of packed clips unless told otherwise.
     """
 
@@ -38,8 +41,8 @@ class _Handler(SimpleHTTPRequestHandler):
         fault = self.state.faults.pop(0) if is_faulty and self.state.faults else None
         if fault is None:
             super().do_GET()
-        elif fault == "error":
-            self.send_error(500)
+        elif fault in STATUS:
+            self.send_error(STATUS[fault])
         else:
             self._answer_badly(fault)
 

@@ -15,7 +15,7 @@ from im2mesh.data.fingerprint import dataset_fingerprint
 from im2mesh.data.layout import DataError
 from im2mesh.data.streaming import NOTE, open_stream
 from im2mesh.data.windows import read_windows
-from im2mesh.errors import UserError
+from im2mesh.errors import Advice, UserError
 from im2mesh.files import remote
 from im2mesh.files.remote import RemoteError
 from im2mesh.machine.ranks import Ranks
@@ -51,7 +51,9 @@ def server(served_root: Path):
 @pytest.fixture(autouse=True)
 def impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "FIRST_PAUSE", 0.01)
-    if "stall" in request.node.name:  # a healthy server of a busy machine may be silent as long
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if parameters.get("fault") == "stall":
+        # only here, since a healthy server of a busy machine may be silent as long
         monkeypatch.setattr(remote, "SILENCE", 1.0)
 
 
@@ -174,26 +176,58 @@ def test_a_server_that_is_gone_is_named(served_root: Path, tmp_path: Path):
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize("fault", ["error", "cut", "other"])
-def test_a_catalogue_is_asked_for_again(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
-):
+@pytest.mark.parametrize("fault", ["error", "cut"])
+def test_a_catalogue_is_asked_for_again(server: Server, tmp_path: Path, fault: str):
     server.faulty, server.faults = ".json", [fault] * 3
-    open_stream(server.url, tmp_path / "cache")
+    with pytest.warns(Advice, match=r"/catalogue\.json: .*; it is asked for again"):
+        open_stream(server.url, tmp_path / "cache")
     assert server.asked["/catalogue.json"] == 4
     server.faults = [fault] * 4
     with pytest.raises(RemoteError, match=r"catalogue\.json could not be fetched in 4 tries \("):
         open_stream(server.url, tmp_path / "other")
 
 
-def test_a_full_disk_is_no_fault_of_the_server(server: Server, tmp_path: Path):
-    class FullDisk(io.BytesIO):
-        def write(self, _: object) -> int:
-            raise OSError(errno.ENOSPC, "No space left on device")
+def test_what_is_no_catalogue_is_asked_for_once(server: Server, tmp_path: Path):
+    server.faulty, server.faults = ".json", ["other"]
+    with pytest.raises(RemoteError, match=r"catalogue\.json is not JSON \(.*; look after the add"):
+        open_stream(server.url, tmp_path / "cache")
+    server.faults = ["forbidden"]
+    with pytest.raises(RemoteError, match=r"the server refuses .*json \(403.*its permissions"):
+        open_stream(server.url, tmp_path / "cache")
+    assert server.asked["/catalogue.json"] == 2
+    with pytest.raises(UserError, match=r"foo://x/.* begins with no known kind"):
+        open_stream("foo://x", tmp_path / "cache")
 
-    with pytest.raises(OSError, match="No space left"):
-        remote.fetch_file(f"{server.url}/catalogue.json", FullDisk(), remote.RemoteFile(10**6, "0"))
-    assert server.asked["/catalogue.json"] == 1
+
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(errno.ENOSPC, "full"), OSError(errno.EFBIG, "too large"), MemoryError("no memory")],
+)
+def test_what_fails_here_is_no_fault_of_the_server(
+    server: Server, served_root: Path, failure: Exception
+):
+    class Failing(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise failure
+
+    name = f"{CATEGORY}/ball_a/pcl_seq.npz"
+    with pytest.raises(type(failure), match=str(failure.args[-1])):
+        remote.fetch_file(f"{server.url}/{name}", Failing(), remote.describe(served_root / name))
+    assert server.asked[f"/{name}"] == 1
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_full_disk_is_told_in_one_line(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+):
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    open_stream(server.url, tmp_path / "cache")
+    monkeypatch.setattr("im2mesh.data.streaming.fetch_file", fail)
+    with pytest.raises(DataError, match=r"p.*npz: No space left on device; free some space") as got:
+        batches(tmp_path / "cache", 0, workers)
+    assert "\n" not in str(got.value)
 
 
 def test_a_file_that_is_gone_is_not_asked_for_again(server: Server, tmp_path, served_root):
