@@ -13,7 +13,7 @@ same draws. This table says what each draw is derived from:
 | frames, points and noise of a validation sample | seed, index of the window |
 | frames of the correspondence loss, steps that train the shape alone | seed, iteration |
 | latent noise of a sample | seed, iteration, place of the sample in the batch of all processes |
-| dropout | seed, iteration, rank |
+| dropout, noise of a teacher's clouds | seed, iteration, rank |
 
 A sample's index is epoch * windows + its place in the epoch. Worker and rank are left out on
 purpose: a sample is the same whichever process reads it, so the data of a training depend neither

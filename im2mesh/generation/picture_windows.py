@@ -117,14 +117,12 @@ def pictures_of_window(data: DataConfig, rate: float) -> int:
 
 def plan_windows(total: int, length: int, any_number: bool) -> list[tuple[int, int]]:
     """First picture and number of pictures of every window. The last one ends with the last
-    picture, and may overlap the one before.
+    picture, and may overlap the one before. A film that is shorter than a window is told.
 
     Args:
         total: Number of pictures.
         length: Number of pictures of a whole window.
         any_number: Whether a window may be shorter, where there are fewer pictures.
-
-    A window that is shorter than those of training is told.
 
     Raises:
         UserError: If there are too few pictures.

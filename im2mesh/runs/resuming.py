@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 from im2mesh.config.effects import Affects, keys_affecting
 from im2mesh.config.files import flatten
@@ -69,23 +70,28 @@ def warn_of_changes(checkpoint: Checkpoint, config: Config, now: Provenance, pat
     _warn_of_other_settings(checkpoint, config, path)
 
 
+def changed_settings(before: dict[str, Any], now: Config, *effects: Affects) -> list[str]:
+    """The settings with these effects that differ, each as its key, the old and the new value."""
+    default = Config(output_dir="").model_dump()  # what a checkpoint older than a key had
+    old = dict(flatten(default, "")) | dict(flatten(before, ""))
+    new = dict(flatten(now.model_dump(), ""))
+    sections = tuple(f"{key}." for effect in effects for key in keys_affecting(Config, effect))
+    differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return [
+        f"{key} {old.get(key, [None])[0]} -> {new.get(key, [None])[0]}"
+        for key in differing
+        if f"{key}.".startswith(sections)
+    ]
+
+
 def _warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -> None:
     """Warn of changed settings that affect what is learned from here on."""
-    default = Config(output_dir="").model_dump()  # what a checkpoint older than a key had
-    before, now = (
-        dict(flatten(default, "")) | dict(flatten(c, ""))
-        for c in (checkpoint.config, config.model_dump())
-    )
-    changed = [
-        f"{key} {before[key][0]} -> {now[key][0]}"
-        for key in keys_affecting(Config, Affects.LEARNING)
-        if before[key][0] != now[key][0]
-    ]
+    changed = changed_settings(checkpoint.config, config, Affects.LEARNING)
     if changed:
-        started = before["training.start_from"] != now["training.start_from"]
+        started = any(change.startswith("training.start_from ") for change in changed)
         own = " Its weights stay its own: training.start_from is for new runs." if started else ""
         warnings.warn(
-            f"{path} was trained with other settings: {', '.join(sorted(changed))}.{own} The "
+            f"{path} was trained with other settings: {', '.join(changed)}.{own} The "
             "result will not be that of a run with one set of settings; --fresh starts anew",
             Advice,
             stacklevel=4,

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from im2mesh.config.effects import Affects
 from im2mesh.config.schema import Config
 from im2mesh.data.batch import Batch
 from im2mesh.errors import UserError
@@ -20,13 +21,21 @@ from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
 from im2mesh.models.views import Views, into_axes
 from im2mesh.randomness import step_randomness
 from im2mesh.runs.checkpoints import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
-from im2mesh.runs.origins import Notes
-from im2mesh.runs.weights import load_weights
+from im2mesh.runs.origins import Notes, continued
+from im2mesh.runs.provenance import Provenance
+from im2mesh.runs.resuming import changed_settings
+from im2mesh.runs.weights import load_weights, weights_digest
 from im2mesh.training.distillation import NETWORKS, TAUGHT
 from im2mesh.training.optimizer import learning_rate, load_optimizer
 
 SLOWER = 0.3
 """Learning rate of networks that were trained before, relative to that of all others."""
+THAT_MATTER = (
+    Affects.WINDOWS, Affects.MODEL, Affects.OBSERVATION, Affects.LEARNING, Affects.BUDGET,
+)  # fmt: skip
+"""Effects of settings that must not change while lessons go on."""
+BEGUN_AS = "begun_as"
+"""Entry, beside the configuration of a saved state, of the hash of the pupil as it was at first."""
 TINY = 1e-6
 """Variance of a code that hardly differs; its errors are not magnified further."""
 
@@ -69,12 +78,16 @@ class Lessons:
 
     Args:
         pupil: Model of images; all but its encoders stays as it is.
+        teacher: The model whose codes it learns.
         config: Of the pupil; its section `training` tells the steps and the learning rate.
         networks_are_trained: Whether the layers that see images come from other weights.
-        notes: Notes of what made the teacher and the weights taken over, and last of these lessons.
+        before: Notes of what made the teacher and all weights that were taken over.
+        origin: Provenance of these lessons.
 
     Attributes:
+        begun_as: Hash of the pupil as it was at first.
         iteration: Number of steps done.
+        notes: Notes of all that made the pupil.
     """
 
     def __init__(
@@ -84,11 +97,14 @@ class Lessons:
         config: Config,
         *,
         networks_are_trained: bool,
-        notes: Notes,
+        before: Notes,
+        origin: Provenance,
     ) -> None:
         self.pupil, self.teacher, self.config = pupil, teacher, config
-        self.notes = notes
+        self.before, self.origin = list(before), origin
+        self.begun_as = weights_digest(pupil)
         self.iteration = 0
+        self.notes = [*before, *continued((), origin, 0)]
         encoders = {n: p for n, p in pupil.named_parameters() if not n.startswith(TAUGHT)}
         self._networks = [weight for name, weight in encoders.items() if NETWORKS in name]
         self._others = [weight for name, weight in encoders.items() if NETWORKS not in name]
@@ -97,35 +113,56 @@ class Lessons:
         self.optimizer = torch.optim.Adam(groups, lr=config.training.learning_rate)
 
     def step(self, batch: Batch) -> Lesson:
-        """Teach one batch."""
+        """Teach one batch; returns what the pupil said wrong before.
+
+        Raises:
+            UserError: If that is not finite; the weights stay as they were.
+        """
         settings = self.config.training
         rate = learning_rate(self.iteration, 0.0, settings)
         for group, share in zip(self.optimizer.param_groups, (self._slower, 1.0), strict=True):
             group["lr"] = share * rate
-        step_randomness(settings.seed, self.iteration, 0, len(batch.inputs))
+        step_randomness(settings.seed, self.iteration, 0, len(batch.inputs))  # seeds torch
         shape, motion = self._errors(batch)
+        lesson = Lesson(shape.item(), motion.item())
+        if not math.isfinite(sum(lesson)):
+            raise UserError(
+                f"the errors of codes are not finite at step {self.iteration} (shape "
+                f"{lesson.shape}, motion {lesson.motion}); lower the learning rate"
+            )
         self.optimizer.zero_grad()
         (shape + motion).backward()
         torch.nn.utils.clip_grad_norm_([*self._networks, *self._others], 1.0)
         self.optimizer.step()
         self.iteration += 1
-        return Lesson(shape.item(), motion.item())
+        return lesson
 
     def save(self, path: Path) -> None:
-        """Write the state of the lessons."""
-        state = TrainingState(self.iteration, 0.0, -math.inf, 0, list(self.notes))
+        """Write the state of the lessons.
+
+        Raises:
+            OSError: If the file cannot be written; an older one is kept.
+        """
+        state = TrainingState(
+            iteration=self.iteration,
+            seconds=0.0,  # lessons have no budget of time, ...
+            best_score=-math.inf,  # ... are validated at their end, ...
+            num_skipped=0,  # ... and leave out no batch
+            origins=self.notes,
+        )
+        config = {**self.config.model_dump(), BEGUN_AS: self.begun_as}
         model, optimizer = self.pupil.state_dict(), self.optimizer.state_dict()
-        save_checkpoint(path, Checkpoint(self.config.model_dump(), model, optimizer, state))
+        save_checkpoint(path, Checkpoint(config, model, optimizer, state))
 
     def resume(self, path: Path) -> None:
         """Go on from a saved state.
 
         Raises:
-            CheckpointError: If the file is damaged.
+            CheckpointError: If the file is damaged, or of another model.
             UserError: If it is of other lessons: another teacher, other settings or data.
         """
         saved = load_checkpoint(path)
-        if differing := _differing(saved.state.origins, self.notes):
+        if differing := self._differing(saved):
             raise UserError(
                 f"{path} holds the state of lessons with {differing}; give what they were begun "
                 "with, choose another --output, or move the file away to begin anew"
@@ -133,6 +170,8 @@ class Lessons:
         load_weights(self.pupil, saved.model, path)
         load_optimizer(self.optimizer, saved.optimizer, path)
         self.iteration = saved.state.iteration
+        own = saved.state.origins[len(self.before) :]
+        self.notes = [*self.before, *continued(own, self.origin, self.iteration)]
 
     def _errors(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Squared errors of the shape and the motion code, as parts of their variance."""
@@ -144,11 +183,11 @@ class Lessons:
         )
         return shape, motion
 
-
-def _differing(before: Notes, now: Notes) -> str:
-    """What differs between the notes of two lessons, in words; nothing if they are the same ones.
-    Their code and their libraries may be other ones."""
-    if list(before[:-1]) != list(now[:-1]):
-        return "another teacher or other networks"
-    kinds = {"config": "other settings", "dataset": "other data", "seed": "another seed"}
-    return " and ".join(words for kind, words in kinds.items() if before[-1][kind] != now[-1][kind])
+    def _differing(self, saved: Checkpoint) -> str:
+        """What differs between saved lessons and these, in words; nothing if they are the same.
+        Their code and their libraries may be other ones."""
+        if changed := changed_settings(saved.config, self.config, *THAT_MATTER):
+            return f"other settings (then -> now: {', '.join(changed)})"
+        if saved.config.get(BEGUN_AS) != self.begun_as:
+            return "another teacher, or other weights at first"
+        return "" if saved.state.origins[-1]["dataset"] == self.origin.dataset else "other data"

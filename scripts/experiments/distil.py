@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -45,7 +44,7 @@ from im2mesh.machine.processes import Processes
 from im2mesh.machine.ranks import Ranks
 from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.pretrained.shipped import ENDING, find_weights
-from im2mesh.runs.provenance import provenance
+from im2mesh.runs.provenance import Provenance, provenance
 from im2mesh.runs.trained import TrainedModel, read_trained, write_weights
 from im2mesh.training.batches import training_batches, validation_batches
 from im2mesh.training.distillation import (
@@ -68,7 +67,10 @@ UNFINISHED = ".unfinished.pt"
 def main(arguments: Sequence[str]) -> None:
     parser = config_parser(__doc__, "python -m scripts.experiments.distil")
     parser.add_argument("--teacher", default="oflow_w_correspond", help="weights of a cloud model")
-    parser.add_argument("--networks", help="weights whose layers for images are taken at first")
+    parser.add_argument(
+        "--networks",
+        help="weights whose layers for images are taken at first, also over training.start_from",
+    )
     parser.add_argument("--iterations", type=int, default=5500, help="steps (default 5500)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="(default 0.001)")
     parser.add_argument("--output", type=path_ending_in(ENDING), required=True)
@@ -76,7 +78,25 @@ def main(arguments: Sequence[str]) -> None:
     config = build_config(args.config, args.overrides)
     if args.print_config:
         return print(dump_config(config), end="")
+    unfinished = args.output.with_suffix(UNFINISHED)
+    if args.output.exists() and unfinished.exists():  # ended between writing and removing
+        unfinished.unlink()
+        return print(f"the lessons are done: {args.output}")
     _refuse_what_cannot_begin(args)
+    lessons = _build_lessons(config, args)
+    with stop_on_signal() as stop:
+        last = _teach(lessons, unfinished, stop)
+    if stop.requested:
+        return print(f"saved {unfinished} at step {lessons.iteration}; the same command goes on")
+    scores = _validate(config, lessons.pupil)
+    values, weights = config.model_dump(mode="json"), lessons.pupil.state_dict()
+    write_weights(args.output, TrainedModel(values, weights, lessons.notes, scores.score))
+    unfinished.unlink()
+    print(f"{args.output}: {_told(last)}validation {scores}")
+
+
+def _build_lessons(config: Config, args: argparse.Namespace) -> Lessons:
+    """The pupil as it begins, its teacher, and the notes of what made both."""
     teacher_config, generator = load_trained(find_weights(args.teacher), torch.device("cpu"))
     _refuse_what_cannot_be_taught(config, teacher_config, args.teacher)
     settings = _for_lessons(config, teacher_config, args)
@@ -84,27 +104,22 @@ def main(arguments: Sequence[str]) -> None:
     teacher = Teacher(generator.model, to_camera, teacher_config.data.input_noise)
     torch.manual_seed(config.training.seed)
     pupil = build_model(config)
-    before = load_first_weights(pupil, read_first_weights(config), config)
+    before = [*load_first_weights(pupil, read_first_weights(config), config)]
     take_over(pupil, turn_networks(teacher.model.state_dict(), to_camera), args.teacher)
-    notes = [*before, *(note for note in generator.trained_by if note not in before)]
+    before += [note for note in generator.trained_by if note not in before]
     if args.networks:
         other = read_trained(find_weights(args.networks))
         take_over(pupil, image_networks(other.model), args.networks)
-        notes += (note for note in other.origins if note not in notes)
-    notes.append(_note_of(settings))
+        before += [note for note in other.origins if note not in before]
     are_trained = args.networks is not None or config.training.start_from is not None
-    lessons = Lessons(pupil, teacher, settings, networks_are_trained=are_trained, notes=notes)
-    unfinished = args.output.with_suffix(UNFINISHED)
-    with stop_on_signal() as stop:
-        last = _teach(lessons, unfinished, stop)
-    if lessons.iteration < args.iterations:
-        return print(f"saved {unfinished} at step {lessons.iteration}; the same command goes on")
-    scores = _validate(config, pupil)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    values = config.model_dump(mode="json")
-    write_weights(args.output, TrainedModel(values, pupil.state_dict(), notes, scores.score))
-    unfinished.unlink(missing_ok=True)
-    print(f"{args.output}: {_told(last)}validation {scores}")
+    return Lessons(
+        pupil,
+        teacher,
+        settings,
+        networks_are_trained=are_trained,
+        before=before,
+        origin=_origin(settings),
+    )
 
 
 def _teach(lessons: Lessons, unfinished: Path, stop: StopRequest) -> Sequence[Lesson]:
@@ -126,18 +141,19 @@ def _teach(lessons: Lessons, unfinished: Path, stop: StopRequest) -> Sequence[Le
         if stop.requested or lessons.iteration % settings.save_every == 0:
             lessons.save(unfinished)
         if stop.requested:
-            break
+            return last
+    lessons.save(unfinished)  # so that a failure of what follows costs nothing
     return last
 
 
 def _told(last: Sequence[Lesson]) -> str:
-    """How well the codes were said in the last lessons, if this call gave any."""
+    """How well the codes were said in the last lessons of this call, if it gave any."""
     if not last:
         return ""
     shape, motion = (1 - fmean(getattr(lesson, what) for lesson in last) for what in CODE_NAMES)
     return (
         f"encoders that say {shape:.3f} of the variance of shape codes, and {motion:.3f} of that "
-        "of motion codes; "
+        f"of motion codes ({len(last)} steps); "
     )
 
 
@@ -197,12 +213,11 @@ def _validate(config: Config, pupil: SequenceModel) -> ValidationScores:
     )
 
 
-def _note_of(settings: Config) -> dict[str, Any]:
-    """What is noted of the lessons among the trainings that made the weights."""
+def _origin(settings: Config) -> Provenance:
+    """What makes the lessons."""
     windows = build_windows(settings, settings.data.train_split, stride=settings.data.stride)
     dataset = dataset_fingerprint(settings.data.root, windows)
-    made_by = provenance(settings, dataset, settings.training.seed)
-    return {**made_by.as_dict(), "since": 0}
+    return provenance(settings, dataset, settings.training.seed)
 
 
 if __name__ == "__main__":

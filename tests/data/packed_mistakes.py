@@ -98,6 +98,8 @@ PACKED: dict[str, Callable[[User], str]] = {
     "packed files of other frames in the way": other_frames_in_the_way,
     "a server without a catalogue": lambda user: opens_a_stream(user, None),
     "a catalogue that is none": lambda user: opens_a_stream(user, "{}"),
+    "a page in the place of a catalogue": lambda user: opens_a_stream(user, "<html>"),
+    "an address of no kind": lambda user: user.sees(stream.main, "open", "foo://server", "cache"),
     "frames to be published that are not packed": lambda user: user.has_own_data().sees(
         stream.main, "publish", "data"
     ),

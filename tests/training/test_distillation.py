@@ -14,7 +14,8 @@ from im2mesh.errors import UserError
 from im2mesh.models.code import Code
 from im2mesh.models.views import Views, into_axes
 from im2mesh.runs.folder import RunFolder
-from im2mesh.runs.trained import read_trained
+from im2mesh.runs.provenance import provenance
+from im2mesh.runs.trained import read_trained, write_weights
 from im2mesh.training.batches import training_batches
 from im2mesh.training.distillation import (
     camera_of_upright,
@@ -195,7 +196,7 @@ def test_encoders_learn_and_the_networks_of_the_teacher_stay(pupil_path, teacher
     pupil, teacher = build_model(config), Teacher(model, torch.eye(3), noise=0.0)
     before = {name: value.clone() for name, value in pupil.state_dict().items()}
     batches = training_batches(build_training_data(config), config.training)
-    lessons = Lessons(pupil, teacher, config, networks_are_trained=False, notes=[])
+    lessons = lessons_of(pupil, teacher, config)
     errors = [sum(lessons.step(batch)) for batch in batches]
     assert lessons.iteration == len(errors) == 60
     assert sum(errors[-5:]) < 0.5 * sum(errors[:5])
@@ -230,61 +231,127 @@ def test_the_command_writes_what_a_training_can_start_from(
     assert len(notes) == 4, "of the teacher, of the first lessons, of the second, and after"
 
 
-def test_stopped_lessons_go_on_as_if_they_had_not_stopped(
-    pupil_path, teacher_file, tmp_path, capsys, monkeypatch
-):
-    files = whole, stopped = tmp_path / "whole.safetensors", tmp_path / "stopped.safetensors"
-    unfinished = tmp_path / "stopped.unfinished.pt"
+def lessons_of(pupil, teacher, config) -> Lessons:
+    origin = provenance(config, "data", 0)
+    return Lessons(pupil, teacher, config, networks_are_trained=False, before=[], origin=origin)
+
+
+def test_errors_that_are_not_finite_change_nothing(pupil_path, teacher_config):
+    config = build_config(pupil_path)
+    model = loaded(teacher_config, teacher_model(teacher_config))
+    lessons = lessons_of(build_model(config), Teacher(model, torch.eye(3), noise=0.0), config)
+    before = {name: value.clone() for name, value in lessons.pupil.state_dict().items()}
+    batch = first_batch(config)
+    with pytest.raises(UserError, match=r"not finite at step 0 \(shape nan, motion nan\); lower"):
+        lessons.step(replace(batch, inputs=batch.inputs * float("nan")))
+    for name, value in lessons.pupil.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+class Killed(BaseException):
+    """Ends a command without its leave."""
+
+
+def ending_at_step(number: int, end) -> object:
+    """A step of lessons after which `end` is called, once."""
+    step, ended = Lessons.step, []
+
+    def ending(self: Lessons, batch: Batch):
+        lesson = step(self, batch)
+        if self.iteration == number and not ended:
+            ended.append(True)
+            end()
+        return lesson
+
+    return ending
+
+
+def kill() -> None:
+    raise Killed
+
+
+@pytest.fixture
+def lesson_arguments(pupil_path, teacher_file):
     arguments = [str(pupil_path), "training.save_every=2", "--teacher", str(teacher_file)]
     with unchecked_shapes():
-        distil([*arguments, "--iterations", "5", "--output", str(whole)])
-        monkeypatch.setattr(Lessons, "step", stopping_at_step(3))
-        distil([*arguments, "--iterations", "5", "--output", str(stopped)])
-        assert f"saved {unfinished} at step 3; the same command goes on" in capsys.readouterr().out
-        assert not stopped.exists()
-        for others, message in (
-            (["--iterations", "6"], "other settings"),
-            (["training.seed=1", "--iterations", "5"], "other settings and another seed"),
-            (["--networks", str(whole), "--iterations", "5"], "another teacher or other networks"),
-        ):
-            with pytest.raises(
-                UserError, match=rf"unfinished\.pt holds .* lessons with {message};"
-            ):
-                distil([*arguments, *others, "--output", str(stopped)])
-        distil([*arguments, "--iterations", "5", "--output", str(stopped)])
-    assert f"resuming {unfinished} at step 3" in capsys.readouterr().out
+        yield [*arguments, "--iterations", "5"]
+
+
+def test_killed_lessons_go_on_as_if_they_had_not_stopped(
+    lesson_arguments, tmp_path, capsys, monkeypatch
+):
+    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    unfinished = tmp_path / "killed.unfinished.pt"
+    distil([*lesson_arguments, "--output", str(whole)])
+    monkeypatch.setattr(Lessons, "step", ending_at_step(3, kill))
+    with pytest.raises(Killed):
+        distil([*lesson_arguments, "--output", str(killed)])
+    monkeypatch.setattr("im2mesh.runs.provenance.code_revision", lambda: "later")
+    distil([*lesson_arguments, "--output", str(killed)])
+    assert f"resuming {unfinished} at step 2" in capsys.readouterr().out
     assert not unfinished.exists()
-    expected, found = (read_trained(file) for file in files)
-    assert found.origins == expected.origins and found.best_score == expected.best_score
+    expected, found = read_trained(whole), read_trained(killed)
     for name, value in expected.model.items():
         assert torch.equal(found.model[name], value), name
+    assert found.origins[:-1] == expected.origins
+    last = found.origins[-1]
+    assert (last["code"], last["since"]) == ("later", 2), "another code went on at step 2"
 
 
-def test_lessons_can_start_from_taught_encoders(pupil_path, teacher_file, tmp_path):
+def test_lessons_stop_when_asked_to(lesson_arguments, tmp_path, capsys, monkeypatch):
+    output, unfinished = tmp_path / "out.safetensors", tmp_path / "out.unfinished.pt"
+    asked = ending_at_step(3, lambda: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(Lessons, "step", asked)
+    distil([*lesson_arguments, "--output", str(output)])
+    assert f"saved {unfinished} at step 3; the same command goes on" in capsys.readouterr().out
+    assert unfinished.exists() and not output.exists()
+
+
+def test_a_failure_at_the_end_costs_no_lesson(lesson_arguments, tmp_path, capsys, monkeypatch):
+    output, unfinished = tmp_path / "out.safetensors", tmp_path / "out.unfinished.pt"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("scripts.experiments.distil.validate", lambda *_, **__: kill())
+        distil([*lesson_arguments, "--output", str(output)])
+    kept = unfinished.read_bytes()
+    distil([*lesson_arguments, "--output", str(output)])
+    told = capsys.readouterr().out
+    assert f"resuming {unfinished} at step 5" in told and f"{output}: validation iou" in told
+    unfinished.write_bytes(kept)  # as if it had been killed before it was removed
+    distil([*lesson_arguments, "--output", str(output)])
+    assert f"the lessons are done: {output}" in capsys.readouterr().out
+    assert not unfinished.exists()
+
+
+def test_other_lessons_do_not_go_on(lesson_arguments, teacher_file, tmp_path, monkeypatch):
+    other = tmp_path / "other.safetensors"
+    distil([*lesson_arguments, "--output", str(other)])
+    trained = read_trained(teacher_file)
+    moved = {**trained.model, "decoder.fc_p.bias": trained.model["decoder.fc_p.bias"] + 1}
+    write_weights(tmp_path / "moved.safetensors", replace(trained, model=moved))
+    monkeypatch.setattr(Lessons, "step", ending_at_step(3, kill))
+    output = ["--output", str(tmp_path / "out.safetensors")]
+    with pytest.raises(Killed):
+        distil([*lesson_arguments, *output])
+    other_weights = "another teacher, or other weights at first;"
+    for others, message in (
+        (["--iterations", "6"], r"other settings \(then -> now: training.max_iterations 5 -> 6\)"),
+        (["training.seed=1"], r"other settings \(then -> now: training.seed 0 -> 1\)"),
+        (["--teacher", str(tmp_path / "moved.safetensors")], other_weights),
+        (["--networks", str(other)], other_weights),
+    ):
+        with pytest.raises(UserError, match=rf"out\.unfinished\.pt holds .* with {message}"):
+            distil([*lesson_arguments, *others, *output])
+
+
+def test_lessons_can_start_from_taught_encoders(lesson_arguments, tmp_path):
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
-    arguments = [str(pupil_path), "--teacher", str(teacher_file), "--iterations", "1"]
+    distil([*lesson_arguments, "training.seed=1", "--output", str(first)])
     start = [f"training.start_from={first}", "--learning-rate", "1e-12"]
-    with unchecked_shapes():
-        distil([*arguments, "--output", str(first)])
-        distil([*arguments, *start, "--output", str(second)])
+    distil([*lesson_arguments, *start, "--output", str(second)])
     before, after = read_trained(first), read_trained(second)
     assert all(note in after.origins for note in before.origins)
     for name, value in before.model.items():
-        torch.testing.assert_close(after.model[name], value)
-
-
-def stopping_at_step(number: int):
-    """A step of lessons in which this process is once asked to stop."""
-    step, asked = Lessons.step, []
-
-    def stopping(self: Lessons, batch: Batch):
-        lesson = step(self, batch)
-        if self.iteration == number and not asked:
-            asked.append(True)
-            signal.raise_signal(signal.SIGTERM)
-        return lesson
-
-    return stopping
+        torch.testing.assert_close(after.model[name], value, atol=1e-9, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
