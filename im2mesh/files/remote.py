@@ -1,5 +1,6 @@
 """Files of a web server or an object store, fetched whole and checked, by fsspec."""
 
+import asyncio
 import hashlib
 import json
 import time
@@ -16,7 +17,7 @@ FIRST_PAUSE = 0.5  # seconds before the second try; each later pause is twice as
 SILENCE = 30.0  # seconds without a byte, after which a web server counts as stalled
 MOST_JSON = 2**30  # bytes that a file of JSON may have
 _BLOCK = 2**20
-_REFUSALS = (401, 403, 410)
+_REFUSALS, _GONE = (401, 403), 410
 """Status of answers of web servers that asking again does not change."""
 T = TypeVar("T")
 
@@ -110,11 +111,11 @@ def _persist(url: str, attempt: Callable[[], T], absent: str) -> T:
             raise error.__cause__ or error from None
         except (UserError, MemoryError):
             raise
-        except FileNotFoundError as error:
-            raise RemoteError(absent) from error
         except Exception as error:  # each kind of server fails in ways of its own
-            reason = " ".join(str(error).split()) or type(error).__name__
-            if getattr(error, "status", None) in _REFUSALS:
+            if isinstance(error, FileNotFoundError) or getattr(error, "status", None) == _GONE:
+                raise RemoteError(absent) from error
+            reason = _reason(error)
+            if isinstance(error, PermissionError) or getattr(error, "status", None) in _REFUSALS:
                 raise RemoteError(
                     f"the server refuses {url} ({reason}); look after its permissions"
                 ) from error
@@ -122,6 +123,13 @@ def _persist(url: str, attempt: Callable[[], T], absent: str) -> T:
         f"{url} could not be fetched in {TRIES} tries ({reason}); look after the server and the "
         "network, then run the same command again"
     )
+
+
+def _reason(error: Exception) -> str:
+    """In one line."""
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return f"nothing came for {SILENCE:g} s"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def describe(path: Path) -> RemoteFile:

@@ -135,8 +135,9 @@ def plan_windows(total: int, length: int, any_number: bool) -> list[tuple[int, i
         )
     if total < length:
         warnings.warn(
-            f"{total} pictures are fewer than the {length} of a window at this rate, which these "
-            "weights have learned; give more, or set --fps to the pictures a second that these are",
+            f"{total} pictures are fewer than the {length} of a window at this rate, and these "
+            "weights have learned from whole windows; give more, or set --fps to the pictures a "
+            "second that these are",
             Advice,
             stacklevel=3,
         )

@@ -73,7 +73,13 @@ def warn_of_changes(checkpoint: Checkpoint, config: Config, now: Provenance, pat
 def changed_settings(before: dict[str, Any], now: Config, *effects: Affects) -> list[str]:
     """The settings with these effects that differ, each as its key, the old and the new value."""
     default = Config(output_dir="").model_dump()  # what a checkpoint older than a key had
-    old = dict(flatten(default, "")) | dict(flatten(before, ""))
+    whole = {
+        name: {**value, **before.get(name, {})}
+        if isinstance(value, dict)
+        else before.get(name, value)
+        for name, value in default.items()
+    }
+    old = dict(flatten(whole, ""))
     new = dict(flatten(now.model_dump(), ""))
     sections = tuple(f"{key}." for effect in effects for key in keys_affecting(Config, effect))
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))

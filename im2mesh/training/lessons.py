@@ -7,7 +7,7 @@ until the camera looks along -z, and tilted only where an augmented picture is.
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from im2mesh.config.effects import Affects
 from im2mesh.config.schema import Config
 from im2mesh.data.batch import Batch
 from im2mesh.errors import UserError
+from im2mesh.files.hashes import hash_text
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
 from im2mesh.models.views import Views, into_axes
 from im2mesh.randomness import step_randomness
@@ -85,9 +86,8 @@ class Lessons:
         origin: Provenance of these lessons.
 
     Attributes:
-        begun_as: Hash of the pupil as it was at first.
+        begun_as: Hash of the pupil as it was at first, and of what it learns from.
         iteration: Number of steps done.
-        notes: Notes of all that made the pupil.
     """
 
     def __init__(
@@ -102,15 +102,21 @@ class Lessons:
     ) -> None:
         self.pupil, self.teacher, self.config = pupil, teacher, config
         self.before, self.origin = list(before), origin
-        self.begun_as = weights_digest(pupil)
         self.iteration = 0
-        self.notes = [*before, *continued((), origin, 0)]
+        self._own_notes = continued((), origin, 0)
         encoders = {n: p for n, p in pupil.named_parameters() if not n.startswith(TAUGHT)}
         self._networks = [weight for name, weight in encoders.items() if NETWORKS in name]
         self._others = [weight for name, weight in encoders.items() if NETWORKS not in name]
         self._slower = SLOWER if networks_are_trained else 1.0
+        whole = weights_digest(pupil), weights_digest(teacher.model)
+        self.begun_as = hash_text(*whole, str(teacher.noise), str(self._slower))
         groups = [{"params": self._networks}, {"params": self._others}]
         self.optimizer = torch.optim.Adam(groups, lr=config.training.learning_rate)
+
+    @property
+    def notes(self) -> list[dict[str, Any]]:
+        """Notes of all that made the pupil."""
+        return [*self.before, *self._own_notes]
 
     def step(self, batch: Batch) -> Lesson:
         """Teach one batch; returns what the pupil said wrong before.
@@ -128,7 +134,8 @@ class Lessons:
         if not math.isfinite(sum(lesson)):
             raise UserError(
                 f"the errors of codes are not finite at step {self.iteration} (shape "
-                f"{lesson.shape}, motion {lesson.motion}); lower the learning rate"
+                f"{lesson.shape}, motion {lesson.motion}); look after the images, or begin anew "
+                "with a lower learning rate"
             )
         self.optimizer.zero_grad()
         (shape + motion).backward()
@@ -148,7 +155,7 @@ class Lessons:
             seconds=0.0,  # lessons have no budget of time, ...
             best_score=-math.inf,  # ... are validated at their end, ...
             num_skipped=0,  # ... and leave out no batch
-            origins=self.notes,
+            origins=self._own_notes,
         )
         config = {**self.config.model_dump(), BEGUN_AS: self.begun_as}
         model, optimizer = self.pupil.state_dict(), self.optimizer.state_dict()
@@ -170,8 +177,7 @@ class Lessons:
         load_weights(self.pupil, saved.model, path)
         load_optimizer(self.optimizer, saved.optimizer, path)
         self.iteration = saved.state.iteration
-        own = saved.state.origins[len(self.before) :]
-        self.notes = [*self.before, *continued(own, self.origin, self.iteration)]
+        self._own_notes = continued(saved.state.origins, self.origin, self.iteration)
 
     def _errors(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Squared errors of the shape and the motion code, as parts of their variance."""

@@ -79,11 +79,16 @@ def main(arguments: Sequence[str]) -> None:
     if args.print_config:
         return print(dump_config(config), end="")
     unfinished = args.output.with_suffix(UNFINISHED)
-    if args.output.exists() and unfinished.exists():  # ended between writing and removing
+    _refuse_what_cannot_begin(args, unfinished)
+    lessons = _build_lessons(config, args)
+    if unfinished.exists():
+        lessons.resume(unfinished)
+        print(f"resuming {unfinished} at step {lessons.iteration}")
+    if args.output.exists():  # the command ended between writing it and removing the state
+        if lessons.iteration < args.iterations:
+            raise UserError(f"{args.output} exists, but its lessons are not done; move it away")
         unfinished.unlink()
         return print(f"the lessons are done: {args.output}")
-    _refuse_what_cannot_begin(args)
-    lessons = _build_lessons(config, args)
     with stop_on_signal() as stop:
         last = _teach(lessons, unfinished, stop)
     if stop.requested:
@@ -129,9 +134,6 @@ def _teach(lessons: Lessons, unfinished: Path, stop: StopRequest) -> Sequence[Le
         The last lessons of this call, at most a twentieth of all.
     """
     settings = lessons.config.training
-    if unfinished.exists():
-        lessons.resume(unfinished)
-        print(f"resuming {unfinished} at step {lessons.iteration}")
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     begin, end = lessons.iteration, settings.max_iterations
     batches = training_batches(build_training_data(lessons.config), settings, iteration=begin)
@@ -157,8 +159,8 @@ def _told(last: Sequence[Lesson]) -> str:
     )
 
 
-def _refuse_what_cannot_begin(args: argparse.Namespace) -> None:
-    if args.output.exists():
+def _refuse_what_cannot_begin(args: argparse.Namespace, unfinished: Path) -> None:
+    if args.output.exists() and not unfinished.exists():
         raise UserError(f"{args.output} exists; choose another --output, or move it away")
     if args.iterations < 1:
         raise UserError(f"--iterations is {args.iterations}; it must be at least 1")

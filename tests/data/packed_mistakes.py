@@ -1,7 +1,7 @@
 """Mistakes with packed and streamed data: each returns the message that docs/errors.md promises."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -55,11 +55,12 @@ def other_frames_in_the_way(user: User) -> str:
     return packs(user)
 
 
-def opens_a_stream(user: User, catalogue: str | None) -> str:
+def opens_a_stream(user: User, catalogue: str | None, faults: Sequence[str] = ()) -> str:
     user.makes("served").patch.setattr(remote, "FIRST_PAUSE", 0.01)
     if catalogue is not None:
         user.writes("served/catalogue.json", catalogue)
     with serve(user.folder / "served") as server:
+        server.faulty, server.faults = ".json", list(faults)
         message = user.sees(stream.main, "open", server.url, "cache")
         return message.replace(server.url, "http://server")
 
@@ -99,6 +100,7 @@ PACKED: dict[str, Callable[[User], str]] = {
     "a server without a catalogue": lambda user: opens_a_stream(user, None),
     "a catalogue that is none": lambda user: opens_a_stream(user, "{}"),
     "a page in the place of a catalogue": lambda user: opens_a_stream(user, "<html>"),
+    "a server that refuses": lambda user: opens_a_stream(user, "{}", ["forbidden"]),
     "an address of no kind": lambda user: user.sees(stream.main, "open", "foo://server", "cache"),
     "frames to be published that are not packed": lambda user: user.has_own_data().sees(
         stream.main, "publish", "data"

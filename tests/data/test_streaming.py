@@ -147,7 +147,7 @@ def test_a_server_that_fails_for_a_while_is_asked_again(
     [
         ("error", "500"),
         ("cut", "."),
-        ("stall", "."),
+        ("stall", "nothing came for 1 s"),
         ("other", "its content is not that of the catalogue"),
     ],
 )

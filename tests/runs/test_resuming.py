@@ -13,10 +13,13 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import train
+from im2mesh.build import build_config
+from im2mesh.config.effects import Affects
 from im2mesh.data.fingerprint import clip_fingerprint
 from im2mesh.errors import UserError
 from im2mesh.runs.checkpoints import load_checkpoint
 from im2mesh.runs.folder import RunFolder
+from im2mesh.runs.resuming import changed_settings
 from im2mesh.training import trainer
 from tests.trainings import train_in_this_process
 
@@ -166,3 +169,16 @@ def test_data_that_has_changed_is_told(tmp_path, config_path, ball_root):
     shutil.copytree(data / "balls" / "ball_a", data / "balls" / "ball_b")
     with pytest.warns(UserWarning, match="THE TRAINING DATA IS NOT WHAT .* WAS TRAINED WITH"):
         train_in_this_process(str(config_path), overrides)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(Path("configs/benchmark").glob("*.yaml")),
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
+def test_a_config_does_not_differ_from_itself(path):
+    config = build_config(path)
+    assert changed_settings(config.model_dump(), config, *Affects) == []
+    other = {**config.model_dump(), "output_dir": "other", "model": {"code_size": 12345}}
+    changed = changed_settings(other, config, Affects.MODEL)
+    assert f"model.code_size 12345 -> {config.model.code_size}" in changed

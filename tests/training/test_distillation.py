@@ -242,7 +242,7 @@ def test_errors_that_are_not_finite_change_nothing(pupil_path, teacher_config):
     lessons = lessons_of(build_model(config), Teacher(model, torch.eye(3), noise=0.0), config)
     before = {name: value.clone() for name, value in lessons.pupil.state_dict().items()}
     batch = first_batch(config)
-    with pytest.raises(UserError, match=r"not finite at step 0 \(shape nan, motion nan\); lower"):
+    with pytest.raises(UserError, match=r"not finite at step 0 \(shape nan, motion nan\); look"):
         lessons.step(replace(batch, inputs=batch.inputs * float("nan")))
     for name, value in lessons.pupil.state_dict().items():
         assert torch.equal(value, before[name]), name
@@ -305,6 +305,10 @@ def test_lessons_stop_when_asked_to(lesson_arguments, tmp_path, capsys, monkeypa
     distil([*lesson_arguments, "--output", str(output)])
     assert f"saved {unfinished} at step 3; the same command goes on" in capsys.readouterr().out
     assert unfinished.exists() and not output.exists()
+    output.write_bytes(b"another")
+    with pytest.raises(UserError, match="exists, but its lessons are not done; move it away"):
+        distil([*lesson_arguments, "--output", str(output)])
+    assert unfinished.exists() and output.read_bytes() == b"another"
 
 
 def test_a_failure_at_the_end_costs_no_lesson(lesson_arguments, tmp_path, capsys, monkeypatch):
@@ -317,6 +321,8 @@ def test_a_failure_at_the_end_costs_no_lesson(lesson_arguments, tmp_path, capsys
     told = capsys.readouterr().out
     assert f"resuming {unfinished} at step 5" in told and f"{output}: validation iou" in told
     unfinished.write_bytes(kept)  # as if it had been killed before it was removed
+    with pytest.raises(UserError, match="with other settings"):
+        distil([*lesson_arguments, "--iterations", "9", "--output", str(output)])
     distil([*lesson_arguments, "--output", str(output)])
     assert f"the lessons are done: {output}" in capsys.readouterr().out
     assert not unfinished.exists()
@@ -326,7 +332,8 @@ def test_other_lessons_do_not_go_on(lesson_arguments, teacher_file, tmp_path, mo
     other = tmp_path / "other.safetensors"
     distil([*lesson_arguments, "--output", str(other)])
     trained = read_trained(teacher_file)
-    moved = {**trained.model, "decoder.fc_p.bias": trained.model["decoder.fc_p.bias"] + 1}
+    name = next(name for name in trained.model if name.startswith("encoder_temporal."))
+    moved = {**trained.model, name: trained.model[name] + 1}
     write_weights(tmp_path / "moved.safetensors", replace(trained, model=moved))
     monkeypatch.setattr(Lessons, "step", ending_at_step(3, kill))
     output = ["--output", str(tmp_path / "out.safetensors")]
