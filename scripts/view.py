@@ -54,7 +54,9 @@ def main(arguments: Sequence[str]) -> None:
     desk = Desk(find_sources(args.folder, build_config), shelf.model_of, scale)
     page = live_page(f"{args.folder}: Occupancy Flow", scale)
     with LiveServer(page, desk.routes, args.host, args.port) as server, ended_by_signals():
-        print(f"{len(desk.sources)} things to look at: open {server.url}", flush=True)
+        count = len(desk.sources)
+        things = f"{count} thing{'' if count == 1 else 's'} to look at"
+        print(f"{things}: open {server.url}", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -35,7 +35,7 @@ LEAST_BODY = 0.002
 """Share of the picture that a body fills at least."""
 LEAST_REGION = 0.1
 """Size of a region that belongs to the body, as a part of the largest."""
-_WAY_OUT = "cut the body out (transparent PNG), or film before a plain wall"
+_WAY_OUT = "cut the body out (transparent PNG), or film before a wall and floor of one colour"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.ndimage import label
 
+from im2mesh.data.one_body import refuse_other_bodies, tell_floor
 from im2mesh.errors import Advice, UserError
 from im2mesh.files.npz import NpzError, read_arrays
 from im2mesh.files.numbered import (
@@ -34,15 +34,8 @@ PERSON = 1.7
 """Metres, of what is scanned: the unit in which it is nearest to that is guessed."""
 LEAST_POINTS = 9
 """Of a frame; the networks ask for eight neighbours of a point."""
-JUMP = 0.5
-"""How far, in sizes of the body, its middle may be from that in the frame before."""
 CELLS = 24
 """Cells along the longest side of a body, to count how much of it is seen."""
-WIDE_CELLS = 12
-"""Cells along the longest side, of a grid in which all parts of one body touch, though a scanner
-may miss what lies between them."""
-SECOND_BODY = 0.25
-"""Share of the points, apart from all others, that is taken for another body."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +85,8 @@ def read_scan(paths: Sequence[Path], times_file: Path | None = None) -> Scan:
             )
         if not np.ptp(cloud, axis=0).max() > 0:
             raise UserError(f"all points of {name} are in one place; leave the frame out")
-    _refuse_jumps(names, clouds)
-    for name, cloud in zip(names, clouds, strict=True):
-        _refuse_two_bodies(name, cloud)
+    refuse_other_bodies(names, clouds)
+    tell_floor(names[0], clouds[0])
     return Scan(tuple(clouds), times, tuple(names), has_gaps, times_file is not None)
 
 
@@ -179,7 +171,9 @@ def read_frame(path: Path) -> Float[np.ndarray, "N 3"]:
     if not _is_npz(path):
         return read_cloud(path)
     stored = _read_arrays(path)
-    points = stored.get("points", np.zeros(0))
+    if "points" not in stored:
+        raise UserError(f"{path} must hold an array points [N, 3], it has none")
+    points = stored["points"]
     if points.ndim != 2 or points.shape[1] != 3:
         raise UserError(f"{path} must hold an array points [N, 3], it has {list(points.shape)}")
     tell_coarse_steps(path, points)
@@ -265,30 +259,3 @@ def _is_point(cloud: Float[np.ndarray, "N 3"]) -> Bool[np.ndarray, "N"]:
     is_zero = ~cloud.any(1)
     is_none = is_zero & (np.count_nonzero(is_zero) > 1)
     return np.asarray(np.isfinite(cloud).all(1) & ~is_none)
-
-
-def _refuse_jumps(names: Sequence[str], clouds: Sequence[Float[np.ndarray, "_ 3"]]) -> None:
-    size = float(np.median([np.ptp(cloud, axis=0).max() for cloud in clouds]))
-    middles = np.array([np.median(cloud, axis=0) for cloud in clouds])
-    steps = np.linalg.norm(np.diff(middles, axis=0), axis=1) / max(size, 1e-12)
-    if (steps > JUMP).any():
-        k = int(np.argmax(steps > JUMP))
-        raise UserError(
-            f"from {names[k]} to {names[k + 1]} the body jumps by {steps[k]:.2g} times its size: "
-            "another subject, or another unit? Cut the clip there, or leave the frame out"
-        )
-
-
-def _refuse_two_bodies(name: str, cloud: Float[np.ndarray, "N 3"]) -> None:
-    size = float(np.ptp(cloud, axis=0).max())
-    cells = np.floor((cloud - cloud.min(0)) / (size / WIDE_CELLS)).astype(np.int64)
-    grid = np.zeros(cells.max(0) + 3, bool)
-    for shift in np.ndindex(3, 3, 3):  # sparse clouds leave cells empty between their points
-        grid[tuple((cells + shift).T)] = True
-    parts = np.asarray(label(grid, np.ones((3, 3, 3)))[0])  # pyright: ignore[reportIndexIssue]
-    sizes = np.sort(np.bincount(parts[tuple((cells + 1).T)]))[::-1] / len(cloud)
-    if len(sizes) > 1 and sizes[1] >= SECOND_BODY:
-        raise UserError(
-            f"{name} shows two bodies, apart from each other ({sizes[0]:.0%} and {sizes[1]:.0%} of "
-            "the points); cut out one of them"
-        )

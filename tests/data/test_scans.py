@@ -246,3 +246,21 @@ def test_rows_are_known_to_correspond_or_not(tmp_path):
 def test_the_key_frame_shows_most_of_the_body():
     whole = person(2000)
     assert most_seen([whole[whole[:, 2] > 0], whole, whole[:300]]) == 1
+
+
+@pytest.mark.parametrize("up", [1, 2])
+def test_a_floor_is_told(tmp_path, up):
+    rng = np.random.default_rng(0)
+    floor = rng.uniform([-1.5, -0.005, -1.5], [1.5, 0.005, 1.5], (300, 3))
+    for number in range(2):
+        points = np.concatenate([person(700, number), floor])
+        write_xyz(tmp_path / f"{number}.xyz", points if up == 1 else points[:, [0, 2, 1]])
+    with pytest.warns(Advice, match="32% of the points lie in a flat layer that reaches"):
+        read_scan([tmp_path])
+
+
+def test_an_array_of_another_name_is_no_cloud(tmp_path):
+    np.savez(tmp_path / "0.npz", pts=person(50))
+    np.savez(tmp_path / "1.npz", points=person(50))
+    with pytest.raises(UserError, match=r"0\.npz must hold an array points \[N, 3\], it has none"):
+        read_scan([tmp_path])
