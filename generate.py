@@ -54,7 +54,7 @@ from im2mesh.machine.devices import build_device
 from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
 from im2mesh.meshing.animated_saving import refuse_missing_library
-from im2mesh.pretrained.shipped import find_weights, suiting_clouds
+from im2mesh.pretrained.shipped import find_weights, shipped_names, suiting_clouds
 from im2mesh.runs.folder import RunFolder
 from im2mesh.synthesis.images import ELEVATION, FRONT_AZIMUTH
 
@@ -165,7 +165,7 @@ def reconstruct_images(args: argparse.Namespace, config: Config) -> None:
     run = RunFolder.of(config)
     folder = run.path / "pictures" / paths[0].resolve().stem
     refuse_result_of_others(folder, source)
-    trained, generator = _trained_generator(args, config, chosen_weights(args, run.best_checkpoint))
+    trained, generator = _trained_generator(args, config, _weights_for_images(args, run))
     settings = _picture_settings(args, trained, pictures.rate)
     seen = tqdm(pictures, desc="cut out", unit="picture", total=pictures.count)
     body = cut_out(seen, trained.data.image_size)
@@ -249,6 +249,16 @@ def _weights_for_clouds(args: argparse.Namespace, config: Config, is_tracked: bo
     file = chosen_weights(args, RunFolder.of(config).best_checkpoint, find_weights(suiting))
     if file == find_weights(suiting) and args.weights is None:
         print(f"weights {suiting}, which suit these clouds; --weights chooses others")
+    return file
+
+
+def _weights_for_images(args: argparse.Namespace, run: RunFolder) -> Path:
+    """Those that were asked for, or that of the run, or those that ship with the configuration."""
+    name = Path(args.config).stem
+    shipped = find_weights(name) if name in shipped_names() else None
+    file = chosen_weights(args, run.best_checkpoint, shipped)
+    if file == shipped and args.weights is None:
+        print(f"weights {name}, which ship with this configuration; --weights chooses others")
     return file
 
 

@@ -103,6 +103,16 @@ def test_pictures_become_meshes_window_by_window(
     ]
 
 
+def test_weights_that_ship_are_taken_with_their_configuration(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = ["--images", str(film), f"output_dir={tmp_path / 'out'}", "--fps", "15"]
+    assert exit_status(generate.main, ["configs/benchmark/images_oflow.yaml", *arguments]) == 0
+    told = capsys.readouterr().out
+    assert "weights images_oflow, which ship with this configuration; --weights chooses" in told
+    assert (tmp_path / "out/pictures/film/window_00000/sequence.npz").exists()
+
+
 def test_a_refusal_leaves_the_earlier_result(
     trained: Path, film: Path, capsys: pytest.CaptureFixture
 ) -> None:
