@@ -245,20 +245,25 @@ def _in_frames(frames: int, steps: int) -> Callable[[], object]:
 
 def _weights_for_clouds(args: argparse.Namespace, config: Config, is_tracked: bool) -> Path:
     """Those that were asked for, or that of the run, or shipped ones that suit the clouds."""
-    suiting = suiting_clouds(is_tracked)
-    file = chosen_weights(args, RunFolder.of(config).best_checkpoint, find_weights(suiting))
-    if file == find_weights(suiting) and args.weights is None:
-        print(f"weights {suiting}, which suit these clouds; --weights chooses others")
-    return file
+    return _chosen_or_shipped(
+        args, RunFolder.of(config), suiting_clouds(is_tracked), "which suit these clouds"
+    )
 
 
 def _weights_for_images(args: argparse.Namespace, run: RunFolder) -> Path:
     """Those that were asked for, or that of the run, or those that ship with the configuration."""
     name = Path(args.config).stem
-    shipped = find_weights(name) if name in shipped_names() else None
+    if name not in shipped_names():
+        return chosen_weights(args, run.best_checkpoint)
+    return _chosen_or_shipped(args, run, name, "which ship with this configuration")
+
+
+def _chosen_or_shipped(args: argparse.Namespace, run: RunFolder, name: str, why: str) -> Path:
+    """Weights that were asked for, or the best of the run, or shipped ones, which is told."""
+    shipped = find_weights(name)
     file = chosen_weights(args, run.best_checkpoint, shipped)
     if file == shipped and args.weights is None:
-        print(f"weights {name}, which ship with this configuration; --weights chooses others")
+        print(f"weights {name}, {why}; --weights chooses others")
     return file
 
 

@@ -48,14 +48,11 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, path: Path) -> No
     Raises:
         CheckpointError: With the names of the settings that differ.
     """
-    now = config.model_dump()
-    # a checkpoint older than a key was trained as if the key had its default value
-    data = {**DataConfig().model_dump(), **checkpoint.config["data"]}
-    model = {**ModelConfig().model_dump(), **checkpoint.config["model"]}
+    now, before = config.model_dump(), _with_defaults(checkpoint.config)
     kept = keys_affecting(DataConfig, Affects.MODEL)
-    changed = [f"data.{key}" for key in kept if data[key] != now["data"][key]]
+    changed = [f"data.{key}" for key in kept if before["data"][key] != now["data"][key]]
     kept = keys_affecting(ModelConfig, Affects.MODEL)
-    if any(model[key] != now["model"][key] for key in kept):
+    if any(before["model"][key] != now["model"][key] for key in kept):
         changed.insert(0, "section model")
     if changed:
         raise CheckpointError(
@@ -72,14 +69,7 @@ def warn_of_changes(checkpoint: Checkpoint, config: Config, now: Provenance, pat
 
 def changed_settings(before: dict[str, Any], now: Config, *effects: Affects) -> list[str]:
     """The settings with these effects that differ, each as its key, the old and the new value."""
-    default = Config(output_dir="").model_dump()  # what a checkpoint older than a key had
-    whole = {
-        name: {**value, **before.get(name, {})}
-        if isinstance(value, dict)
-        else before.get(name, value)
-        for name, value in default.items()
-    }
-    old = dict(flatten(whole, ""))
+    old = dict(flatten(_with_defaults(before), ""))
     new = dict(flatten(now.model_dump(), ""))
     sections = tuple(f"{key}." for effect in effects for key in keys_affecting(Config, effect))
     differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
@@ -88,6 +78,16 @@ def changed_settings(before: dict[str, Any], now: Config, *effects: Affects) -> 
         for key in differing
         if f"{key}.".startswith(sections)
     ]
+
+
+def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint older than a key was trained as if the key had its default value."""
+    return {
+        name: {**value, **config.get(name, {})}
+        if isinstance(value, dict)
+        else config.get(name, value)
+        for name, value in Config(output_dir="").model_dump().items()
+    }
 
 
 def _warn_of_other_settings(checkpoint: Checkpoint, config: Config, path: Path) -> None:
