@@ -19,6 +19,7 @@ from im2mesh.machine.ranks import Ranks
 from im2mesh.training import step
 from im2mesh.training.recording import solver_decides
 from im2mesh.training.validation import validate
+from tests.ball import write_ball_dataset, write_ball_images
 from tests.pretend_device import DEVICE, SENT, FarTensor, pretended_device, to_device
 
 CONFIGS = [
@@ -44,6 +45,7 @@ NARROW = [
     "model.code_size=16", "model.encoder.hidden_size=16", "model.encoder_temporal.hidden_size=16",
     "model.velocity_field.hidden_size=16", "model.decoder.hidden_size=16",
 ]  # fmt: skip
+IMAGES = "{name: image_pixels, width: 8, hidden_size: 16}"
 ONCE = "a constant, copied once per process"
 RESULT = "the answer, which the host wants"
 ALLOWED = {
@@ -136,6 +138,27 @@ def test_what_is_recorded_neither_reads_nor_copies(
     places = [f"data.root={ball_root}", f"output_dir={tmp_path}", "training.gradient_clip=1.0"]
     settings = [*places, *SIZES, f"loss.correspondence_frames={choice}", "model.evidence_frames=2"]
     config = build_config("configs/fast/oflow_w_correspond.yaml", [*settings, *NARROW])
+    model = to_device(build_model(config))
+    data = build_training_data(config)
+    batch = collate([data[0], data[1]]).to(DEVICE)
+    batch = replace(batch, t=FarTensor(batch.t), input_times=FarTensor(batch.input_times))
+    stepper = step.Stepper(model, config, Processes(Ranks()))
+    on_a_gpu.clear()
+    stepper._passes(batch, 0)
+    assert not on_a_gpu
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
+def test_nor_does_what_is_recorded_of_images(tmp_path, on_a_gpu, without_shape_checks):
+    write_ball_dataset(tmp_path)
+    write_ball_images(tmp_path, size=32)
+    narrow = [change for change in NARROW if "encoder" not in change]
+    narrow += [f"model.{name}={IMAGES}" for name in ("encoder", "encoder_temporal")]
+    sizes = ["data.image_size=32", "data.num_input_frames=3", "data.num_views=4", "ode.method=rk4"]
+    config = build_config(
+        "configs/benchmark/images_pixels.yaml",
+        [f"data.root={tmp_path}", f"output_dir={tmp_path}/out", *SIZES, *sizes, *narrow],
+    )
     model = to_device(build_model(config))
     data = build_training_data(config)
     batch = collate([data[0], data[1]]).to(DEVICE)

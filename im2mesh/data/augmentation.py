@@ -29,7 +29,8 @@ def augment(sample: Sample, rng: np.random.Generator) -> Sample:
     Clouds are turned by quarter turns about the y axis, and mirrored: the longest side of a body's
     box at t = 0 stays, and its middle, which its coordinates are made of. Images are mirrored about
     the upright plane in which their first camera looks, and cropped anew; positions and cameras
-    follow, though that box may become another.
+    follow, though that box may become another. (Of stored cameras that are rolled, that plane is
+    not upright, and a mirrored body leans.)
 
     Args:
         sample: A window whose images, if it has any, have cameras.

@@ -102,6 +102,7 @@ class MeanOverCopies(SequenceModel):
         return Views(
             torch.stack([views.images, other.images], 1).flatten(0, 1),
             torch.stack([views.cameras, other.cameras], 1).flatten(0, 1),
+            torch.stack([views.up, other.up], 1).flatten(0, 1),
         )
 
     def _each_generator(self, generators: Generators | None) -> Generators | None:

@@ -21,6 +21,7 @@ from im2mesh.models.code import (
 from im2mesh.models.encoders.encoder import Encoder
 from im2mesh.models.flow.carrier import Carrier
 from im2mesh.models.layers.pointwise import piece_by_piece
+from im2mesh.models.pixels.code import PixelCode
 from im2mesh.models.sequence_model import (
     Inputs,
     Question,
@@ -39,7 +40,8 @@ class OccupancyFlow(SequenceModel):
     code has None in place of the network that would give it.
 
     Where the cameras of images are known, all networks see positions in the axes of the first one,
-    so that a body is the same to them from wherever it is looked at.
+    so that a body is the same to them from whichever side it is looked at; `image_pixels` knows
+    which way is up, too.
 
     Args:
         encoder_spatial: (first frame, its time) -> shape code, a vector [B, C] or a whole `Code`;
@@ -101,6 +103,10 @@ class OccupancyFlow(SequenceModel):
     def learns_motion(self) -> bool:
         parts = (self.encoder_temporal, self.posterior_temporal, self.flow)
         return any(part is not None and next(part.parameters(), None) is not None for part in parts)
+
+    @property
+    def sees_pixels(self) -> bool:
+        return getattr(self.decoder, "reads", None) is PixelCode
 
     @property
     def takes_any_frames(self) -> bool:

@@ -144,6 +144,11 @@ class SequenceModel(nn.Module):
         return True
 
     @property
+    def sees_pixels(self) -> bool:
+        """Whether the surface at t = 0 is placed where the pixels of an image show it."""
+        return False
+
+    @property
     def takes_any_frames(self) -> bool:
         """Whether any number of frames can be observed, at any times."""
         return False

@@ -17,10 +17,21 @@ class Views:
         cameras: Matrices P from positions, in the frame of the first mesh or turned (`in_axes`), to
             the image: with (u, v, w) = P (p, 1), a point p is seen at (u / w, v / w), where
             (-1, -1) is the upper left corner of the image and (1, 1) the lower right one.
+        up: Which way is up, as a unit vector, in the axes that the cameras are for.
     """
 
     images: Float[Tensor, "B K 3 H W"]
     cameras: Float[Tensor, "B K 3 4"]
+    up: Float[Tensor, "B 3"]
+
+    @classmethod
+    def of_windows(
+        cls, images: Float[Tensor, "B K 3 H W"], cameras: Float[Tensor, "B K 3 4"]
+    ) -> "Views":
+        """Images of windows as they are stored, in whose frame y points up."""
+        up = torch.zeros_like(cameras[:, 0, 0, :3])  # made where the cameras are: a GPU waits for
+        up[:, 1] = 1  # nothing
+        return cls(images, cameras, up)
 
     @property
     def shape(self) -> torch.Size:
@@ -32,7 +43,7 @@ class Views:
 
     def __getitem__(self, which: tuple[slice, ...]) -> "Views":
         """Some sequences, and some of their frames."""
-        return Views(self.images[which], self.cameras[which])
+        return Views(self.images[which], self.cameras[which], self.up[which[:1]])
 
     def axes(self) -> Float[Tensor, "B 3 3"]:
         """Axes of the first camera, as rows: to the right and down in the middle of its image, and
@@ -47,14 +58,14 @@ class Views:
         """The same images, with cameras for positions in these axes."""
         turned = into_axes(self.cameras[..., :3].flatten(1, 2), axes)
         cameras = torch.cat([turned.unflatten(1, (-1, 3)), self.cameras[..., 3:]], -1)
-        return Views(self.images, cameras)
+        return Views(self.images, cameras, into_axes(self.up.unsqueeze(1), axes).squeeze(1))
 
     def mirrored(self) -> "Views":
         """The images with left and right exchanged, as the cameras would see a body that is
         mirrored about the upright plane in which the first one looks."""
         other = self.in_axes(reflection(self.axes()[:, 0]))
         to_right, rest = other.cameras.split((1, 2), 2)
-        return Views(self.images.flip(-1), torch.cat([-to_right, rest], 2))
+        return Views(self.images.flip(-1), torch.cat([-to_right, rest], 2), other.up)
 
 
 def reflection(normals: Float[Tensor, "B 3"]) -> Float[Tensor, "B 3 3"]:
@@ -90,4 +101,4 @@ def with_cameras(
     observed: Float[Tensor, "B K *frame"], cameras: Float[Tensor, "_ _ 3 4"]
 ) -> Tensor | Views:
     """What a model observes: images with their cameras, where these are known, or the frames."""
-    return Views(observed, cameras) if cameras.shape[1] else observed
+    return Views.of_windows(observed, cameras) if cameras.shape[1] else observed

@@ -21,6 +21,7 @@ from im2mesh.runs.checkpoints import (
     check_fields,
     load_checkpoint,
 )
+from im2mesh.runs.earlier_weights import with_later_layers
 
 FORMAT = "occupancy-flow weights 1"
 TYPES = {"config": dict, "origins": list, "best_score": float}
@@ -54,7 +55,8 @@ def read_trained(path: str | Path) -> TrainedModel:
         return _read_weights(path)
     checkpoint = load_checkpoint(path)
     state = checkpoint.state
-    return TrainedModel(checkpoint.config, checkpoint.model, state.origins, state.best_score)
+    model = with_later_layers(checkpoint.model)
+    return TrainedModel(checkpoint.config, model, state.origins, state.best_score)
 
 
 def refuse_other_input(trained: TrainedModel, config: Config, file: str | Path) -> None:
@@ -116,4 +118,4 @@ def _read_weights(path: Path) -> TrainedModel:
             f"{error}; take an intact file (weights that ship: install the package again)"
         ) from error
     check_fields(values, TYPES, path)
-    return TrainedModel(model=model, **values)
+    return TrainedModel(model=with_later_layers(model), **values)

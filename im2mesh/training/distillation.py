@@ -84,7 +84,7 @@ def camera_of_upright(batch: Batch) -> Float[Tensor, "3 3"]:
     Raises:
         UserError: If these cameras look down by different angles, or are rolled.
     """
-    axes = Views(batch.inputs, batch.cameras).axes()
+    axes = Views.of_windows(batch.inputs, batch.cameras).axes()
     matrices = axes @ upright_axes(axes).transpose(1, 2)
     mean = matrices.mean(0)
     if (matrices - mean).abs().max() > SAME_ANGLE:

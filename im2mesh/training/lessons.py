@@ -58,7 +58,7 @@ class Teacher:
     def codes(self, batch: Batch) -> SequenceCodes:
         """Codes of clouds that follow the body, as its first camera faces it. Their noise is drawn
         from torch's own generator."""
-        axes = self.to_camera.T @ Views(batch.inputs, batch.cameras).axes()
+        axes = self.to_camera.T @ Views.of_windows(batch.inputs, batch.cameras).axes()
         clouds = into_axes(batch.pointcloud.flatten(1, 2), axes).view_as(batch.pointcloud)
         clouds = clouds + self.noise * torch.randn_like(clouds)
         return self.model.encode(clouds, batch.times.expand(len(clouds), -1))
@@ -181,7 +181,8 @@ class Lessons:
 
     def _errors(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Squared errors of the shape and the motion code, as parts of their variance."""
-        said = self.pupil.encode(Views(batch.inputs, batch.cameras), batch.input_times)
+        seen = Views.of_windows(batch.inputs, batch.cameras)
+        said = self.pupil.encode(seen, batch.input_times)
         right = self.teacher.codes(batch)
         shape, motion = (
             (a.c - b.c).square().mean() / b.c.var(0, correction=0).mean().clamp(min=TINY)

@@ -97,7 +97,9 @@ def test_cameras_follow_mirrored_and_cropped_images(
 @pytest.mark.parametrize("camera", [FAR, NEAR], ids=["parallel", "perspective"])
 def test_training_is_mirrored_as_copies_are(rng: np.random.Generator, camera: np.ndarray) -> None:
     plain = a_sample(rng, rng.uniform(0, 1, (3, 3, SIZE, SIZE)), np.stack([camera] * 3))
-    views = Views(torch.from_numpy(plain.inputs)[None], torch.from_numpy(plain.cameras)[None])
+    views = Views.of_windows(
+        torch.from_numpy(plain.inputs)[None], torch.from_numpy(plain.cameras)[None]
+    )
     mirrored, found = views.mirrored(), _mirrored_images(plain)
     np.testing.assert_array_equal(found.inputs, mirrored.images[0])
     np.testing.assert_allclose(found.cameras, mirrored.cameras[0], atol=1e-6)

@@ -171,7 +171,7 @@ def film() -> Views:
     """Two films of 5 images, by cameras that move."""
     cameras = CAMERAS.unsqueeze(1).repeat(1, 5, 1, 1)
     cameras[:, 2:, 0, 3] += 0.1
-    return Views(torch.rand(2, 5, 3, 64, 64), cameras)
+    return Views.of_windows(torch.rand(2, 5, 3, 64, 64), cameras)
 
 
 def test_mirrored_cameras_see_the_mirrored_body_at_the_other_side():
@@ -184,6 +184,7 @@ def test_mirrored_cameras_see_the_mirrored_body_at_the_other_side():
         there = project(points @ mirror, other.cameras[:, frame])
         torch.testing.assert_close(there[..., 0], -seen[..., 0])
         torch.testing.assert_close(there[..., 1:], seen[..., 1:])
+    torch.testing.assert_close(other.up, (views.up.unsqueeze(1) @ mirror).squeeze(1))
     torch.testing.assert_close(other.axes(), views.axes())
     torch.testing.assert_close(other.mirrored().cameras, views.cameras)
 

@@ -3,6 +3,7 @@
 import json
 import struct
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ def test_a_weight_too_large_for_half_precision_is_refused_by_name(run, tmp_path)
 
 
 def test_all_shipped_weights_can_be_read_and_have_a_card():
-    assert sum(path.stat().st_size for path in shipped.FOLDER.rglob("*") if path.is_file()) < 30e6
+    assert sum(path.stat().st_size for path in shipped.FOLDER.rglob("*") if path.is_file()) < 32e6
     for name in shipped_names():
         path = find_weights(name)
         digest = checksum(read_trained(path).model)
@@ -216,3 +217,15 @@ def test_a_model_that_another_thread_builds_does_not_count(exported):
         return build_model(config)
 
     check_described(make, checkpoint.model, exported)
+
+
+def test_older_encoders_of_pixels_answer_as_they_did(tmp_path):
+    """They were not told where pixels look."""
+    trained = read_trained(find_weights("images_pixels"))
+    older = {name: value for name, value in trained.model.items() if "conv_sight" not in name}
+    write_weights(tmp_path / "older.safetensors", replace(trained, model=older))
+    read = read_trained(tmp_path / "older.safetensors").model
+    added = {name: value for name, value in read.items() if "conv_sight" in name}
+    assert set(read) == set(trained.model) and len(added) == 2
+    assert not any(value.any() for value in added.values())
+    load_trained(tmp_path / "older.safetensors", CPU)

@@ -205,7 +205,7 @@ def test_encoders_learn_and_the_networks_of_the_teacher_stay(pupil_path, teacher
             assert torch.equal(value, before[name]), name
     with torch.no_grad():
         batch = first_batch(config)
-        codes = pupil.encode(Views(batch.inputs, batch.cameras), batch.input_times)
+        codes = pupil.encode(Views.of_windows(batch.inputs, batch.cameras), batch.input_times)
     assert codes.shape.c.isfinite().all()
 
 

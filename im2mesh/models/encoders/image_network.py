@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from im2mesh.models.layers.blocks import FullPrecisionConv
+
 NUM_LEVELS = 4
 """Sizes at which images are looked at: a half, a quarter, an eighth and a sixteenth."""
 GROUPS = 8
@@ -23,25 +25,41 @@ class ImageNetwork(nn.Module):
     Args:
         channels: Channels of the images.
         width: Channels after the first layer, a multiple of 8.
+        num_sights: Numbers that say of each pixel where it looks; 0 for none. What the first layer
+            adds for them is 0 in a fresh network, so that one which knew images alone can learn
+            from there what they mean, and forgets nothing by it.
     """
 
     min_image_size = 2**NUM_LEVELS
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, num_sights: int = 0) -> None:
         super().__init__()
         if width % GROUPS:
             raise ValueError(f"width {width} of an image encoder must be a multiple of {GROUPS}")
         self.widths = [width * 2**level for level in range(NUM_LEVELS)]
         self.conv_in = nn.Conv2d(channels, width, 6, stride=2, padding=2)
+        self.conv_sight = None
+        if num_sights:
+            self.conv_sight = FullPrecisionConv(
+                num_sights, width, 6, stride=2, padding=2, bias=False
+            )
+            nn.init.zeros_(self.conv_sight.weight)
         before = [width, *self.widths[:-1]]
         self.blocks = nn.ModuleList(
             ConvBlock(size_in, size_out, stride=1 if level == 0 else 2)
             for level, (size_in, size_out) in enumerate(zip(before, self.widths, strict=True))
         )
 
-    def forward(self, images: Float[Tensor, "M D H W"]) -> list[Float[Tensor, "M _ _ _"]]:
-        """Feature maps from fine to coarse."""
+    def forward(
+        self,
+        images: Float[Tensor, "M D H W"],
+        sights: Float[Tensor, "M E H W"] | None = None,
+    ) -> list[Float[Tensor, "M _ _ _"]]:
+        """Feature maps from fine to coarse, of images and of where their pixels look."""
         x, maps = self.conv_in(images), []
+        if self.conv_sight is not None:
+            assert sights is not None
+            x = x + self.conv_sight(sights)
         for block in self.blocks:
             x = block(x)
             maps.append(x)

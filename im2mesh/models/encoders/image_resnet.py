@@ -1,5 +1,7 @@
 """Encoders for small images, seen one by one or compared over time -> one code."""
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -29,6 +31,7 @@ class ImageResnet(Encoder):
     input_kind = "images"
     sees_times = True
     min_image_size = ImageNetwork.min_image_size
+    num_sights: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -40,7 +43,7 @@ class ImageResnet(Encoder):
     ) -> None:
         super().__init__()
         self.compares = num_frames > 1
-        self.network = ImageNetwork(9 if self.compares else 3, width)
+        self.network = ImageNetwork(9 if self.compares else 3, width, self.num_sights)
         frame_size = CELLS * self.network.widths[-1]
         self.mixer = FrameMixer(frame_size, code_size, num_frames, hidden_size)
 
@@ -55,14 +58,17 @@ class ImageResnet(Encoder):
         return self._see(observed, times)[0]
 
     def _see(
-        self, observed: Float[Tensor, "B K 3 H W"] | Views, times: Float[Tensor, "B K"]
+        self,
+        observed: Float[Tensor, "B K 3 H W"] | Views,
+        times: Float[Tensor, "B K"],
+        sights: Float[Tensor, "M E H W"] | None = None,
     ) -> tuple[Float[Tensor, "B C"], list[Float[Tensor, "M _ _ _"]]]:
         """The code, and the feature maps of all images from fine to coarse."""
         images = without_cameras(observed)
         if images.ndim != 5 or images.shape[2] != 3:
             raise ValueError(f"images must have shape [B, K, 3, H, W], got {list(images.shape)}")
         seen = with_neighbours(images) if self.compares else images
-        maps = self.network(1 - seen.flatten(0, 1))  # a white background is 0
+        maps = self.network(1 - seen.flatten(0, 1), sights)  # a white background is 0
         frames = means_of_cells(maps[-1]).unflatten(0, images.shape[:2])
         return self.mixer(frames, times), maps
 

@@ -55,6 +55,14 @@ class FullPrecisionLinear(nn.Linear):
             return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
 
 
+class FullPrecisionConv(nn.Conv2d):
+    """A convolution of positions whose forward pass neither autocast nor tf32 rounds."""
+
+    def forward(self, x: Float[Tensor, "B D H W"]) -> Float[Tensor, "B E H2 W2"]:
+        with full_precision(x.device.type):
+            return super().forward(x.to(self.weight.dtype))
+
+
 class ConditionalBatchNorm(nn.Module):
     """gamma(c) * BN(x) + beta(c); BN has no affine part of its own, gamma and beta are linear in c.
 

@@ -1,5 +1,6 @@
 """The encoder that keeps what is seen at each place of each image."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from im2mesh.config.values import PositiveInt
 from im2mesh.models.encoders.image_network import NUM_LEVELS
 from im2mesh.models.encoders.image_resnet import ImageResnet
 from im2mesh.models.pixels.code import PixelCode
+from im2mesh.models.pixels.projection import lines_of_sight
 from im2mesh.models.views import Views
 
 
@@ -17,6 +19,12 @@ class ImagePixels(ImageResnet):
     The maps of all sizes are brought to the finest and added up (Lin et al., Feature Pyramid
     Networks, CVPR 2017). For what a point reads there, see `PixelReader`.
 
+    It is also told where each pixel looks (Liu et al., CoordConv, NeurIPS 2018): where its line of
+    sight is nearest to the middle of the body, and how high that is. One image shows how far away
+    a body is by this alone: its height is known, so the higher in space its head appears before a
+    camera that looks down, the farther back it must stand. What is added for this is 0 at first, so
+    an encoder of images alone can learn from there.
+
     Args:
         num_frames, code_size, width, hidden_size: See `ImageResnet`.
         halvings: How often the maps are halved, 1 to 4: at 2, four pixels of an image are one of
@@ -25,6 +33,7 @@ class ImagePixels(ImageResnet):
 
     needs_view_cameras = True
     gives = PixelCode
+    num_sights = 4
 
     def __init__(
         self,
@@ -54,7 +63,7 @@ class ImagePixels(ImageResnet):
             raise ValueError(
                 "encoder 'image_pixels' needs the cameras of the images; set data.view_cameras"
             )
-        c, maps = self._see(observed, times)
+        c, maps = self._see(observed, times, where_pixels_look(observed).flatten(0, 1))
         used = zip(self.to_map, maps[self.finest :], strict=True)
         *finer, coarse = [layer(level) for layer, level in used]
         for level in reversed(finer):
@@ -62,3 +71,10 @@ class ImagePixels(ImageResnet):
             coarse = level + F.interpolate(coarse, size, mode="bilinear", align_corners=False)
         joined = coarse.unflatten(0, times.shape)
         return PixelCode(c, c.new_zeros(len(c), 0), joined, observed.cameras, times)
+
+
+def where_pixels_look(views: Views) -> Float[Tensor, "B K 4 H W"]:
+    """Where each pixel looks: the place nearest to the middle of the body, and its height."""
+    nearest = lines_of_sight(views.cameras, *views.images.shape[-2:])
+    height = (nearest * views.up[:, None, :, None, None]).sum(2, keepdim=True)
+    return torch.cat([nearest, height], 2)

@@ -34,6 +34,37 @@ def project(
     return torch.stack([x, y, (points * sight).sum(-1)], -1)
 
 
+def lines_of_sight(
+    cameras: Float[Tensor, "*batch 3 4"], height: int, width: int
+) -> Float[Tensor, "*batch 3 height width"]:
+    """Where the line of sight of each pixel is nearest to the origin, the middle of the body.
+
+    Args:
+        cameras: See `Views.cameras`.
+        height, width: Size of the images, in pixels.
+    """
+    spread = cameras.unsqueeze(-3).unsqueeze(-3)  # [*batch, 1, 1, 3, 4]
+    y, x = (_middles(size, cameras) for size in (height, width))
+    to_right, to_bottom, to_back = spread.unbind(-2)
+    # a point p is seen at (x, y) where both planes hold: plane_x (p, 1) = plane_y (p, 1) = 0
+    plane_x = to_right - x[None, :, None] * to_back
+    plane_y = to_bottom - y[:, None, None] * to_back
+    along_x, along_y = plane_x[..., :3], plane_y[..., :3]
+    xx, xy, yy = (
+        (a * b).sum(-1, keepdim=True)
+        for a, b in ((along_x, along_x), (along_x, along_y), (along_y, along_y))
+    )
+    off_x, off_y = plane_x[..., 3:], plane_y[..., 3:]
+    nearest = (xy * off_y - yy * off_x) * along_x + (xy * off_x - xx * off_y) * along_y
+    return (nearest / (xx * yy - xy * xy)).movedim(-1, -3)
+
+
+def _middles(count: int, like: Tensor) -> Float[Tensor, "count"]:
+    """Where the middles of so many pixels are, from -1 to 1."""
+    numbers = torch.arange(count, dtype=like.dtype, device=like.device)
+    return (2 * numbers + 1) / count - 1
+
+
 def read_maps(
     maps: Float[Tensor, "B D H W"], places: Float[Tensor, "B N 2"]
 ) -> Float[Tensor, "B N D"]:

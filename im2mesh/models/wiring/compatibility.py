@@ -155,11 +155,6 @@ def check_clouds(data: DataConfig) -> None:
             "a depth camera sees other points in every frame; set "
             "data.input_pointcloud_corresponding to false"
         )
-    elif data.input_cameras:
-        problem = (
-            f"data.input_cameras is {data.input_cameras}, which looks at the surface of pcl_seq; "
-            "set data.input_cameras to 0"
-        )
     else:
         return
     raise ValueError(f"data.input_folder is depth_seq, but {problem}")
