@@ -26,6 +26,7 @@ from im2mesh.generation.inputs import (
     write_observation,
 )
 from im2mesh.generation.stage_timer import StageTimer
+from im2mesh.generation.standing import place_by_top
 from im2mesh.machine.ranks import Ranks
 from im2mesh.machine.shared_work import for_each
 from im2mesh.meshing.frame_meshes import Reconstruction
@@ -126,12 +127,16 @@ class _SplitWork:
                 _refuse_files_of_others(files, self.config)
             except UserError:
                 source = read_input(self.config, window)
-                if _finished(files, _fingerprint(self.weights, self.config, source)) is None:
+                if _finished(files, self._fingerprint(source)) is None:
                     raise  # nothing is written into a finished window
 
     def finish(self, window: Window) -> None:
         with collected_advice() as self.advice[window]:
             self._finish(window)
+
+    def _fingerprint(self, source: WindowInput) -> str:
+        is_placed = self.generator.model.sees_pixels
+        return _fingerprint(self.weights, self.config, source, is_placed=is_placed)
 
     def tell_advice(self) -> None:
         for text in once_per_kind(self.advice):
@@ -140,7 +145,7 @@ class _SplitWork:
     def _finish(self, window: Window) -> None:
         source, files = read_input(self.config, window), self.folder.window(self.split, window)
         label = {
-            "source": _fingerprint(self.weights, self.config, source),
+            "source": self._fingerprint(source),
             "made_by": self._origin(window).as_dict(),
         }
         summary = _finished(files, label["source"])
@@ -171,9 +176,13 @@ class _SplitWork:
         return RunOrigin(self.run, made_by, self.generator.trained_by)
 
 
-def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
+def _fingerprint(weights: str, config: Config, source: WindowInput, *, is_placed: bool) -> str:
     """A hash of all that the files depend on: weights, input, solver, mesh settings, file types,
-    and what an earlier version of the program made otherwise."""
+    and what an earlier version of the program made otherwise.
+
+    Args:
+        is_placed: Whether bodies are placed by their top.
+    """
     frame = f"{source.frame.loc.tolist()} {source.frame.scale}"
     kind = config.generation.mesh_format
     # earlier versions wrote one per frame, then one whose weights Blender did not read
@@ -182,6 +191,8 @@ def _fingerprint(weights: str, config: Config, source: WindowInput) -> str:
     encoders = (config.model.encoder, config.model.encoder_temporal)
     if any(encoder is not None and encoder.name in WITH_NEIGHBOURS for encoder in encoders):
         files += " noise averaged over neighbours"
+    if is_placed:
+        files += " placed by the top"  # as earlier versions did not
     digest = hashlib.sha256(f"{weights} {mesh_settings(config)} {files} {frame}".encode())
     digest.update(source.observation.inputs.tobytes())
     digest.update(source.observation.times.tobytes())
@@ -215,6 +226,8 @@ def _generate_window(
     meshes = generator.generate(
         source.observation, frame=source.frame, given=source.given, timer=timer
     )
+    if generator.model.sees_pixels:
+        meshes = place_by_top(meshes, source.observation)
     nfe = generator.model.take_nfe()
     with timer.stage("write"):
         _write(meshes, source.observation, config, files, window_seconds(config.data.root, window))
