@@ -35,11 +35,12 @@ from im2mesh.config.schema import Config
 from im2mesh.config.validation import dump_config
 from im2mesh.data.cut_out import cut_out
 from im2mesh.data.dataset import build_windows
+from im2mesh.data.one_sided import is_one_sided
 from im2mesh.data.pictures import find_pictures
 from im2mesh.data.scans import METRES, guess_unit, guess_up, read_scan, rows_correspond
 from im2mesh.errors import Advice, UserError
 from im2mesh.generation.generator import Generator
-from im2mesh.generation.picture_files import INPUT, refuse_result_of_others, write_windows
+from im2mesh.generation.picture_files import refuse_result_of_others, write_windows
 from im2mesh.generation.picture_windows import PictureSettings, reconstruct_pictures
 from im2mesh.generation.scan import ScanSettings, reconstruct_scan
 from im2mesh.generation.scan_files import (
@@ -55,7 +56,7 @@ from im2mesh.machine.ranks import ranks_from_environment
 from im2mesh.meshing.animated_file import FRAMES_PER_SECOND
 from im2mesh.meshing.animated_saving import refuse_missing_library
 from im2mesh.pretrained.shipped import find_weights, shipped_names, suiting_clouds
-from im2mesh.runs.folder import RunFolder
+from im2mesh.runs.folder import SEEN_FOLDER, RunFolder
 from im2mesh.synthesis.images import ELEVATION, FRONT_AZIMUTH
 
 
@@ -182,7 +183,7 @@ def reconstruct_images(args: argparse.Namespace, config: Config) -> None:
     if empty:
         raise UserError(
             f"no surface is found in {len(empty)} of {len(report['windows'])} windows, the first "
-            f"at {empty[0]}; look at {folder / INPUT}: is it a whole body, standing upright?"
+            f"at {empty[0]}; look at {folder / SEEN_FOLDER}: is it a whole body, standing upright?"
         )
     print(f"{len(body.names)} pictures, {settings.rate:g} a second -> {folder}")
 
@@ -215,8 +216,12 @@ def reconstruct_clouds(args: argparse.Namespace, config: Config) -> None:
     refuse_files_of_others(folder, source, config.generation.mesh_format)
     up, unit = guess_up(scan, args.up), guess_unit(scan, args.unit)
     is_tracked = rows_correspond(scan)
-    file = _weights_for_clouds(args, config, is_tracked)
-    trained, generator = load_for_clouds(file, config, is_tracked, build_device(args.device))
+    of_one_side = not is_tracked and is_one_sided(scan.clouds)
+    suiting = suiting_clouds(is_tracked, of_one_side)
+    why = "which suit clouds of one side of a body" if of_one_side else "which suit these clouds"
+    file = _chosen_or_shipped(args, RunFolder.of(config), suiting, why)
+    device = build_device(args.device)
+    trained, generator = load_for_clouds(file, config, is_tracked, suiting, device)
     corresponding = trained.data.input_pointcloud_corresponding
     rows = "row n is the same point in all clouds" if corresponding else "rows do not correspond"
     print(f"{len(scan.clouds)} clouds, {up} is up, unit {unit}; {rows}")
@@ -241,13 +246,6 @@ def _in_frames(frames: int, steps: int) -> Callable[[], object]:
     frame, so their number says little. Called after each of its steps."""
     bar, done = tqdm(total=frames, desc="fit", unit="frame"), itertools.count(1)
     return lambda: bar.update(min(round(next(done) * frames / steps), frames) - bar.n)
-
-
-def _weights_for_clouds(args: argparse.Namespace, config: Config, is_tracked: bool) -> Path:
-    """Those that were asked for, or that of the run, or shipped ones that suit the clouds."""
-    return _chosen_or_shipped(
-        args, RunFolder.of(config), suiting_clouds(is_tracked), "which suit these clouds"
-    )
 
 
 def _weights_for_images(args: argparse.Namespace, run: RunFolder) -> Path:

@@ -32,7 +32,6 @@ from im2mesh.models.sequence_model import SequenceModel
 from im2mesh.models.wiring.compatibility import check_parts, check_sizes
 from im2mesh.models.wiring.parts import METHODS, PARTS
 from im2mesh.models.wiring.wire import wire
-from im2mesh.pretrained.shipped import suiting_clouds
 from im2mesh.runs.folder import RunFolder
 from im2mesh.runs.origins import Notes, ResultOrigin, RunOrigin
 from im2mesh.runs.provenance import provenance, run_hash
@@ -202,23 +201,28 @@ def load_trained(model_file: str | Path, device: torch.device) -> tuple[Config, 
 
 
 def load_for_clouds(
-    file: Path, config: Config, is_tracked: bool, device: torch.device
+    file: Path, config: Config, is_tracked: bool, suiting: str, device: torch.device
 ) -> tuple[Config, Generator]:
     """The configuration of trained weights for the clouds of a scanner, and a generator with the
     settings of `config`.
 
     Args:
         is_tracked: Whether row n is the same particle in all clouds.
+        suiting: Weights that suit the clouds, to be named where these do not.
 
     Raises:
-        UserError: If the weights need tracked points, and these are not.
+        UserError: If the weights do not observe clouds, or need tracked points, and these are not.
     """
     trained, made = load_trained(file, device)
-    if trained.data.input_pointcloud_corresponding and not is_tracked:
-        raise UserError(
-            "these weights need tracked points, and row n of these clouds is not the same point in "
-            f"all frames; choose others, such as --weights {suiting_clouds(is_tracked)}"
+    problem = None
+    if trained.data.input != "pointcloud":
+        problem = f"observe {trained.data.input or 'nothing'}, and not clouds"
+    elif trained.data.input_pointcloud_corresponding and not is_tracked:
+        problem = (
+            "need tracked points, and row n of these clouds is not the same point in all frames"
         )
+    if problem is not None:
+        raise UserError(f"these weights {problem}; choose others, such as --weights {suiting}")
     return trained, with_settings(made, config.generation)
 
 

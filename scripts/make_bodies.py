@@ -18,13 +18,23 @@ from im2mesh.synthesis.benchmark import (
     benchmark_with_images,
     tell_fingerprint,
 )
-from im2mesh.synthesis.benchmark_parts import BenchmarkSample, MatchingSettings, TransferSettings
+from im2mesh.synthesis.benchmark_parts import (
+    BenchmarkSample,
+    DepthSettings,
+    MatchingSettings,
+    TransferSettings,
+)
 from im2mesh.synthesis.clips import ClipSettings
 from im2mesh.synthesis.dataset import make_dataset
 from im2mesh.synthesis.motions.repertoire import MOTIONS
 from im2mesh.synthesis.plan import MESH_CHOICES, DatasetSettings
 
-PARTS = {"sample": BenchmarkSample, "transfers": TransferSettings, "matching": MatchingSettings}
+PARTS = {
+    "sample": BenchmarkSample,
+    "depth": DepthSettings,
+    "transfers": TransferSettings,
+    "matching": MatchingSettings,
+}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -129,8 +139,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         const="whole",
         choices=("whole", "images", *PARTS),
         help=f"make the benchmark {NAME}, 110 people and the ten bodies; with images, four views "
-        "of 112 pixels; or clips of 17 frames: a sample of its tests, transfers of its motions "
-        "to other bodies, or for matching, bodies that become others; see docs/data.md",
+        "of 112 pixels; or clips of 17 frames: a sample of its tests, two depth cameras that "
+        "see all of them, transfers of its motions to other bodies, or for matching, bodies that "
+        "become others; see docs/data.md",
     )
 
 

@@ -24,7 +24,7 @@ from im2mesh.command_line import (
 )
 from im2mesh.config.schema import Config
 from im2mesh.data.dataset import build_windows, spread_windows
-from im2mesh.data.layout import Window
+from im2mesh.data.layout import DEPTH_FOLDER, Window
 from im2mesh.evaluation.predictions import PredictedMeshes
 from im2mesh.files.results import refuse_other_results
 from im2mesh.generation.generator import Generator
@@ -131,9 +131,11 @@ def scans(arguments: Sequence[str]) -> None:
     refuse_other_results(args.output, files_of_study(study))
     refuse_useless(study.sweeps, config.data, args.config)
     is_tracked = config.data.input_pointcloud_corresponding
-    suiting = find_weights(suiting_clouds(is_tracked))
-    file = chosen_weights(args, RunFolder.of(config).best_checkpoint, suiting)
-    trained, generator = load_for_clouds(file, config, is_tracked, build_device(args.device))
+    of_one_camera = config.data.input_folder == DEPTH_FOLDER and config.data.input_cameras == 1
+    suiting = suiting_clouds(is_tracked, of_one_camera)
+    file = chosen_weights(args, RunFolder.of(config).best_checkpoint, find_weights(suiting))
+    device = build_device(args.device)
+    trained, generator = load_for_clouds(file, config, is_tracked, suiting, device)
     corresponding = trained.data.input_pointcloud_corresponding
     split = args.split or config.data.test_split
     windows = build_windows(config, split, stride=config.data.eval_stride, clips=args.clips)

@@ -179,9 +179,6 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
         "clouds of depth cameras whose rows should correspond": lambda user: user.trains(
             "data.input_folder=depth_seq"
         ),
-        "depth cameras of the configuration on top of those of the data": lambda user: user.trains(
-            *DEPTH, "data.input_cameras=1"
-        ),
         "clouds of depth cameras for images": lambda user: user.trains(
             "data.input_folder=depth_seq", "data.input=images"
         ),

@@ -73,12 +73,15 @@ class DataConfig(Section):
     """Radius, in units of the first frame, of a ball in which nothing is observed, like a missing
     body part. It is centred at a random surface point and moves along; 0 for none."""
     input_cameras: Annotated[NonNegativeInt, OBSERVATION, LEARNING] = 0
-    """Observe what so many distant depth cameras see, in random directions; 0 sees all around."""
+    """Observe what so many distant depth cameras see, in random directions; 0 sees all around. Of
+    depth_seq, what so many of a clip's cameras saw: training takes random ones, validation and test
+    the first; 0 takes all."""
     input_uneven: Annotated[float, Field(ge=1), OBSERVATION, LEARNING] = 1.0
     """How many times as densely one end of the body is observed as the other; 1 for evenly."""
     input_variety: Annotated[Fraction, LEARNING] = 0.0
     """Share of the training batches whose clouds vary: 100 to 3000 points, and at random noise,
-    outliers, holes, uneven density, or one depth camera. The others are observed as set above."""
+    outliers, holes, uneven density, or one depth camera (of depth_seq one or all of them, or the
+    surface from all around). The others are observed as set above."""
     num_views: Annotated[PositiveInt, OBSERVATION, LEARNING] = 4
     """Number of views of a clip: training sees a random one, validation and test the first."""
     view_cameras: Annotated[bool, MODEL, OBSERVATION] = False

@@ -1,6 +1,7 @@
 """Windows -> samples: draws the rows of the files that make up each sample."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -91,9 +92,9 @@ class WindowDataset(SampleDataset):
         if not (self.shuffle and self.config.input_variety):
             return self.config
         folder = self.config.input_folder
-        frames = range(stored.window.num_frames) if folder == DEPTH_FOLDER else [0]
-        num_stored = min(stored.count_points(frame, folder) for frame in frames)
-        return vary(self.config, self.seed, draw // self.batch_size, num_stored, rng)
+        count = _seen_least if folder == DEPTH_FOLDER else partial(_count_first, folder=folder)
+        batch = draw // self.batch_size
+        return vary(self.config, self.seed, batch, partial(count, stored), rng)
 
     def _draw_trajectories(
         self, stored: StoredWindow, rng: np.random.Generator
@@ -138,6 +139,17 @@ class WindowDataset(SampleDataset):
     ) -> LabelledPoints:
         rows = draw_row_numbers(stored, frame, folder, count, rng)
         return stored.labelled_points(frame, rows, folder)
+
+
+def _count_first(stored: StoredWindow, folder: str) -> int:
+    return stored.count_points(0, folder)
+
+
+def _seen_least(stored: StoredWindow) -> int:
+    """The least number of points that a depth camera saw of a frame."""
+    seen = [stored.seen_by(frame) for frame in range(stored.window.num_frames)]
+    cameras = np.unique(np.concatenate(seen))
+    return max(1, min(int((of == camera).sum()) for of in seen for camera in cameras))
 
 
 def spread_windows(windows: Sequence[Window], max_windows: int | None) -> list[Window]:

@@ -25,7 +25,14 @@ from im2mesh.data.frame_arrays import (
     read_normals,
     read_points,
 )
-from im2mesh.data.layout import CLOUD_FOLDER, MESH_FOLDER, POINTS_FOLDER, DataError, Window
+from im2mesh.data.layout import (
+    CLOUD_FOLDER,
+    DEPTH_FOLDER,
+    MESH_FOLDER,
+    POINTS_FOLDER,
+    DataError,
+    Window,
+)
 from im2mesh.data.packed import PackedClip, open_packed
 from im2mesh.data.storage import Remembered, StorageError, open_arrays
 from im2mesh.data.transforms import NormalizationFrame, change_frames
@@ -92,6 +99,17 @@ class StoredWindow:
         with self._open(frame, folder) as arrays:
             points = self._in_window(read_points(arrays), arrays, folder)
             return SurfacePoints(points, read_normals(arrays, len(points)))
+
+    def seen_by(self, frame: int) -> Int[np.ndarray, "N"]:
+        """The number of the depth camera that saw each point of depth_seq in a frame."""
+        with self._open(frame, DEPTH_FOLDER) as arrays:
+            count, views = len(read_points(arrays)), arrays["views"]
+            if views.shape != (count,) or views.dtype.kind not in "iu":
+                raise StorageError(
+                    f"{arrays.path}: views must be the number of the camera of each of {count} "
+                    f"points, got {views.dtype} {list(views.shape)}"
+                )
+            return views.astype(np.int64)
 
     def surface_rows(
         self, frame: int, rows: Int[np.ndarray, "N"], folder: str = CLOUD_FOLDER

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from im2mesh.config.schema import DataConfig
+from im2mesh.data.layout import DEPTH_FOLDER
 from im2mesh.data.transforms import choose_rows, refuse_too_few
 
 POINTS_IN_PIXEL = 12
@@ -67,7 +68,8 @@ class Sight:
 
 
 def draw_sight(config: DataConfig, num_points: int, rng: np.random.Generator) -> Sight:
-    """Draw the place of the hole, the sides of the cameras, and the near end.
+    """Draw the place of the hole, the sides of the cameras, and the near end. What depth cameras
+    saw already is seen by no others.
 
     Args:
         num_points: Number of points of the first cloud.
@@ -75,7 +77,9 @@ def draw_sight(config: DataConfig, num_points: int, rng: np.random.Generator) ->
     return Sight(
         hole=config.input_hole,
         hole_row=int(rng.integers(num_points)),
-        cameras=_directions(config.input_cameras, rng),
+        cameras=_directions(
+            0 if config.input_folder == DEPTH_FOLDER else config.input_cameras, rng
+        ),
         uneven=config.input_uneven,
         near_end=_directions(1, rng)[0],
     )

@@ -13,13 +13,16 @@ def shipped_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob(f"*{ENDING}"))
 
 
-def suiting_clouds(is_tracked: bool) -> str:
+def suiting_clouds(is_tracked: bool, is_one_sided: bool = False) -> str:
     """The name of the weights that suit clouds, if none are asked for.
 
     Args:
         is_tracked: Whether row n is the same point in all clouds.
+        is_one_sided: Whether they show one side of a body alone, as one depth camera sees it.
     """
-    return "local" if is_tracked else "local_unordered"
+    if is_tracked:
+        return "local"
+    return "local_depth" if is_one_sided else "local_unordered"
 
 
 def find_weights(name: str, other: str = "") -> Path:

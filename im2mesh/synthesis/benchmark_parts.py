@@ -1,4 +1,5 @@
-"""The benchmark's clips, one window long: for a first look, for transfers, and for matching.
+"""The benchmark's clips, one window long: for a first look, for depth cameras, for transfers, and
+for matching.
 
 They have names of their own, since their clips are shorter than the benchmark's.
 """
@@ -74,6 +75,28 @@ class BenchmarkSample(_Part):
 
     def settings_of(self, split: str) -> ClipSettings:
         return self.clip
+
+
+def _seen_by_two(settings: ClipSettings) -> ClipSettings:
+    return replace(settings, frames=_FRAMES, depth_views=2)
+
+
+@dataclass(frozen=True)
+class DepthSettings(_Part):
+    """The clips of the benchmark, which two depth cameras see, one in front and one behind."""
+
+    kind = "depth"
+    training: ClipSettings = field(default_factory=lambda: _seen_by_two(TRAINING))
+    test: ClipSettings = field(default_factory=lambda: _seen_by_two(TEST))
+
+    def splits(self) -> dict[str, list[Clip]]:
+        """Clips by split; the ten bodies are left out."""
+        splits = BenchmarkSettings().splits()
+        return {name: clips for name, clips in splits.items() if name != "test_ten_bodies"}
+
+    def settings_of(self, split: str) -> ClipSettings:
+        """Tests have many points."""
+        return self.training if split in ("train", "val") else self.test
 
 
 @dataclass(frozen=True)

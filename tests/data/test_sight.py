@@ -141,26 +141,28 @@ def test_more_uneven_points_than_there_are_is_an_error(ball_root):
 
 def test_variety_is_the_same_for_a_batch_and_differs_within(rng):
     settings = config("nowhere", input_variety=1.0)
-    varied = [vary(settings, 0, 7, 100_000, rng) for _ in range(200)]
+    varied = [vary(settings, 0, 7, lambda: 100_000, rng) for _ in range(200)]
     assert len({v.num_input_points for v in varied}) == 1
     assert 0.3 < np.mean([v.input_noise != settings.input_noise for v in varied]) < 0.5
     assert 0.3 < np.mean([v.input_cameras == 1 for v in varied]) < 0.5
     assert not any(v.input_cameras and v.input_hole for v in varied)
-    counts = [vary(settings, 0, batch, 100_000, rng).num_input_points for batch in range(500)]
+    counts = [
+        vary(settings, 0, batch, lambda: 100_000, rng).num_input_points for batch in range(500)
+    ]
     assert 100 <= min(counts) < 110 and 2700 < max(counts) <= 3000
     assert 500 < np.median(counts) < 600  # the root of 100 * 3000 is 548
 
 
 def test_a_share_of_the_batches_stays_as_configured(rng):
     settings = config("nowhere", input_variety=0.25)
-    kept = [vary(settings, 3, batch, 100_000, rng) is settings for batch in range(1000)]
+    kept = [vary(settings, 3, batch, lambda: 100_000, rng) is settings for batch in range(1000)]
     assert 0.7 < np.mean(kept) < 0.8
 
 
 def test_nothing_is_hidden_where_few_points_are_stored(rng):
     settings = config("nowhere", input_variety=1.0)
     for batch in range(50):
-        seen = vary(settings, 0, batch, 600, rng)
+        seen = vary(settings, 0, batch, lambda: 600, rng)
         assert seen.num_input_points <= 600
         if seen.num_input_points > 75:
             assert (seen.input_hole, seen.input_cameras, seen.input_uneven) == (0, 0, 1)

@@ -6,7 +6,7 @@ import numpy as np
 
 from im2mesh.synthesis.animation import BECOMING, animate
 from im2mesh.synthesis.benchmark import BenchmarkSettings
-from im2mesh.synthesis.benchmark_parts import BenchmarkSample, MatchingSettings
+from im2mesh.synthesis.benchmark_parts import BenchmarkSample, DepthSettings, MatchingSettings
 from im2mesh.synthesis.splits import Clip
 
 
@@ -27,6 +27,13 @@ def test_its_clips_are_one_window_with_the_points_of_the_benchmark():
     assert len(settings) == 6
     for clip in settings.values():
         assert (clip.frames, clip.surface_points) == (17, whole.test.surface_points)
+
+
+def test_depth_cameras_see_the_clips_of_the_benchmark():
+    whole, settings = BenchmarkSettings().splits(), DepthSettings()
+    assert settings.splits() == {k: v for k, v in whole.items() if k != "test_ten_bodies"}
+    for clip in settings.settings_by_clip().values():
+        assert (clip.frames, clip.depth_views) == (17, 2)
 
 
 def test_a_body_becomes_another_over_one_window():

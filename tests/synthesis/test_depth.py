@@ -1,6 +1,7 @@
 """What depth cameras see of synthetic bodies: the near side, placed rightly, and no point twice."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from im2mesh.config.schema import Config
 from im2mesh.data.dataset import WindowDataset
 from im2mesh.data.fingerprint import clip_fingerprint, fingerprint_of
 from im2mesh.data.frames import StoredWindow
-from im2mesh.data.layout import DEPTH_FOLDER, Window
+from im2mesh.data.layout import DEPTH_FOLDER, DataError, Window
 from im2mesh.data.observation import draw_observation
 from im2mesh.data.pack_clip import pack_clip
+from im2mesh.data.variety import vary
 from im2mesh.errors import UserError
 from im2mesh.meshing.depth_camera import FIELD_OF_VIEW, PIXELS, stand_back
 from im2mesh.meshing.rendering import Camera
@@ -168,13 +170,43 @@ def test_the_config_key_selects_them(clip):
     assert KDTree(stored.surface_points(0, DEPTH_FOLDER).points).query(whole[0])[0].min() > 0
 
 
-def test_training_varies_their_clouds_as_others(clip):
-    """With as many points as the poorest frame has, and no further camera."""
-    samples = WindowDataset(
-        [WINDOW], observing(clip, input_variety=1.0).data, seed=0, shuffle=True, num_points=20
-    )
+def test_one_of_the_cameras_is_observed(clip):
+    """The first one, and in training a random one, the same throughout a window."""
+    data = observing(clip, num_input_points=200, input_cameras=1).data
+    stored, seen_by = StoredWindow(clip.parents[1], WINDOW), []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        seen = draw_observation(data, WINDOW, rng, random_view=seed > 0).inputs
+        found = []
+        for frame in range(3):
+            whole, cameras = stored.surface_points(frame, DEPTH_FOLDER), stored.seen_by(frame)
+            away, rows = KDTree(whole.points).query(seen[frame])
+            assert away.max() == 0
+            found.append(set(cameras[rows].tolist()))
+        assert found[0] == found[1] == found[2] and len(found[0]) == 1
+        seen_by.append(*found[0])
+    assert seen_by[0] == 0 and set(seen_by[1:]) == {0, 1}
+
+
+def test_more_cameras_than_there_are_is_an_error(clip):
+    with pytest.raises(
+        DataError, match=r"2 depth cameras saw it, and data\.input_cameras asks for 3"
+    ):
+        data = observing(clip, input_cameras=3).data
+        draw_observation(data, WINDOW, np.random.default_rng(0), random_view=False)
+
+
+def test_training_varies_their_clouds(clip):
+    """With as many points as a camera saw that shows the least; some are seen from all around."""
+    data = observing(clip, input_variety=1.0).data
+    samples = WindowDataset([WINDOW], data, seed=0, shuffle=True, num_points=20)
     sizes = {samples[draw].inputs.shape[1] for draw in range(12)}
-    assert len(sizes) > 6 and max(sizes) <= min(len(read(clip, k)["points"]) for k in range(3))
+    least = min(np.bincount(read(clip, frame)["views"]).min() for frame in range(3))
+    assert len(sizes) > 6 and max(sizes) <= least
+    varied = [vary(data, 0, 7, lambda: 1000, np.random.default_rng(seed)) for seed in range(300)]
+    kinds = Counter((config.input_folder, config.input_cameras) for config in varied)
+    assert set(kinds) == {("depth_seq", 0), ("depth_seq", 1), ("pcl_seq", 0)}
+    assert min(kinds.values()) > 75
 
 
 def test_packed_clips_hold_them(clip, tmp_path):

@@ -57,7 +57,12 @@ SWEEPS = {
         Sweep(
             "uneven", "input_uneven", "Density at one end over the other", (1.0, 3.0, 10.0, 20.0)
         ),
-        Sweep("cameras", "input_cameras", "Depth cameras (0: seen all around)", (0, 1, 2, 4)),
+        Sweep(
+            "cameras",
+            "input_cameras",
+            "Depth cameras (0: seen all around, or by all of depth_seq)",
+            (0, 1, 2, 4),
+        ),
         Sweep(
             "step", "frame_step", "Frames of the clip per frame", (1, 2, 4), True, of_clouds=False
         ),
