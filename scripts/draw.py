@@ -37,6 +37,7 @@ from im2mesh.runs.origins import list_origins
 from im2mesh.studies.comparison.panels import panels_of_runs
 from im2mesh.studies.comparison.runs import common_splits, compare
 from im2mesh.studies.moving_file import is_moving_file
+from im2mesh.studies.moving_pictures import is_of_pictures
 from im2mesh.studies.names import name_runs
 from im2mesh.studies.report import Evaluated, evaluation_page, write_page
 from im2mesh.studies.training_curves import plot_training
@@ -230,8 +231,8 @@ def draw_video(arguments: Sequence[str]) -> None:
     """Film windows of an evaluated run: input, prediction, truth and error move side by side.
 
     Without a WINDOW it is the median one by IoU. The file may be an .mp4, a .gif or a .webp. In
-    place of a run, a sequence.npz, a moving .glb or .usdc, or the folder of a scan is shown without
-    a truth.
+    place of a run, a sequence.npz, a moving .glb or .usdc, or the folder of a scan or of pictures
+    is shown without a truth.
     Arrows are velocities: on the surface of the prediction, those of its vertices; on a slice
     through the body, the model's field, inside and close to the body, where it has been trained.
     Example: python scripts/draw.py video out/pointcloud/oflow worst --arrows --output worst.mp4
@@ -240,7 +241,8 @@ def draw_video(arguments: Sequence[str]) -> None:
     check_video(args.output)
     scale = ErrorScale(args.max_error)
     settings = VideoSettings(args.turntable, args.trails, args.arrows, scale)
-    if is_moving_file(args.run):
+    if is_moving_file(args.run) or is_of_pictures(args.run):
+        _refuse_of_runs(args)
         clouds = [Path(path) for path in args.clouds or ()]
         shown, what = show_file(args.run, settings, args.fps, clouds, args.up), str(args.run)
     else:
@@ -253,6 +255,18 @@ def draw_video(arguments: Sequence[str]) -> None:
         what = f"split {split}: {', '.join(map(str, windows))}"
     count = shown.write(args.output, args.height)
     print(f"{what}: {count} frames, {shown.fps:.3g} a second -> {args.output}")
+
+
+def _refuse_of_runs(args: argparse.Namespace) -> None:
+    """Refuse what chooses windows and models of a run, for meshes that are of no run."""
+    names = ("windows", "split", "weights", "checkpoint")
+    given = [name for name in names if getattr(args, name)]
+    if given:
+        what = args.windows[0] if given[0] == "windows" else f"--{given[0]}"
+        raise UserError(
+            f"{args.run} is not the folder of an evaluated run, so {what} has no effect; leave it "
+            f"out. For one window of pictures give its folder, {args.run / 'window_00000'}, say"
+        )
 
 
 def _generator_of_arrows(args: argparse.Namespace, folder: RunFolder) -> Generator | None:

@@ -17,10 +17,7 @@ from im2mesh.generation.inputs import is_observed_file, write_observation
 from im2mesh.generation.picture_windows import PictureSettings, PictureWindow
 from im2mesh.generation.sources import earlier_report, refuse_other_source
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
-from im2mesh.runs.folder import WindowFolder
-
-REPORT = "pictures.json"
-INPUT = "input"
+from im2mesh.runs.folder import PICTURES_FILE, SEEN_FOLDER, WindowFolder
 
 
 def write_windows(
@@ -44,7 +41,7 @@ def write_windows(
     """
     _remove_earlier(folder)
     clock = np.linspace(0, 1, len(body.names), dtype=np.float32)
-    write_observation(folder / INPUT, Observation(body.images, clock))
+    write_observation(folder / SEEN_FOLDER, Observation(body.images, clock))
     written = [
         _write_window(
             WindowFolder(folder / f"window_{window.first:05d}"), window, body, mesh_format
@@ -58,8 +55,8 @@ def write_windows(
         "windows": written,
         "bodies_in_the_square": dict(zip(body.names, boxes, strict=True)),
     }
-    with replacing_files(folder, [REPORT]) as place:
-        (place / REPORT).write_text(json.dumps(report, indent=1))
+    with replacing_files(folder, [PICTURES_FILE]) as place:
+        (place / PICTURES_FILE).write_text(json.dumps(report, indent=1))
     return report
 
 
@@ -69,8 +66,8 @@ def refuse_result_of_others(folder: Path, source: str) -> None:
     Raises:
         UserError: Naming what is there.
     """
-    refuse_other_source(folder, REPORT, source)
-    refuse_foreign(folder / INPUT, is_observed_file)
+    refuse_other_source(folder, PICTURES_FILE, source)
+    refuse_foreign(folder / SEEN_FOLDER, is_observed_file)
 
 
 def _write_window(
@@ -91,8 +88,10 @@ def _write_window(
 
 def _remove_earlier(folder: Path) -> None:
     """Remove the windows that an earlier report lists; there may have been more of them."""
-    names = [str(window["folder"]) for window in earlier_report(folder, REPORT).get("windows", [])]
-    (folder / REPORT).unlink(missing_ok=True)  # first: without windows it would be wrong
+    names = [
+        str(window["folder"]) for window in earlier_report(folder, PICTURES_FILE).get("windows", [])
+    ]
+    (folder / PICTURES_FILE).unlink(missing_ok=True)  # first: without windows it would be wrong
     for name in filter(re.compile("window_[0-9]{5}").fullmatch, names):
         files = WindowFolder(folder / name)
         refuse_other_npz(files.sequence)

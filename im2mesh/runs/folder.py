@@ -17,6 +17,8 @@ RECORDS_FILE, SUMMARY_FILE = "records.csv", "summary.json"  # in the folder of a
 PAGE_FILE = "report.html"  # there, too: all of it in one page
 SEQUENCE_FILE = "sequence.npz"  # moving meshes, of a window or of a scan
 SCAN_FILE = "scan.json"  # in the folder of a reconstructed scan
+PICTURES_FILE = "pictures.json"  # in that of a body reconstructed from pictures
+SEEN_FOLDER = "input"  # there, too: what the network saw of them
 LOCK_FILE = "lock"  # shows which processes work in a folder
 
 

@@ -12,12 +12,13 @@ from im2mesh.data.layout import Window
 from im2mesh.data.scans import Up
 from im2mesh.data.windows import find_window
 from im2mesh.errors import UserError
-from im2mesh.files.hashes import hash_file
+from im2mesh.files.hashes import hash_file, hash_text
 from im2mesh.generation.generator import Generator
 from im2mesh.generation.inputs import read_input
 from im2mesh.runs.provenance import run_hash
 from im2mesh.runs.weights import weights_digest
-from im2mesh.studies.moving_file import read_moving_file
+from im2mesh.studies.moving_file import MovingFile, read_moving_file
+from im2mesh.studies.moving_pictures import is_of_pictures, read_moving_pictures
 from im2mesh.studies.report import Evaluated
 from im2mesh.visualization.video.encoding import shown_frames, write_video
 from im2mesh.visualization.video.film import Film, Scene
@@ -121,18 +122,35 @@ def show_file(
     clouds: Sequence[Path] = (),
     up: Up = "auto",
 ) -> Shown:
-    """The scene of a file of moving meshes, or of the folder of a scan: without a truth.
+    """The scene of a file of moving meshes, or of the folder of a scan: without a truth. Windows of
+    pictures have a scene each, beside the pictures.
 
     Args:
-        path: sequence.npz, a moving .glb or .usdc, or a folder with sequence.npz.
+        path: sequence.npz, a moving .glb or .usdc, or a folder with sequence.npz; or what
+            generate.py --images wrote.
         clouds: The clouds from which the meshes were made, to be shown beside them.
         up: The axis that points up; auto takes the longer one of y and z.
 
     Raises:
         UserError: If there is no readable file, or not one cloud for each frame.
     """
-    moving = read_moving_file(path, clouds, up)
-    count = len(moving.times)
-    clock = replace(even_clock(count, moving.duration, fps), relative=moving.times)
-    origin = f"Meshes of {moving.file.name} (hash of the file: {hash_file(moving.file)})."
-    return Shown([window_scene(moving.panel, clock, settings)], clock.fps, origin)
+    found = _read_moving(path, clouds, up)
+    clocks = [replace(even_clock(len(m.times), m.duration, fps), relative=m.times) for m in found]
+    scenes = [
+        window_scene(m.panel, clock, settings) for m, clock in zip(found, clocks, strict=True)
+    ]
+    first, *others = (hash_file(moving.file) for moving in found)
+    content = f"{len(found)} files: {hash_text(first, *others)}" if others else f"file: {first}"
+    origin = f"Meshes of {found[0].file.name} (hash of the {content})."
+    return Shown(scenes, clocks[0].fps, origin)
+
+
+def _read_moving(path: Path, clouds: Sequence[Path], up: Up) -> list[MovingFile]:
+    if not is_of_pictures(path):
+        return [read_moving_file(path, clouds, up)]
+    given = "--clouds" if clouds else "--up" if up != "auto" else None
+    if given is not None:
+        raise UserError(
+            f"{path} was made from pictures, which are shown, and y is up; leave out {given}"
+        )
+    return read_moving_pictures(path)

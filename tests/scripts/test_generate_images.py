@@ -11,7 +11,11 @@ from PIL import Image
 import generate
 import train
 from im2mesh.command_line import exit_status
+from im2mesh.errors import UserError
 from im2mesh.meshing.mesh_sequence import MeshSequence
+from im2mesh.studies.video import show_file
+from im2mesh.visualization.video.window_scene import VideoSettings
+from scripts import draw
 from tests.ball import CATEGORY, write_ball_dataset, write_ball_images
 
 CONFIG = """
@@ -167,3 +171,39 @@ def test_pictures_without_a_surface_are_told(
     assert exit_status(generate.main, [*arguments, "--images", str(film)]) == 2
     told = capsys.readouterr().err
     assert "no surface is found in 2 of 2 windows, the first at" in told and "input" in told
+
+
+def test_a_film_shows_the_windows_beside_their_pictures(trained: Path, film: Path) -> None:
+    """All of them one after another, or a single one."""
+    assert run(trained, "--images", str(film), "--azimuth", "0", "--elevation", "0") == 0
+    result = trained / "run" / "pictures" / "film"
+    shown = show_file(result, VideoSettings())
+    assert [[pane.name for pane in s.panes] for s in shown.scenes] == [["input", "prediction"]] * 2
+    assert shown.scenes[0].times[4].startswith("0.07 s")  # 5 pictures, 60 a second
+    cells = shown.scenes[1].panes[0].cells  # the second begins earlier than the first ends
+    pixels = np.asarray(Image.open(result / "input" / "00005.png"), np.float32) / 255
+    assert len(cells) == 2 and isinstance(cells[1].content, np.ndarray)
+    np.testing.assert_allclose(cells[1].content, pixels.transpose(2, 0, 1))
+    (single,) = show_file(result / "window_00001", VideoSettings()).scenes
+    assert single.title == "frame1.png and on" and len(single.panes) == 2
+    with pytest.raises(UserError, match=r"was made from pictures, .* leave out --clouds"):
+        show_file(result, VideoSettings(), clouds=[film])
+    with pytest.raises(UserError, match=r"was made from pictures, .* leave out --up"):
+        show_file(result, VideoSettings(), up="z")
+    with pytest.raises(UserError, match="not the folder of an evaluated run, so worst has no"):
+        draw.main(["video", str(result), "worst", "--output", str(film / "a.webp")])
+    with pytest.raises(UserError, match=f"run eval.py for the rest, or give {result}"):
+        draw.main(["video", str(result.parent), "--output", str(film / "a.webp")])
+    (beside,) = show_file(result / "window_00001" / "sequence.npz", VideoSettings()).scenes
+    assert [pane.name for pane in beside.panes] == ["prediction"]  # a file is shown alone
+    (result / "pictures.json").write_text("{}")
+    with pytest.raises(UserError, match=r"is not as generate\.py --images wrote it"):
+        show_file(result, VideoSettings())
+
+
+def test_a_film_shorter_than_a_window_is_shown_with_its_seconds(trained: Path, film: Path) -> None:
+    for picture in sorted(film.iterdir())[3:]:
+        picture.unlink()
+    assert run(trained, "--images", str(film), "--azimuth", "0", "--elevation", "0") == 0
+    (scene,) = show_file(trained / "run" / "pictures" / "film", VideoSettings()).scenes
+    assert [time[:6] for time in scene.times] == ["0.00 s", "0.02 s", "0.03 s"]  # 60 a second

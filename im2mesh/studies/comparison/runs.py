@@ -8,6 +8,7 @@ from pathlib import Path
 from im2mesh.config.effects import Affects, keys_affecting
 from im2mesh.config.schema import Config
 from im2mesh.errors import UserError
+from im2mesh.runs.folder import PICTURES_FILE, SCAN_FILE
 from im2mesh.runs.origins import ResultOrigin
 from im2mesh.studies.comparison.result import (
     DATA_FINGERPRINT,
@@ -103,8 +104,22 @@ def common_splits(paths: Sequence[Path]) -> list[str]:
     common = set.intersection(*map(set, found.values()))
     if not common:
         listed = "; ".join(f"{path} has {', '.join(s) or 'none'}" for path, s in found.items())
-        raise UserError(f"no split was evaluated for all runs: {listed}; run eval.py for the rest")
+        raise UserError(
+            f"no split was evaluated for all runs: {listed}; run eval.py for the rest"
+            + "".join(f", or give {path}" for path in _of_clouds_and_pictures(paths)[:1])
+        )
     return sorted(common)
+
+
+def _of_clouds_and_pictures(paths: Sequence[Path]) -> list[Path]:
+    """Folders of what was reconstructed from clouds or pictures, a little below other folders."""
+    return [
+        report.parent
+        for path in paths
+        for name in (SCAN_FILE, PICTURES_FILE)
+        for way in ("*", "*/*")
+        for report in sorted(path.glob(f"{way}/{name}"))
+    ]
 
 
 def _refuse_other_settings(both: str, first: MethodResult, other: MethodResult) -> None:
