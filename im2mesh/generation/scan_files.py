@@ -15,6 +15,7 @@ from im2mesh.generation.sources import refuse_other_source
 from im2mesh.meshing.animated_file import animated_path
 from im2mesh.meshing.io import is_numbered_mesh
 from im2mesh.meshing.mesh_sequence import refuse_other_npz
+from im2mesh.meshing.pieces import count_pieces
 from im2mesh.runs.folder import SCAN_FILE, SEQUENCE_FILE
 
 RESIDUALS = "residuals.npz"
@@ -108,13 +109,21 @@ def scan_report(result: ScanResult, scan: Scan, unit: Unit) -> dict[str, Any]:
         "key_frame": scan.names[result.key],
         "vertices": result.meshes.num_vertices,
         "faces": result.meshes.num_faces,
+        "pieces": count_pieces(result.meshes.meshes[0]),
         "frames": frames,
     }
 
 
 def tell_suspects(report: dict[str, Any]) -> list[str]:
-    """Frames in which many points are far from the surface, one message for each."""
-    return [
+    """What a user should look at, one message for each: a surface of several pieces, and frames in
+    which many points are far from it."""
+    pieces = report["pieces"]
+    whole = (
+        f"the surface has {pieces} pieces, and a body is one. The others are hollows in it, or "
+        "lumps beside it that stray points made: take these points out of the clouds, or raise "
+        "generation.smallest_piece, which leaves out small pieces"
+    )
+    return [whole] * (pieces > 1) + [
         f"{frame['name']}: {frame['far_share']:.0%} of the points are farther than "
         f"{OF_ANOTHER * report['body_mm'] / 10:.0f} cm from the surface; do not trust it there"
         for frame in report["frames"]

@@ -1,4 +1,4 @@
-"""The pieces of a surface, and which of them are too small to be kept."""
+"""The pieces of a surface: how many there are, and which of them are too small to be kept."""
 
 import numpy as np
 from jaxtyping import Int
@@ -29,6 +29,11 @@ def without_small_pieces(mesh: Mesh, smallest: float) -> Mesh:
     kept = is_kept[of_vertex]
     number = np.cumsum(kept) - 1
     return Mesh(mesh.vertices[kept], number[mesh.faces[is_kept[of_face]]].astype(mesh.faces.dtype))
+
+
+def count_pieces(mesh: Mesh) -> int:
+    """The number of pieces of a surface that share no vertices."""
+    return 0 if mesh.is_empty else int(_pieces(len(mesh.vertices), mesh.faces).max()) + 1
 
 
 def _pieces(num_vertices: int, faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray, "V"]:

@@ -8,7 +8,7 @@ import trimesh
 from im2mesh.config.schema import GenerationConfig
 from im2mesh.generation.surface import extract_mesh
 from im2mesh.meshing.mesh import Mesh
-from im2mesh.meshing.pieces import without_small_pieces
+from im2mesh.meshing.pieces import count_pieces, without_small_pieces
 
 
 def box(side: float, x: float) -> trimesh.Trimesh:
@@ -30,6 +30,11 @@ def test_pieces_are_kept_by_their_volume(smallest, left):
     assert len(found.vertices) == 8 * left and len(found.faces) == 12 * left
     volumes = sorted(piece.volume for piece in trimesh.Trimesh(*found_arrays(found)).split())
     np.testing.assert_allclose(volumes, [0.001, 0.125, 1][3 - left :], rtol=1e-5)
+
+
+def test_pieces_are_counted():
+    assert count_pieces(joined(box(0.5, 2), box(1, 0), box(0.1, -2))) == 3
+    assert count_pieces(Mesh(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))) == 0
 
 
 def found_arrays(mesh: Mesh):

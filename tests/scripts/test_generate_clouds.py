@@ -9,10 +9,13 @@ import pytest
 
 import generate
 from im2mesh.command_line import exit_status
-from im2mesh.generation.scan_files import result_name
+from im2mesh.errors import UserError
+from im2mesh.generation.scan_files import result_name, tell_suspects
 from im2mesh.meshing.io import read_mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence, read_moving
 from im2mesh.synthesis.animation import animate
+from im2mesh.synthesis.body import load_body
+from im2mesh.synthesis.depth import see_body, surround_by_depth_cameras
 from im2mesh.synthesis.splits import Clip
 
 COUNTS = (300, 800, 500, 300)
@@ -147,3 +150,28 @@ def test_weights_for_tracked_points_refuse_others(scan, tmp_path, capsys):
     status = exit_status(lambda arguments: run(scan, tmp_path, "--weights", "local"), [])
     assert status == 2
     assert "choose others, such as --weights local_unordered" in capsys.readouterr().err
+
+
+def test_a_surface_of_several_pieces_is_told():
+    (told,) = tell_suspects({"pieces": 2, "body_mm": 1700.0, "frames": []})
+    assert "the surface has 2 pieces, and a body is one" in told
+    assert tell_suspects({"pieces": 1, "body_mm": 1700.0, "frames": []}) == []
+
+
+def test_clouds_of_one_depth_camera_get_weights_of_their_own(tmp_path, capsys):
+    vertices = animate(Clip(2, "knees"), 17, seed=0)[::8].astype(float)
+    cameras, rng = surround_by_depth_cameras(vertices, 1), np.random.default_rng(0)
+    (tmp_path / "seen").mkdir()
+    for k, frame in enumerate(vertices):
+        points = see_body(frame, load_body(2).faces, cameras, rng)[0]
+        np.savetxt(tmp_path / "seen" / f"{k}.xyz", points[rng.permutation(len(points))[:500]])
+    run(tmp_path / "seen", tmp_path / "out")
+    told = capsys.readouterr().out
+    assert "weights local_depth, which suit clouds of one side of a body; --weights" in told
+    report = json.loads((tmp_path / "out/scans/seen/scan.json").read_text())
+    assert report["pieces"] >= 1 and len(report["frames"]) == 3
+
+
+def test_weights_that_observe_images_refuse_clouds(scan, tmp_path):
+    with pytest.raises(UserError, match="these weights observe images, and not clouds; choose"):
+        run(scan, tmp_path, "--weights", "images_oflow")
