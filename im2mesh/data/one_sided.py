@@ -39,9 +39,12 @@ def is_one_sided(clouds: Sequence[Float[np.ndarray, "_ 3"]]) -> bool:
 
 def far_share(cloud: Float[np.ndarray, "N 3"]) -> float:
     """Share of the cells in which there is a near and a far side, in the direction in which these
-    are fewest; 1 if no cell has enough points."""
+    are fewest; 1 if no cell has enough points, or all are in one place."""
     chosen = np.random.default_rng(0).permutation(len(cloud))[:MOST_POINTS]
-    points = _without_strays(cloud[chosen].astype(np.float64))
+    try:
+        points = _without_strays(cloud[chosen].astype(np.float64))
+    except ValueError:  # a cloud without extent
+        return 1.0
     return min(_far_share_along(points, sight) for sight in _directions(NUM_DIRECTIONS))
 
 

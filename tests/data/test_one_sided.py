@@ -32,3 +32,11 @@ def test_one_camera_sees_one_side(body, count, which, rng) -> None:
 
 def test_few_points_tell_nothing(rng) -> None:
     assert far_share(rng.random((9, 3))) == 1.0
+    assert far_share(np.ones((20, 3))) == 1.0
+
+
+def test_a_whole_surface_has_two_sides_with_strays_and_noise(body, rng) -> None:
+    whole = [frame[rng.permutation(len(frame))[:3000]] for frame in body[0]]
+    assert not is_one_sided(whole)
+    assert not is_one_sided([cloud + rng.normal(0, 0.03, cloud.shape) for cloud in whole])
+    assert not is_one_sided([np.vstack([cloud, [[0, 6, 0]]]) for cloud in whole])
