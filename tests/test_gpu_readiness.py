@@ -130,6 +130,18 @@ def waits(notes):
     return {note: count for note, count in notes.items() if not note.startswith(SENT)}
 
 
+def _assert_passes_neither_read_nor_copy(config, notes):
+    model = to_device(build_model(config))
+    data = build_training_data(config)
+    batch = collate([data[0], data[1]]).to(DEVICE)
+    batch = replace(batch, t=FarTensor(batch.t), input_times=FarTensor(batch.input_times))
+    stepper = step.Stepper(model, config, Processes(Ranks()))
+    notes.clear()
+    stepper._passes(batch, 0)
+    assert not notes
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
 @pytest.mark.parametrize("choice", ["null", "last"])
 def test_what_is_recorded_neither_reads_nor_copies(
     choice, ball_root, tmp_path, on_a_gpu, without_shape_checks
@@ -138,15 +150,7 @@ def test_what_is_recorded_neither_reads_nor_copies(
     places = [f"data.root={ball_root}", f"output_dir={tmp_path}", "training.gradient_clip=1.0"]
     settings = [*places, *SIZES, f"loss.correspondence_frames={choice}", "model.evidence_frames=2"]
     config = build_config("configs/fast/oflow_w_correspond.yaml", [*settings, *NARROW])
-    model = to_device(build_model(config))
-    data = build_training_data(config)
-    batch = collate([data[0], data[1]]).to(DEVICE)
-    batch = replace(batch, t=FarTensor(batch.t), input_times=FarTensor(batch.input_times))
-    stepper = step.Stepper(model, config, Processes(Ranks()))
-    on_a_gpu.clear()
-    stepper._passes(batch, 0)
-    assert not on_a_gpu
-    assert all(weight.grad is not None for weight in model.parameters())
+    _assert_passes_neither_read_nor_copy(config, on_a_gpu)
 
 
 def test_nor_does_what_is_recorded_of_images(tmp_path, on_a_gpu, without_shape_checks):
@@ -159,15 +163,7 @@ def test_nor_does_what_is_recorded_of_images(tmp_path, on_a_gpu, without_shape_c
         "configs/benchmark/images_pixels.yaml",
         [f"data.root={tmp_path}", f"output_dir={tmp_path}/out", *SIZES, *sizes, *narrow],
     )
-    model = to_device(build_model(config))
-    data = build_training_data(config)
-    batch = collate([data[0], data[1]]).to(DEVICE)
-    batch = replace(batch, t=FarTensor(batch.t), input_times=FarTensor(batch.input_times))
-    stepper = step.Stepper(model, config, Processes(Ranks()))
-    on_a_gpu.clear()
-    stepper._passes(batch, 0)
-    assert not on_a_gpu
-    assert all(weight.grad is not None for weight in model.parameters())
+    _assert_passes_neither_read_nor_copy(config, on_a_gpu)
 
 
 def test_tensors_of_two_devices_are_an_error(on_a_gpu):

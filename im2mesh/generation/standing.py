@@ -11,7 +11,7 @@ from im2mesh.data.batch import Observation
 from im2mesh.meshing.frame_meshes import Reconstruction
 from im2mesh.meshing.mesh import Mesh
 from im2mesh.meshing.mesh_sequence import MeshSequence
-from im2mesh.models.views import Views
+from im2mesh.models.views import axes_of
 
 TOP_ERROR = 0.0013
 """How well the top of a body is found, once it was moved along the line of sight to its place."""
@@ -65,8 +65,7 @@ def shift_along_sight(body: Mesh, camera: Float[np.ndarray, "3 4"]) -> Float[np.
     depth, height, width = np.ptp(body.vertices, axis=0)[[2, 1, 0]]
     if np.abs(camera[2, :3]).max() > 0 or height < UPRIGHT * max(depth, width):
         return np.zeros(3, np.float32)
-    matrix = torch.from_numpy(camera.astype(np.float64))[None, None]
-    sight = Views.of_windows(torch.zeros(1, 1, 3, 1, 1), matrix).axes()[0, 2].numpy()
+    sight = axes_of(torch.from_numpy(camera.astype(np.float64))[None])[0, 2].numpy()
     slope, excess = sight[1], float(body.vertices[:, 1].max()) - 0.5
     if abs(excess) > MOST * math.hypot(slope * DEPTH_ERROR, TOP_ERROR):
         return np.zeros(3, np.float32)

@@ -46,13 +46,8 @@ class Views:
         return Views(self.images[which], self.cameras[which], self.up[which[:1]])
 
     def axes(self) -> Float[Tensor, "B 3 3"]:
-        """Axes of the first camera, as rows: to the right and down in the middle of its image, and
-        the direction in which it looks."""
-        to_right, to_bottom = self.cameras[:, 0, :2, :3].unbind(1)
-        right = F.normalize(to_right, dim=-1)
-        along = (to_bottom * right).sum(-1, keepdim=True)
-        down = F.normalize(to_bottom - along * right, dim=-1)
-        return torch.stack([right, down, torch.linalg.cross(right, down, dim=-1)], 1)
+        """Axes of the first camera; see `axes_of`."""
+        return axes_of(self.cameras[:, 0])
 
     def in_axes(self, axes: Float[Tensor, "B 3 3"]) -> "Views":
         """The same images, with cameras for positions in these axes."""
@@ -66,6 +61,16 @@ class Views:
         other = self.in_axes(reflection(self.axes()[:, 0]))
         to_right, rest = other.cameras.split((1, 2), 2)
         return Views(self.images.flip(-1), torch.cat([-to_right, rest], 2), other.up)
+
+
+def axes_of(cameras: Float[Tensor, "B 3 4"]) -> Float[Tensor, "B 3 3"]:
+    """Axes of cameras, as rows: to the right and down in the middle of the image, and the direction
+    in which the camera looks."""
+    to_right, to_bottom = cameras[:, :2, :3].unbind(1)
+    right = F.normalize(to_right, dim=-1)
+    along = (to_bottom * right).sum(-1, keepdim=True)
+    down = F.normalize(to_bottom - along * right, dim=-1)
+    return torch.stack([right, down, torch.linalg.cross(right, down, dim=-1)], 1)
 
 
 def reflection(normals: Float[Tensor, "B 3"]) -> Float[Tensor, "B 3 3"]:

@@ -7,7 +7,7 @@ Neural Network, 2015; `lessons`), which takes no labelled points and no ODE. An 
 can go on from there.
 
 The teacher knows upright bodies, in the axes of the world. The pupil sees positions in the axes of
-its first camera (`Views.axes`). So the first and last layers of the teacher's networks are turned,
+its first camera (`axes_of`). So the first and last layers of the teacher's networks are turned,
 by one matrix for all windows, from axes in which bodies are upright to those of a camera.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from im2mesh.data.batch import Batch
 from im2mesh.errors import UserError
 from im2mesh.models.sequence_model import SequenceModel
-from im2mesh.models.views import Views
+from im2mesh.models.views import axes_of
 
 READS_POSITIONS = ("decoder.fc_p.weight", "flow.velocity_field.fc_p.weight")
 GIVES_VELOCITIES = "flow.velocity_field.fc_out"
@@ -39,7 +39,7 @@ def upright_axes(camera: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B 3 3"]:
     """Axes, as rows, of the world turned about the vertical until the camera looks along -z.
 
     Args:
-        camera: Axes of cameras (see `Views.axes`); none may look straight up or down.
+        camera: Axes of cameras (see `axes_of`); none may look straight up or down.
     """
     up = camera.new_tensor([0.0, 1.0, 0.0]).expand(len(camera), 3)
     right = camera[:, 0] - camera[:, 0, 1:2] * up
@@ -84,7 +84,7 @@ def camera_of_upright(batch: Batch) -> Float[Tensor, "3 3"]:
     Raises:
         UserError: If these cameras look down by different angles, or are rolled.
     """
-    axes = Views.of_windows(batch.inputs, batch.cameras).axes()
+    axes = axes_of(batch.cameras[:, 0])
     matrices = axes @ upright_axes(axes).transpose(1, 2)
     mean = matrices.mean(0)
     if (matrices - mean).abs().max() > SAME_ANGLE:

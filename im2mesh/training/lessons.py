@@ -19,7 +19,7 @@ from im2mesh.data.batch import Batch
 from im2mesh.errors import UserError
 from im2mesh.files.hashes import hash_text
 from im2mesh.models.sequence_model import SequenceCodes, SequenceModel
-from im2mesh.models.views import Views, into_axes
+from im2mesh.models.views import Views, axes_of, into_axes
 from im2mesh.randomness import step_randomness
 from im2mesh.runs.checkpoints import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 from im2mesh.runs.origins import Notes, continued
@@ -58,7 +58,7 @@ class Teacher:
     def codes(self, batch: Batch) -> SequenceCodes:
         """Codes of clouds that follow the body, as its first camera faces it. Their noise is drawn
         from torch's own generator."""
-        axes = self.to_camera.T @ Views.of_windows(batch.inputs, batch.cameras).axes()
+        axes = self.to_camera.T @ axes_of(batch.cameras[:, 0])
         clouds = into_axes(batch.pointcloud.flatten(1, 2), axes).view_as(batch.pointcloud)
         clouds = clouds + self.noise * torch.randn_like(clouds)
         return self.model.encode(clouds, batch.times.expand(len(clouds), -1))
